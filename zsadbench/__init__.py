@@ -1,0 +1,1 @@
+"""Zero-shot anomaly detection with CLIP: every method, every benchmark, one protocol."""

@@ -1,0 +1,173 @@
+"""The whole contract between the engine and a method.
+
+A method package registers one `MethodCard` under the entry-point group `zsadbench.methods`.
+The card is light: importing it imports neither torch nor open_clip. `MethodCard.build` makes
+the detector itself, a `Method` (and a `Trainable` where the paper trains).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from zsadbench.clip import Backbone
+    from zsadbench.protocol import EvaluationProtocol
+
+PositionRule = Literal["bilinear", "bicubic", "bicubic_antialias"]
+Activation = Literal["native", "quick_gelu", "gelu"]
+Preprocessing = Literal["rgb_first", "resize_first"]
+
+
+@dataclass(frozen=True)
+class Taps:
+    """What a method reads from the frozen image tower; methods with equal taps share tokens.
+
+    `blocks` are 1-based numbers in a tower of 24 blocks, in order of depth; other depths follow
+    `zsadbench.clip.map_taps`. `position` resizes the positional table, `activation` overrides the
+    MLP activation that the weights ask for, `preprocessing` is the order used in training.
+    """
+
+    blocks: tuple[int, ...]
+    activation: Activation = "native"
+    position: PositionRule = "bilinear"
+    preprocessing: Preprocessing = "resize_first"
+
+
+class Tokens(NamedTuple):
+    """One batch through the frozen image tower.
+
+    `layers[k]` is float32 (batch, 1 + grid², width): the raw residual stream after tap k, token 0
+    the class token, then the patches in raster order. `grid` is the side of the square patch grid.
+    """
+
+    layers: tuple[Tensor, ...]
+    grid: int
+
+
+class Scores(NamedTuple):
+    """One batch scored: how strange each image is, and where. Higher is stranger; the scale is free."""
+
+    image: Tensor  # (batch,)
+    pixel: Tensor  # (batch, height, width): the patch grid, or full size
+
+
+class Batch(NamedTuple):
+    """One batch of labelled images.
+
+    `images` float32 (batch, 3, size, size), normalised; `masks` float32 (batch, size, size) of 0 and
+    1; `labels` int64 (batch,), 1 is anomalous; `class_names` the words that go into prompts.
+    """
+
+    images: Tensor
+    masks: Tensor
+    labels: Tensor
+    class_names: tuple[str, ...]
+
+
+Losses = Mapping[str, "Tensor"]  # scalars by name; their sum is minimised
+
+
+@runtime_checkable
+class Method(Protocol):
+    """A detector that looks at images it has never seen, through a frozen CLIP."""
+
+    def score(self, tokens: Tokens, class_names: Sequence[str]) -> Scores:
+        """Score one batch; an image's result may not depend on its neighbours."""
+        ...
+
+
+@runtime_checkable
+class Trainable(Method, Protocol):
+    """A detector that first learns from an auxiliary benchmark. The engine owns the loop."""
+
+    @property
+    def network(self) -> nn.Module:
+        """The trained part: its parameters are optimised, its state is the checkpoint."""
+        ...
+
+    def loss(self, tokens: Tokens, batch: Batch) -> Losses:
+        """Every component of the training loss on one batch."""
+        ...
+
+
+@runtime_checkable
+class Traceable(Protocol):
+    """A method that shows its stages by name: parity checks them, pictures draw them."""
+
+    def stages(self, tokens: Tokens, class_names: Sequence[str]) -> Mapping[str, Tensor]:
+        """Every intermediate result of the paper's figure, batch first."""
+        ...
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the paper trains. `epochs` names auxiliary sets; `epochs_else` serves all others."""
+
+    epochs: Mapping[str, int]
+    epochs_else: int
+    batch: int
+    lr: float
+    betas: tuple[float, float]
+    image_size: int
+    loss: str
+    optimiser: Literal["adam", "adamw"] = "adam"
+    weight_decay: float = 0.0
+    mask: str = "nonzero-bilinear-half"
+
+    def epochs_for(self, aux: str) -> int:
+        """Epochs on the auxiliary set named `aux`."""
+        return self.epochs.get(aux, self.epochs_else)
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where a method was published."""
+
+    title: str
+    venue: str
+    year: int
+    key: str
+    url: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class Official:
+    """How a method's published files map onto ours.
+
+    `read` takes the paths of the published checkpoint files and returns our state dict; it raises
+    `WeightsError` when they are another method's. `names` maps published tensor names to ours.
+    `options` turns the settings written in a parity fixture into this method's options.
+    """
+
+    read: Callable[[Sequence[Path]], dict[str, Tensor]]
+    names: Callable[[], Mapping[str, str]]
+    options: Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class MethodCard:
+    """One method as the registry knows it. `options` is a frozen dataclass of plain values.
+
+    `smoothing` is the sigma, in pixels of the evaluated map, of the Gaussian that the paper
+    publishes (0 for none). `recipe` is None for a training-free method. `presets` are named bundles
+    of options, chosen with `-O preset=NAME`; `weight_bound` names the options that released weights
+    were trained under, so that changing one under a checkpoint is worth a warning.
+    """
+
+    name: str
+    paper: Paper
+    options: type[Any]
+    taps: Callable[[Any], Taps]
+    build: Callable[[Backbone, Any], Method]
+    smoothing: float
+    recipe: Recipe | None = None
+    protocols: tuple[EvaluationProtocol, ...] = ()
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    official: Official | None = None
+    weight_bound: frozenset[str] = frozenset()
