@@ -1,0 +1,28 @@
+"""The floor's few settings."""
+
+from dataclasses import dataclass
+
+from zsadbench.errors import UsageError
+from zsadbench.types import Activation, PositionRule
+
+
+@dataclass(frozen=True)
+class Options:
+    """Two sentences, `{}` standing for the class, and CLIP's own temperature.
+
+    `layer` is the tapped block of a 24-block tower.
+    """
+
+    normal: str = "a photo of a normal {}."
+    anomalous: str = "a photo of a damaged {}."
+    temperature: float = 0.01
+    layer: int = 24
+    position: PositionRule = "bilinear"
+    activation: Activation = "native"
+
+    def __post_init__(self) -> None:
+        for name in ("normal", "anomalous"):
+            if getattr(self, name).count("{}") != 1:
+                raise UsageError(f"option '{name}' must hold one '{{}}', where the class name goes")
+        if self.temperature <= 0:
+            raise UsageError("option 'temperature' must be positive")

@@ -1,0 +1,25 @@
+"""The frozen backbone: CLIP through open_clip, and nothing of open_clip beyond this package.
+
+`resolve` finds architecture and weights without loading them; `Backbone` holds the two towers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zsadbench.clip.resolve import BackboneSpec, resolve
+from zsadbench.clip.taps import REFERENCE_DEPTH, RULE, map_taps
+from zsadbench.clip.weights import cache_folder
+
+if TYPE_CHECKING:
+    from zsadbench.clip.backbone import Backbone, build
+
+__all__ = ["REFERENCE_DEPTH", "RULE", "Backbone", "BackboneSpec", "build", "cache_folder", "map_taps", "resolve"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in {"Backbone", "build"}:
+        from zsadbench.clip import backbone
+
+        return getattr(backbone, name)
+    raise AttributeError(f"module 'zsadbench.clip' has no attribute '{name}'")

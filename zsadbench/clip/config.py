@@ -1,0 +1,134 @@
+"""The architecture of a CLIP: read by name, from a file, or from the shapes of its weights.
+
+Nothing here imports torch or open_clip: open_clip's own architecture files are read as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zsadbench.errors import UsageError, WeightsError, unknown
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class VisionConfig:
+    """Sizes of the image tower; `image_size` in pixels is what it was trained at."""
+
+    image_size: int
+    patch_size: int
+    width: int
+    layers: int
+    heads: int
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """Sizes of the text tower."""
+
+    context_length: int
+    vocab_size: int
+    width: int
+    heads: int
+    layers: int
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """A whole CLIP. `quick_gelu` is x·sigmoid(1.702x), what OpenAI trained with; else exact GELU."""
+
+    name: str
+    embed_dim: int
+    quick_gelu: bool
+    vision: VisionConfig
+    text: TextConfig
+
+    def sizes(self) -> dict[str, Any]:
+        """Everything but the name, as plain values."""
+        return {key: value for key, value in asdict(self).items() if key != "name"}
+
+
+def find_config(name: str) -> BackboneConfig:
+    """Return the architecture that open_clip ships as `name`, or that a `backbone.json` at that path states.
+
+    Raises:
+        UsageError: there is no such name or file, the file is wrong, or the towers are not plain CLIP.
+    """
+    if name.endswith(".json") or "/" in name:
+        return _from_file(Path(name))
+    folder = _shipped()
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        raise unknown("backbone", name, [file.stem for file in folder.glob("*.json")])
+    return _from_open_clip(name, json.loads(path.read_text()))
+
+
+def _shipped() -> Path:
+    spec = find_spec("open_clip")
+    if spec is None or not spec.submodule_search_locations:
+        raise UsageError("open_clip is not installed; run 'pip install open_clip_torch'")
+    return Path(spec.submodule_search_locations[0]) / "model_configs"
+
+
+def _from_open_clip(name: str, raw: Mapping[str, Any]) -> BackboneConfig:
+    vision, text = raw["vision_cfg"], raw["text_cfg"]
+    plain_vision = set(vision) <= {"image_size", "layers", "width", "patch_size", "head_width"}
+    plain_text = set(text) <= {"context_length", "vocab_size", "width", "heads", "layers"}
+    if not (plain_vision and plain_text and isinstance(vision["layers"], int)):
+        raise UsageError(f"backbone '{name}' is no plain CLIP transformer pair; choose one such as 'ViT-L-14-336'")
+    heads = vision["width"] // vision.get("head_width", 64)
+    return BackboneConfig(
+        name=name,
+        embed_dim=raw["embed_dim"],
+        quick_gelu=raw.get("quick_gelu", False),
+        vision=VisionConfig(vision["image_size"], vision["patch_size"], vision["width"], vision["layers"], heads),
+        text=TextConfig(text["context_length"], text["vocab_size"], text["width"], text["heads"], text["layers"]),
+    )
+
+
+def _from_file(path: Path) -> BackboneConfig:
+    if not path.is_file():
+        raise UsageError(f"backbone '{path}' is not a file; give a backbone.json or a name such as 'ViT-L-14-336'")
+    try:
+        raw = json.loads(path.read_text())
+        vision, text = VisionConfig(**raw["vision"]), TextConfig(**raw["text"])
+        return BackboneConfig(_size_name(vision), raw["embed_dim"], raw["quick_gelu"], vision, text)
+    except (ValueError, TypeError, KeyError) as failure:
+        raise UsageError(f"{path} is no backbone file: {type(failure).__name__}: {failure}") from failure
+
+
+def infer_config(state: Mapping[str, Tensor], source: str) -> BackboneConfig:
+    """Read the architecture off a state dict with OpenAI's names; heads are 64 wide, as OpenAI's are.
+
+    Raises:
+        WeightsError: the names are not those of a CLIP with two transformers.
+    """
+    try:
+        stem, table = state["visual.conv1.weight"], state["visual.positional_embedding"]
+        grid = round((len(table) - 1) ** 0.5)
+        words, context = state["token_embedding.weight"], state["positional_embedding"]
+        vision_layers, text_layers = _depth(state, "visual.transformer"), _depth(state, "transformer")
+        vision = VisionConfig(grid * stem.shape[-1], stem.shape[-1], stem.shape[0], vision_layers, stem.shape[0] // 64)
+        text = TextConfig(len(context), len(words), words.shape[1], words.shape[1] // 64, text_layers)
+        joint = state["text_projection"].shape[1]
+    except (KeyError, IndexError) as failure:
+        raise WeightsError(
+            f"{source} holds no CLIP with an image and a text transformer: {failure} is missing"
+        ) from failure
+    return BackboneConfig(_size_name(vision), joint, quick_gelu=True, vision=vision, text=text)
+
+
+def _size_name(vision: VisionConfig) -> str:
+    return f"ViT-{vision.width}x{vision.layers}-{vision.patch_size}-{vision.image_size}"
+
+
+def _depth(state: Mapping[str, Tensor], tower: str) -> int:
+    start = f"{tower}.resblocks."
+    return len({key.removeprefix(start).split(".")[0] for key in state if key.startswith(start)})

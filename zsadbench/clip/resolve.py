@@ -1,0 +1,103 @@
+"""From what a user asks for to one architecture and one file of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from zsadbench.checkpoints import read_archive
+from zsadbench.clip.config import BackboneConfig, find_config, infer_config
+from zsadbench.clip.taps import REFERENCE_DEPTH
+from zsadbench.clip.weights import OPENAI_FILES, Weights, locate_weights
+from zsadbench.errors import UsageError, WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+DEFAULT_BACKBONE = "ViT-L-14-336"
+BOOKKEEPING = frozenset({"input_resolution", "context_length", "vocab_size"})
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """An architecture with its weights, not yet loaded.
+
+    `name` is what records call it; `published` says whether these are real, published weights.
+    """
+
+    config: BackboneConfig
+    weights: Weights
+
+    @property
+    def name(self) -> str:
+        """The name of the architecture."""
+        return self.config.name
+
+    @property
+    def published(self) -> bool:
+        """Whether the weights are OpenAI's or another published tag's, known by checksum or by tag."""
+        known = {sha256 for sha256, _ in OPENAI_FILES.values()}
+        return self.weights.kind == "tag" or self.weights.sha256 in known
+
+    def image_size(self, recipe_size: int) -> int:
+        """The default input size: the recipe's for towers of 24 blocks, else the backbone's own."""
+        return recipe_size if self.config.vision.layers == REFERENCE_DEPTH else self.config.vision.image_size
+
+    def check_size(self, image_size: int) -> None:
+        """Raise `UsageError` unless `image_size` is a positive multiple of the patch."""
+        patch = self.config.vision.patch_size
+        if image_size < patch or image_size % patch:
+            near = max(patch, round(image_size / patch) * patch)
+            raise UsageError(f"image size {image_size} is no multiple of the patch of {self.name}, {patch}; try {near}")
+
+
+def resolve(backbone: str | None, weights: str | None, *, offline: bool = False) -> BackboneSpec:
+    """Find the architecture and the weights; `None` stands for the defaults.
+
+    Weights that OpenAI published name their own activation: QuickGELU. A file in OpenAI's format, given
+    with no backbone, also names its own architecture.
+
+    Raises:
+        UsageError: no such backbone.
+        WeightsError: no such weights, or they are no CLIP.
+    """
+    config = find_config(backbone or DEFAULT_BACKBONE)
+    found = locate_weights(weights or "openai", config, config.name, offline=offline)
+    if found.path is None:
+        return BackboneSpec(config, found)
+    if found.kind == "tag":
+        return BackboneSpec(replace(config, quick_gelu=config.quick_gelu or found.label == "openai"), found)
+    return _with_file(config, found, named=backbone is not None)
+
+
+def _with_file(config: BackboneConfig, found: Weights, *, named: bool) -> BackboneSpec:
+    assert found.path is not None  # noqa: S101 - narrowed for the type checker: only files come here
+    raw = read_archive(found.path)
+    state = state_of(raw, str(found.path))
+    if not named:
+        inferred = infer_config(state, str(found.path))
+        config = config if _same_sizes(config, inferred) else inferred
+    quick = config.quick_gelu or is_openai(raw) or not named
+    return BackboneSpec(replace(config, quick_gelu=quick), found)
+
+
+def _same_sizes(left: BackboneConfig, right: BackboneConfig) -> bool:
+    return (left.embed_dim, left.vision, left.text) == (right.embed_dim, right.vision, right.text)
+
+
+def is_openai(raw: Any) -> bool:
+    """Whether a file is in OpenAI's own format, told by the sizes that it stores among its tensors."""
+    return isinstance(raw, Mapping) and raw.keys() >= BOOKKEEPING
+
+
+def state_of(raw: Any, source: str) -> dict[str, Tensor]:
+    """The state dict inside a file: as it is, or under `state_dict`, with `module.` taken off.
+
+    Raises:
+        WeightsError: there is none.
+    """
+    state = raw.get("state_dict", raw) if isinstance(raw, Mapping) else None
+    if not isinstance(state, Mapping) or "visual.conv1.weight" not in {key.removeprefix("module.") for key in state}:
+        raise WeightsError(f"{source} holds no CLIP: 'visual.conv1.weight' is missing; is it a method's checkpoint?")
+    return {key.removeprefix("module."): value for key, value in state.items() if key not in BOOKKEEPING}

@@ -1,0 +1,113 @@
+"""The two frozen towers: images to block tokens, sentences to text tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from zsadbench.clip.positions import resize_positions
+from zsadbench.clip.taps import map_taps
+from zsadbench.types import Tokens
+
+if TYPE_CHECKING:
+    from zsadbench.clip.config import BackboneConfig
+    from zsadbench.types import PositionRule, Taps
+
+
+class VisionTower(nn.Module):
+    """CLIP's image transformer, read block by block."""
+
+    positions: Tensor
+
+    def __init__(self, visual: Any, config: BackboneConfig, image_size: int, rule: PositionRule) -> None:
+        super().__init__()
+        self.visual = visual
+        self.depth = config.vision.layers
+        self.grid = image_size // config.vision.patch_size
+        positions = resize_positions(visual.positional_embedding.detach(), self.grid, rule)
+        self.register_buffer("positions", positions, persistent=False)
+
+    @property
+    def projection(self) -> Tensor:
+        """The frozen projection into the joint space, (width, joint)."""
+        projection: Tensor = self.visual.proj
+        return projection
+
+    @property
+    def norm(self) -> nn.Module:
+        """The final layer norm, which most methods leave out."""
+        norm: nn.Module = self.visual.ln_post
+        return norm
+
+    def stem(self, images: Tensor) -> Tensor:
+        """Patches with the class token and positions: (batch, 3, size, size) → (batch, 1 + grid², width)."""
+        patches = self.visual.conv1(images).flatten(2).transpose(1, 2)
+        cls = self.visual.class_embedding.expand(len(images), 1, -1).to(patches.dtype)
+        tokens: Tensor = self.visual.ln_pre(torch.cat([cls, patches], dim=1) + self.positions)
+        return tokens
+
+    def forward(self, images: Tensor, taps: Taps, precision: torch.dtype = torch.float32) -> Tokens:
+        """Run the tower once and keep the raw residual stream after every tapped block, as float32."""
+        wanted = map_taps(taps.blocks, self.depth)
+        kept = []
+        with _arithmetic(images.device.type, precision):
+            tokens = self.stem(images)
+            for number, block in enumerate(self.visual.transformer.resblocks[: wanted[-1]], start=1):
+                tokens = block(tokens)
+                if number in wanted:
+                    kept.append(tokens.float())
+        return Tokens(tuple(kept), self.grid)
+
+
+def _arithmetic(device: str, precision: torch.dtype) -> AbstractContextManager[Any]:
+    if precision == torch.float32:
+        return nullcontext()
+    return torch.autocast(device, dtype=precision)
+
+
+class TextTower(nn.Module):
+    """CLIP's text transformer, entered by embeddings and left with every token's state."""
+
+    causal_mask: Tensor
+
+    def __init__(self, clip: Any, context_length: int) -> None:
+        super().__init__()
+        self.transformer, self.norm = clip.transformer, clip.ln_final
+        self.token_embedding = clip.token_embedding
+        self.positional_embedding, self.projection = clip.positional_embedding, clip.text_projection
+        self.context_length = context_length
+        mask = torch.full((context_length, context_length), float("-inf")).triu(1)
+        self.register_buffer("causal_mask", mask, persistent=False)
+
+    def tokenize(self, sentences: Sequence[str]) -> Tensor:
+        """CLIP's byte-pair encoding: int64 (sentences, context), zero padded; 49407 ends a sentence."""
+        from open_clip.tokenizer import SimpleTokenizer
+
+        ids: Tensor = SimpleTokenizer()(list(sentences), self.context_length)
+        return ids.to(self.positional_embedding.device)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Token embeddings without positions: (n, context) → (n, context, width)."""
+        embeddings: Tensor = self.token_embedding(ids)
+        return embeddings
+
+    def forward(self, embeddings: Tensor, *, causal: bool = True) -> Tensor:
+        """All token states after the final norm: (n, context, width) → the same; gradients flow through."""
+        tokens = embeddings + self.positional_embedding
+        mask = self.causal_mask if causal else None
+        for block in self.transformer.resblocks:
+            tokens = block(tokens, attn_mask=mask)
+        states: Tensor = self.norm(tokens)
+        return states
+
+    def sentence_features(self, sentences: Sequence[str]) -> Tensor:
+        """CLIP's own features of whole sentences, (n, joint), not normalised."""
+        ids = self.tokenize(sentences)
+        states = self(self.embed(ids))
+        ends = states[torch.arange(len(ids), device=ids.device), ids.argmax(dim=1)]
+        features: Tensor = ends @ self.projection
+        return features

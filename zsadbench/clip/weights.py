@@ -1,0 +1,112 @@
+"""Where weights come from: a published tag, a file, or a seeded random draw.
+
+Light: locating imports neither torch nor open_clip, so that a plan can be made, and missing weights
+be named, before anything heavy starts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from platformdirs import user_cache_path
+
+from zsadbench.checkpoints import file_sha256
+from zsadbench.errors import WeightsError
+
+if TYPE_CHECKING:
+    from zsadbench.clip.config import BackboneConfig
+
+OPENAI_URL = "https://openaipublic.azureedge.net/clip/models"
+OPENAI_FILES = {  # sha256 and file name of OpenAI's TorchScript archives
+    "ViT-L-14-336": ("3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02", "ViT-L-14-336px.pt"),
+    "ViT-L-14": ("b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836", "ViT-L-14.pt"),
+    "ViT-B-16": ("5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f", "ViT-B-16.pt"),
+    "ViT-B-32": ("40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af", "ViT-B-32.pt"),
+}
+RANDOM_SEED = 0
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Located weights. `path` is None for random ones; `sha256` identifies them in every record."""
+
+    kind: Literal["tag", "file", "random"]
+    label: str
+    sha256: str
+    path: Path | None = None
+
+
+def cache_folder() -> Path:
+    """Where downloads and trained checkpoints live: `ZSADBENCH_CACHE`, else the platform's cache."""
+    return Path(os.environ.get("ZSADBENCH_CACHE") or user_cache_path("zsadbench"))
+
+
+def locate_weights(weights: str, config: BackboneConfig | None, backbone: str, *, offline: bool) -> Weights:
+    """Find the weights called `weights`: `random`, a path, or a published tag such as `openai`.
+
+    Args:
+        weights: what the user asked for.
+        config: the architecture, needed to identify random weights.
+        backbone: its name, needed to find a tag's file.
+        offline: never download.
+
+    Raises:
+        WeightsError: nothing was found; the message says where it was looked for and how to get it.
+    """
+    if weights == "random":
+        return Weights("random", "random", _random_identity(config))
+    path = Path(weights).expanduser()
+    if path.is_file():
+        return Weights("file", path.name, file_sha256(path), path)
+    if path.suffix or "/" in weights or "\\" in weights:
+        raise WeightsError(f"weights '{weights}' are not a file; give --weights a file, 'openai' or 'random'")
+    found = _cached(weights, backbone) or _download(weights, backbone, offline=offline)
+    return Weights("tag", weights, file_sha256(found), found)
+
+
+def _random_identity(config: BackboneConfig | None) -> str:
+    text = json.dumps({"random": RANDOM_SEED, "sizes": config.sizes() if config else None}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _places(backbone: str) -> list[Path]:
+    name = OPENAI_FILES[backbone][1]
+    return [cache_folder() / "weights" / name, Path.home() / ".cache" / "clip" / name]
+
+
+def _cached(tag: str, backbone: str) -> Path | None:
+    base = backbone.removesuffix("-quickgelu")
+    if tag == "openai" and base in OPENAI_FILES:
+        return next((place for place in _places(base) if place.is_file()), None)
+    return None
+
+
+def _download(tag: str, backbone: str, *, offline: bool) -> Path:
+    """Fetch a tag through open_clip, which knows the addresses and checks the files."""
+    base = backbone.removesuffix("-quickgelu")
+    offline = offline or os.environ.get("HF_HUB_OFFLINE", "") in {"1", "true", "True"}
+    if offline:
+        raise WeightsError(_how_to_get(tag, base, "offline, so nothing is downloaded"))
+    from zsadbench.clip.download import download
+
+    try:
+        return download(base, tag, cache_folder() / "weights")
+    except (OSError, RuntimeError) as failure:
+        raise WeightsError(_how_to_get(tag, base, f"the download failed ({failure})")) from failure
+
+
+def _how_to_get(tag: str, backbone: str, why: str) -> str:
+    head = f"no weights '{tag}' for backbone '{backbone}': "
+    if tag == "openai" and backbone in OPENAI_FILES:
+        sha256, name = OPENAI_FILES[backbone]
+        looked = " and ".join(str(place) for place in _places(backbone))
+        return (
+            f"{head}looked in {looked}; {why}; get {OPENAI_URL}/{sha256}/{name} "
+            "and put it there, or pass --weights PATH (or set ZSADBENCH_WEIGHTS)"
+        )
+    return f"{head}{why}; pass --weights PATH, or --weights random to try things without"
