@@ -70,6 +70,11 @@ def find_config(name: str) -> BackboneConfig:
     return _from_open_clip(name, json.loads(path.read_text()))
 
 
+def is_shipped(name: str) -> bool:
+    """Whether open_clip ships an architecture of this name."""
+    return (_shipped() / f"{name}.json").is_file()
+
+
 def _shipped() -> Path:
     spec = find_spec("open_clip")
     if spec is None or not spec.submodule_search_locations:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.checkpoints import read_archive
-from zsadbench.clip.config import BackboneConfig, find_config, infer_config
+from zsadbench.clip.config import BackboneConfig, find_config, infer_config, is_shipped
 from zsadbench.clip.taps import REFERENCE_DEPTH
-from zsadbench.clip.weights import OPENAI_FILES, Weights, locate_weights
+from zsadbench.clip.weights import Weights, locate_weights
 from zsadbench.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ BOOKKEEPING = frozenset({"input_resolution", "context_length", "vocab_size"})
 class BackboneSpec:
     """An architecture with its weights, not yet loaded.
 
-    `name` is what records call it; `published` says whether these are real, published weights.
+    `name` is what records call it.
     """
 
     config: BackboneConfig
@@ -35,10 +35,9 @@ class BackboneSpec:
         return self.config.name
 
     @property
-    def published(self) -> bool:
-        """Whether the weights are OpenAI's or another published tag's, known by checksum or by tag."""
-        known = {sha256 for sha256, _ in OPENAI_FILES.values()}
-        return self.weights.kind == "tag" or self.weights.sha256 in known
+    def shipped(self) -> bool:
+        """Whether the architecture is one that open_clip ships by name, not read from a file or from shapes."""
+        return is_shipped(self.name)
 
     def image_size(self, recipe_size: int) -> int:
         """The default input size: the recipe's for towers of 24 blocks, else the backbone's own."""

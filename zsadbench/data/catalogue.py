@@ -1,0 +1,70 @@
+"""Every card that is installed; a name → its card. Reading cards imports neither torch nor pandas."""
+
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from zsadbench import registry
+from zsadbench.data.card import Card
+from zsadbench.data.cardfile import read_card
+from zsadbench.data.folder import PREFIX, folder_card
+from zsadbench.errors import DataError, UsageError, unknown
+
+
+def all_cards() -> tuple[Card, ...]:
+    """The cards of every package in the entry-point group `zsadbench.datasets`, sorted by name.
+
+    Raises:
+        DataError: a card is wrong, or two cards answer to one name.
+        UsageError: a package cannot be imported.
+    """
+    cards = [card for package in registry.names("datasets") for card in _cards_of(package)]
+    return tuple(sorted(_unambiguous(cards), key=lambda card: card.name))
+
+
+def find_card(name: str) -> Card:
+    """The card called `name`, by its name or an alias, without regard to case; `folder:PATH` makes one.
+
+    Raises:
+        UsageError: no card has this name; the nearest name is given.
+    """
+    if name.startswith(PREFIX):
+        return folder_card(name)[0]
+    known = {text.casefold(): card for card in all_cards() for text in (card.name, *card.aliases)}
+    if name.casefold() not in known:
+        raise unknown("data set", name, known)
+    return known[name.casefold()]
+
+
+def synthesise(name: str, out: str | Path, per_class: int = 4) -> Path:
+    """Write a miniature of the set `name`, in its official layout, below `out`; return its folder.
+
+    The package that brings the card draws it, with its own `synthesise(name, out, per_class)`.
+
+    Raises:
+        UsageError: the name is unknown, or its package draws no miniature of it.
+    """
+    card = find_card(name)
+    for package in registry.names("datasets"):
+        draw = getattr(registry.load("datasets", package), "synthesise", None)
+        if card in _cards_of(package) and draw is not None:
+            return Path(draw(card.name, Path(out), per_class))
+    raise UsageError(f"no miniature of '{name}' can be drawn")
+
+
+@cache
+def _cards_of(package: str) -> tuple[Card, ...]:
+    folder = resources.files(registry.load("datasets", package)) / "cards"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
+    return tuple(read_card(file.read_text(encoding="utf-8"), str(file)) for file in files)
+
+
+def _unambiguous(cards: Iterable[Card]) -> list[Card]:
+    owners: dict[str, Card] = {}
+    for card in cards:
+        for name in {text.casefold() for text in (card.name, *card.aliases)}:
+            owner = owners.setdefault(name, card)
+            if owner is not card:
+                raise DataError(f"'{name}' is claimed by two cards: {owner.source} and {card.source}")
+    return list({card.name: card for card in owners.values()}.values())

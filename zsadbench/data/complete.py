@@ -1,0 +1,110 @@
+"""Is a copy complete? Judged by the card's counts, or by those that a miniature carries in its own file."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from zsadbench.data.card import Card, Expected, Pair
+from zsadbench.data.locate import Place
+from zsadbench.data.sample import Sample
+from zsadbench.errors import DataError
+
+SYNTH = "zsadbench-synth.json"
+SPLITS = frozenset({"train", "test", "val", "trainval"})
+KINDS = ("normal", "anomalous")
+
+Have = Mapping[tuple[str, str, int], int]  # (split, class, label) → images
+
+
+class Verdict(NamedTuple):
+    """What is missing, line by line, and what is merely odd."""
+
+    missing: list[str]
+    notes: list[str]
+
+
+def judge(samples: Iterable[Sample], expected: Mapping[str, Expected], splits: Sequence[str]) -> Verdict:
+    """Compare the images that are there with those that should be, in the splits that are used."""
+    have = Counter((sample.split, sample.class_name, sample.label) for sample in samples)
+    verdict = Verdict([], [])
+    for split in splits:
+        if split in expected:
+            _judge_split(have, expected[split], split, verdict, "" if split == "test" else f"{split}: ")
+    return verdict
+
+
+def _judge_split(have: Have, expected: Expected, split: str, verdict: Verdict, before: str) -> None:
+    gone = [name for name, pair in expected.counts.items() if any(pair) and not any(_pair(have, split, [name]))]
+    if gone:
+        verdict.missing.append(f"{before}{len(gone)} of {len(expected.counts)} classes missing ({', '.join(gone)})")
+    wanted = {name: ([name], pair) for name, pair in expected.counts.items() if name not in gone}
+    if expected.total is not None:
+        wanted = {"in all": (sorted({key[1] for key in have}), expected.total)}
+    for name, (classes, pair) in wanted.items():
+        found = _pair(have, split, classes)
+        fewer = [f"{n} of {m} {kind}" for n, m, kind in zip(found, pair, KINDS, strict=True) if n < m]
+        more = [f"{n} {kind} where {m} are known" for n, m, kind in zip(found, pair, KINDS, strict=True) if n > m]
+        if fewer:
+            (verdict.missing if expected.certain else verdict.notes).append(f"{before}{name}: {', '.join(fewer)}")
+        if more:
+            verdict.notes.append(f"{before}{name}: {', '.join(more)}")
+
+
+def _pair(have: Have, split: str, classes: Iterable[str]) -> Pair:
+    names = list(classes)
+    return sum(have[split, name, 0] for name in names), sum(have[split, name, 1] for name in names)
+
+
+def expectation(card: Card, place: Place) -> tuple[Mapping[str, Expected], bool]:
+    """The counts that a copy is judged by, and whether it is a synthetic miniature.
+
+    Raises:
+        DataError: the miniature's file cannot be understood, or belongs to another set.
+    """
+    folders = [place.root, *place.root.parents]
+    inside = folders[: folders.index(place.top) + 1] if place.top in folders else folders[:1]
+    file = next((folder / SYNTH for folder in inside if (folder / SYNTH).is_file()), None)
+    return (card.expected, False) if file is None else (_read(card, file), True)
+
+
+def _read(card: Card, file: Path) -> dict[str, Expected]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        counts, name = content["counts"], str(content.get("name", card.name))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as failure:
+        raise DataError(f"'{file}' holds no counts of a miniature: {failure!r}") from failure
+    if name.casefold() not in map(str.casefold, card.names):
+        raise DataError(f"'{file}' is a miniature of '{name}', not of '{card.name}'")
+    try:
+        return _counts(card, counts)
+    except (ValueError, TypeError, LookupError, AttributeError) as failure:
+        raise DataError(f"'{file}': counts are not {{class: {{split: [normal, anomalous]}}}}: {failure}") from failure
+
+
+def _counts(card: Card, counts: Mapping[str, Any]) -> dict[str, Expected]:
+    """Counts per class and split, per class (the test split), or per split (totals)."""
+    known = {name: card.class_named(name) for name in counts}
+    if counts and set(map(str.casefold, counts)) <= SPLITS and not any(known.values()):
+        return {split.casefold(): Expected(total=_as_pair(value)) for split, value in counts.items()}
+    found: dict[str, dict[str, Pair]] = {}
+    for name, value in counts.items():
+        if known[name] is None:
+            raise ValueError(f"unknown class '{name}'")
+        for split, pair in _by_split(value).items():
+            found.setdefault(split.casefold(), {})[known[name] or name] = pair
+    return {split: Expected(pairs) for split, pairs in found.items()}
+
+
+def _by_split(value: Any) -> dict[str, Pair]:
+    if isinstance(value, dict) and not set(value) <= set(KINDS):
+        return {split: _as_pair(pair) for split, pair in value.items()}
+    return {"test": _as_pair(value)}
+
+
+def _as_pair(value: Any) -> Pair:
+    first, second = (value[kind] for kind in KINDS) if isinstance(value, dict) else value
+    if not all(type(number) is int and number >= 0 for number in (first, second)):
+        raise ValueError(f"{value!r} is no pair of counts")
+    return first, second

@@ -1,0 +1,176 @@
+"""A name → a data set that is there, complete, and says what it is."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from zsadbench.data.card import Card
+from zsadbench.data.catalogue import find_card
+from zsadbench.data.complete import expectation, judge
+from zsadbench.data.fingerprint import fingerprint
+from zsadbench.data.folder import PREFIX, folder_card
+from zsadbench.data.images import by, oriented_size
+from zsadbench.data.layouts import read_layout
+from zsadbench.data.locate import Place, locate
+from zsadbench.data.manifest import manifest
+from zsadbench.data.sample import Sample
+from zsadbench.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """One copy of a benchmark, as far as the wanted splits go.
+
+    `manifest` is described in `zsadbench.data.manifest`. `partial` says that images, or the masks of
+    samples that were therefore left out, are missing; `missing` says which, a line each, and `skipped`
+    counts the samples left out, by class. `synthetic` marks a miniature. `notes` are oddities that change
+    nothing: images beyond the known counts, files that the layout does not speak of.
+    """
+
+    card: Card
+    root: Path
+    layout: str
+    manifest: pd.DataFrame
+    splits: tuple[str, ...]
+    partial: bool
+    synthetic: bool
+    missing: tuple[str, ...]
+    skipped: Mapping[str, int]
+    notes: tuple[str, ...]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The identity of what was read; see `zsadbench.data.fingerprint`."""
+        return fingerprint(self.manifest)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that have images, in the card's order."""
+        there = set(self.manifest["class"])
+        return tuple(name for name in self.card.classes if name in there)
+
+
+def load_dataset(
+    name: str,
+    roots: Sequence[str | Path] | None = None,
+    allow_partial: bool = False,
+    splits: Sequence[str] = ("test",),
+) -> Dataset:
+    """Find, read and check the data set `name`, or the folder that `folder:PATH` names.
+
+    Without `roots` the environment says where to look; see `zsadbench.data.locate`.
+
+    Raises:
+        UsageError: no card has this name.
+        DataError: it is not found, incomplete (unless `allow_partial`), or wrong.
+    """
+    card, place = _placed(name, roots)
+    expected, synthetic = expectation(card, place)
+    reading = read_layout(card, place.layout, place.root)
+    samples = [sample for sample in reading.samples if sample.split in splits]
+    absent = [sample for sample in reading.absent if sample.split in splits]
+    if not samples:
+        raise DataError(f"{card.name}: no {' or '.join(splits)} image in '{place.root}' (layout '{place.layout.name}')")
+    verdict = judge(samples, expected, splits)
+    missing = [*verdict.missing, *_absent(absent)]
+    if missing and not allow_partial:
+        raise _incomplete(card, place, missing)
+    kept, maskless = _with_masks(card, samples)
+    if maskless and (not allow_partial or name.startswith(PREFIX)):
+        raise _maskless(card, maskless)
+    if not kept:
+        raise DataError(f"{card.name}: every {' or '.join(splits)} image in '{place.root}' lacks its mask")
+    return Dataset(
+        card=card,
+        root=place.root,
+        layout=place.layout.name,
+        manifest=manifest(card, place.root, kept),
+        splits=tuple(splits),
+        partial=bool(missing or maskless),
+        synthetic=synthetic,
+        missing=(*missing, *_masks_gone(maskless)),
+        skipped=dict(Counter(sample.class_name for sample in maskless)),
+        notes=(*verdict.notes, *_ignored(reading.ignored)),
+    )
+
+
+def check_masks(dataset: Dataset) -> None:
+    """Compare the size of every mask with its image's, from the headers of the files.
+
+    Raises:
+        DataError: some differ or cannot be opened; the first is named, the others are counted.
+    """
+    faults = [fault for image, mask in _pairs(dataset.manifest) if (fault := _fault(image, mask))]
+    if faults:
+        more = f"; {len(faults) - 1} more masks are wrong" if len(faults) > 1 else ""
+        raise DataError(f"{dataset.card.name}: {faults[0]}{more}")
+
+
+def _pairs(frame: pd.DataFrame) -> Iterable[tuple[str, str]]:
+    masked = frame[frame["mask"] != ""]
+    return zip(masked["path"], masked["mask"], strict=True)
+
+
+def _fault(image: str, mask: str) -> str:
+    try:
+        sizes = oriented_size(image), oriented_size(mask)
+    except DataError as failure:
+        return str(failure)
+    return "" if sizes[0] == sizes[1] else f"mask '{mask}' is {by(*sizes[1])}, its image is {by(*sizes[0])}"
+
+
+def _placed(name: str, roots: Sequence[str | Path] | None) -> tuple[Card, Place]:
+    if name.startswith(PREFIX):
+        card, layout, root = folder_card(name)
+        return card, Place(root, layout, root)
+    card = find_card(name)
+    return card, locate(card, roots)
+
+
+def _absent(absent: Sequence[Sample]) -> list[str]:
+    if not absent:
+        return []
+    first = absent[0]
+    return [f"{len(absent)} images named in {first.named_in} are not there, first {first.image}"]
+
+
+def _incomplete(card: Card, place: Place, missing: Iterable[str]) -> DataError:
+    return DataError(
+        f"{card.name}: incomplete: {'; '.join(missing)}; in '{place.root}'. Restore what is missing "
+        f"from {card.homepage}, or pass --allow-partial to use what is there (the record says so)."
+    )
+
+
+def _with_masks(card: Card, samples: Iterable[Sample]) -> tuple[list[Sample], list[Sample]]:
+    """Samples to use, and anomalous ones of a pixel-level set that lack their mask."""
+    kept: list[Sample] = []
+    maskless: list[Sample] = []
+    for sample in samples:
+        lacks = card.pixel_level and sample.label == 1 and not sample.mask
+        (maskless if lacks else kept).append(sample)
+    return kept, maskless
+
+
+def _maskless(card: Card, maskless: Sequence[Sample]) -> DataError:
+    first = maskless[0]
+    named = f"named in {first.named_in}" if first.named_in and first.wanted else f"the mask of {first.image}"
+    more = f", and so are {len(maskless) - 1} more" if len(maskless) > 1 else ""
+    remedy = (
+        "Restore it"
+        if card.name.startswith(PREFIX)
+        else ("Restore it from the archive, or pass --allow-partial to leave such samples out and have them counted")
+    )
+    return DataError(f"{card.name}: {first.wanted or 'a mask'} is missing ({named}){more}. {remedy}.")
+
+
+def _masks_gone(maskless: Sequence[Sample]) -> list[str]:
+    counts = Counter(sample.class_name for sample in maskless)
+    return [f"{name}: {number} anomalous left out, for their masks are missing" for name, number in counts.items()]
+
+
+def _ignored(number: int) -> list[str]:
+    return [f"{number} image files that the layout does not speak of are passed over"] if number else []

@@ -1,0 +1,37 @@
+"""The identity of a copy: what was read, wherever it lies."""
+
+import hashlib
+import json
+import os
+import posixpath
+
+import pandas as pd
+
+from zsadbench.errors import DataError
+
+
+def fingerprint(manifest: pd.DataFrame) -> str:
+    """SHA-256, in hexadecimal, over one line a sample: path, sizes in bytes of image and mask, label, class, split.
+
+    Paths are relative to the deepest folder that holds all images, so that neither the place of the root
+    nor the order of the rows matters.
+
+    Raises:
+        DataError: a file has gone.
+    """
+    above = posixpath.commonpath([posixpath.dirname(path) for path in manifest["relative"]]) if len(manifest) else ""
+    names = ["relative", "path", "mask", "label", "class", "split"]
+    lines = sorted(
+        json.dumps([posixpath.relpath(relative, above or "."), _size(path), _size(mask), int(label), name, split])
+        for relative, path, mask, label, name, split in manifest[names].itertuples(index=False)
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _size(path: str) -> int:
+    if not path:
+        return -1
+    try:
+        return os.stat(path).st_size  # noqa: PTH116  (a Path for each of 100 000 files costs more than the call)
+    except OSError as failure:
+        raise DataError(f"'{path}' cannot be read: {failure.strerror}") from failure

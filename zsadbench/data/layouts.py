@@ -1,0 +1,39 @@
+"""Which layout a folder is in, and its reading."""
+
+from pathlib import Path
+
+from zsadbench.data.card import Card, FilesLayout, Layout
+from zsadbench.data.rules import read_files
+from zsadbench.data.sample import Reading
+from zsadbench.data.tables import read_table
+from zsadbench.data.tree import Tree
+
+
+def read_layout(card: Card, layout: Layout, root: Path) -> Reading:
+    """Every sample below `root`, which is arranged as `layout`.
+
+    Raises:
+        DataError: a table is missing or wrong, or a class is unknown.
+    """
+    tree = Tree(root)
+    return read_files(card, layout, tree) if isinstance(layout, FilesLayout) else read_table(card, layout, tree)
+
+
+def fitting(card: Card, layouts: tuple[Layout, ...], folder: Path) -> Layout | None:
+    """The first of `layouts` whose probe `folder` passes; one whose table is missing comes last."""
+    fits = [layout for layout in layouts if _fits(card, layout, folder)]
+    ready = [layout for layout in fits if isinstance(layout, FilesLayout) or (folder / layout.manifest).is_file()]
+    return next(iter([*ready, *fits]), None)
+
+
+def _fits(card: Card, layout: Layout, folder: Path) -> bool:
+    return all(any((folder / path).exists() for path in _spelled(card, probe)) for probe in layout.probe)
+
+
+def _spelled(card: Card, probe: str) -> list[str]:
+    return [probe.replace("{class}", name) for name in card.classes] if "{class}" in probe else [probe]
+
+
+def probes(card: Card, layout: Layout) -> set[tuple[str, ...]]:
+    """Every way in which the probe of a layout can be spelled out; two cards that share one are easily confused."""
+    return {tuple(probe.replace("{class}", name) for probe in layout.probe) for name in card.classes}

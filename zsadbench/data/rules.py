@@ -1,0 +1,65 @@
+"""A tree → samples, by ordered rules: the first that matches a path decides.
+
+Masks are paired by name, never by position; a label never comes from a mask's content.
+"""
+
+from collections.abc import Iterable, Mapping
+from itertools import product
+
+from zsadbench.data.card import IMAGE_EXTENSIONS, Card, FilesLayout, Rule
+from zsadbench.data.sample import Reading, Sample, kind
+from zsadbench.data.template import fill, pattern
+from zsadbench.data.tree import Tree
+from zsadbench.errors import DataError
+
+
+def read_files(card: Card, layout: FilesLayout, tree: Tree) -> Reading:
+    """Every image of the tree that a rule speaks of, in the order of the tree.
+
+    Raises:
+        DataError: a path names a class that the card does not have.
+    """
+    rules = [(pattern(rule.match), rule) for rule in layout.rules]
+    samples: list[Sample] = []
+    passed: list[str] = []
+    for path in tree.files:
+        if path.rpartition(".")[2].casefold() not in IMAGE_EXTENSIONS:
+            continue
+        found = next(((match, rule) for regex, rule in rules if (match := regex.fullmatch(path))), None)
+        if found is None or found[1].label is None:
+            passed.append(path)
+        else:
+            samples.append(_sample(card, found[1], found[0].groupdict(), path, tree))
+    return Reading(samples, [], _unused(passed, samples))
+
+
+def _unused(passed: Iterable[str], samples: Iterable[Sample]) -> int:
+    used = {sample.mask for sample in samples}
+    return sum(path not in used for path in passed)
+
+
+def _sample(card: Card, rule: Rule, values: Mapping[str, str], path: str, tree: Tree) -> Sample:
+    label = int(rule.label or 0)
+    mask, wanted = _mask(rule, values, tree) if label == 1 else ("", "")
+    class_name = _class(card, values, path, tree)
+    return Sample(path, mask, label, class_name, kind(label, values.get("defect", "")), rule.split, wanted)
+
+
+def _mask(rule: Rule, values: Mapping[str, str], tree: Tree) -> tuple[str, str]:
+    """The mask's path and, when there is none, the first name that was looked for."""
+    names = [fill(mask, {**values, "mask_ext": ext}) for mask, ext in product(rule.masks, rule.mask_ext)]
+    found = next((path for name in names if (path := tree.find(name))), "")
+    return found, "" if found else next(iter(names), "")
+
+
+def _class(card: Card, values: Mapping[str, str], path: str, tree: Tree) -> str:
+    text = values.get("class", next(iter(card.classes)))
+    name = card.class_named(text)
+    if name is None:
+        raise unknown_class(card, text, f"{tree.root}/{path}")
+    return name
+
+
+def unknown_class(card: Card, text: str, where: str) -> DataError:
+    """The error of a class that the card does not have."""
+    return DataError(f"{card.name}: unknown class '{text}' in '{where}'; known: {', '.join(card.classes)}")

@@ -1,0 +1,33 @@
+"""One labelled image as a layout finds it, before it becomes a row of the manifest."""
+
+from typing import NamedTuple
+
+
+class Sample(NamedTuple):
+    """Paths are posix and relative to the root.
+
+    `mask` is empty where there is none; then `wanted` names the mask that should have been there, if the
+    layout speaks of one. `named_in` is the table that speaks of the sample, empty for a tree.
+    """
+
+    image: str
+    mask: str
+    label: int
+    class_name: str
+    defect: str
+    split: str
+    wanted: str = ""
+    named_in: str = ""
+
+
+class Reading(NamedTuple):
+    """What a layout found: samples; samples whose image is absent; how many images no rule speaks of."""
+
+    samples: list[Sample]
+    absent: list[Sample]
+    ignored: int = 0
+
+
+def kind(label: int, defect: str) -> str:
+    """The kind of defect as the manifest names it: `good` for a normal image, `anomaly` where no kind is known."""
+    return "good" if label == 0 else defect or "anomaly"

@@ -1,0 +1,156 @@
+"""A table → samples: one row a sample, in csv or json. A table is untrusted: its paths stay below the root."""
+
+import csv
+import json
+import posixpath
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from zsadbench.data.card import Card, TableLayout
+from zsadbench.data.rules import unknown_class
+from zsadbench.data.sample import Reading, Sample, kind
+from zsadbench.data.tree import Tree
+from zsadbench.errors import DataError
+
+
+class Row(NamedTuple):
+    """One row: its values by our column names, and its place in the file, for messages."""
+
+    values: dict[str, Any]
+    where: str
+
+
+def read_table(card: Card, layout: TableLayout, tree: Tree) -> Reading:
+    """Every sample that the table names; those whose image is not there apart.
+
+    A row that repeats another is read once.
+
+    Raises:
+        DataError: the table is missing or malformed, a class or a label is unknown, a path leaves the root,
+            or two rows contradict each other about one image.
+    """
+    path = tree.root / layout.manifest
+    if not path.is_file():
+        source = f"; take it from {layout.source}" if layout.source else ""
+        raise DataError(f"{card.name}: '{path}' is missing; it names the samples of layout '{layout.name}'{source}")
+    rows = _csv_rows(path, layout) if layout.format == "csv" else _json_rows(path, layout)
+    samples: dict[str, Sample] = {}
+    absent: dict[str, Sample] = {}
+    for row in rows:
+        sample = _sample(card, layout, row, tree)
+        kept = samples if tree.find(sample.image) else absent
+        if kept.setdefault(sample.image, sample) != sample:
+            raise DataError(f"{row.where}: names '{sample.image}' a second time, and otherwise")
+    return Reading(list(samples.values()), list(absent.values()))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as failure:
+        raise DataError(f"'{path}' cannot be read: {failure}") from failure
+
+
+def _csv_rows(path: Path, layout: TableLayout) -> Iterator[Row]:
+    reader = csv.DictReader(StringIO(_read(path), newline=""), strict=True)
+    try:
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        for column in layout.columns.values():
+            if column not in reader.fieldnames:
+                raise DataError(f"'{path}' has no column '{column}', only: {', '.join(reader.fieldnames)}")
+        for raw in reader:
+            yield Row(
+                {ours: raw[theirs] for ours, theirs in layout.columns.items()}, f"'{path}' line {reader.line_num}"
+            )
+    except csv.Error as failure:
+        raise DataError(f"'{path}' line {reader.line_num}: {failure}") from failure
+
+
+def _json_rows(path: Path, layout: TableLayout) -> Iterator[Row]:
+    try:
+        content = json.loads(_read(path))
+    except (ValueError, RecursionError) as failure:
+        raise DataError(f"'{path}' is no JSON: {failure}") from failure
+    for split, classes in _items(content, f"'{path}'"):
+        for class_name, raws in _items(classes, f"'{path}' {split}"):
+            where = f"'{path}' {split}.{class_name}"
+            if not isinstance(raws, list):
+                raise DataError(f"{where}: a list of samples is needed")
+            for place, raw in enumerate(raws):
+                yield _json_row(raw, layout, {"split": split, "class": class_name}, f"{where}[{place}]")
+
+
+def _items(value: object, where: str) -> list[tuple[str, Any]]:
+    if not isinstance(value, dict):
+        raise DataError(f"{where}: an object is needed, {{split: {{class: [sample]}}}}")
+    return list(value.items())
+
+
+def _json_row(raw: object, layout: TableLayout, outer: dict[str, str], where: str) -> Row:
+    if not isinstance(raw, dict):
+        raise DataError(f"{where}: a sample must be an object")
+    return Row(outer | {ours: raw[theirs] for ours, theirs in layout.columns.items() if theirs in raw}, where)
+
+
+def _sample(card: Card, layout: TableLayout, row: Row, tree: Tree) -> Sample:
+    image = _confined(card, _text(row, "image"), row, tree)
+    if not image:
+        raise DataError(f"{row.where}: no image is named")
+    label = _label(layout, row)
+    name = card.class_named(_text(row, "class") or next(iter(card.classes)))
+    if name is None:
+        raise unknown_class(card, _text(row, "class"), row.where.strip("'"))
+    named = _confined(card, _text(row, "mask"), row, tree) if label == 1 else ""
+    mask = tree.find(named) or ""
+    return Sample(
+        image=tree.find(image) or image,
+        mask=mask,
+        label=label,
+        class_name=name,
+        defect=kind(label, _text(row, "defect")),
+        split=_text(row, "split").casefold(),
+        wanted="" if mask else named,
+        named_in=layout.manifest,
+    )
+
+
+def _text(row: Row, column: str) -> str:
+    value = row.values.get(column)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise DataError(f"{row.where}: '{column}' must be a text, not {value!r}")
+    return value.strip()
+
+
+def _label(layout: TableLayout, row: Row) -> int:
+    value = row.values.get("label")
+    text = f"{value:g}" if isinstance(value, int | float) else str(value).strip()
+    if text in layout.normal:
+        return 0
+    if text in layout.anomalous:
+        return 1
+    raise DataError(f"{row.where}: label '{text}' is none of {', '.join((*layout.normal, *layout.anomalous))}")
+
+
+def _confined(card: Card, text: str, row: Row, tree: Tree) -> str:
+    """The path relative to the root; an absolute one inside the root, or one with the set's folder before it, too."""
+    if not text or "\0" in text:
+        return ""
+    path = posixpath.normpath(text.replace("\\", "/"))
+    for root in (tree.root.absolute().as_posix(), tree.root.resolve().as_posix()):
+        if path.startswith(f"{root}/"):
+            return path.removeprefix(f"{root}/")
+    if path.startswith("/") or path.split("/")[0] == "..":
+        raise DataError(f"{row.where}: '{text}' leaves the root '{tree.root}'")
+    return path if tree.find(path) else _without_folder(card, path, tree) or path
+
+
+def _without_folder(card: Card, path: str, tree: Tree) -> str | None:
+    """What follows the set's own folder in `path`, where such a file is there."""
+    own = {name.casefold() for name in (tree.root.name, *card.names)}
+    parts = path.split("/")
+    ends = ("/".join(parts[place + 1 :]) for place, part in enumerate(parts) if part.casefold() in own)
+    return next((end for end in ends if tree.find(end)), None)

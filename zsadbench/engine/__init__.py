@@ -1,0 +1,1 @@
+"""Plan, train, evaluate, record: the loops that every method goes through."""

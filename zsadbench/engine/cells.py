@@ -1,0 +1,164 @@
+"""The cell: everything that can change a score, as one JSON value, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from zsadbench.clip import RULE, BackboneSpec, map_taps
+from zsadbench.results import identity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zsadbench.data import Dataset
+    from zsadbench.engine.options import Configured
+    from zsadbench.protocol import EvaluationProtocol
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What one method shares over all targets and seeds of a run."""
+
+    method: Configured
+    spec: BackboneSpec
+    image_size: int
+    protocol: EvaluationProtocol
+    precision: str
+    limit: int | None
+    epochs: int | None
+    checkpoint: Path | None
+    checkpoint_sha256: str | None
+
+    @property
+    def name(self) -> str:
+        """The method's name."""
+        return self.method.card.name
+
+    @property
+    def trains(self) -> bool:
+        """Whether the method learns and no checkpoint was given."""
+        return self.method.recipe is not None and self.checkpoint is None
+
+    def epochs_on(self, aux: str) -> int:
+        """Epochs on `aux`: as asked for, else the protocol's, else the recipe's."""
+        assert self.method.recipe is not None  # noqa: S101 - only called where the method trains
+        published = dict(self.protocol.epochs)
+        return self.epochs or published.get(aux) or self.method.recipe.epochs_for(aux)
+
+
+def training_cell(setting: Setting, aux: Dataset | None, seed: int) -> dict[str, Any]:
+    """Everything that decides a trained checkpoint; its hash names the file in the cache."""
+    taps = setting.method.card.taps(setting.method.options)
+    return {
+        "method": setting.name,
+        "options": setting.method.changed(),
+        "recipe": _recipe(setting, aux),
+        "aux": _aux(aux),
+        "seed": seed,
+        "backbone": setting.spec.name,
+        "weights_sha256": setting.spec.weights.sha256,
+        "checkpoint_sha256": setting.checkpoint_sha256,
+        "tap_rule": {
+            "rule": RULE,
+            "blocks": list(taps.blocks),
+            "mapped": list(map_taps(taps.blocks, setting.spec.config.vision.layers)),
+            "activation": taps.activation if taps.activation != "native" else _native(setting.spec),
+            "position": taps.position,
+        },
+        "image_size": setting.image_size,
+        "precision": setting.precision,
+    }
+
+
+def cell_of(setting: Setting, aux: Dataset | None, target: Dataset, seed: int) -> dict[str, Any]:
+    """The cell whose hash is a record's identity."""
+    return {
+        **training_cell(setting, aux, seed),
+        "target": {"name": target.card.name, "fingerprint": target.fingerprint},
+        "shots": 0,
+        "supports": None,
+        "protocol": {"name": setting.protocol.name, "digest": setting.protocol.digest},
+        "limit": setting.limit,
+        "partial": target.partial or bool(aux and aux.partial),
+        "synthetic": target.synthetic or bool(aux and aux.synthetic),
+    }
+
+
+def _native(spec: BackboneSpec) -> str:
+    return "quick_gelu" if spec.config.quick_gelu else "gelu"
+
+
+def _recipe(setting: Setting, aux: Dataset | None) -> dict[str, Any] | None:
+    if not setting.trains or aux is None or setting.method.recipe is None:
+        return None
+    recipe = {name: value for name, value in asdict(setting.method.recipe).items() if name not in _NOT_HERE}
+    return {**recipe, "betas": list(recipe["betas"]), "epochs": setting.epochs_on(aux.card.name)}
+
+
+_NOT_HERE = {"epochs", "epochs_else", "image_size"}  # resolved, or stated elsewhere in the cell
+
+
+def _aux(aux: Dataset | None) -> dict[str, Any] | None:
+    if aux is None:
+        return None
+    return {"name": aux.card.name, "fingerprint": aux.fingerprint, "counts": count_labels(aux)}
+
+
+def count_labels(dataset: Dataset) -> dict[str, int]:
+    """Normal and anomalous images of a data set."""
+    anomalous = int(dataset.manifest["label"].sum())
+    return {"normal": len(dataset.manifest) - anomalous, "anomalous": anomalous}
+
+
+def why_not_comparable(cell: Mapping[str, Any], setting: Setting) -> list[str]:
+    """Why the numbers of a cell may not stand beside published ones; empty when they may."""
+    aux = cell["aux"]["name"] if cell["aux"] else None
+    reasons = {
+        "random weights": setting.spec.weights.kind == "random",
+        f"backbone '{setting.spec.name}' is no published one": not setting.spec.shipped,
+        f"limited to {cell['limit']} images a label and class": cell["limit"] is not None,
+        "the target or the auxiliary set is incomplete": cell["partial"],
+        "synthetic data": cell["synthetic"],
+        "its trained parts were left at their initial values": setting.trains and aux is None,
+        "trained on the target": aux == cell["target"]["name"],
+    }
+    return [reason for reason, holds in reasons.items() if holds]
+
+
+def ledger(aux: Dataset | None, target: Dataset) -> dict[str, Any]:
+    """How the auxiliary set overlaps with the target: the same set, a category name in both, or nothing seen."""
+    if aux is None:
+        return {"aux": None, "grade": "clean", "categories": []}
+    shared = sorted(set(aux.card.classes.values()) & set(target.card.classes.values()))
+    same = aux.card.name == target.card.name
+    grade = "same-set" if same else "category-seen" if shared else "clean"
+    return {"aux": aux.card.name, "grade": grade, "categories": shared}
+
+
+def signature(cell: Mapping[str, Any], weights: str) -> str:
+    """One line under every table: what made the numbers."""
+    aux = cell["aux"]["name"] if cell["aux"] else "none"
+    shown = f"checkpoint:{cell['checkpoint_sha256'][:8]}" if cell["checkpoint_sha256"] else f"aux:{aux}"
+    options = ",".join(f"{key}={_short(value)}" for key, value in sorted(cell["options"].items()))
+    flags = [f"limit:{cell['limit']}"] if cell["limit"] else []
+    flags += [name for name in ("partial", "synthetic") if cell[name]]
+    parts = [
+        cell["method"] + (f"[{options}]" if options else ""),
+        f"{cell['backbone']}:{weights}",
+        shown,
+        f"size:{cell['image_size']}",
+        f"protocol:{cell['protocol']['name']}",
+        cell["precision"],
+        f"seed:{cell['seed']}",
+        *flags,
+        f"zsadbench:{version('zsadbench')}",
+        identity(cell)[:16],
+    ]
+    return "|".join(parts)
+
+
+def _short(value: Any) -> str:
+    return "+".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)

@@ -1,0 +1,131 @@
+"""`KEY=VALUE` strings → a method's frozen options and its recipe.
+
+A key may name its method (`fbclip.views=id,sem`), a preset (`preset=base`) or a field of the recipe
+(`recipe.lr=1e-4`). Values take the type of the field: booleans are `true` and `false`, tuples are
+comma lists.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from zsadbench.errors import UsageError, unknown
+from zsadbench.types import MethodCard, Recipe
+
+RECIPE_KEYS = ("lr", "batch", "weight_decay")
+SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+@dataclass(frozen=True)
+class Configured:
+    """A method with its options and, where it trains, its recipe."""
+
+    card: MethodCard
+    options: Any
+    recipe: Recipe | None
+
+    def changed(self) -> dict[str, Any]:
+        """The options that differ from the default, as plain JSON values."""
+        default = self.card.options()
+        pairs = {field.name: getattr(self.options, field.name) for field in fields(self.options)}
+        return {name: _plain(value) for name, value in pairs.items() if value != getattr(default, name)}
+
+
+def configure(card: MethodCard, given: Sequence[str], methods: Sequence[str]) -> Configured:
+    """Apply the `KEY=VALUE` strings that concern `card`; `methods` are all methods of the run.
+
+    Raises:
+        UsageError: an unknown key, preset or value, or a key without `=`.
+    """
+    values: dict[str, Any] = {}
+    recipe: dict[str, Any] = {}
+    for key, text in _of_method(card.name, given, methods):
+        if key == "preset":
+            values |= _preset(card, text)
+        elif key.startswith("recipe."):
+            recipe |= _recipe_value(card, key.removeprefix("recipe."), text)
+        else:
+            values[key] = _option_value(card, key, text)
+    return Configured(card, build_options(card, values), replace(card.recipe, **recipe) if card.recipe else None)
+
+
+def build_options(card: MethodCard, values: Mapping[str, Any]) -> Any:
+    """The method's options with `values` in place of the defaults; JSON lists become tuples."""
+    known = {field.name for field in fields(card.options)}
+    for key in values:
+        if key not in known:
+            raise unknown(f"option of {card.name}", key, known)
+    return card.options(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+def _of_method(name: str, given: Sequence[str], methods: Sequence[str]) -> list[tuple[str, str]]:
+    pairs = []
+    for item in given:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise UsageError(f"option '{item}' is not of the form KEY=VALUE")
+        owner, dot, rest = key.partition(".")
+        if dot and owner in methods:
+            if owner == name:
+                pairs.append((rest, value))
+        elif len(methods) > 1:
+            raise UsageError(f"option '{key}' must name its method when several run: '{methods[0]}.{key}={value}'")
+        else:
+            pairs.append((key, value))
+    return pairs
+
+
+def _preset(card: MethodCard, name: str) -> dict[str, Any]:
+    if name not in card.presets:
+        raise unknown(f"preset of {card.name}", name, card.presets)
+    return dict(card.presets[name])
+
+
+def _recipe_value(card: MethodCard, key: str, text: str) -> dict[str, Any]:
+    if card.recipe is None:
+        raise UsageError(f"'{card.name}' does not train, so it has no 'recipe.{key}'")
+    if key not in RECIPE_KEYS:
+        raise unknown("recipe field", key, RECIPE_KEYS)
+    value = _parse(f"recipe.{key}", text, type(getattr(card.recipe, key)))
+    if value < 0 or (key != "weight_decay" and value == 0):
+        raise UsageError(f"option 'recipe.{key}={text}' must be positive")
+    return {key: value}
+
+
+def _option_value(card: MethodCard, key: str, text: str) -> Any:
+    hints = get_type_hints(card.options)
+    if key not in hints:
+        raise unknown(f"option of {card.name}", key, [*hints, *(["preset"] if card.presets else [])])
+    return _parse(key, text, hints[key])
+
+
+def _parse(key: str, text: str, hint: Any) -> Any:
+    """Read `text` as a value of the type `hint`."""
+    if get_origin(hint) is tuple:
+        return tuple(_parse(key, part.strip(), get_args(hint)[0]) for part in text.split(",") if part.strip())
+    if get_origin(hint) is Literal:
+        if text not in get_args(hint):
+            raise UsageError(f"option '{key}' is '{text}'; it takes one of: {', '.join(map(str, get_args(hint)))}")
+        return text
+    if hint is bool:
+        if text.lower() not in SWITCHES:
+            raise UsageError(f"option '{key}' is '{text}'; it takes true or false")
+        return SWITCHES[text.lower()]
+    return _parse_number(key, text, hint)
+
+
+def _parse_number(key: str, text: str, hint: Any) -> Any:
+    if isinstance(hint, types.UnionType):
+        raise UsageError(f"option '{key}' cannot be set from text")
+    try:
+        return hint(text)
+    except ValueError as failure:
+        kind = {"int": "a whole number", "float": "a number"}.get(hint.__name__, hint.__name__)
+        raise UsageError(f"option '{key}' is '{text}'; it takes {kind}") from failure
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,83 @@
+"""Where a record comes from: versions, commit, hardware, command."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+PACKAGES = ("torch", "torchvision", "open_clip_torch", "numpy", "scipy", "pillow", "numba", "pandas")
+
+
+def now() -> str:
+    """The time, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def provenance(device: torch.device, started: str) -> dict[str, Any]:
+    """Everything that can explain a difference but must not decide an identity."""
+    import torch
+
+    return {
+        "zsadbench": version("zsadbench"),
+        "git": dict(_git()),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "started": started,
+        "finished": now(),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+
+
+def device_name(device: torch.device) -> str:
+    """The device as its driver names it; for a CPU, the processor."""
+    if device.type == "cuda":
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    named = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), None)
+    return named or platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+@cache
+def _git() -> tuple[tuple[str, Any], ...]:
+    """Commit and dirty flag of the checkout that this code runs from; None outside one."""
+    home = Path(__file__).resolve().parents[2]
+    if not (home / ".git").exists():
+        return (("commit", None), ("dirty", None))
+    commit, status = _ask_git(home, "rev-parse", "HEAD"), _ask_git(home, "status", "--porcelain")
+    return (("commit", commit), ("dirty", None if status is None else bool(status)))
+
+
+def _ask_git(home: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed program, fixed arguments
+            ["git", "-C", str(home), *arguments],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

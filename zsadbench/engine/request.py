@@ -1,0 +1,77 @@
+"""What a user asks for: one value that the CLI, the Python interface and the plan share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from zsadbench.errors import UsageError
+
+Overwrite = Literal["never", "missing", "always"]
+Precision = Literal["fp32", "bf16", "fp16"]
+PRECISIONS = ("fp32", "bf16", "fp16")
+OVERWRITES = ("never", "missing", "always")
+NO_AUX = "none"
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """The arguments of `zsadbench run`, by the names of its flags.
+
+    `aux` None stands for the papers' choice; `seeds` empty for the protocol's, else 0; `epochs`,
+    `image_size` and `batch_size` None for the recipe's, the backbone's and an automatic one.
+    """
+
+    methods: tuple[str, ...]
+    targets: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    aux: str | None = None
+    options: tuple[str, ...] = ()
+    limit: int | None = None
+    backbone: str | None = None
+    weights: str | None = None
+    checkpoint: Path | None = None
+    epochs: int | None = None
+    image_size: int | None = None
+    protocol: str = "strict"
+    device: str = "auto"
+    precision: Precision = "fp32"
+    batch_size: int | None = None
+    workers: int = 2
+    data_roots: tuple[Path, ...] = ()
+    out: Path = field(default_factory=lambda: Path("results"))
+    overwrite: Overwrite = "missing"
+    allow_partial: bool = False
+    allow_leak: bool = False
+    save_maps: bool = False
+    metrics: tuple[str, ...] = ()
+    offline: bool = False
+
+    def __post_init__(self) -> None:
+        self._check_choices()
+        self._check_numbers()
+
+    def _check_choices(self) -> None:
+        if not self.methods:
+            raise UsageError("no method given; pass --method, for example --method fbclip")
+        if not self.targets:
+            raise UsageError("no target given; pass --target, for example --target visa")
+        if self.overwrite not in OVERWRITES:
+            raise UsageError(f"--overwrite is '{self.overwrite}'; it takes one of: {', '.join(OVERWRITES)}")
+        if self.precision not in PRECISIONS:
+            raise UsageError(f"--precision is '{self.precision}'; it takes one of: {', '.join(PRECISIONS)}")
+        if self.checkpoint is not None and len(self.methods) > 1:
+            raise UsageError("--checkpoint belongs to one method; run the methods one by one")
+        if self.checkpoint is not None and self.aux == NO_AUX:
+            raise UsageError("--checkpoint is a trained head and --aux none an untrained one; give one of them")
+
+    def _check_numbers(self) -> None:
+        smallest = {"limit": 1, "epochs": 1, "image_size": 1, "batch_size": 1, "workers": 0}
+        for name, least in smallest.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be at least {least}")
+        if any(seed < 0 for seed in self.seeds):
+            raise UsageError("a seed must not be negative")

@@ -1,0 +1,291 @@
+"""Run a plan: job by job, class by class; a record is written after each class, a failure costs its class only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol, TypeVar, cast
+
+import pandas as pd
+import torch
+
+from zsadbench.clip import Backbone, build
+from zsadbench.engine.cells import Setting, ledger, signature, why_not_comparable
+from zsadbench.engine.cost import STAGES, Stopwatch, peak_device_mib, peak_host_mib, reset_peak
+from zsadbench.engine.evaluate import ClassResult, Evaluation, limited
+from zsadbench.engine.plan import Job, Plan
+from zsadbench.engine.provenance import now, provenance
+from zsadbench.engine.train import Trained, obtain
+from zsadbench.errors import CellError, DataError, UsageError
+from zsadbench.results import Record, read_images, write_record
+
+T = TypeVar("T")
+BATCH = {"cpu": 4, "cuda": 16}
+
+
+class Reporter(Protocol):
+    """Who is told how the run goes; every method may do nothing."""
+
+    def start(self, plan: Plan) -> None:
+        """The plan is made."""
+
+    def training(self, job: Job, done: int, total: int, loss: float) -> None:
+        """One optimiser step is done."""
+
+    def trained(self, job: Job, trained: Trained) -> None:
+        """The detector is ready."""
+
+    def evaluating(self, job: Job, class_name: str, total: int) -> None:
+        """A class begins."""
+
+    def images(self, count: int) -> None:
+        """So many more images are scored."""
+
+    def record(self, job: Job, record: Record) -> None:
+        """A record is as complete as it will get in this run."""
+
+    def failed(self, job: Job, where: str, failure: str) -> None:
+        """A class, or a whole job, failed."""
+
+
+class Silent:
+    """A reporter that says nothing."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_: None
+
+
+@dataclass
+class Results:
+    """What a run left behind: records in the order of the plan, and what failed."""
+
+    records: list[tuple[Path, Record]] = field(default_factory=list)
+    finished: int = 0
+    skipped: int = 0
+    failures: list[str] = field(default_factory=list)
+    failed: int = 0
+
+    def frame(self) -> pd.DataFrame:
+        """The records of this run, tidy, as `zsadbench.read_results` gives them."""
+        from zsadbench.results import tidy
+
+        return tidy(self.records)
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is a CUDA device where there is one, else the CPU.
+
+    Raises:
+        UsageError: no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as failure:
+        raise UsageError(f"no device named '{name}'; use auto, cpu, cuda or cuda:0") from failure
+    if device.type not in BATCH:
+        raise UsageError(f"device '{name}' is not supported; use auto, cpu, cuda or cuda:0")
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        seen = torch.cuda.device_count()
+        raise UsageError(f"device '{name}' is not there: {seen} CUDA devices are seen; use --device cpu")
+    return device
+
+
+def run_plan(plan: Plan, reporter: Reporter | None = None) -> Results:
+    """Run every job that has something to do; jobs that are complete are skipped.
+
+    What fails after the plan was made fails its class or its job; the others go on.
+    """
+    teller: Reporter = reporter or cast(Reporter, Silent())
+    device = choose_device(plan.request.device)
+    results = Results()
+    teller.start(plan)
+    towers: dict[tuple[Any, ...], Backbone] = {}
+    for job in plan.jobs:
+        if not job.todo and job.record is not None:
+            results.skipped += 1
+            results.records.append((job.path, job.record))
+            teller.record(job, job.record)
+        else:
+            _Runner(plan, job, device, teller, results).run(towers)
+    return results
+
+
+def _backbone(setting: Setting, device: torch.device, towers: dict[tuple[Any, ...], Backbone]) -> Backbone:
+    """The towers of a setting; the last ones are kept, since most jobs of a run share them."""
+    taps = setting.method.card.taps(setting.method.options)
+    key = (setting.spec, setting.image_size, taps.activation, taps.position)
+    if key not in towers:
+        towers.clear()
+        towers[key] = build(
+            setting.spec, setting.image_size, activation=taps.activation, position=taps.position, device=device
+        )
+    return towers[key]
+
+
+@dataclass
+class _Runner:
+    """One job on its way."""
+
+    plan: Plan
+    job: Job
+    device: torch.device
+    teller: Reporter
+    results: Results
+    train_seconds: float = 0.0
+    images: pd.DataFrame | None = None
+
+    def run(self, towers: dict[tuple[Any, ...], Backbone]) -> None:
+        started, failures = now(), len(self.results.failures)
+        self.images = read_images(self.job.path) if self.job.record is not None else None
+        backbone = _backbone(self.job.setting, self.device, towers)
+        try:
+            trained = self._trained(backbone)
+        except (CellError, DataError, torch.OutOfMemoryError) as failure:
+            self._fail("training", failure)
+            trained = None
+        record = self.job.record or self._new_record()
+        if trained is not None:
+            reset_peak(self.device)
+            for class_name in self.job.todo:
+                self._class(class_name, record, trained, backbone, started)
+        if record.classes:
+            self.results.records.append((self.job.path, record))
+            self.teller.record(self.job, record)
+        if len(self.results.failures) > failures:
+            self.results.failed += 1
+        else:
+            self.results.finished += 1
+
+    def _trained(self, backbone: Backbone) -> Trained:
+        request = self.plan.request
+        start = perf_counter()
+        trained = obtain(
+            self.job.setting,
+            backbone,
+            self.job.aux,
+            self.job.seed,
+            workers=request.workers,
+            on_step=lambda done, total, loss: self.teller.training(self.job, done, total, loss),
+        )
+        self.train_seconds = perf_counter() - start if trained.first_loss is not None else 0.0
+        self.teller.trained(self.job, trained)
+        return trained
+
+    def _new_record(self) -> Record:
+        cell = self.job.cell
+        reasons = why_not_comparable(cell, self.job.setting)
+        return Record(
+            cell=cell,
+            expected=list(self.job.target.classes),
+            comparable=not reasons,
+            not_comparable_because=reasons,
+            ledger=ledger(self.job.aux, self.job.target),
+            signature=signature(cell, self.job.setting.spec.weights.label),
+        )
+
+    def _class(self, class_name: str, record: Record, trained: Trained, backbone: Backbone, started: str) -> None:
+        watch = Stopwatch(self.device)
+        evaluation = self._evaluation(trained, backbone, watch)
+        total = len(limited(self.job.target.manifest, class_name, self.job.setting.limit))
+        self.teller.evaluating(self.job, class_name, total)
+        try:
+            result = evaluation.evaluate(class_name, self.teller.images)
+        except (CellError, DataError, torch.OutOfMemoryError) as failure:
+            self._fail(class_name, failure)
+            return
+        _enter(record, class_name, result)
+        record.cost = self._cost(record.cost, class_name, len(result.images), watch) | _parameters(trained, backbone)
+        record.provenance = provenance(self.device, started) | _origin(trained, self.job)
+        self._write(record, class_name, result)
+
+    def _evaluation(self, trained: Trained, backbone: Backbone, watch: Stopwatch) -> Evaluation:
+        request = self.plan.request
+        return Evaluation(
+            setting=self.job.setting,
+            method=trained.method,
+            backbone=backbone,
+            target=self.job.target,
+            metrics=self.plan.metrics,
+            batch_size=request.batch_size or BATCH[self.device.type],
+            workers=request.workers,
+            maps_folder=self.job.path.with_suffix(".maps") if request.save_maps else None,
+            watch=watch,
+        )
+
+    def _write(self, record: Record, class_name: str, result: ClassResult) -> None:
+        """Write the record with its images; those of this class replace older ones."""
+        path, new = self.job.path, pd.DataFrame(result.images)
+        old = self.images
+        self.images = new if old is None else pd.concat([old[old["class"] != class_name], new], ignore_index=True)
+        if self.plan.request.save_maps:
+            self.images[["path", "score"]].to_csv(path.with_suffix(".maps") / "scores.csv", index=False)
+        write_record(path, record, self.images)
+
+    def _cost(self, before: dict[str, Any], class_name: str, count: int, watch: Stopwatch) -> dict[str, Any]:
+        """Seconds by stage and class summed over the classes of this record, and the peaks so far."""
+        by_class = {**before.get("by_class", {}), class_name: {stage: watch.seconds[stage] for stage in STAGES}}
+        images = {**before.get("images", {}), class_name: count}
+        seconds = {stage: sum(one[stage] for one in by_class.values()) for stage in STAGES}
+        forward = seconds["tower"] + seconds["head"] + seconds["map"]
+        return {
+            "seconds": seconds,
+            "seconds_training": self.train_seconds or before.get("seconds_training", 0.0),
+            "by_class": by_class,
+            "images": images,
+            "images_per_second": sum(images.values()) / forward if forward else None,
+            "peak_host_mib": peak_host_mib(),
+            "peak_device_mib": peak_device_mib(self.device),
+            "batch_size": self.plan.request.batch_size or BATCH[self.device.type],
+            "shared": False,
+        }
+
+    def _fail(self, where: str, failure: BaseException) -> None:
+        if isinstance(failure, torch.OutOfMemoryError):
+            failure = CellError("out of memory; a smaller --batch-size or --image-size may help")
+        text = f"{self.job.setting.name} on {self.job.target.card.name}, seed {self.job.seed}, {where}: {failure}"
+        self.results.failures.append(text)
+        self.teller.failed(self.job, where, text)
+
+
+def _enter(record: Record, class_name: str, result: ClassResult) -> None:
+    record.classes[class_name] = {name: estimate.value for name, estimate in result.estimates.items()}
+    record.counts[class_name] = result.counts
+    reasons = {name: one.reason for name, one in result.estimates.items() if one.value is None and one.reason}
+    bounds = {
+        name: [one.lower, one.upper]
+        for name, one in result.estimates.items()
+        if one.value is not None and one.lower is not None and one.upper is not None and one.lower != one.upper
+    }
+    record.undefined = _replaced(record.undefined, class_name, reasons)
+    record.bounds = _replaced(record.bounds, class_name, bounds)
+
+
+def _replaced(table: dict[str, T], name: str, entry: T) -> dict[str, T]:
+    """The table with another entry under `name`, or without it where the entry is empty."""
+    kept = {key: value for key, value in table.items() if key != name}
+    return {**kept, name: entry} if entry else kept
+
+
+def _origin(trained: Trained, job: Job) -> dict[str, Any]:
+    from zsadbench.checkpoints import file_sha256
+
+    path = trained.checkpoint
+    return {
+        "checkpoint": path.name if path else None,
+        "checkpoint_sha256": file_sha256(path) if path else None,
+        "data_layout": job.target.layout,
+        "backbone_sizes": job.setting.spec.config.sizes(),
+        "weights": job.setting.spec.weights.label,
+    }
+
+
+def _parameters(trained: Trained, backbone: Backbone) -> dict[str, int]:
+    network = getattr(trained.method, "network", None)
+    own = list(network.parameters()) if network is not None else []
+    towers = {id(p): p.numel() for tower in (backbone.vision, backbone.text) for p in tower.parameters()}
+    learned = sum(p.numel() for p in own if p.requires_grad)
+    return {"parameters_total": sum(towers.values()) + sum(p.numel() for p in own), "parameters_trained": learned}

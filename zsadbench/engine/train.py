@@ -1,0 +1,204 @@
+"""The training loop: frozen tower, trained head, the paper's recipe; checkpoints are cached by what made them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from zsadbench.checkpoints import load_state, read_archive, read_metadata, write_checkpoint
+from zsadbench.clip import Backbone, cache_folder
+from zsadbench.data import batches
+from zsadbench.engine.cells import Setting, training_cell
+from zsadbench.errors import CellError, UsageError, WeightsError
+from zsadbench.results import identity, safe_name
+from zsadbench.types import Batch, Method, Recipe, Trainable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zsadbench.data import Dataset, LoadedBatch
+
+log = logging.getLogger(__name__)
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+OPTIMISERS: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A detector ready to score, where its parameters came from, and what training took."""
+
+    method: Method
+    checkpoint: Path | None
+    first_loss: float | None = None
+    last_loss: float | None = None
+    seconds: float = 0.0
+
+
+def make_method(setting: Setting, backbone: Backbone, seed: int) -> Method:
+    """Build the detector with its initial values drawn under `seed`."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return setting.method.card.build(backbone, setting.method.options)
+
+
+def checkpoint_path(setting: Setting, aux: Dataset, seed: int) -> Path:
+    """Where the cache keeps what this training makes."""
+    key = identity(training_cell(setting, aux, seed))[:16]
+    return cache_folder() / "checkpoints" / safe_name(setting.name) / f"{key}.safetensors"
+
+
+def obtain(
+    setting: Setting,
+    backbone: Backbone,
+    aux: Dataset | None,
+    seed: int,
+    *,
+    workers: int,
+    fresh: bool = False,
+    on_step: Callable[[int, int, float], None] = lambda done, total, loss: None,
+) -> Trained:
+    """Return the trained detector: from the given checkpoint, from the cache, or by training now.
+
+    Args:
+        setting: the method and all that is fixed over a run.
+        backbone: the frozen towers.
+        aux: what to learn from; None leaves trained parts at their initial values.
+        seed: initial values and order of the images.
+        workers: threads that read images.
+        fresh: train even where the cache has the checkpoint.
+        on_step: called with (steps done, steps in all, loss).
+
+    Raises:
+        WeightsError: the checkpoint is another method's or another backbone's.
+        CellError: the loss is not finite.
+        DataError: an image of the auxiliary set cannot be read.
+    """
+    method = make_method(setting, backbone, seed)
+    if setting.checkpoint is not None:
+        load_checkpoint(setting, method, setting.checkpoint)
+        return Trained(method, setting.checkpoint)
+    if not setting.trains or aux is None:
+        return Trained(method, None)
+    path = checkpoint_path(setting, aux, seed)
+    if not fresh and _from_cache(setting, method, path):
+        return Trained(method, path)
+    steps = _Steps(setting, aux, seed, workers)
+    losses = list(fit(_trainable(method), backbone, steps, setting, on_step))
+    about = training_cell(setting, aux, seed) | {"first_loss": losses[0], "last_loss": losses[-1]}
+    write_checkpoint(path, _trainable(method).network.state_dict(), setting.name, about)
+    return Trained(method, path, losses[0], losses[-1])
+
+
+def _from_cache(setting: Setting, method: Method, path: Path) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        load_checkpoint(setting, method, path)
+    except WeightsError as failure:
+        log.warning("cached checkpoint is not usable and is made anew: %s", failure)
+        return False
+    return True
+
+
+def load_checkpoint(setting: Setting, method: Method, path: Path) -> None:
+    """Load our own checkpoint or the method's published one, told apart by what is in the file."""
+    card = setting.method.card
+    known = read_metadata(path)
+    if known and known[0] != card.name:
+        raise WeightsError(f"checkpoint '{path}' was trained for '{known[0]}', not for '{card.name}'")
+    if known is None and card.official is None:
+        raise WeightsError(f"checkpoint '{path}' was not written by zsadbench, and {card.name} has no published format")
+    state = card.official.read([path]) if known is None and card.official else read_archive(path)
+    load_state(_trainable(method).network, state, f"checkpoint '{path}'")
+
+
+def _trainable(method: Method) -> Trainable:
+    if not isinstance(method, Trainable):
+        raise UsageError(f"{type(method).__name__} has a recipe but neither 'network' nor 'loss'")
+    return method
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """The batches of a whole training, epoch after epoch, each in its own seeded order."""
+
+    setting: Setting
+    aux: Dataset
+    seed: int
+    workers: int
+
+    @property
+    def recipe(self) -> Recipe:
+        assert self.setting.method.recipe is not None  # noqa: S101 - only made where the method trains
+        return self.setting.method.recipe
+
+    @property
+    def epochs(self) -> int:
+        return self.setting.epochs_on(self.aux.card.name)
+
+    def __len__(self) -> int:
+        return self.epochs * -(-len(self.aux.manifest) // self.recipe.batch)
+
+    def __iter__(self) -> Iterator[LoadedBatch]:
+        taps = self.setting.method.card.taps(self.setting.method.options)
+        for epoch in range(self.epochs):
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.aux.manifest))
+            yield from batches(
+                self.aux.manifest,
+                size=self.setting.image_size,
+                preprocessing=taps.preprocessing,
+                masks="training",
+                batch_size=self.recipe.batch,
+                workers=self.workers,
+                order=order,
+            )
+
+
+def fit(
+    method: Trainable, backbone: Backbone, steps: _Steps, setting: Setting, on_step: Callable[[int, int, float], None]
+) -> Iterator[float]:
+    """Train over all steps and yield the total loss before each of them."""
+    optimiser = make_optimiser(method, steps.recipe)
+    words = steps.aux.card.classes
+    names = steps.aux.manifest["class"].tolist()
+    for number, loaded in enumerate(steps, start=1):
+        classes = tuple(words[names[row]] for row in loaded.rows)
+        loss = step(method, backbone, as_batch(loaded, classes, backbone.device), setting, optimiser)
+        if not np.isfinite(loss):
+            raise CellError(f"{setting.name}: the loss is {loss} at step {number}; a smaller recipe.lr may help")
+        on_step(number, len(steps), loss)
+        yield loss
+
+
+def make_optimiser(method: Trainable, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser over every parameter that asks for a gradient."""
+    wanted = [parameter for parameter in method.network.parameters() if parameter.requires_grad]
+    made = OPTIMISERS[recipe.optimiser]
+    return made(wanted, lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay)
+
+
+def as_batch(loaded: LoadedBatch, class_names: tuple[str, ...], device: torch.device) -> Batch:
+    """A loaded batch on the device, its masks as floats."""
+    masks = torch.from_numpy(np.asarray(loaded.masks, dtype=np.float32))
+    labels = torch.from_numpy(loaded.labels)
+    return Batch(loaded.images.to(device), masks.to(device), labels.to(device), class_names)
+
+
+def step(
+    method: Trainable, backbone: Backbone, batch: Batch, setting: Setting, optimiser: torch.optim.Optimizer
+) -> float:
+    """One optimiser step; returns the total loss before it."""
+    taps = setting.method.card.taps(setting.method.options)
+    with torch.no_grad():
+        tokens = backbone.vision(batch.images, taps, DTYPES[setting.precision])
+    total: Any = sum(method.loss(tokens, batch).values())
+    optimiser.zero_grad(set_to_none=True)
+    total.backward()
+    optimiser.step()
+    return float(total.detach())

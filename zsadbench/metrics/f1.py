@@ -1,0 +1,39 @@
+"""The largest F1: the best balance of precision and recall that one threshold can reach.
+
+Source: C. J. van Rijsbergen, "Information Retrieval" (1979); as a metric of anomaly maps, Y. Zou et
+al., "SPot-the-Difference self-supervised pre-training for anomaly detection", ECCV 2022.
+
+F1 is 2PR / (P + R), which is 2·TP / (TP + FP + all anomalous): one division of integers. Between two
+anomalous scores only FP can change, so the maximum lies at an anomalous score.
+
+Thresholds are attained scores (`>=`), ties pass together. Undefined without a normal or without an
+anomalous sample.
+"""
+
+from numpy.typing import ArrayLike
+
+from zsadbench.metrics._arguments import labelled
+from zsadbench.metrics._counts import Counts, count
+
+
+def f1_max(scores: ArrayLike, labels: ArrayLike) -> float | None:
+    """The largest F1 over all thresholds, in (0, 1]; None when undefined.
+
+    `scores` floats of any shape, higher is stranger; `labels` of the same shape: boolean, 0 and 1, or
+    0 and 255. Maps and masks give the largest F1 of all pixels.
+
+    >>> f1_max([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
+    0.8
+
+    Raises:
+        ValueError: shapes differ, a label cannot be right, or a score is NaN.
+    """
+    counts = count(*labelled(scores, labels))
+    return f1_max_of(counts) if counts.defined else None
+
+
+def f1_max_of(counts: Counts) -> float:
+    """The largest F1 from the counts; they must be defined."""
+    detected = counts.detected
+    flagged = detected + counts.greater + counts.equal
+    return float((2 * detected / (flagged + counts.anomalies)).max())
