@@ -1,1 +1,44 @@
-"""Zero-shot anomaly detection with CLIP: every method, every benchmark, one protocol."""
+"""Zero-shot anomaly detection with CLIP: every method, every benchmark, one protocol.
+
+Importing this package imports neither torch nor pandas; the names below are loaded when first used.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zsadbench.api import LoadedMethod, load_dataset, load_method, run
+    from zsadbench.errors import CellError, DataError, UsageError, WeightsError, ZsadError
+    from zsadbench.results import read_results
+
+__version__ = version("zsadbench")
+
+_HOMES = {
+    "zsadbench.api": ("LoadedMethod", "load_dataset", "load_method", "run"),
+    "zsadbench.errors": ("CellError", "DataError", "UsageError", "WeightsError", "ZsadError"),
+    "zsadbench.results": ("read_results",),
+}
+
+__all__ = [
+    "CellError",
+    "DataError",
+    "LoadedMethod",
+    "UsageError",
+    "WeightsError",
+    "ZsadError",
+    "__version__",
+    "load_dataset",
+    "load_method",
+    "read_results",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    if name == "metrics":
+        return import_module("zsadbench.metrics")
+    raise AttributeError(f"module 'zsadbench' has no attribute '{name}'")

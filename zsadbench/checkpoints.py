@@ -12,7 +12,9 @@ import json
 import os
 import pickle
 import tempfile
+import warnings
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 FORMAT = "zsadbench-checkpoint/1"
 UNREADABLE = (
-    *(zipfile.BadZipFile, pickle.UnpicklingError, EOFError, OSError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, pickle.UnpicklingError, EOFError, OSError, RuntimeError),
     *(ValueError, TypeError, KeyError, IndexError, AttributeError),
 )
 
@@ -78,7 +80,8 @@ def _read_torch(path: Path) -> Any:
     import torch
 
     try:
-        with torch.serialization.safe_globals(_numpy_scalars()):
+        with torch.serialization.safe_globals(_numpy_scalars()), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)  # whatever it is, it is checked
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as failure:
         raise WeightsError(
@@ -116,7 +119,17 @@ def write_checkpoint(path: Path, state: Mapping[str, Tensor], method: str, about
 
     metadata = {"format": FORMAT, "method": method, "about": json.dumps(about, sort_keys=True)}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    write_atomically(path, save(tensors, metadata=metadata))
+    write_atomically(path, _in_order(save(tensors, metadata=metadata)))
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same safetensors file, its metadata sorted: the library writes them in an order of chance."""
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header = {"__metadata__": dict(sorted(header.pop("__metadata__").items())), **header}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors start at a multiple of eight
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -4,8 +4,11 @@ Plugins come in by the entry-point groups `zsadbench.methods`, `zsadbench.datase
 `zsadbench.reports`; ours use the same door.
 """
 
+import sys
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 from zsadbench.errors import UsageError, unknown
@@ -55,3 +58,28 @@ def protocols() -> tuple[EvaluationProtocol, ...]:
 def protocol(name: str) -> EvaluationProtocol:
     """Return the protocol called `name`, wherever it comes from."""
     return find_protocol(name, protocols())
+
+
+def add_plugin(path: Path) -> None:
+    """Register the method that a Python file defines as `CARD`; the file is run, so it must be trusted.
+
+    Raises:
+        UsageError: there is no such file, it fails, it defines no card, or its name is taken.
+    """
+    if not path.is_file():
+        raise UsageError(f"plugin '{path}' is not a file")
+    spec = spec_from_file_location(f"zsadbench_plugin_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"plugin '{path}' is no Python file")
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as failure:
+        raise UsageError(f"plugin '{path}' fails: {type(failure).__name__}: {failure}") from failure
+    card = getattr(module, "CARD", None)
+    if not isinstance(card, MethodCard):
+        raise UsageError(f"plugin '{path}' defines no MethodCard named CARD")
+    if card.name in _points("methods"):
+        raise UsageError(f"plugin '{path}' calls itself '{card.name}', which is taken")
+    _points("methods")[card.name] = EntryPoint(card.name, f"{spec.name}:CARD", "zsadbench.methods")

@@ -69,7 +69,7 @@ def build(
         UsageError: the size is no multiple of the patch.
         WeightsError: the file is unreadable or of another architecture.
     """
-    size = image_size or spec.config.vision.image_size
+    size = spec.config.vision.image_size if image_size is None else image_size
     spec.check_size(size)
     quick = spec.config.quick_gelu if activation == "native" else activation == "quick_gelu"
     clip = _architecture(spec, quick_gelu=quick)

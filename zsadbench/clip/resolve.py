@@ -94,9 +94,18 @@ def state_of(raw: Any, source: str) -> dict[str, Tensor]:
     """The state dict inside a file: as it is, or under `state_dict`, with `module.` taken off.
 
     Raises:
-        WeightsError: there is none.
+        WeightsError: there is none, or something in it is no tensor.
     """
-    state = raw.get("state_dict", raw) if isinstance(raw, Mapping) else None
-    if not isinstance(state, Mapping) or "visual.conv1.weight" not in {key.removeprefix("module.") for key in state}:
+    from torch import Tensor
+
+    inner = raw.get("state_dict", raw) if isinstance(raw, Mapping) else None
+    state = (
+        {str(key).removeprefix("module."): value for key, value in inner.items()} if isinstance(inner, Mapping) else {}
+    )
+    if "visual.conv1.weight" not in state:
         raise WeightsError(f"{source} holds no CLIP: 'visual.conv1.weight' is missing; is it a method's checkpoint?")
-    return {key.removeprefix("module."): value for key, value in state.items() if key not in BOOKKEEPING}
+    kept = {name: value for name, value in state.items() if name not in BOOKKEEPING}
+    foreign = [name for name, value in kept.items() if not isinstance(value, Tensor)]
+    if foreign:
+        raise WeightsError(f"{source} holds no CLIP: '{foreign[0]}' is no tensor; is the file damaged?")
+    return kept

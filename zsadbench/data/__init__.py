@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         training_mask,
     )
     from zsadbench.data.loading import LoadedBatch, batches
-    from zsadbench.data.locate import locate, roots_from_environment
+    from zsadbench.data.locate import find_copy, roots_from_environment
 
 _HOMES = {
     "card": ("Card",),
@@ -39,7 +39,7 @@ _HOMES = {
         "training_mask",
     ),
     "loading": ("LoadedBatch", "batches"),
-    "locate": ("locate", "roots_from_environment"),
+    "locate": ("find_copy", "roots_from_environment"),
 }
 
 __all__ = [
@@ -50,8 +50,8 @@ __all__ = [
     "batches",
     "check_masks",
     "find_card",
+    "find_copy",
     "load_dataset",
-    "locate",
     "oriented_size",
     "prepare",
     "prepare_image",

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from zsadbench.data.card import Card, Expected, Pair
-from zsadbench.data.locate import Place
+from zsadbench.data.folder import PREFIX
+from zsadbench.data.locate import DEPTH
 from zsadbench.data.sample import Sample
 from zsadbench.errors import DataError
 
@@ -57,26 +58,35 @@ def _pair(have: Have, split: str, classes: Iterable[str]) -> Pair:
     return sum(have[split, name, 0] for name in names), sum(have[split, name, 1] for name in names)
 
 
-def expectation(card: Card, place: Place) -> tuple[Mapping[str, Expected], bool]:
+def expectation(card: Card, root: Path) -> tuple[Mapping[str, Expected], bool]:
     """The counts that a copy is judged by, and whether it is a synthetic miniature.
 
+    A miniature's file lies in the root, or in one of the two folders above it when it speaks of this set.
+
     Raises:
-        DataError: the miniature's file cannot be understood, or belongs to another set.
+        DataError: the file cannot be understood, or the one in the root belongs to another set.
     """
-    folders = [place.root, *place.root.parents]
-    inside = folders[: folders.index(place.top) + 1] if place.top in folders else folders[:1]
-    file = next((folder / SYNTH for folder in inside if (folder / SYNTH).is_file()), None)
-    return (card.expected, False) if file is None else (_read(card, file), True)
+    if card.name.startswith(PREFIX):
+        return card.expected, (root / SYNTH).is_file()
+    for folder in (root, *root.parents[:DEPTH]):
+        file = folder / SYNTH
+        name, counts = _read(card, file) if file.is_file() else ("", {})
+        if name.casefold() in map(str.casefold, card.names):
+            return _understood(card, file, counts), True
+        if name and folder == root:
+            raise DataError(f"'{file}' is a miniature of '{name}', not of '{card.name}'")
+    return card.expected, False
 
 
-def _read(card: Card, file: Path) -> dict[str, Expected]:
+def _read(card: Card, file: Path) -> tuple[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        counts, name = content["counts"], str(content.get("name", card.name))
+        return str(content.get("name", card.name)), content["counts"]
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as failure:
         raise DataError(f"'{file}' holds no counts of a miniature: {failure!r}") from failure
-    if name.casefold() not in map(str.casefold, card.names):
-        raise DataError(f"'{file}' is a miniature of '{name}', not of '{card.name}'")
+
+
+def _understood(card: Card, file: Path, counts: Any) -> dict[str, Expected]:
     try:
         return _counts(card, counts)
     except (ValueError, TypeError, LookupError, AttributeError) as failure:

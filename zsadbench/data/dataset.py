@@ -15,9 +15,9 @@ from zsadbench.data.fingerprint import fingerprint
 from zsadbench.data.folder import PREFIX, folder_card
 from zsadbench.data.images import by, oriented_size
 from zsadbench.data.layouts import read_layout
-from zsadbench.data.locate import Place, locate
+from zsadbench.data.locate import Place, find_copy
 from zsadbench.data.manifest import manifest
-from zsadbench.data.sample import Sample
+from zsadbench.data.sample import Reading, Sample
 from zsadbench.errors import DataError
 
 
@@ -69,21 +69,15 @@ def load_dataset(
         DataError: it is not found, incomplete (unless `allow_partial`), or wrong.
     """
     card, place = _placed(name, roots)
-    expected, synthetic = expectation(card, place)
-    reading = read_layout(card, place.layout, place.root)
-    samples = [sample for sample in reading.samples if sample.split in splits]
-    absent = [sample for sample in reading.absent if sample.split in splits]
-    if not samples:
+    expected, synthetic = expectation(card, place.root)
+    reading = _used(read_layout(card, place.layout, place.root), splits)
+    if not reading.samples:
         raise DataError(f"{card.name}: no {' or '.join(splits)} image in '{place.root}' (layout '{place.layout.name}')")
-    verdict = judge(samples, expected, splits)
-    missing = [*verdict.missing, *_absent(absent)]
+    verdict = judge(reading.samples, expected, splits)
+    missing = [*verdict.missing, *_absent(reading.absent)]
     if missing and not allow_partial:
         raise _incomplete(card, place, missing)
-    kept, maskless = _with_masks(card, samples)
-    if maskless and (not allow_partial or name.startswith(PREFIX)):
-        raise _maskless(card, maskless)
-    if not kept:
-        raise DataError(f"{card.name}: every {' or '.join(splits)} image in '{place.root}' lacks its mask")
+    kept, maskless = _with_masks(card, reading.samples, leave_out=allow_partial and not name.startswith(PREFIX))
     return Dataset(
         card=card,
         root=place.root,
@@ -126,9 +120,14 @@ def _fault(image: str, mask: str) -> str:
 def _placed(name: str, roots: Sequence[str | Path] | None) -> tuple[Card, Place]:
     if name.startswith(PREFIX):
         card, layout, root = folder_card(name)
-        return card, Place(root, layout, root)
+        return card, Place(root, layout)
     card = find_card(name)
-    return card, locate(card, roots)
+    return card, find_copy(card, roots)
+
+
+def _used(reading: Reading, splits: Sequence[str]) -> Reading:
+    samples, absent = ([sample for sample in part if sample.split in splits] for part in reading[:2])
+    return Reading(samples, absent, reading.ignored)
 
 
 def _absent(absent: Sequence[Sample]) -> list[str]:
@@ -145,13 +144,15 @@ def _incomplete(card: Card, place: Place, missing: Iterable[str]) -> DataError:
     )
 
 
-def _with_masks(card: Card, samples: Iterable[Sample]) -> tuple[list[Sample], list[Sample]]:
-    """Samples to use, and anomalous ones of a pixel-level set that lack their mask."""
+def _with_masks(card: Card, samples: Iterable[Sample], leave_out: bool) -> tuple[list[Sample], list[Sample]]:
+    """Samples to use, and anomalous ones of a pixel-level set that lack their mask, where these may be left out."""
     kept: list[Sample] = []
     maskless: list[Sample] = []
     for sample in samples:
         lacks = card.pixel_level and sample.label == 1 and not sample.mask
         (maskless if lacks else kept).append(sample)
+    if maskless and not (leave_out and kept):
+        raise _maskless(card, maskless)
     return kept, maskless
 
 

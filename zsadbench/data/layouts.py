@@ -1,5 +1,6 @@
 """Which layout a folder is in, and its reading."""
 
+import os
 from pathlib import Path
 
 from zsadbench.data.card import Card, FilesLayout, Layout
@@ -22,12 +23,16 @@ def read_layout(card: Card, layout: Layout, root: Path) -> Reading:
 def fitting(card: Card, layouts: tuple[Layout, ...], folder: Path) -> Layout | None:
     """The first of `layouts` whose probe `folder` passes; one whose table is missing comes last."""
     fits = [layout for layout in layouts if _fits(card, layout, folder)]
-    ready = [layout for layout in fits if isinstance(layout, FilesLayout) or (folder / layout.manifest).is_file()]
+    ready = [layout for layout in fits if isinstance(layout, FilesLayout) or _there(folder / layout.manifest)]
     return next(iter([*ready, *fits]), None)
 
 
 def _fits(card: Card, layout: Layout, folder: Path) -> bool:
-    return all(any((folder / path).exists() for path in _spelled(card, probe)) for probe in layout.probe)
+    return all(any(_there(folder / path) for path in _spelled(card, probe)) for probe in layout.probe)
+
+
+def _there(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110  (Path.exists raises where a folder may not be entered)
 
 
 def _spelled(card: Card, probe: str) -> list[str]:

@@ -21,11 +21,10 @@ DEPTH = 2  # levels that a probe may lie below the folder that bears the name
 
 
 class Place(NamedTuple):
-    """A copy: its root, how it is arranged, and the folder that was found by name, at or above the root."""
+    """A copy: its root, and how it is arranged."""
 
     root: Path
     layout: Layout
-    top: Path
 
 
 def roots_from_environment() -> tuple[Path, ...]:
@@ -33,7 +32,7 @@ def roots_from_environment() -> tuple[Path, ...]:
     return tuple(Path(text).expanduser() for text in os.environ.get(VARIABLE, "").split(os.pathsep) if text)
 
 
-def locate(card: Card, roots: Sequence[str | Path] | None = None) -> Place:
+def find_copy(card: Card, roots: Sequence[str | Path] | None = None) -> Place:
     """Find the copy of a set below `roots`.
 
     Without roots, ZSADBENCH_DATA_<NAME>, which points at the set itself, comes first, then the roots in
@@ -111,7 +110,7 @@ def _fits(card: Card, layouts: tuple[Layout, ...], top: Path, depth: int) -> lis
     """Every folder in which a layout fits, on the highest level where one does."""
     level = [top]
     for _ in range(depth + 1):
-        places = [Place(folder, layout, top) for folder in level if (layout := fitting(card, layouts, folder))]
+        places = [Place(folder, layout) for folder in level if (layout := fitting(card, layouts, folder))]
         if places:
             return places
         level = [folder for parent in level for folder in _folders(parent)]
@@ -120,7 +119,7 @@ def _fits(card: Card, layouts: tuple[Layout, ...], top: Path, depth: int) -> lis
 
 def _folders(root: Path) -> list[Path]:
     try:
-        return sorted(Path(entry.path) for entry in os.scandir(root) if entry.is_dir())
+        return sorted(path for path in root.iterdir() if os.path.isdir(path))  # noqa: PTH112  (never raises)
     except OSError:
         return []
 

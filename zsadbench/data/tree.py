@@ -11,7 +11,7 @@ class Tree:
     """Every file below `root`, as posix paths relative to it, sorted.
 
     Hidden files and folders are passed over (`.DS_Store`, `._000.png`). Links to folders are followed,
-    but never back into a folder that is being walked.
+    but never back into a folder that is being walked; a link that leads nowhere is no file.
 
     Raises:
         DataError: a folder cannot be listed.
@@ -40,9 +40,10 @@ def _walk(folder: Path, prefix: str, trail: tuple[str, ...]) -> Iterator[str]:
     with os.scandir(folder) as entries:
         visible = [entry for entry in entries if not entry.name.startswith(".")]
     for entry in visible:
-        if not entry.is_dir():
+        link = entry.is_symlink()
+        if os.path.isdir(entry.path) if link else entry.is_dir():  # noqa: PTH112  (it never raises)
+            real = os.path.realpath(entry.path) if link else f"{trail[-1]}/{entry.name}"
+            if real not in trail:
+                yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", (*trail, real))
+        elif not link or os.path.exists(entry.path):  # noqa: PTH110
             yield prefix + entry.name
-            continue
-        real = os.path.realpath(entry.path) if entry.is_symlink() else f"{trail[-1]}/{entry.name}"
-        if real not in trail:
-            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", (*trail, real))

@@ -72,7 +72,7 @@ def make_plan(request: RunRequest) -> Plan:
     _check_aux(request, configured, targets)
     _check_size(request, configured)
     spec = resolve(request.backbone, request.weights, offline=request.offline)
-    settings = [_setting(request, method, spec, protocol) for method in configured]
+    settings = [load_setting(request, method, spec, protocol) for method in configured]
     data = _load_all(request, settings, targets)
     wanted = frozenset(str(name) for name in metrics)
     jobs = [job for setting in settings for target in targets for job in _jobs(request, setting, target, data, wanted)]
@@ -129,7 +129,8 @@ def _check_size(request: RunRequest, configured: Sequence[Configured]) -> None:
         map_taps(method.card.taps(method.options).blocks, config.vision.layers)
 
 
-def _setting(request: RunRequest, method: Configured, spec: BackboneSpec, protocol: EvaluationProtocol) -> Setting:
+def load_setting(request: RunRequest, method: Configured, spec: BackboneSpec, protocol: EvaluationProtocol) -> Setting:
+    """What a method shares over targets and seeds: options as its checkpoint has them, sizes checked."""
     size = request.image_size or spec.image_size(method.recipe.image_size if method.recipe else NATIVE_RECIPE_SIZE)
     spec.check_size(size)
     sha256 = None

@@ -1,0 +1,137 @@
+"""What `import zsadbench` offers: the same functions that the commands call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zsadbench import registry
+from zsadbench.clip import Backbone, build, resolve
+from zsadbench.engine.cells import Setting
+from zsadbench.engine.options import configure
+from zsadbench.engine.plan import load_setting, make_plan
+from zsadbench.engine.request import RunRequest
+from zsadbench.engine.runner import Reporter, Results, choose_device, run_plan
+from zsadbench.engine.train import load_checkpoint, make_method
+from zsadbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from zsadbench.types import Method, Scores
+
+
+def run(
+    methods: Sequence[str] | str, targets: Sequence[str] | str, *, reporter: Reporter | None = None, **arguments: Any
+) -> Results:
+    """Train or load each method, evaluate it on every target and write records: `zsadbench run`.
+
+    Args:
+        methods: names of methods.
+        targets: names of data sets, or `folder:PATH`.
+        reporter: told how it goes.
+        arguments: the other fields of `zsadbench.engine.request.RunRequest`, named like the flags.
+
+    Returns:
+        The records, and what failed; `Results.frame()` is a tidy pandas frame.
+
+    Raises:
+        UsageError, WeightsError, DataError: what can be known beforehand; nothing has run then.
+    """
+    unknown_arguments = arguments.keys() - RunRequest.__dataclass_fields__.keys()
+    if unknown_arguments:
+        raise UsageError(f"run() takes no argument '{sorted(unknown_arguments)[0]}'")
+    settled = {name: _settled(name, value) for name, value in arguments.items()}
+    return run_plan(make_plan(RunRequest(_names(methods), _names(targets), **settled)), reporter)
+
+
+TUPLES = frozenset({"classes", "seeds", "options", "data_roots", "metrics"})
+PATHS = frozenset({"checkpoint", "out", "data_roots"})
+
+
+def _names(given: Sequence[str] | str) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _settled(name: str, value: Any) -> Any:
+    """An argument as the request wants it: lists as tuples, text as paths."""
+    if name in TUPLES:
+        items: Iterable[Any] = [value] if isinstance(value, str | int | Path) else value
+        return tuple(Path(item) if name in PATHS else item for item in items)
+    return Path(value) if name in PATHS and value is not None else value
+
+
+class LoadedMethod:
+    """A detector with its backbone, for one's own images."""
+
+    def __init__(self, setting: Setting, backbone: Backbone, method: Method) -> None:
+        self.setting, self.backbone, self.method = setting, backbone, method
+
+    def predict(self, images: Sequence[str | Path | Image | NDArray[Any]], class_name: str = "object") -> Scores:
+        """Score images: paths, PIL images or uint8 arrays (height, width, 3).
+
+        Args:
+            images: any number of them, scored one by one.
+            class_name: the word that goes into the prompts of methods that use one.
+
+        Returns:
+            `image` (n,) and `pixel` (n, size, size), enlarged and smoothed as protocol `strict` does, float32.
+
+        Raises:
+            DataError: an image cannot be read.
+        """
+        from zsadbench.engine.predict import predict
+
+        return predict(self.setting, self.backbone, self.method, images, class_name)
+
+
+def load_method(
+    name: str,
+    backbone: str | None = None,
+    weights: str | None = None,
+    checkpoint: str | Path | None = None,
+    device: str = "auto",
+    *,
+    options: Sequence[str] = (),
+    image_size: int | None = None,
+    seed: int = 0,
+    offline: bool = False,
+) -> LoadedMethod:
+    """Build a method, with a checkpoint or with its initial values.
+
+    Raises:
+        UsageError, WeightsError: a name is unknown, weights or the checkpoint are missing or foreign.
+    """
+    path = Path(checkpoint) if checkpoint is not None else None
+    request = RunRequest((name,), ("none",), checkpoint=path, options=tuple(options), image_size=image_size)
+    configured = configure(registry.method_card(name), request.options, (name,))
+    setting = load_setting(
+        request, configured, resolve(backbone, weights, offline=offline), registry.protocol(request.protocol)
+    )
+    taps = setting.method.card.taps(setting.method.options)
+    towers = build(
+        setting.spec,
+        setting.image_size,
+        activation=taps.activation,
+        position=taps.position,
+        device=choose_device(device),
+    )
+    method = make_method(setting, towers, seed)
+    if path is not None:
+        load_checkpoint(setting, method, path)
+    return LoadedMethod(setting, towers, method)
+
+
+def load_dataset(name: str, root: str | Path | Sequence[str | Path] | None = None, allow_partial: bool = False) -> Any:
+    """Find and read a data set; `.manifest` is a frame with `path mask label class defect split`.
+
+    Raises:
+        UsageError: no data set has this name.
+        DataError: it is missing, incomplete or wrong.
+    """
+    from zsadbench import data
+
+    roots = [root] if isinstance(root, str | Path) else root
+    return data.load_dataset(name, roots, allow_partial)

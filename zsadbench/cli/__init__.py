@@ -1,0 +1,69 @@
+"""The command line: one module a verb, each of which parses, calls one function and prints.
+
+stdout carries data only; progress, logs and errors go to stderr. A failure that a user can act on is
+one line and an exit code, never a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from typer import BadParameter
+
+from zsadbench.cli import checkpoints, datasets, methods, parity, protocols, run, train
+from zsadbench.cli.common import settings_from_file, version_wanted
+from zsadbench.errors import ZsadError
+
+app = typer.Typer(
+    name="zsadbench",
+    help="Zero-shot anomaly detection with CLIP: every method, every benchmark, one protocol.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("train")(train.train)
+app.command("parity")(parity.parity)
+app.add_typer(protocols.app, name="protocol", help="What a protocol is; where two differ.")
+app.add_typer(methods.app, name="methods", help="What methods there are, what they need and train.")
+app.add_typer(datasets.app, name="datasets", help="What data sets there are; cards, copies, miniatures.")
+app.add_typer(checkpoints.app, name="checkpoints", help="Official checkpoints, safely read.")
+
+# the base of every error that the parser itself raises, wherever this version of typer keeps it
+PARSER_ERROR: type[Exception] = next(kind for kind in BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version.", callback=version_wanted, is_eager=True),
+) -> None:
+    """Read ./zsadbench.toml, whose values stand below flags and environment."""
+    context.default_map = settings_from_file(context.command)
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except ZsadError as failure:
+        _fail(str(failure), failure.exit_code)
+    except PARSER_ERROR as failure:
+        _fail(_parser_message(failure), getattr(failure, "exit_code", 2))
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted; what was finished is kept", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _parser_message(failure: Exception) -> str:
+    message: str = failure.format_message() if hasattr(failure, "format_message") else str(failure)
+    return message.strip().rstrip(".").replace("\n", " ") or "no command given; see zsadbench --help"
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"error: {message}", file=sys.stderr)  # noqa: T201 - the one line that a failure prints
+    sys.exit(code)

@@ -1,0 +1,40 @@
+"""`zsadbench checkpoints import PATH --method METHOD`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zsadbench.cli.common import say
+from zsadbench.errors import UsageError
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def root() -> None:
+    """Official checkpoints, safely read."""
+
+
+@app.command("import")
+def import_(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="The published file or files.")],
+    method: Annotated[str, typer.Option("--method", "-m", help="The method that they belong to.")],
+    out: Annotated[Path | None, typer.Option(help="Where to write (default: beside the first, .safetensors).")] = None,
+) -> None:
+    """Turn a published checkpoint into a safetensors file, without running any of it."""
+    from zsadbench import registry
+    from zsadbench.checkpoints import file_sha256, write_checkpoint
+
+    card = registry.method_card(method)
+    if card.official is None:
+        raise UsageError(f"'{method}' has no published checkpoints")
+    state = card.official.read(paths)
+    goal = out or paths[0].with_suffix(".safetensors")
+    if goal.exists():
+        raise UsageError(f"{goal} is there already; choose another --out")
+    source = [{"name": path.name, "sha256": file_sha256(path)} for path in paths]
+    write_checkpoint(goal, state, card.name, {"imported": source, "options": {}})
+    say(str(goal))

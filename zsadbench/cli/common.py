@@ -1,0 +1,132 @@
+"""What the verbs share: comma lists, the settings file, logging, data on stdout."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from zsadbench.errors import UsageError
+
+SETTINGS = Path("zsadbench.toml")
+DOMAINS = ("industrial", "medical")
+
+
+def version_wanted(wanted: bool) -> None:
+    """Print the version and leave."""
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("zsadbench"))  # noqa: T201
+        raise typer.Exit
+
+
+def split(values: Iterable[str] | None) -> tuple[str, ...]:
+    """Repeated flags that may each be a comma list; `folder:` and `csv:` targets are never split."""
+    parts: list[str] = []
+    for value in values or ():
+        parts += [value] if value.startswith(("folder:", "csv:")) else value.split(",")
+    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+
+
+def split_options(values: Iterable[str] | None) -> tuple[str, ...]:
+    """`-O a=1,b=2` as two options; a comma inside a value stays, as in `-O views=id,sem`."""
+    return tuple(part for value in values or () for part in re.split(r",(?=[\w.]+=)", value))
+
+
+def split_numbers(values: Iterable[str] | None, flag: str) -> tuple[int, ...]:
+    """Repeated whole numbers or comma lists of them."""
+    try:
+        return tuple(int(value) for value in split(values))
+    except ValueError as failure:
+        raise UsageError(f"{flag} takes whole numbers: {failure}") from failure
+
+
+def targets_of(values: Iterable[str] | None) -> tuple[str, ...]:
+    """Names of targets; `all` is every benchmark but the demo, a domain is those of the domain."""
+    named: list[str] = []
+    for value in split(values):
+        named += _group(value) if value in {"all", *DOMAINS} else [value]
+    return tuple(dict.fromkeys(named))
+
+
+def _group(name: str) -> list[str]:
+    from zsadbench.data import all_cards
+
+    return [card.name for card in all_cards() if card.name != "demo" and name in {"all", card.domain}]
+
+
+def settings_from_file(command: Any) -> dict[str, Any]:
+    """The settings of ./zsadbench.toml as defaults: one table a verb, and values at the top for all verbs.
+
+    Raises:
+        UsageError: the file is no TOML, or names a verb or a flag that does not exist.
+    """
+    if not SETTINGS.is_file():
+        return {}
+    try:
+        content = tomllib.loads(SETTINGS.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+        raise UsageError(f"{SETTINGS} is no valid TOML: {failure}") from failure
+    verbs = {name: _flags(verb) for name, verb in command.commands.items()}
+    shared = {key: value for key, value in content.items() if not isinstance(value, dict)}
+    known = set().union(*verbs.values())
+    for key in shared:
+        if key.replace("-", "_") not in known:
+            raise UsageError(f"{SETTINGS} sets '{key}', which no command has")
+    return {name: _own(name, flags, content.get(name, {}), shared) for name, flags in verbs.items()}
+
+
+def _flags(verb: Any) -> set[str]:
+    return {parameter.name for parameter in verb.params}
+
+
+def _own(verb: str, flags: set[str], table: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    for key in table:
+        if key.replace("-", "_") not in flags:
+            raise UsageError(f"{SETTINGS} sets '{key}' in [{verb}], which has no such flag")
+    merged = {**{key: value for key, value in shared.items() if key.replace("-", "_") in flags}, **table}
+    return {key.replace("-", "_"): value for key, value in merged.items()}
+
+
+def start_logging(*, quiet: bool = False, verbose: bool = False) -> None:
+    """Warnings, or with `verbose` everything, to stderr; with `quiet` errors only."""
+    level = logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr, force=True)
+    logging.addLevelName(logging.WARNING, "warning")
+    logging.addLevelName(logging.INFO, "info")
+    logging.addLevelName(logging.ERROR, "error")
+
+
+def say(text: str) -> None:
+    """Write one piece of data to stdout."""
+    print(text)  # noqa: T201 - stdout carries data
+
+
+def say_json(value: Any) -> None:
+    """One JSON object a line; NaN and Infinity are refused."""
+    print(json.dumps(value, allow_nan=False), flush=True)  # noqa: T201
+
+
+def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on stdout, as wide as it needs to be, without colours where stdout is no terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    made = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for index, name in enumerate(header):
+        made.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
+    for row in rows:
+        made.add_row(*row)
+    console = Console(file=sys.stdout, highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = 240
+    console.print(made)

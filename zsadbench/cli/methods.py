@@ -1,0 +1,58 @@
+"""`zsadbench methods list` and `methods show NAME`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+
+import typer
+
+from zsadbench.cli import options as flags
+from zsadbench.cli.common import say, say_json, table
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command("list")
+def list_(json: flags.Json = False) -> None:
+    """Print every method with its paper and whether it trains."""
+    from zsadbench import registry
+
+    cards = [registry.method_card(name) for name in registry.names("methods")]
+    rows = [
+        (card.name, f"{card.paper.venue} {card.paper.year}", "yes" if card.recipe else "no", card.paper.title)
+        for card in cards
+    ]
+    header = ["method", "published", "trains", "paper"]
+    if json:
+        for row in rows:
+            say_json(dict(zip(header, row, strict=True)))
+    else:
+        table("", header, rows)
+
+
+@app.command()
+def show(name: str, json: flags.Json = False) -> None:
+    """Print what a method needs, how it trains, and its options with their defaults."""
+    from zsadbench import registry
+
+    card = registry.method_card(name)
+    default = card.options()
+    settings = {field.name: getattr(default, field.name) for field in fields(default)}
+    about = {
+        "name": card.name,
+        "paper": asdict(card.paper),
+        "taps": asdict(card.taps(default)),
+        "smoothing": card.smoothing,
+        "recipe": asdict(card.recipe) if card.recipe else None,
+        "protocols": [protocol.name for protocol in card.protocols],
+        "presets": {key: dict(value) for key, value in card.presets.items()},
+        "options": settings,
+    }
+    if json:
+        say_json(about)
+        return
+    for key, value in about.items():
+        if isinstance(value, dict) and value:
+            table(key, ["field", "value"], [(field, str(entry)) for field, entry in value.items()])
+        else:
+            say(f"{key}: {value}")

@@ -1,0 +1,112 @@
+"""Progress of a run on stderr: nested bars on a terminal, a line a step elsewhere; records as JSON on stdout."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
+
+from zsadbench.cli.common import say_json
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from zsadbench.engine.plan import Job, Plan
+    from zsadbench.engine.train import Trained
+    from zsadbench.results import Record
+
+
+class Progress:
+    """A reporter for `run_plan`; with `json` it prints an event for every record."""
+
+    def __init__(self, *, json: bool, quiet: bool) -> None:
+        self.json, self.quiet = json, quiet
+        self.bars = self._bars() if not quiet and sys.stderr.isatty() else None
+        self.classes: TaskID | None = None
+        self.inner: TaskID | None = None
+        self.told = 0
+
+    @staticmethod
+    def _bars() -> Bars:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        speed = TextColumn("{task.fields[unit]}")
+        return Bars(*columns, TimeRemainingColumn(), speed, console=Console(stderr=True), transient=True)
+
+    def __enter__(self) -> Progress:
+        if self.bars:
+            self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bars:
+            self.bars.stop()
+
+    def start(self, plan: Plan) -> None:
+        """Show all classes that are to do."""
+        total = sum(len(job.todo) for job in plan.jobs)
+        if self.bars:
+            self.classes = self.bars.add_task("classes", total=total, unit="")
+        self._say(f"{len(plan.jobs)} records, {total} classes to do")
+
+    def training(self, job: Job, done: int, total: int, loss: float) -> None:
+        """Advance the training bar; elsewhere say the first, the last and ten steps between."""
+        label = f"training {job.setting.name}, seed {job.seed}"
+        if self.bars:
+            self._inner(label, total, done, f"loss {loss:.4f}")
+        elif done in {1, total} or done % max(1, total // 10) == 0:
+            self._say(f"{label}: step {done} of {total}, loss {loss:.4f}")
+
+    def trained(self, job: Job, trained: Trained) -> None:
+        """Say where the parameters come from."""
+        if trained.checkpoint is not None:
+            how = "trained" if trained.first_loss is not None else "loaded"
+            self._say(f"{job.setting.name}, seed {job.seed}: {how}, checkpoint {trained.checkpoint}")
+
+    def evaluating(self, job: Job, class_name: str, total: int) -> None:
+        """Begin the bar of a class."""
+        label = f"{job.setting.name} on {job.target.card.name}/{class_name}"
+        if self.bars:
+            self._inner(label, total, 0, "images")
+            if self.classes is not None:
+                self.bars.advance(self.classes)
+        else:
+            self._say(f"{label}: {total} images")
+
+    def images(self, count: int) -> None:
+        """Advance the bar of the class."""
+        if self.bars and self.inner is not None:
+            self.bars.advance(self.inner, count)
+
+    def record(self, job: Job, record: Record) -> None:
+        """Print a record's event, or say where it lies."""
+        if not self.json:
+            self._say(f"record {job.path}")
+            return
+        content = record.as_json()
+        picked = {key: content[key] for key in ("mean", "classes", "cost", "signature")}
+        named = {"method": job.setting.name, "target": job.target.card.name, "seed": job.seed}
+        say_json({"event": "record", "path": str(job.path), **named, **picked})
+
+    def failed(self, job: Job, where: str, failure: str) -> None:
+        """Say what failed, whatever else is quiet."""
+        print(f"error: {failure}", file=self._stderr(), flush=True)
+
+    def _inner(self, label: str, total: int, done: int, unit: str) -> None:
+        assert self.bars is not None  # noqa: S101 - only called with bars
+        if self.inner is None:
+            self.inner = self.bars.add_task(label, total=total, unit=unit)
+        self.bars.update(self.inner, description=label, total=total, completed=done, unit=unit)
+
+    def _say(self, text: str) -> None:
+        if not self.quiet:
+            print(text, file=self._stderr(), flush=True)
+
+    def _stderr(self) -> TextIO:
+        return sys.stderr

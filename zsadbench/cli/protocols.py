@@ -1,0 +1,55 @@
+"""`zsadbench protocol show NAME` and `protocol diff A B`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from zsadbench.cli import options as flags
+from zsadbench.cli.common import say, say_json, table
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command("list")
+def list_() -> None:
+    """Print the name and digest of every protocol."""
+    from zsadbench import registry
+
+    for protocol in registry.protocols():
+        say(f"{protocol.name}\t{protocol.digest}")
+
+
+@app.command()
+def show(name: str, json: flags.Json = False) -> None:
+    """Print every field of a protocol, and its digest."""
+    from zsadbench import registry
+
+    protocol = registry.protocol(name)
+    fields = {**asdict(protocol), "digest": protocol.digest}
+    if json:
+        say_json(fields)
+    else:
+        table("", ["field", "value"], [(key, _shown(value)) for key, value in fields.items()])
+
+
+@app.command()
+def diff(left: str, right: str, json: flags.Json = False) -> None:
+    """Print the fields in which two protocols differ."""
+    from zsadbench import registry
+    from zsadbench.protocol import differing
+
+    found = differing(registry.protocol(left), registry.protocol(right))
+    if json:
+        say_json(found)
+    elif found:
+        table("", ["field", left, right], [(key, _shown(a), _shown(b)) for key, (a, b) in found.items()])
+    else:
+        say(f"{left} and {right} are equal in every field")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(":".join(map(str, one)) if isinstance(one, tuple) else str(one) for one in value) or "none"
+    return str(value)

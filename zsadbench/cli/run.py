@@ -1,0 +1,171 @@
+"""`zsadbench run`: train or load each method, evaluate every class, write records, print the table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zsadbench.cli import options as flags
+from zsadbench.cli.common import say_json, split, split_numbers, split_options, start_logging, table, targets_of
+from zsadbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from zsadbench.engine.plan import Plan
+    from zsadbench.engine.runner import Results
+
+NOT_YET = {
+    "shots": "no few-shot method is built yet",
+    "support_seed": "no few-shot method is built yet",
+    "token_cache": "tokens are not kept between epochs yet",
+}
+
+
+def run(
+    method: flags.Methods = None,
+    target: flags.Targets = None,
+    class_: flags.Classes = None,
+    seed: flags.Seeds = None,
+    aux: flags.Aux = None,
+    option: flags.MethodOptions = None,
+    limit: Annotated[int | None, typer.Option(help="Per class the first N normal and N anomalous test images.")] = None,
+    backbone: flags.BackboneName = None,
+    weights: flags.WeightsName = None,
+    checkpoint: flags.CheckpointPath = None,
+    epochs: flags.Epochs = None,
+    image_size: flags.ImageSize = None,
+    shots: Annotated[int | None, typer.Option(help="Few-shot variants: normal images per class.")] = None,
+    support_seed: Annotated[int | None, typer.Option(help="Which normal images few-shot variants draw.")] = None,
+    protocol: Annotated[str, typer.Option(help="Evaluation protocol.", envvar="ZSADBENCH_PROTOCOL")] = "strict",
+    device: flags.Device = "auto",
+    precision: flags.Precision = "fp32",
+    batch_size: Annotated[str, typer.Option(help="Images at a time: auto, or a number.")] = "auto",
+    workers: flags.Workers = 2,
+    data_root: flags.DataRoots = None,
+    out: Annotated[Path, typer.Option(help="Where records go.", envvar="ZSADBENCH_OUT")] = Path("results"),
+    overwrite: Annotated[str, typer.Option(help="never, missing or always.")] = "missing",
+    allow_partial: flags.AllowPartial = False,
+    allow_leak: flags.AllowLeak = False,
+    save_maps: Annotated[bool, typer.Option("--save-maps", help="Keep every anomaly map beside the record.")] = False,
+    metric: Annotated[list[str] | None, typer.Option(help="One more metric, such as pixel_aupro@0.05.")] = None,
+    token_cache: Annotated[str | None, typer.Option(help="Room for remembered tokens.")] = None,
+    engine: Annotated[str, typer.Option(help="Where cells run: local, or ray.")] = "local",
+    plugin: Annotated[list[Path] | None, typer.Option(help="A file that defines one more method as CARD.")] = None,
+    offline: flags.Offline = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    json: flags.Json = False,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+) -> None:
+    """Train or load each method, evaluate every class, write one record per method, target and seed.
+
+    Re-issuing the same command finishes what is missing. Exit codes: 0 done, 2 usage, 3 data, 4 weights or
+    checkpoint, 5 some cells failed and the others are kept, 130 interrupted.
+    """
+    start_logging(quiet=quiet, verbose=verbose)
+    refuse(shots=shots, support_seed=support_seed, token_cache=token_cache)
+    if engine != "local":
+        raise UsageError(f"--engine is '{engine}'; only 'local' is built yet")
+    from zsadbench import registry
+    from zsadbench.engine.plan import make_plan
+    from zsadbench.engine.request import RunRequest
+
+    for path in plugin or ():
+        registry.add_plugin(path)
+    request = RunRequest(
+        methods=split(method),
+        targets=targets_of(target),
+        classes=split(class_),
+        seeds=split_numbers(seed, "--seed"),
+        aux=aux,
+        options=split_options(option),
+        limit=limit,
+        backbone=backbone,
+        weights=weights,
+        checkpoint=checkpoint,
+        epochs=epochs,
+        image_size=image_size,
+        protocol=protocol,
+        device=device,
+        precision=precision,  # type: ignore[arg-type]
+        batch_size=batch_of(batch_size),
+        workers=workers,
+        data_roots=tuple(data_root or ()),
+        out=out,
+        overwrite=overwrite,  # type: ignore[arg-type]
+        allow_partial=allow_partial,
+        allow_leak=allow_leak,
+        save_maps=save_maps,
+        metrics=split(metric),
+        offline=offline,
+    )
+    plan = make_plan(request)
+    if dry_run:
+        show_plan(plan, json=json)
+    else:
+        finish(plan, json=json, quiet=quiet)
+
+
+def refuse(**given: object) -> None:
+    """Raise `UsageError` for a flag of the contract whose subject is not built yet."""
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(f"--{name.replace('_', '-')}: {NOT_YET[name]}")
+
+
+def batch_of(text: str) -> int | None:
+    """`auto` as None, else the number."""
+    if text == "auto":
+        return None
+    if not text.isdigit():
+        raise UsageError(f"--batch-size is '{text}'; it takes 'auto' or a number")
+    return int(text)
+
+
+def show_plan(plan: Plan, *, json: bool) -> None:
+    """Print the jobs: what is done and what is to do."""
+    rows = [
+        {
+            "event": "plan",
+            "method": job.setting.name,
+            "target": job.target.card.name,
+            "seed": job.seed,
+            "aux": job.aux.card.name if job.aux else None,
+            "done": [name for name in job.selected if name not in job.todo],
+            "todo": list(job.todo),
+            "path": str(job.path),
+        }
+        for job in plan.jobs
+    ]
+    if json:
+        for row in rows:
+            say_json(row)
+        return
+    header = ["method", "target", "seed", "aux", "done", "to do", "record"]
+    counted = [
+        (row["method"], row["target"], row["seed"], row["aux"] or "-", len(row["done"]), len(row["todo"]), row["path"])  # type: ignore[arg-type]
+        for row in rows
+    ]
+    table("", header, [tuple(map(str, row)) for row in counted])
+
+
+def finish(plan: Plan, *, json: bool, quiet: bool) -> None:
+    """Run the plan, print what it gave, and leave with 5 if something failed."""
+    from zsadbench.cli.progress import Progress
+    from zsadbench.engine.runner import run_plan
+
+    with Progress(json=json, quiet=quiet) as progress:
+        results = run_plan(plan, progress)
+    if json:
+        say_json({"event": "done", **_tally(results)})
+    else:
+        from zsadbench.cli.tables import print_results
+
+        print_results(plan, results)
+    if results.failures:
+        raise typer.Exit(5)
+
+
+def _tally(results: Results) -> dict[str, Any]:
+    return {"finished": results.finished, "skipped": results.skipped, "failed": results.failed}

@@ -1,0 +1,163 @@
+"""Parity: every stage of a fixture, recomputed and compared. The format is described in docs/parity.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zsadbench import registry
+from zsadbench.errors import UsageError
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One compared tensor: its largest deviation, what was allowed there, and whether all of it passed."""
+
+    name: str
+    deviation: float | None
+    allowed: float
+    passed: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One fixture. `skipped` says why it was not compared at all."""
+
+    folder: Path
+    kind: str
+    stages: tuple[Stage, ...] = ()
+    skipped: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every stage lies within its tolerance."""
+        return all(stage.passed for stage in self.stages)
+
+
+@dataclass(frozen=True)
+class Fixture:
+    """A folder with a `fixture.json`; its paths never leave the set folder around it."""
+
+    folder: Path
+    about: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """`metrics`, `preprocess`, or the name of a method."""
+        return str(self.about.get("kind") or self.about.get("method"))
+
+    def path(self, relative: str) -> Path:
+        """A file of the fixture or of its set.
+
+        Raises:
+            UsageError: the path climbs above the set folder, or is not there.
+        """
+        found = (self.folder / relative).resolve()
+        if not found.is_relative_to(self.folder.resolve().parent):
+            raise UsageError(f"{self.folder}/fixture.json names '{relative}', which lies outside its set")
+        if not found.is_file():
+            raise UsageError(f"{self.folder}: '{relative}' is missing")
+        return found
+
+    def tensors(self, name: str) -> dict[str, Any]:
+        """A safetensors file of the fixture as torch tensors."""
+        from zsadbench.checkpoints import read_archive
+
+        return dict(read_archive(self.path(name)))
+
+
+def find_fixtures(folders: Sequence[Path]) -> list[Fixture]:
+    """The fixtures that the folders are, or hold.
+
+    Raises:
+        UsageError: a folder holds none, or a `fixture.json` cannot be read.
+    """
+    found: list[Fixture] = []
+    for folder in folders:
+        own = folder / "fixture.json"
+        paths = [own] if own.is_file() else sorted(folder.glob("*/fixture.json"))
+        if not paths:
+            raise UsageError(f"{folder} holds no fixture.json, nor do its folders; give a fixture or a set of them")
+        found += [_read(path) for path in paths]
+    return found
+
+
+def _read(path: Path) -> Fixture:
+    try:
+        about = json.loads(path.read_text())
+    except (OSError, ValueError) as failure:
+        raise UsageError(f"{path} is no readable fixture: {failure}") from failure
+    if not isinstance(about, dict) or not (about.get("kind") or about.get("method")):
+        raise UsageError(f"{path} says neither 'kind' nor 'method'")
+    return Fixture(path.parent, about)
+
+
+def check(fixture: Fixture, options: Sequence[str] = (), *, alone: bool = True) -> Comparison:
+    """Recompute one fixture and compare every tensor of `expected`.
+
+    Args:
+        fixture: what to recompute.
+        options: `KEY=VALUE` on top of the fixture's own settings.
+        alone: whether it was asked for by itself; one of a set may be of a method that is not built.
+
+    Raises:
+        UsageError: its method is unknown, or an option cannot be right.
+        WeightsError: its checkpoint does not fit.
+    """
+    from zsadbench.engine.parity_kinds import metrics_pairs, preprocess_pairs
+    from zsadbench.engine.parity_method import method_pairs
+
+    makers = {"metrics": metrics_pairs, "preprocess": preprocess_pairs}
+    if fixture.kind in makers:
+        pairs = makers[fixture.kind](fixture)
+    elif not alone and fixture.kind not in registry.names("methods"):
+        return Comparison(fixture.folder, fixture.kind, skipped=f"no method named '{fixture.kind}' is built")
+    else:
+        pairs = method_pairs(fixture, options)
+    return Comparison(fixture.folder, fixture.kind, tuple(_stages(fixture, pairs)))
+
+
+def _stages(fixture: Fixture, pairs: Mapping[str, tuple[Array, Array | None]]) -> Iterator[Stage]:
+    for name, (expected, produced) in pairs.items():
+        absolute, relative = tolerance(fixture.about["tolerance"], name)
+        yield compare(name, expected, produced, absolute, relative)
+
+
+def tolerance(table: Mapping[str, Any], name: str) -> tuple[float, float]:
+    """(absolute, relative) for one tensor: its own entry, its group's (`gradnorm/…`), else `max_abs`."""
+    own = {**table, **table.get("overrides", {})}
+    entry = own.get(name, own.get(name.partition("/")[0], table["max_abs"]))
+    if isinstance(entry, Mapping):
+        return float(entry.get("abs", 0.0)), float(entry.get("rel", 0.0))
+    return float(entry), 0.0
+
+
+def compare(name: str, expected: Array, produced: Array | None, absolute: float, relative: float) -> Stage:
+    """Pass where `|difference| <= absolute + relative·|expected|` everywhere.
+
+    An expected tensor that holds the first image only is compared with the first image.
+    """
+    if produced is None:
+        return Stage(name, None, absolute, passed=False, note="not produced")
+    if expected.ndim == produced.ndim and expected.ndim and len(expected) == 1 < len(produced):
+        produced = produced[:1]
+    if expected.shape != produced.shape:
+        note = f"shape {list(produced.shape)}, expected {list(expected.shape)}"
+        return Stage(name, None, absolute, passed=False, note=note)
+    difference = np.abs(produced.astype(np.float64) - expected.astype(np.float64))
+    allowed = absolute + relative * np.abs(expected.astype(np.float64))
+    within = bool((difference <= allowed).all())  # NaN is never within
+    worst = int(np.argmax(np.nan_to_num(difference - allowed, nan=np.inf)))
+    deviation = float(difference.reshape(-1)[worst]) if difference.size else 0.0
+    note = "" if np.isfinite(deviation) else "not finite"
+    shown = deviation if np.isfinite(deviation) else None
+    return Stage(name, shown, float(allowed.reshape(-1)[worst]) if allowed.size else absolute, within, note)

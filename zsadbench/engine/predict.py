@@ -1,0 +1,47 @@
+"""Scores and maps of one's own images, no labels needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from zsadbench.clip import Backbone
+from zsadbench.data import prepare, read_image
+from zsadbench.engine.maps import enlarge, smooth
+from zsadbench.errors import DataError
+from zsadbench.types import Method, Scores, Tokens
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from zsadbench.engine.cells import Setting
+
+
+def predict(setting: Setting, backbone: Backbone, method: Method, images: Sequence[Any], class_name: str) -> Scores:
+    """Score each image on its own; maps are enlarged to the input size and smoothed as published."""
+    taps = setting.method.card.taps(setting.method.options)
+    scores: list[torch.Tensor] = []
+    maps: list[torch.Tensor] = []
+    for one in images:
+        pixels = prepare(_opened(one), setting.image_size, setting.protocol.preprocessing)
+        with torch.inference_mode():
+            tokens: Tokens = backbone.vision(torch.from_numpy(pixels).unsqueeze(0).to(backbone.device), taps)
+            found = method.score(tokens, [class_name])
+        scores.append(found.image.float().cpu())
+        size = (setting.image_size, setting.image_size)
+        maps.append(torch.from_numpy(smooth(enlarge(found.pixel, size), setting.method.card.smoothing)))
+    if not scores:
+        raise DataError("no image given; pass at least one")
+    return Scores(torch.cat(scores), torch.cat(maps))
+
+
+def _opened(one: Any) -> Image:
+    from PIL.Image import Image, fromarray
+
+    if isinstance(one, Image):
+        return one
+    return read_image(one) if isinstance(one, str | Path) else fromarray(np.asarray(one))

@@ -1,0 +1,55 @@
+"""`zsadbench train`: the checkpoints of a request, one after another."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from zsadbench.clip import build
+from zsadbench.engine.plan import Job, make_plan
+from zsadbench.engine.request import RunRequest
+from zsadbench.engine.runner import choose_device
+from zsadbench.engine.train import obtain
+from zsadbench.errors import UsageError
+
+
+def train_all(request: RunRequest, out: Path | None, *, fresh: bool = False) -> Iterator[dict[str, Any]]:
+    """Train every method and seed of a request whose only target is its auxiliary set; yield an event each.
+
+    Raises:
+        UsageError: a method does not train, and all that `make_plan` raises.
+    """
+    jobs = make_plan(request).jobs
+    for job in jobs:
+        if not job.setting.trains:
+            raise UsageError(f"'{job.setting.name}' does not train; there is no checkpoint to make")
+    for job in jobs:
+        yield _train(job, request, out, fresh=fresh)
+
+
+def _train(job: Job, request: RunRequest, out: Path | None, *, fresh: bool) -> dict[str, Any]:
+    taps = job.setting.method.card.taps(job.setting.method.options)
+    towers = build(
+        job.setting.spec,
+        job.setting.image_size,
+        activation=taps.activation,
+        position=taps.position,
+        device=choose_device(request.device),
+    )
+    trained = obtain(job.setting, towers, job.aux, job.seed, workers=request.workers, fresh=fresh)
+    assert trained.checkpoint is not None  # noqa: S101 - a method that trains leaves a checkpoint
+    path = trained.checkpoint
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        path = Path(shutil.copy2(path, out / f"{job.setting.name}-{job.target.card.name}-seed{job.seed}.safetensors"))
+    return {
+        "event": "checkpoint",
+        "method": job.setting.name,
+        "aux": job.target.card.name,
+        "seed": job.seed,
+        "path": str(path),
+        "first_loss": trained.first_loss,
+        "last_loss": trained.last_loss,
+    }
