@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from zsadbench import registry
 from zsadbench.clip import Backbone, build, resolve
 from zsadbench.engine.cells import Setting
+from zsadbench.engine.device import choose_device
 from zsadbench.engine.options import configure
 from zsadbench.engine.plan import load_setting, make_plan
 from zsadbench.engine.request import RunRequest
-from zsadbench.engine.runner import Reporter, Results, choose_device, run_plan
+from zsadbench.engine.runner import Reporter, Results, run_plan
 from zsadbench.engine.train import load_checkpoint, make_method
 from zsadbench.errors import UsageError
 

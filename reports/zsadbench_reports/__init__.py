@@ -1,0 +1,1 @@
+"""Reports: tables to files."""

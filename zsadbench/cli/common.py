@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+import shlex
 import sys
 import tomllib
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ import typer
 from zsadbench.errors import UsageError
 
 SETTINGS = Path("zsadbench.toml")
+PROGRESS = "zsadbench.run"  # the logger of progress
 DOMAINS = ("industrial", "medical")
 
 
@@ -75,6 +79,10 @@ def settings_from_file(command: Any) -> dict[str, Any]:
         content = tomllib.loads(SETTINGS.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
         raise UsageError(f"{SETTINGS} is no valid TOML: {failure}") from failure
+    if os.environ.get("ZSADBENCH_DATA"):  # the environment stands above the file
+        content = {
+            name: _without_roots(value) for name, value in content.items() if name.replace("-", "_") != "data_root"
+        }
     verbs = {name: _flags(verb) for name, verb in command.commands.items()}
     shared = {key: value for key, value in content.items() if not isinstance(value, dict)}
     known = set().union(*verbs.values())
@@ -82,6 +90,12 @@ def settings_from_file(command: Any) -> dict[str, Any]:
         if key.replace("-", "_") not in known:
             raise UsageError(f"{SETTINGS} sets '{key}', which no command has")
     return {name: _own(name, flags, content.get(name, {}), shared) for name, flags in verbs.items()}
+
+
+def _without_roots(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: entry for key, entry in value.items() if key.replace("-", "_") != "data_root"}
 
 
 def _flags(verb: Any) -> set[str]:
@@ -103,6 +117,22 @@ def start_logging(*, quiet: bool = False, verbose: bool = False) -> None:
     logging.addLevelName(logging.WARNING, "warning")
     logging.addLevelName(logging.INFO, "info")
     logging.addLevelName(logging.ERROR, "error")
+
+
+def start_log_file(out: Path) -> Path:
+    """Write everything that is logged from now on to a file of its own in `out/logs`, too."""
+    folder = out / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    for screen in logging.getLogger().handlers:
+        screen.setLevel(logging.getLogger().level)
+        screen.addFilter(lambda entry: entry.name != PROGRESS)  # the screen has the bars
+    logging.getLogger().setLevel(logging.INFO)
+    logging.getLogger().addHandler(handler)
+    logging.getLogger(__name__).info("%s", shlex.join(sys.argv))
+    return path
 
 
 def say(text: str) -> None:

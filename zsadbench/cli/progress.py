@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from zsadbench.cli.common import say_json
+from zsadbench.cli.common import PROGRESS, say_json
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -22,6 +23,7 @@ class Progress:
 
     def __init__(self, *, json: bool, quiet: bool) -> None:
         self.json, self.quiet = json, quiet
+        self.log = logging.getLogger(PROGRESS)
         self.bars = self._bars() if not quiet and sys.stderr.isatty() else None
         self.classes: TaskID | None = None
         self.inner: TaskID | None = None
@@ -96,6 +98,7 @@ class Progress:
 
     def failed(self, job: Job, where: str, failure: str) -> None:
         """Say what failed, whatever else is quiet."""
+        self.log.info("failed: %s", failure)
         print(f"error: {failure}", file=self._stderr(), flush=True)
 
     def _inner(self, label: str, total: int, done: int, unit: str) -> None:
@@ -105,6 +108,7 @@ class Progress:
         self.bars.update(self.inner, description=label, total=total, completed=done, unit=unit)
 
     def _say(self, text: str) -> None:
+        self.log.info(text)
         if not self.quiet:
             print(text, file=self._stderr(), flush=True)
 

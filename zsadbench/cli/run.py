@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zsadbench.cli import options as flags
-from zsadbench.cli.common import say_json, split, split_numbers, split_options, start_logging, table, targets_of
+from zsadbench.cli.common import (
+    say_json,
+    split,
+    split_numbers,
+    split_options,
+    start_log_file,
+    start_logging,
+    table,
+    targets_of,
+)
 from zsadbench.errors import UsageError
 
 if TYPE_CHECKING:
     from zsadbench.engine.plan import Plan
     from zsadbench.engine.runner import Results
 
+HOUR = 3600
 NOT_YET = {
     "shots": "no few-shot method is built yet",
     "support_seed": "no few-shot method is built yet",
@@ -98,7 +109,7 @@ def run(
         allow_leak=allow_leak,
         save_maps=save_maps,
         metrics=split(metric),
-        offline=offline,
+        offline=offline or dry_run,
     )
     plan = make_plan(request)
     if dry_run:
@@ -155,6 +166,8 @@ def finish(plan: Plan, *, json: bool, quiet: bool) -> None:
     from zsadbench.cli.progress import Progress
     from zsadbench.engine.runner import run_plan
 
+    log_file = start_log_file(plan.request.out)
+    _warn_of_hours(plan)
     with Progress(json=json, quiet=quiet) as progress:
         results = run_plan(plan, progress)
     if json:
@@ -164,7 +177,19 @@ def finish(plan: Plan, *, json: bool, quiet: bool) -> None:
 
         print_results(plan, results)
     if results.failures:
+        logging.getLogger(__name__).info("%d failures; this run's log is %s", len(results.failures), log_file)
         raise typer.Exit(5)
+
+
+def _warn_of_hours(plan: Plan) -> None:
+    from zsadbench.engine.device import choose_device
+    from zsadbench.engine.estimate import estimate_seconds
+
+    if choose_device(plan.request.device).type == "cpu" and (seconds := estimate_seconds(plan)) > HOUR:
+        logging.getLogger(__name__).warning(
+            "about %.1f hours on this CPU (a rough estimate); a GPU, --limit or a smaller --image-size is faster",
+            seconds / HOUR,
+        )
 
 
 def _tally(results: Results) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def _download(tag: str, backbone: str, *, offline: bool) -> Path:
     base = backbone.removesuffix("-quickgelu")
     offline = offline or os.environ.get("HF_HUB_OFFLINE", "") in {"1", "true", "True"}
     if offline:
-        raise WeightsError(_how_to_get(tag, base, "offline, so nothing is downloaded"))
+        raise WeightsError(_how_to_get(tag, base, "nothing is downloaded in a dry run or offline"))
     from zsadbench.clip.download import download
 
     try:

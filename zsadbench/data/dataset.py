@@ -100,7 +100,7 @@ def check_masks(dataset: Dataset) -> None:
     """
     faults = [fault for image, mask in _pairs(dataset.manifest) if (fault := _fault(image, mask))]
     if faults:
-        more = f"; {len(faults) - 1} more masks are wrong" if len(faults) > 1 else ""
+        more = f"; {len(faults) - 1} more like it" if len(faults) > 1 else ""
         raise DataError(f"{dataset.card.name}: {faults[0]}{more}")
 
 
@@ -134,7 +134,7 @@ def _absent(absent: Sequence[Sample]) -> list[str]:
     if not absent:
         return []
     first = absent[0]
-    return [f"{len(absent)} images named in {first.named_in} are not there, first {first.image}"]
+    return [f"of the images named in {first.named_in}, {len(absent)} not there, first {first.image}"]
 
 
 def _incomplete(card: Card, place: Place, missing: Iterable[str]) -> DataError:
@@ -159,7 +159,7 @@ def _with_masks(card: Card, samples: Iterable[Sample], leave_out: bool) -> tuple
 def _maskless(card: Card, maskless: Sequence[Sample]) -> DataError:
     first = maskless[0]
     named = f"named in {first.named_in}" if first.named_in and first.wanted else f"the mask of {first.image}"
-    more = f", and so are {len(maskless) - 1} more" if len(maskless) > 1 else ""
+    more = f", and {len(maskless) - 1} more" if len(maskless) > 1 else ""
     remedy = (
         "Restore it"
         if card.name.startswith(PREFIX)

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from zsadbench.engine.cells import Setting
 
 Mask = NDArray[np.uint8]
+RESIZE: dict[str, Callable[[Mask, int], Mask]] = {
+    "nearest": resize_mask_nearest,
+    "bilinear-half": soften_mask,
+    "none": lambda mask, _: mask,
+}
 
 
 @dataclass
@@ -129,9 +134,8 @@ class Evaluation:
         if loaded.masks is None:
             return None
         size, rule = self.setting.image_size, self.setting.protocol.mask_resize
-        resize = {"nearest": resize_mask_nearest, "bilinear-half": soften_mask, "none": lambda mask, _: mask}[rule]
         with self.watch.stage("metrics"):
-            resized = [resize(mask, size) for mask in loaded.masks]
+            resized = [RESIZE[rule](mask, size) for mask in loaded.masks]
             for mask, made in zip(loaded.masks, resized, strict=True):
                 if mask.any():
                     counts["regions_native"] += label_regions(mask)[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, make_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,12 +48,7 @@ def _configured(fixture: Fixture, options: Sequence[str]) -> Configured:
 
 def _with_defaults(card: MethodCard, stated: Mapping[str, Any]) -> Callable[..., Any]:
     """The options class with the fixture's settings as its defaults."""
-    from dataclasses import field as declared
-    from dataclasses import fields, make_dataclass
-
-    own = [
-        (one.name, one.type, declared(default=stated[one.name])) for one in fields(card.options) if one.name in stated
-    ]
+    own = [(one.name, one.type, field(default=stated[one.name])) for one in fields(card.options) if one.name in stated]
     made: Callable[..., Any] = make_dataclass("FixtureOptions", own, bases=(card.options,), frozen=True)
     return made
 

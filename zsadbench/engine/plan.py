@@ -18,6 +18,7 @@ from zsadbench.clip import BackboneSpec, map_taps, resolve
 from zsadbench.clip.config import find_config
 from zsadbench.data import check_masks, find_card, load_dataset
 from zsadbench.engine.cells import Setting, cell_of
+from zsadbench.engine.device import choose_device
 from zsadbench.engine.options import Configured, build_options, configure
 from zsadbench.engine.request import NO_AUX, RunRequest
 from zsadbench.errors import DataError, UsageError, WeightsError, unknown
@@ -65,6 +66,7 @@ def make_plan(request: RunRequest) -> Plan:
         WeightsError: weights or a checkpoint are missing or foreign.
         DataError: a data set is missing, incomplete or wrong; all of them are listed.
     """
+    choose_device(request.device)
     metrics = _metrics(request.metrics)
     protocol = registry.protocol(request.protocol)
     configured = [configure(registry.method_card(name), request.options, request.methods) for name in request.methods]

@@ -14,15 +14,15 @@ import torch
 from zsadbench.clip import Backbone, build
 from zsadbench.engine.cells import Setting, ledger, signature, why_not_comparable
 from zsadbench.engine.cost import STAGES, Stopwatch, peak_device_mib, peak_host_mib, reset_peak
+from zsadbench.engine.device import BATCH, choose_device
 from zsadbench.engine.evaluate import ClassResult, Evaluation, limited
 from zsadbench.engine.plan import Job, Plan
 from zsadbench.engine.provenance import now, provenance
 from zsadbench.engine.train import Trained, obtain
-from zsadbench.errors import CellError, DataError, UsageError
+from zsadbench.errors import CellError, DataError
 from zsadbench.results import Record, read_images, write_record
 
 T = TypeVar("T")
-BATCH = {"cpu": 4, "cuda": 16}
 
 
 class Reporter(Protocol):
@@ -72,26 +72,6 @@ class Results:
         from zsadbench.results import tidy
 
         return tidy(self.records)
-
-
-def choose_device(name: str) -> torch.device:
-    """`auto` is a CUDA device where there is one, else the CPU.
-
-    Raises:
-        UsageError: no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as failure:
-        raise UsageError(f"no device named '{name}'; use auto, cpu, cuda or cuda:0") from failure
-    if device.type not in BATCH:
-        raise UsageError(f"device '{name}' is not supported; use auto, cpu, cuda or cuda:0")
-    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
-        seen = torch.cuda.device_count()
-        raise UsageError(f"device '{name}' is not there: {seen} CUDA devices are seen; use --device cpu")
-    return device
 
 
 def run_plan(plan: Plan, reporter: Reporter | None = None) -> Results:

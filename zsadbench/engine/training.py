@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from zsadbench.clip import build
+from zsadbench.engine.device import choose_device
 from zsadbench.engine.plan import Job, make_plan
 from zsadbench.engine.request import RunRequest
-from zsadbench.engine.runner import choose_device
 from zsadbench.engine.train import obtain
 from zsadbench.errors import UsageError
 

@@ -70,6 +70,7 @@ CARD = MethodCard(
             "mask_smoothing",
             "background_value",
         }
-        | {"sem_weight_by_key", "bs_fraction", "bs_select", "bs_mix", "temperature", "position", "activation"}
+        | {"sem_weight_by_key", "bs_fraction", "bs_select", "bs_mix", "temperature", "image_score"}
+        | {"position", "activation"}
     ),
 )

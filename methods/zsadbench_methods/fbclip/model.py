@@ -58,7 +58,7 @@ class FBCLIP:
     def __init__(self, backbone: Backbone, options: Options) -> None:
         self.backbone, self.options = backbone, options
         self.network = Head(backbone, options).to(backbone.device).eval()
-        self._remembered: tuple[tuple[int, ...], Tensor] | None = None
+        self._remembered: tuple[Tensor, Tensor] | None = None
 
     def score(self, tokens: Tokens, class_names: Sequence[str]) -> Scores:
         """Class-token probability and patch probabilities; the class names are not used."""
@@ -81,9 +81,11 @@ class FBCLIP:
 
     def _remembered_text(self) -> Tensor:
         """The text features of the present parameters, encoded anew only after one of them changed."""
-        state = tuple(parameter._version for parameter in self.network.parameters())
-        if self._remembered is None or self._remembered[0] != state:
-            self._remembered = (state, self.text_features().detach())
+        parts = (*self.network.prompts.parameters(), *self.network.fusion.parameters())
+        with torch.inference_mode(mode=False), torch.no_grad():
+            present = torch.cat([parameter.flatten() for parameter in parts])
+            if self._remembered is None or not _same(self._remembered[0], present):
+                self._remembered = (present, self.text_features())
         return self._remembered[1]
 
     def _foregrounds(self, tokens: Tokens) -> list[Foreground]:
@@ -173,3 +175,8 @@ class FBCLIP:
             yield f"fb_gate_l{block:02d}_{view.view}", self.network.attention.openness(view.tokens).squeeze(-1)
             yield f"fb_attention_l{block:02d}_{view.view}", group.tokens
             yield f"projected_l{block:02d}_{view.view}", last.tokens
+
+
+def _same(left: Tensor, right: Tensor) -> bool:
+    """Compared by value: fused optimisers change parameters without counting it in their version."""
+    return left.device == right.device and torch.equal(left, right)

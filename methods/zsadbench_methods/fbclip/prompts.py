@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from zsadbench.errors import UsageError
+
 if TYPE_CHECKING:
     from zsadbench.clip.towers import TextTower
 
@@ -18,7 +20,7 @@ class Prompts(nn.Module):
     """The sentences `[V₁]…[Vₙ] object without defect.` and `[W₁]…[Wₙ] object with defect.` as embeddings.
 
     The contexts, (context, width) each, are drawn from N(0, 0.02²); everything else is CLIP's own
-    frozen embedding of the sentence.
+    frozen embedding of the sentence. Prompts too long for the text tower raise `UsageError`.
     """
 
     start: Tensor
@@ -29,6 +31,11 @@ class Prompts(nn.Module):
         super().__init__()
         sentences = [f"{' '.join([PLACEHOLDER] * context)} {class_word} {ending}" for ending in ENDINGS]
         ids = text.tokenize(sentences)  # (2, 77)
+        if bool(ids[:, -1].any()):  # cut to fit, or as good as that
+            raise UsageError(
+                f"options 'context' {context} and 'class_word' '{class_word[:20]}' make prompts that do not fit "
+                f"into the {text.context_length} tokens of the text tower; shorten them"
+            )
         with torch.no_grad():
             embedded = text.embed(ids)  # (2, 77, width)
         width = embedded.shape[-1]

@@ -1,0 +1,115 @@
+"""`zsadbench run --method fbclip --target visa`, literally, on miniatures in the official layouts."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from zsadbench.checkpoints import file_sha256
+from zsadbench.results import validate
+
+
+@pytest.fixture
+def surroundings(monkeypatch, mini, archive):
+    monkeypatch.setenv("ZSADBENCH_DATA", str(mini))
+    monkeypatch.setenv("ZSADBENCH_WEIGHTS", str(archive))
+
+
+def test_it_works_with_only_data_and_weights_set(cli, surroundings, tmp_path):
+    told = cli("run", "--method", "fbclip", "--target", "visa")
+    assert told.code == 0, told.err
+    (path,) = (tmp_path / "results" / "visa" / "fbclip").glob("*.json")
+    record = json.loads(path.read_text())
+    validate(record)
+    assert len(record["classes"]) == 12
+    assert record["mean"]["pixel_aupro"] is not None
+    assert record["cell"]["aux"]["name"] == "mvtec"
+    assert record["cell"]["recipe"]["epochs"] == 2
+    assert record["cell"]["tap_rule"] == {
+        "rule": "ceil(block * depth / 24)",
+        "blocks": [1, 6, 12, 18, 24],
+        "mapped": [1, 3, 6, 9, 12],
+        "activation": "quick_gelu",
+        "position": "bilinear",
+    }
+    assert record["cell"]["synthetic"]
+    assert not record["comparable"]
+    assert "pipe_fryum" in told.out
+    assert "mean of 12/12" in told.out
+    assert "(12)" in told.out  # the number of classes in a mean
+    assert record["signature"] in told.out
+    assert len(pd.read_parquet(path.with_suffix(".parquet"))) == 24
+    assert "training fbclip, seed 0: step 1 of" in told.err
+    again = cli("run", "--method", "fbclip", "--target", "visa", "--json")
+    assert again.code == 0
+    events = [json.loads(line) for line in again.out.splitlines()]
+    assert [event["event"] for event in events] == ["record", "done"]
+    assert set(events[0]) == {"event", "path", "method", "target", "seed", "mean", "classes", "cost", "signature"}
+    assert events[0]["classes"] == record["classes"]
+    assert events[1] == {"event": "done", "finished": 0, "skipped": 1, "failed": 0}
+
+
+def test_without_data_it_says_how_to_get_it(cli, surroundings, monkeypatch):
+    monkeypatch.delenv("ZSADBENCH_DATA")
+    told = cli("run", "--method", "fbclip", "--target", "visa")
+    assert told.code == 3
+    assert "visa" in told.error
+    assert "ZSADBENCH_DATA" in told.error
+    assert "amazon-science/spot-diff" in told.error
+    assert "error: mvtec: " in told.err  # the auxiliary set is missing as well
+
+
+def test_without_weights_it_says_how_to_get_them(cli, surroundings, monkeypatch, tmp_path):
+    monkeypatch.delenv("ZSADBENCH_WEIGHTS")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ZSADBENCH_OFFLINE", "1")
+    told = cli("run", "--method", "fbclip", "--target", "visa")
+    assert told.code == 4
+    assert "ViT-L-14-336px.pt" in told.error
+    assert "ZSADBENCH_WEIGHTS" in told.error
+    assert str(tmp_path / ".cache" / "clip") in told.error
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_dry_run_prints_the_plan_and_runs_nothing(cli, surroundings, tmp_path):
+    told = cli("run", "-m", "fbclip", "-m", "clip", "-t", "visa", "-t", "mvtec", "--seed", "0,1", "--dry-run", "--json")
+    rows = [json.loads(line) for line in told.out.splitlines()]
+    assert told.code == 0
+    assert [(row["method"], row["target"], row["seed"], row["aux"]) for row in rows] == [
+        ("fbclip", "visa", 0, "mvtec"),
+        ("fbclip", "visa", 1, "mvtec"),
+        ("fbclip", "mvtec", 0, "visa"),
+        ("fbclip", "mvtec", 1, "visa"),
+        ("clip", "visa", 0, None),
+        ("clip", "mvtec", 0, None),
+    ]
+    assert all(len(row["todo"]) in {12, 15} and not row["done"] for row in rows)
+    assert not (tmp_path / "results").exists()
+
+
+def test_flag_beats_environment_beats_file(cli, surroundings, tmp_path, small, monkeypatch):
+    (tmp_path / "zsadbench.toml").write_text(f'method = ["clip"]\n[run]\nout = "{tmp_path}/from-file"\nlimit = 1\n')
+    told = cli("run", "-t", "brainmri", "--quiet")
+    assert told.code == 0, told.err
+    (record,) = (tmp_path / "from-file").rglob("*.json")
+    assert json.loads(record.read_text())["cell"]["limit"] == 1
+    monkeypatch.setenv("ZSADBENCH_OUT", str(tmp_path / "from-environment"))
+    assert cli("run", "-t", "brainmri", "--quiet").code == 0
+    assert list((tmp_path / "from-environment").rglob("*.json"))
+    assert cli("run", "-t", "brainmri", "--quiet", "--out", tmp_path / "from-flag").code == 0
+    assert list((tmp_path / "from-flag").rglob("*.json"))
+
+
+def test_training_alone_writes_a_checkpoint_that_run_takes(cli, surroundings, tmp_path):
+    told = cli("train", "-m", "fbclip", "--aux", "colondb", "--epochs", 1, "--out", tmp_path / "made", "--json", "-q")
+    event = json.loads(told.out)
+    assert told.code == 0, told.err
+    assert event["method"] == "fbclip"
+    assert event["first_loss"] > 0
+    told = cli("run", "-m", "fbclip", "-t", "brainmri", "--checkpoint", event["path"], "--json")
+    assert told.code == 0, told.err
+    record = json.loads(told.out.splitlines()[0])
+    cell = json.loads((tmp_path / record["path"]).read_text())["cell"]
+    assert cell["checkpoint_sha256"] == file_sha256(Path(event["path"]))
+    assert f"checkpoint:{cell['checkpoint_sha256'][:8]}" in record["signature"]

@@ -1,0 +1,130 @@
+"""The two towers against open_clip's own model and against published tokens."""
+
+import json
+
+import pytest
+import torch
+from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
+from safetensors.torch import load_file
+
+from zsadbench.clip import build, resolve
+from zsadbench.types import Taps
+
+SENTENCES = ["a photo of a damaged screw.", "object without defect.", "!"]
+
+
+@pytest.fixture(scope="module")
+def reference(tiny_state):
+    """open_clip's own model with the same weights, used the way its users do."""
+    vision = CLIPVisionCfg(layers=24, width=64, head_width=64, patch_size=14, image_size=28)
+    model = CLIP(32, vision, CLIPTextCfg(width=64, heads=1, layers=2), quick_gelu=True)
+    model.load_state_dict(tiny_state)
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def native(tiny_state, write_weights, tiny_file, tmp_path_factory):
+    """Our backbone with those weights, at the native 2 × 2 grid."""
+    path = write_weights(tiny_state, tmp_path_factory.mktemp("w"), "safetensors")
+    return build(resolve(str(tiny_file), str(path)))
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.randn(2, 3, 28, 28, generator=torch.Generator().manual_seed(2))
+
+
+def test_taps_are_what_hooks_on_the_blocks_see(reference, native, images):
+    seen = []
+    hooks = [
+        block.register_forward_hook(lambda _, __, out: seen.append(out))
+        for block in reference.visual.transformer.resblocks
+    ]
+    with torch.no_grad():
+        reference.encode_image(images)
+    for hook in hooks:
+        hook.remove()
+    tokens = native.vision(images, Taps((1, 6, 12, 18, 24)))
+    assert tokens.grid == 2
+    for block, layer in zip((1, 6, 12, 18, 24), tokens.layers, strict=True):
+        assert layer.dtype == torch.float32
+        assert torch.allclose(layer, seen[block - 1], atol=1e-5)
+
+
+def test_the_last_class_token_finished_is_the_image_feature(reference, native, images):
+    last = native.vision(images, Taps((24,))).layers[0]
+    feature = native.vision.norm(last[:, 0]) @ native.vision.projection
+    assert torch.allclose(feature, reference.encode_image(images), atol=1e-5)
+
+
+def test_sentence_features_are_open_clips(reference, native):
+    from open_clip.tokenizer import SimpleTokenizer
+
+    ids = native.text.tokenize(SENTENCES)
+    assert torch.equal(ids, SimpleTokenizer()(SENTENCES))
+    assert torch.allclose(native.text.sentence_features(SENTENCES), reference.encode_text(ids), atol=1e-5)
+
+
+def test_causal_text_does_not_look_ahead_and_bidirectional_text_does(native):
+    text = native.text
+    one, other = text.embed(text.tokenize(["object without defect.", "object without a big defect."]))
+    shared = 3  # start, "object", "without"
+    assert torch.equal(one[:shared], other[:shared])
+    both = torch.stack([one, other])
+    causal, free = text(both), text(both, causal=False)
+    assert torch.allclose(causal[0, :shared], causal[1, :shared], atol=1e-6)
+    assert (free[0, :shared] - free[1, :shared]).abs().max() > 1e-4
+
+
+def test_gradients_pass_through_the_text_tower_and_stay_out_of_it(native):
+    embeddings = native.text.embed(native.text.tokenize(SENTENCES)).requires_grad_()
+    native.text(embeddings, causal=False).square().sum().backward()
+    assert embeddings.grad.abs().sum() > 0
+    for tower in (native.vision, native.text):
+        assert not tower.training
+        assert all(not parameter.requires_grad and parameter.grad is None for parameter in tower.parameters())
+
+
+def test_the_tower_stops_at_the_last_tap(native, images):
+    ran = []
+    blocks = native.vision.visual.transformer.resblocks
+    hooks = [block.register_forward_hook(lambda *_, k=k: ran.append(k)) for k, block in enumerate(blocks, start=1)]
+    native.vision(images, Taps((2, 6)))
+    for hook in hooks:
+        hook.remove()
+    assert ran == [1, 2, 3, 4, 5, 6]
+
+
+def test_images_do_not_influence_each_other(tiny_backbone, tiny_images):
+    taps = Taps((12, 24))
+    together = tiny_backbone.vision(tiny_images, taps)
+    for row in range(3):
+        alone = tiny_backbone.vision(tiny_images[row : row + 1], taps)
+        for one, all_ in zip(alone.layers, together.layers, strict=True):
+            assert torch.allclose(one[0], all_[row], atol=1e-5)
+
+
+def test_lower_precision_still_hands_out_single_precision(native, images):
+    exact = native.vision(images, Taps((24,))).layers[0]
+    rough = native.vision(images, Taps((24,)), torch.bfloat16).layers[0]
+    assert rough.dtype == torch.float32
+    assert not torch.equal(rough, exact)
+    assert torch.allclose(rough, exact, atol=0.2)
+
+
+def test_the_position_rule_reaches_the_tokens(tiny_file, tiny_backbone, tiny_images):
+    spec = resolve(str(tiny_file), "random")
+    bilinear = tiny_backbone.vision(tiny_images, Taps((1,))).layers[0]
+    bicubic = build(spec, 70, position="bicubic").vision(tiny_images, Taps((1,))).layers[0]
+    assert (bilinear - bicubic)[:, 1:].abs().max() > 1e-4
+    assert tiny_backbone.grid == 5
+
+
+def test_published_tokens(fixtures_root, oracle_backbone):
+    fixture = json.loads((fixtures_root / "fbclip" / "fixture.json").read_text())
+    images = load_file(fixtures_root / "fbclip" / "inputs.safetensors")["images"]
+    expected = load_file(fixtures_root / "fbclip" / "expected.safetensors")
+    blocks = tuple(fixture["options"]["layers"])
+    tokens = oracle_backbone(fixture["image_size"]).vision(images[:1], Taps(blocks))
+    for block, layer in zip(blocks, tokens.layers, strict=True):
+        assert (layer - expected[f"vision_tokens_l{block:02d}"]).abs().max() < 3e-5

@@ -1,0 +1,177 @@
+"""What tests share: a private cache, the optional outside data, and a very small CLIP.
+
+`ZSADBENCH_FIXTURES` names a folder of parity fixtures and `ZSADBENCH_REAL_DATA` one of real benchmark
+samples; tests that need either are skipped, with the reason, where it is unset.
+"""
+
+import json
+import os
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from zsadbench.clip import build, resolve
+
+TINY = {
+    "embed_dim": 32,
+    "quick_gelu": True,
+    "vision": {"image_size": 28, "patch_size": 14, "width": 64, "layers": 24, "heads": 1},
+    "text": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 2},
+}
+TINY_SIZE = 70  # pixels: a grid of 5 × 5, so that the 2 × 2 positional table is resized
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    torch.set_num_threads(1)  # the tensors are tiny: more threads only wait for each other
+
+
+@pytest.fixture(autouse=True)
+def private_cache(tmp_path, monkeypatch):
+    """No test reads or writes the user's cache, nor follows the user's settings."""
+    monkeypatch.setenv("ZSADBENCH_CACHE", str(tmp_path / "cache"))
+    for name in ("ZSADBENCH_WEIGHTS", "ZSADBENCH_DATA"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def _folder_of(variable):
+    if not os.environ.get(variable):
+        pytest.skip(f"{variable} is not set: nothing to compare with")
+    return Path(os.environ[variable])
+
+
+@pytest.fixture(scope="session")
+def fixtures_root():
+    """The folder of one set of parity fixtures: `backbone.json`, `backbone.safetensors`, a folder a method."""
+    return _folder_of("ZSADBENCH_FIXTURES")
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """A folder with a few images of real benchmarks."""
+    return _folder_of("ZSADBENCH_REAL_DATA")
+
+
+@pytest.fixture(scope="session")
+def oracle_backbone(fixtures_root):
+    """Backbones of the parity fixtures: `oracle_backbone(image_size)`, each built once."""
+    spec = resolve(str(fixtures_root / "backbone.json"), str(fixtures_root / "backbone.safetensors"), offline=True)
+    built = {}
+
+    def make(image_size):
+        if image_size not in built:
+            built[image_size] = build(spec, image_size)
+        return built[image_size]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def backbone_file(tmp_path_factory):
+    """`backbone_file(**changes)` writes a small `backbone.json`; `vision=` and `text=` change single sizes."""
+
+    def write(**changes):
+        sizes = {**TINY, **{key: value for key, value in changes.items() if key not in {"vision", "text"}}}
+        for tower in ("vision", "text"):
+            sizes[tower] = {**TINY[tower], **changes.get(tower, {})}
+        path = tmp_path_factory.mktemp("backbone") / "backbone.json"
+        path.write_text(json.dumps(sizes))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def tiny_file(backbone_file):
+    """The architecture of `tiny_backbone`."""
+    return backbone_file()
+
+
+@pytest.fixture(scope="session")
+def tiny_backbone(tiny_file):
+    """A CLIP of 24 narrow blocks with random weights, at an input of 5 × 5 patches; nothing may change it."""
+    return build(resolve(str(tiny_file), "random"), TINY_SIZE)
+
+
+@pytest.fixture(scope="session")
+def tiny_images():
+    """Three images for `tiny_backbone`, (3, 3, size, size)."""
+    return torch.randn(3, 3, TINY_SIZE, TINY_SIZE, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="session")
+def tiny_state(tiny_backbone):
+    """The weights of `tiny_backbone` under the usual names, rounded to half precision."""
+    text = tiny_backbone.text
+    parts = {"visual": tiny_backbone.vision.visual, "transformer": text.transformer}
+    parts |= {"ln_final": text.norm, "token_embedding": text.token_embedding}
+    state = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
+    state |= {"positional_embedding": text.positional_embedding, "text_projection": text.projection}
+    state["logit_scale"] = torch.tensor(4.0)
+    return {name: tensor.detach().half().float() for name, tensor in state.items()}
+
+
+class _Node(nn.Module):
+    """A module with nothing but children and tensors."""
+
+
+def _tree(state):
+    root = _Node()
+    for name, tensor in state.items():
+        *path, leaf = name.split(".")
+        node = root
+        for part in path:
+            if part not in node._modules:
+                node.add_module(part, _Node())
+            node = node._modules[part]
+        node.register_buffer(leaf, tensor)
+    return root
+
+
+def _write_torchscript(state, path):
+    sizes = {"input_resolution": 28, "context_length": 77, "vocab_size": 49408}
+    tree = _tree(
+        {name: tensor.half() for name, tensor in state.items()} | {k: torch.tensor(v) for k, v in sizes.items()}
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch means to retire TorchScript; OpenAI's files are made of it
+        torch.jit.script(tree).save(path)
+
+
+def _write_safetensors(state, path):
+    from safetensors.torch import save_file
+
+    save_file({name: tensor.half().contiguous() for name, tensor in state.items()}, path)
+
+
+def _write_open_clip(state, path):
+    torch.save({"epoch": 3, "state_dict": {f"module.{name}": tensor for name, tensor in state.items()}}, path)
+
+
+WRITERS = {
+    "torchscript": (_write_torchscript, "clip.pt"),
+    "state_dict": (torch.save, "clip-state.pt"),
+    "open_clip": (_write_open_clip, "epoch_3.pt"),
+    "safetensors": (_write_safetensors, "clip.safetensors"),
+}
+
+
+@pytest.fixture(scope="session")
+def write_weights():
+    """`write_weights(state, folder, form)` writes a state dict in one of the four forms and returns the path."""
+
+    def write(state, folder, form):
+        writer, name = WRITERS[form]
+        writer(state, Path(folder) / name)
+        return Path(folder) / name
+
+    return write
+
+
+@pytest.fixture(scope="session", params=list(WRITERS))
+def weights_file(request, tiny_state, write_weights, tmp_path_factory):
+    """The weights of `tiny_backbone`, in each of the four forms in turn."""
+    return write_weights(tiny_state, tmp_path_factory.mktemp("weights"), request.param)

@@ -1,0 +1,160 @@
+import subprocess
+import sys
+
+import pytest
+
+from zsadbench import registry
+from zsadbench.data import all_cards, catalogue, find_card
+from zsadbench.data.card import ANOMALYCLIP, prompt_words
+from zsadbench.data.cardfile import read_card
+from zsadbench.errors import DataError, UsageError
+
+TOML = """
+name = "fabric"
+title = "Fabric"
+folders = ["fabric"]
+domain = "industrial"
+levels = ["image", "pixel"]
+positive = "> 0"
+licence = "CC0"
+homepage = "https://example.org"
+cite = "weaver2020fabric"
+
+[classes]
+red_silk = "red silk"
+wool = ""
+
+[expected.test.counts]
+red_silk = [2, 3]
+
+[layouts.official]
+kind = "files"
+probe = ["{class}/test"]
+
+[[layouts.official.rules]]
+match = "{class}/test/{defect}/{stem}.{ext}"
+split = "test"
+label = 1
+masks = ["{class}/mask/{stem}.{mask_ext}"]
+"""
+
+
+def test_card_is_read():
+    card = read_card(TOML, "fabric.toml")
+    assert card.classes == {"red_silk": "red silk", "wool": "wool"}
+    assert card.expected["test"].counts == {"red_silk": (2, 3)}
+    assert card.layouts[0].rules[0].mask_ext == ("png",)
+    assert card.layouts[-1] is ANOMALYCLIP
+    assert card.pixel_level
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('title = "Fabric"', "", "field 'title' is missing"),
+        ('title = "Fabric"', "title = 3", "field 'title' must be a text, not 3"),
+        ('title = "Fabric"', 'title = "Fabric"\ncolour = 1', "field 'colour' is unknown"),
+        ('"industrial"', '"kitchen"', "field 'domain' must be one of 'industrial', 'medical', not 'kitchen'"),
+        ('["image", "pixel"]', '["voxel"]', "field 'levels' holds 'voxel'"),
+        ('["image", "pixel"]', "[]", "field 'levels' must be a list of texts"),
+        ('"> 0"', '"> 7"', "field 'positive' must be one of '> 0', '>= 128'"),
+        ("[2, 3]", "[2, -3]", "expected: test: counts: field 'red_silk' must be [normal, anomalous]"),
+        ("[2, 3]", "[true, 3]", "must be [normal, anomalous]"),
+        ("red_silk = [", "blue = [", "expected: test: counts: field 'blue' is no class"),
+        ("[expected.test.counts]\nred_silk = [2, 3]", "[expected.test]", "give either counts or total"),
+        ("[expected.test.counts]", '[expected.test]\ncertain = "no"\n[expected.test.counts]', "'certain' must be true"),
+        ('kind = "files"', 'kind = "magic"', "layouts: official: field 'kind' must be one of 'files', 'table'"),
+        ("label = 1", "label = 2", "layouts: official: rules[0]: field 'label' must be 0 or 1, not 2"),
+        ("label = 1", "label = true", "field 'label' must be 0 or 1, not True"),
+        ("{stem}.{ext}", "{stem}.png", "field 'match' must end in '{stem}.{ext}'"),
+        ("{defect}", "{flaw}", "field 'match' holds the unknown '{flaw}'"),
+        ('match = "{class}', 'match = "/{class}', "field 'match' must stay below the root"),
+        ('match = "{class}/test', 'match = "test', "must capture '{class}'"),
+        ("{class}/mask", "../mask", "field 'masks' must stay below the root"),
+        ("/mask/{stem}", "/mask/{view}", "field 'masks' holds the unknown '{view}'"),
+        ('probe = ["{class}/test"]', "", "field 'probe' is missing"),
+        ('split = "test"', 'split = "test"\nshade = 1', "rules[0]: field 'shade' is unknown"),
+        ("[classes]", "[classes", "not TOML"),
+    ],
+)
+def test_a_wrong_card_gives_one_line_with_file_and_field(old, new, words):
+    assert old in TOML
+    with pytest.raises(DataError) as caught:
+        read_card(TOML.replace(old, new), "fabric.toml")
+    message = str(caught.value)
+    assert message.startswith("fabric.toml")
+    assert words in message
+    assert "\n" not in message
+
+
+def test_a_table_layout_needs_an_image_and_a_label_column():
+    table = '[layouts.list]\nkind = "table"\nprobe = ["a.csv"]\nmanifest = "a.csv"\nformat = "csv"\nnormal = ["0"]\n'
+    text = TOML[: TOML.index("[layouts")] + table + 'anomalous = ["1"]\n[layouts.list.columns]\nimage = "file"\n'
+    with pytest.raises(DataError, match=r"layouts: list: columns: field 'label' is missing"):
+        read_card(text, "fabric.toml")
+    assert read_card(text + 'label = "bad"\n', "fabric.toml").layouts[0].columns == {"image": "file", "label": "bad"}
+
+
+def test_class_names_are_found_by_alias_and_without_regard_to_case():
+    card = find_card("colondb")
+    assert card.class_named("colon") == card.class_named("ColonDB") == card.class_named("COLON") == "colon"
+    assert card.class_named("stomach") is None
+    assert prompt_words("metal_nut") == find_card("mvtec").classes["metal_nut"] == "metal nut"
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "train", "test"),
+    [
+        ("mvtec", 15, (3629, 0), (467, 1258)),
+        ("visa", 12, (8659, 0), (962, 1200)),
+        ("colondb", 1, None, (0, 380)),
+        ("brainmri", 1, None, (98, 155)),
+    ],
+)
+def test_counts_are_the_published_ones(name, classes, train, test):
+    card = find_card(name)
+    totals = {split: tuple(map(sum, zip(*e.counts.values(), strict=True))) for split, e in card.expected.items()}
+    assert len(card.classes) == classes
+    assert totals == ({"test": test} if train is None else {"train": train, "test": test})
+    assert all(list(e.counts) == list(card.classes) for e in card.expected.values())
+
+
+def test_names_and_aliases_whatever_the_case():
+    for name in ("mvtec", "MVTec_AD", "mvtec_anomaly_detection"):
+        assert find_card(name).name == "mvtec"
+    assert find_card("CVC-ColonDB").name == "colondb"
+    with pytest.raises(UsageError, match=r"no data set named 'vsia'; did you mean 'visa'\?"):
+        find_card("vsia")
+
+
+@pytest.mark.parametrize("card", all_cards(), ids=lambda card: card.name)
+def test_every_card_says_what_a_reader_needs(card):
+    assert card.cite in card.bibtex
+    assert card.homepage.startswith("https://")
+    assert card.folders
+    assert set(card.expected) >= {"test"}
+
+
+def test_a_name_claimed_twice_is_refused(monkeypatch):
+    card = find_card("visa")
+    monkeypatch.setattr(registry, "names", lambda group: ["a", "b"])
+    twin = read_card(TOML.replace('"fabric"', '"VISA"'), "twin.toml")
+    monkeypatch.setattr(catalogue, "_cards_of", {"a": (card,), "b": (twin,)}.__getitem__)
+    with pytest.raises(DataError, match=r"'visa' is claimed by two cards: .*visa\.toml and twin\.toml"):
+        all_cards()
+
+
+def test_reading_cards_imports_neither_torch_nor_pandas():
+    code = (
+        "import sys; from zsadbench.data import all_cards; import zsadbench.data.card; assert len(all_cards()) >= 4;"
+        "heavy = {'torch', 'pandas', 'numpy', 'PIL', 'open_clip'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_an_unknown_name_of_the_package_is_no_attribute():
+    import zsadbench.data as package
+
+    assert all(getattr(package, name) is not None for name in package.__all__)
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = package.nonsense

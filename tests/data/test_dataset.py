@@ -1,0 +1,263 @@
+import json
+import os
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from zsadbench.data import check_masks, find_card, load_dataset
+from zsadbench.data.card import Expected
+from zsadbench.data.complete import SYNTH, judge
+from zsadbench.data.manifest import manifest
+from zsadbench.data.sample import Sample
+from zsadbench.errors import DataError
+
+
+def plain(root):
+    """Turn a miniature into a copy that is judged by its card."""
+    (root / SYNTH).unlink()
+    return root
+
+
+def test_the_manifest_has_its_columns_types_and_order(miniature):
+    root = miniature("mvtec", 2)
+    frame = load_dataset("mvtec", [root.parent]).manifest
+    assert list(frame.columns) == ["path", "mask", "label", "class", "defect", "split", "relative"]
+    assert frame["label"].dtype == "int64"
+    assert list(frame["class"].unique()) == list(find_card("mvtec").classes)
+    assert (frame["path"] == [str(root / path) for path in frame["relative"]]).all()
+    assert ((frame["mask"] == "") == (frame["label"] == 0)).all()
+    assert ((frame["defect"] == "good") == (frame["label"] == 0)).all()
+    assert all(group["relative"].is_monotonic_increasing for _, group in frame.groupby("class"))
+    assert set(frame["split"]) == {"test"}
+    assert list(frame.index) == list(range(len(frame)))
+
+
+def test_rows_follow_the_cards_order_of_classes(tmp_path):
+    rows = [Sample(f"{place}.png", "", 0, name, "good", "test") for place, name in enumerate(("a", "b", "a", "b"))]
+    card = replace(find_card("colondb"), classes={"b": "b", "a": "a"})
+    assert list(manifest(card, tmp_path, rows)["relative"]) == ["1.png", "3.png", "0.png", "2.png"]
+
+
+def test_a_whole_copy_is_neither_partial_nor_synthetic(tmp_path, miniature, monkeypatch):
+    root = plain(miniature("colondb"))
+    monkeypatch.setattr("zsadbench.data.dataset.expectation", lambda *_: ({"test": Expected({"colon": (0, 1)})}, False))
+    found = load_dataset("colondb", [root.parent], allow_partial=True)
+    assert (found.partial, found.synthetic, found.missing, dict(found.skipped)) == (False, False, (), {})
+    assert (found.root, found.layout, found.classes, found.splits) == (root, "bundle", ("colon",), ("test",))
+
+
+def test_an_incomplete_copy_is_one_line_that_lists_everything(miniature):
+    root = plain(miniature("mvtec", 2))
+    shutil.rmtree(root / "cable")
+    shutil.rmtree(root / "wood")
+    with pytest.raises(DataError) as caught:
+        load_dataset("mvtec", [root.parent])
+    message = str(caught.value)
+    assert message.startswith("mvtec: incomplete: 2 of 15 classes missing (cable, wood); bottle: 2 of 20 normal, ")
+    assert "zipper: 2 of 32 normal, 2 of 119 anomalous" in message
+    assert message.endswith("or pass --allow-partial to use what is there (the record says so).")
+    assert "\n" not in message
+
+
+def test_allow_partial_drops_classes_without_images(miniature):
+    root = plain(miniature("mvtec"))
+    shutil.rmtree(root / "cable")
+    found = load_dataset("mvtec", [root.parent], allow_partial=True)
+    assert found.partial
+    assert "cable" not in found.classes
+    assert len(found.classes) == 14
+    assert found.missing[0] == "1 of 15 classes missing (cable)"
+
+
+def test_zero_shot_does_not_ask_for_train(miniature):
+    root = miniature("mvtec")
+    for folder in root.glob("*/train"):
+        shutil.rmtree(folder)
+    assert not load_dataset("mvtec", [root.parent]).partial
+    with pytest.raises(DataError, match=r"incomplete: train: 15 of 15 classes missing \(bottle, "):
+        load_dataset("mvtec", [root.parent], splits=("train", "test"))
+
+
+def test_no_image_at_all_is_an_error_even_when_partial(tmp_path):
+    (tmp_path / "mvtec/bottle/test").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"mvtec: no test image in '.*mvtec' \(layout 'official'\)"):
+        load_dataset("mvtec", [tmp_path], allow_partial=True)
+
+
+def test_a_missing_mask_is_named_or_left_out_and_counted(miniature):
+    root = miniature("visa", 2)
+    (root / "candle/Data/Masks/Anomaly/001.png").unlink()
+    (root / "pcb1/Data/Masks/Anomaly/000.png").unlink()
+    with pytest.raises(DataError) as caught:
+        load_dataset("visa", [root.parent])
+    assert str(caught.value) == (
+        "visa: candle/Data/Masks/Anomaly/001.png is missing (named in split_csv/1cls.csv), and 1 more. "
+        "Restore it from the archive, or pass --allow-partial to leave such samples out and have them counted."
+    )
+    found = load_dataset("visa", [root.parent], allow_partial=True)
+    assert found.partial
+    assert found.skipped == {"candle": 1, "pcb1": 1}
+    assert len(found.manifest) == 12 * 4 - 2
+    assert "candle: 1 anomalous left out, for their masks are missing" in found.missing
+
+
+def test_every_mask_missing_leaves_nothing(miniature):
+    root = miniature("colondb", 2)
+    for mask in (root / "masks").iterdir():
+        mask.unlink()
+    for allow in (False, True):
+        with pytest.raises(
+            DataError, match=r"colondb: masks/1.png is missing \(the mask of images/1.png\), and 1 more"
+        ):
+            load_dataset("colondb", [root.parent], allow_partial=allow)
+
+
+def test_an_image_that_the_table_names_must_be_there(miniature):
+    root = miniature("visa", 2)
+    (root / "candle/Data/Images/Normal/0003.JPG").unlink()
+    (root / "candle/Data/Images/Normal/0000.JPG").unlink()  # of the train split
+    with pytest.raises(DataError) as caught:
+        load_dataset("visa", [root.parent])
+    assert "candle: 1 of 2 normal; of the images named in split_csv/1cls.csv, 1 not there, first candle" in str(
+        caught.value
+    )
+
+
+def test_masks_are_not_asked_for_at_image_level(miniature):
+    found = load_dataset("brainmri", [miniature("brainmri", 3).parent])
+    assert set(found.manifest["mask"]) == {""}
+    assert not found.partial
+
+
+def test_more_images_than_known_are_a_note(miniature, draw):
+    root = miniature("mvtec")
+    draw(root / "bottle/test/good/999.png")
+    found = load_dataset("mvtec", [root.parent])
+    assert found.notes == ("bottle: 2 normal where 1 are known",)
+    assert not found.partial
+
+
+def samples(normal, anomalous, name="colon"):
+    make = [(0, normal), (1, anomalous)]
+    return [Sample(f"{label}{i}.png", "", label, name, "", "test") for label, n in make for i in range(n)]
+
+
+def test_uncertain_counts_make_notes_and_totals_are_judged():
+    certain, uncertain = (Expected({"colon": (2, 3)}, certain=flag) for flag in (True, False))
+    assert judge(samples(1, 3), {"test": certain}, ["test"]) == (["colon: 1 of 2 normal"], [])
+    assert judge(samples(1, 3), {"test": uncertain}, ["test"]) == ([], ["colon: 1 of 2 normal"])
+    assert judge([], {"test": uncertain}, ["test"]).missing == ["1 of 1 classes missing (colon)"]
+    total = {"test": Expected(total=(2, 2))}
+    assert judge(samples(1, 3), total, ["test"]) == (
+        ["in all: 1 of 2 normal"],
+        ["in all: 3 anomalous where 2 are known"],
+    )
+    assert judge(samples(1, 3), total, ["train"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"colon": {"test": [0, 2]}},
+        {"colon": {"test": {"normal": 0, "anomalous": 2}}},
+        {"colon": [0, 2]},
+        {"ColonDB": {"normal": 0, "anomalous": 2}},
+        {"test": [0, 2]},
+        {"Test": {"normal": 0, "anomalous": 2}},
+    ],
+)
+def test_a_miniature_is_judged_by_its_own_counts_in_any_plain_shape(miniature, counts):
+    root = miniature("colondb", 2)
+    (root / SYNTH).write_text(json.dumps({"name": "cvc_colondb", "counts": counts}))
+    found = load_dataset("colondb", [root.parent])
+    assert (found.synthetic, found.partial) == (True, False)
+    (root / "images/2.png").unlink()
+    with pytest.raises(DataError, match=r"incomplete: (colon|in all): 1 of 2 anomalous"):
+        load_dataset("colondb", [root.parent])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "holds no counts of a miniature"),
+        ("[]", "holds no counts of a miniature"),
+        ('{"name": "colondb"}', "holds no counts of a miniature"),
+        ('{"name": "visa", "counts": {}}', "is a miniature of 'visa', not of 'colondb'"),
+        ('{"counts": {"stomach": [0, 2]}}', "unknown class 'stomach'"),
+        ('{"counts": {"colon": 2}}', "counts are not"),
+        ('{"counts": {"colon": [1, 2, 3]}}', "counts are not"),
+        ('{"counts": {"colon": [1, -2]}}', "counts are not"),
+        ('{"counts": {"colon": ["a", "b"]}}', "counts are not"),
+        ('{"counts": []}', "counts are not"),
+    ],
+)
+def test_a_wrong_record_of_a_miniature_is_named(miniature, text, words):
+    root = miniature("colondb")
+    (root / SYNTH).write_text(text)
+    with pytest.raises(DataError, match=words) as caught:
+        load_dataset("colondb", [root.parent])
+    assert f"'{root / SYNTH}'" in str(caught.value)
+
+
+def test_the_record_of_another_miniature_above_is_no_matter(miniature):
+    root = miniature("colondb")
+    (root.parent / SYNTH).write_text('{"name": "visa", "counts": {}}')
+    assert load_dataset("colondb", [root.parent]).synthetic
+    (root / SYNTH).unlink()
+    with pytest.raises(DataError, match="incomplete: colon: 1 of 380"):
+        load_dataset("colondb", [root.parent])
+
+
+# ---- identity
+
+
+def test_the_fingerprint_ignores_the_place_and_sees_the_content(tmp_path, miniature, draw):
+    root = miniature("brainmri", 3)
+    first = load_dataset("brainmri", [root.parent]).fingerprint
+    shutil.copytree(root, tmp_path / "elsewhere/deep/brain_tumor_dataset_2")
+    assert load_dataset("brainmri", [tmp_path / "elsewhere/deep"]).fingerprint == first
+    flat = load_dataset("brainmri", [root])  # finds brain_tumor_dataset itself
+    assert (flat.layout, flat.fingerprint) == ("flat", first)
+    assert len(first) == 64
+    draw(root / "brain_tumor_dataset/no/1 no.jpeg", size=(40, 40))
+    assert load_dataset("brainmri", [root.parent]).fingerprint != first
+
+
+def test_the_fingerprint_sees_masks_and_splits_and_not_the_order(miniature, draw):
+    root = miniature("colondb", 3)
+    found = load_dataset("colondb", [root.parent])
+    from zsadbench.data.fingerprint import fingerprint
+
+    assert fingerprint(found.manifest.iloc[::-1]) == found.fingerprint
+    assert fingerprint(found.manifest.assign(split="train")) != found.fingerprint
+    assert fingerprint(found.manifest.assign(label=0)) != found.fingerprint
+    draw(root / "masks/1.png", size=(40, 40), mode="L")
+    assert load_dataset("colondb", [root.parent]).fingerprint != found.fingerprint
+    (root / "images/1.png").unlink()
+    with pytest.raises(DataError, match=r"images/1.png' cannot be read: No such file"):
+        fingerprint(found.manifest)
+
+
+# ---- masks against images
+
+
+def test_masks_of_another_size_are_named_and_counted(miniature, draw):
+    root = miniature("colondb", 3)
+    found = load_dataset("colondb", [root.parent])
+    check_masks(found)
+    draw(root / "masks/2.png", size=(9, 7), mode="L")
+    (root / "masks/3.png").write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        check_masks(found)
+    assert str(caught.value) == (f"colondb: mask '{root / 'masks/2.png'}' is 9×7, its image is 110×96; 1 more like it")
+
+
+def test_file_names_that_are_not_text_are_refused(tmp_path):
+    (tmp_path / "x/good").mkdir(parents=True)
+    try:
+        (tmp_path / "x/good" / os.fsdecode(b"\xff.png")).write_bytes(b"")
+    except OSError:
+        pytest.skip("this file system only takes UTF-8 names")
+    with pytest.raises(DataError, match="not UTF-8"):
+        load_dataset(f"folder:{tmp_path / 'x'}")

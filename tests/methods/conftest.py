@@ -1,0 +1,71 @@
+"""A detector with uneven weights and tokens that look like a residual stream."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from zsadbench.registry import method_card
+from zsadbench.types import Batch, Tokens
+
+LAYERS = (1, 6, 12, 18, 24)
+
+
+@pytest.fixture(scope="session")
+def make_tokens():
+    """`make_tokens(seed=0, batch=3, grid=5, width=64, layers=5)`: every layer adds to the one before it."""
+
+    def make(seed=0, batch=3, grid=5, width=64, layers=5):
+        generator = torch.Generator().manual_seed(seed)
+        steps = torch.randn(layers, batch, 1 + grid * grid, width, generator=generator)
+        common = torch.randn(1, batch, 1, width, generator=generator)
+        return Tokens(tuple((steps.cumsum(dim=0) + common).unbind()), grid)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tokens(make_tokens):
+    """Three images of 5 × 5 patches, five layers of width 64."""
+    return make_tokens()
+
+
+@pytest.fixture(scope="session")
+def batch():
+    """What goes with `tokens` in training: one normal image between two anomalous ones."""
+    masks = torch.zeros(3, 70, 70)
+    masks[0, 10:30, 20:50] = 1
+    masks[2, 60:, :5] = 1
+    return Batch(torch.zeros(3, 3, 70, 70), masks, torch.tensor([1, 0, 1]), ("bolt", "bolt", "nut"))
+
+
+@pytest.fixture(scope="session")
+def fbclip(tiny_backbone):
+    """`fbclip(**options)` builds FB-CLIP on the tiny backbone, its weights far from where they start."""
+    card = method_card("fbclip")
+
+    def make(**options):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            detector = card.build(tiny_backbone, card.options(**options))
+        generator = torch.Generator().manual_seed(7)
+        with torch.no_grad():
+            for parameter in detector.network.parameters():
+                parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
+            detector.network.attention.gate[2].weight.mul_(6)  # some gates close, some open
+        return detector
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def large_sizes():
+    """What a head needs to know of the ViT-L/14 backbone, without its towers."""
+    vision, text = SimpleNamespace(width=1024), SimpleNamespace(width=768)
+    config = SimpleNamespace(vision=vision, text=text, embed_dim=768)
+    tower = SimpleNamespace(
+        tokenize=lambda sentences: torch.zeros(len(sentences), 77, dtype=torch.int64),
+        embed=lambda ids: torch.zeros(*ids.shape, 768),
+        context_length=77,
+    )
+    return SimpleNamespace(spec=SimpleNamespace(config=config), text=tower)

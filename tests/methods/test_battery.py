@@ -1,0 +1,185 @@
+"""What every registered method keeps; a newcomer is tested by being registered."""
+
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, asdict, fields, is_dataclass
+
+import pytest
+import torch
+
+from zsadbench import registry
+from zsadbench.clip import map_taps
+from zsadbench.errors import UsageError, WeightsError
+from zsadbench.types import Batch, Method, Paper, Taps, Tokens, Traceable, Trainable
+
+METHODS = registry.names("methods")
+NAMES = ["bolt", "metal_nut", "bolt"]
+
+pytestmark = pytest.mark.parametrize("name", METHODS)
+
+
+@pytest.fixture
+def card(name):
+    return registry.method_card(name)
+
+
+@pytest.fixture
+def make(card, tiny_backbone):
+    """`make(**options)`: the method on the tiny backbone, the same one every time."""
+
+    def build(**options):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return card.build(tiny_backbone, card.options(**options))
+
+    return build
+
+
+@pytest.fixture
+def seen(card, tiny_backbone, tiny_images):
+    with torch.no_grad():
+        return tiny_backbone.vision(tiny_images, card.taps(card.options()))
+
+
+def part(tokens, rows):
+    return Tokens(tuple(layer[rows] for layer in tokens.layers), tokens.grid)
+
+
+def test_the_card_is_complete(card, name):
+    assert card.name == name
+    assert isinstance(card.paper, Paper)
+    assert card.paper.title
+    assert 2015 < card.paper.year < 2100
+    assert card.smoothing >= 0
+    taken = {protocol.name for protocol in registry.protocols()}
+    for protocol in card.protocols:
+        assert protocol.name.startswith(f"paper:{name}")
+        assert protocol.name in taken
+
+
+def test_options_are_frozen_plain_values_with_valid_defaults(card):
+    options = card.options()
+    assert is_dataclass(options)
+    assert hash(options) == hash(card.options())
+    assert options == card.options(**asdict(options)), "options survive being written down"
+    first = fields(options)[0].name
+    with pytest.raises(FrozenInstanceError):
+        setattr(options, first, None)
+    for value in asdict(options).values():
+        items = value if isinstance(value, tuple) else (value,)
+        assert all(isinstance(item, str | int | float | bool | None) for item in items)
+
+
+def test_presets_and_bound_options_exist(card):
+    names = {field.name for field in fields(card.options)}
+    assert card.weight_bound <= names
+    for preset in card.presets.values():
+        assert card.options(**preset) != card.options()
+
+
+def test_taps_fit_the_reference_tower(card):
+    taps = card.taps(card.options())
+    assert isinstance(taps, Taps)
+    assert map_taps(taps.blocks, 24) == tuple(sorted(taps.blocks))
+
+
+def test_the_card_needs_no_torch(name):
+    code = (
+        f"import sys\nfrom zsadbench.registry import method_card\ncard = method_card({name!r})\n"
+        "card.taps(card.options())\nassert not {'torch', 'open_clip'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_scores_have_their_shapes_and_are_finite(make, seen, tiny_backbone):
+    detector = make()
+    assert isinstance(detector, Method)
+    with torch.no_grad():
+        scores = detector.score(seen, NAMES)
+    assert scores.image.shape == (3,)
+    assert scores.pixel.shape[0] == 3
+    assert scores.pixel.shape[1:] in {(seen.grid, seen.grid), (tiny_backbone.image_size, tiny_backbone.image_size)}
+    for tensor in scores:
+        assert tensor.dtype == torch.float32
+        assert tensor.isfinite().all()
+    assert scores.image.std() > 0
+    assert scores.pixel.std() > 0
+
+
+def test_images_do_not_influence_each_other(make, seen):
+    detector = make()
+    with torch.no_grad():
+        whole = detector.score(seen, NAMES)
+        for rows in ([0], [1], [2], [2, 0]):
+            some = detector.score(part(seen, rows), [NAMES[row] for row in rows])
+            assert (some.image - whole.image[rows]).abs().max() <= 1e-5
+            assert (some.pixel - whole.pixel[rows]).abs().max() <= 1e-5
+
+
+def test_the_same_seed_gives_the_same_method(make, seen):
+    with torch.no_grad():
+        first, second, again = make(), make(), None
+        one, two = first.score(seen, NAMES), second.score(seen, NAMES)
+        again = first.score(seen, NAMES)
+    for left, right, third in zip(one, two, again, strict=True):
+        assert torch.equal(left, right)
+        assert torch.equal(left, third)
+
+
+def test_every_preset_scores(make, card, tiny_backbone, tiny_images):
+    for preset in card.presets.values():
+        tokens = tiny_backbone.vision(tiny_images, card.taps(card.options(**preset)))
+        with torch.no_grad():
+            assert make(**preset).score(tokens, NAMES).pixel.isfinite().all()
+
+
+def test_stages_include_the_scores(make, seen):
+    detector = make()
+    if not isinstance(detector, Traceable):
+        pytest.skip("shows no stages")
+    with torch.no_grad():
+        stages, scores = detector.stages(seen, NAMES), detector.score(seen, NAMES)
+    assert torch.allclose(stages["score"], scores.image, atol=1e-5)
+    assert torch.allclose(stages["map_grid"], scores.pixel, atol=1e-5)
+
+
+def test_training_goes_where_it_should(make, card, seen, tiny_backbone, tiny_images):
+    detector = make()
+    assert isinstance(detector, Trainable) == (card.recipe is not None)
+    if card.recipe is None:
+        pytest.skip("learns nothing")
+    masks = torch.zeros(3, tiny_backbone.image_size, tiny_backbone.image_size)
+    masks[0, 5:30, 5:30] = 1
+    losses = detector.loss(seen, Batch(tiny_images, masks, torch.tensor([1, 0, 1]), tuple(NAMES)))
+    assert all(value.shape == () and value.isfinite() for value in losses.values())
+    sum(losses.values()).backward()
+    assert all(p.grad is not None for p in detector.network.parameters() if p.requires_grad)
+    for tower in (tiny_backbone.vision, tiny_backbone.text):
+        assert all(p.grad is None for p in tower.parameters())
+
+
+def test_a_state_comes_back(make, card, seen):
+    if card.recipe is None:
+        pytest.skip("learns nothing")
+    trained, fresh = make(), make()
+    with torch.no_grad():
+        for parameter in trained.network.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+        fresh.network.load_state_dict(trained.network.state_dict())
+        assert torch.equal(trained.score(seen, NAMES).pixel, fresh.score(seen, NAMES).pixel)
+
+
+def test_files_that_are_not_its_own_are_refused(make, card, tmp_path):
+    if card.official is None:
+        pytest.skip("publishes no files")
+    path = tmp_path / "foreign.pth"
+    torch.save({"something": torch.zeros(2)}, path)
+    with pytest.raises(WeightsError):
+        card.official.read([path])
+    ours = make().network.state_dict().keys()
+    assert set(card.official.names().values()) <= ours
+
+
+def test_wrong_option_names_do_not_pass(card):
+    with pytest.raises((TypeError, UsageError)):
+        card.options(no_such_option=1)
