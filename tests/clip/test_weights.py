@@ -15,10 +15,10 @@ from zsadbench.errors import UsageError, WeightsError
 def no_network(monkeypatch, tmp_path):
     """Any download is a failure of the test; the home folder is empty."""
 
-    def refuse(*arguments):
+    def refuse(*arguments, **_):
         raise AssertionError(f"tried to download {arguments}")
 
-    monkeypatch.setattr("zsadbench.clip.download.download", refuse)
+    monkeypatch.setattr("open_clip.pretrained.download_pretrained", refuse)
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
@@ -99,11 +99,11 @@ def test_the_hub_switch_for_offline_is_obeyed(no_network, monkeypatch):
 
 
 def test_a_failed_download_says_how_to_get_the_file(no_network, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise OSError("no route to host")
 
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr("zsadbench.clip.download.download", fail)
+    monkeypatch.setattr("open_clip.pretrained.download_pretrained", fail)
     with pytest.raises(WeightsError, match=r"the download failed \(no route to host\); get https://openaipublic"):
         resolve("ViT-L-14-336", "openai")
 
@@ -168,3 +168,25 @@ def test_state_of_takes_the_wrapping_off():
     stem = torch.zeros(1)
     wrapped = {"state_dict": {"module.visual.conv1.weight": stem, "context_length": torch.tensor(77)}}
     assert state_of(wrapped, "w") == {"visual.conv1.weight": stem}
+
+
+def test_a_tag_in_the_hubs_cache_is_found_offline(no_network, monkeypatch, tmp_path):
+    asked = []
+
+    def cached(repository, name, cache_dir=None):
+        asked.append((repository, name))
+        return str(tmp_path / "found.bin") if name.endswith(".bin") and cache_dir is None else None
+
+    (tmp_path / "found.bin").write_bytes(b"weights")
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", cached)
+    found = resolve("ViT-B-32", "laion2b_s34b_b79k", offline=True)
+    assert found.weights.path == tmp_path / "found.bin"
+    assert found.weights.sha256 == hashlib.sha256(b"weights").hexdigest()
+    assert not found.config.quick_gelu
+    assert {repository for repository, _ in asked} == {"laion/CLIP-ViT-B-32-laion2B-s34B-b79K"}
+
+
+def test_a_tag_that_was_trained_with_quick_gelu_says_so(no_network, monkeypatch, tmp_path):
+    (tmp_path / "found.bin").write_bytes(b"weights")
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_, **__: str(tmp_path / "found.bin"))
+    assert resolve("ViT-B-32", "metaclip_400m", offline=True).config.quick_gelu

@@ -88,7 +88,8 @@ def test_a_class_at_a_time_completes_the_record(run):
 
 
 def test_what_is_done_is_skipped_and_what_is_asked_anew_is_done(run):
-    assert (first := run()).finished == 1
+    first = run()
+    assert first.finished == 1
     path = first.records[0][0]
     stamp = path.stat().st_mtime_ns
     again = run()

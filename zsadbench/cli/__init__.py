@@ -56,6 +56,8 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as failure:  # a folder that cannot be written, a full disk
+        _fail(f"{failure.strerror or failure}: {failure.filename or 'no file named'}", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

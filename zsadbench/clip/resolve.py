@@ -66,7 +66,7 @@ def resolve(backbone: str | None, weights: str | None, *, offline: bool = False)
     if found.path is None:
         return BackboneSpec(config, found)
     if found.kind == "tag":
-        return BackboneSpec(replace(config, quick_gelu=config.quick_gelu or found.label == "openai"), found)
+        return BackboneSpec(replace(config, quick_gelu=config.quick_gelu or found.quick_gelu), found)
     return _with_file(config, found, named=backbone is not None)
 
 

@@ -29,16 +29,21 @@ OPENAI_FILES = {  # sha256 and file name of OpenAI's TorchScript archives
     "ViT-B-32": ("40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af", "ViT-B-32.pt"),
 }
 RANDOM_SEED = 0
+NO_DOWNLOAD = "nothing is downloaded in a dry run or offline"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Located weights. `path` is None for random ones; `sha256` identifies them in every record."""
+    """Located weights. `path` is None for random ones; `sha256` identifies them in every record.
+
+    `quick_gelu` says that they were trained with QuickGELU, as far as their tag tells.
+    """
 
     kind: Literal["tag", "file", "random"]
     label: str
     sha256: str
     path: Path | None = None
+    quick_gelu: bool = False
 
 
 def cache_folder() -> Path:
@@ -60,13 +65,13 @@ def locate_weights(weights: str, config: BackboneConfig | None, backbone: str, *
     """
     if weights == "random":
         return Weights("random", "random", _random_identity(config))
+    offline = offline or os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
     path = Path(weights).expanduser()
     if path.is_file():
         return Weights("file", path.name, file_sha256(path), path)
     if path.suffix or "/" in weights or "\\" in weights:
         raise WeightsError(f"weights '{weights}' are not a file; give --weights a file, 'openai' or 'random'")
-    found = _cached(weights, backbone) or _download(weights, backbone, offline=offline)
-    return Weights("tag", weights, file_sha256(found), found)
+    return _by_tag(weights, backbone.removesuffix("-quickgelu"), offline=offline)
 
 
 def _random_identity(config: BackboneConfig | None) -> str:
@@ -79,25 +84,20 @@ def _places(backbone: str) -> list[Path]:
     return [cache_folder() / "weights" / name, Path.home() / ".cache" / "clip" / name]
 
 
-def _cached(tag: str, backbone: str) -> Path | None:
-    base = backbone.removesuffix("-quickgelu")
-    if tag == "openai" and base in OPENAI_FILES:
-        return next((place for place in _places(base) if place.is_file()), None)
-    return None
+def _by_tag(tag: str, backbone: str, *, offline: bool) -> Weights:
+    """Published weights: OpenAI's where they are known to lie, all others through open_clip's table."""
+    if tag == "openai" and backbone in OPENAI_FILES:
+        there = next((place for place in _places(backbone) if place.is_file()), None)
+        if there is not None:
+            return Weights("tag", tag, file_sha256(there), there, quick_gelu=True)
+    if tag == "openai" and offline:
+        raise WeightsError(_how_to_get(tag, backbone, NO_DOWNLOAD))
+    from zsadbench.clip.download import find_published, is_quick_gelu
 
-
-def _download(tag: str, backbone: str, *, offline: bool) -> Path:
-    """Fetch a tag through open_clip, which knows the addresses and checks the files."""
-    base = backbone.removesuffix("-quickgelu")
-    offline = offline or os.environ.get("HF_HUB_OFFLINE", "") in {"1", "true", "True"}
-    if offline:
-        raise WeightsError(_how_to_get(tag, base, "nothing is downloaded in a dry run or offline"))
-    from zsadbench.clip.download import download
-
-    try:
-        return download(base, tag, cache_folder() / "weights")
-    except (OSError, RuntimeError) as failure:
-        raise WeightsError(_how_to_get(tag, base, f"the download failed ({failure})")) from failure
+    found = find_published(backbone, tag, cache_folder() / "weights", offline=offline)
+    if isinstance(found, str):
+        raise WeightsError(_how_to_get(tag, backbone, found))
+    return Weights("tag", tag, file_sha256(found), found, quick_gelu=is_quick_gelu(backbone, tag))
 
 
 def _how_to_get(tag: str, backbone: str, why: str) -> str:

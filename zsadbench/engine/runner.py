@@ -23,6 +23,7 @@ from zsadbench.errors import CellError, DataError
 from zsadbench.results import Record, read_images, write_record
 
 T = TypeVar("T")
+RECOVERABLE = (CellError, DataError, MemoryError, RuntimeError)  # torch says RuntimeError when memory is short
 
 
 class Reporter(Protocol):
@@ -124,7 +125,7 @@ class _Runner:
         backbone = _backbone(self.job.setting, self.device, towers)
         try:
             trained = self._trained(backbone)
-        except (CellError, DataError, torch.OutOfMemoryError) as failure:
+        except RECOVERABLE as failure:
             self._fail("training", failure)
             trained = None
         record = self.job.record or self._new_record()
@@ -174,7 +175,7 @@ class _Runner:
         self.teller.evaluating(self.job, class_name, total)
         try:
             result = evaluation.evaluate(class_name, self.teller.images)
-        except (CellError, DataError, torch.OutOfMemoryError) as failure:
+        except RECOVERABLE as failure:
             self._fail(class_name, failure)
             return
         _enter(record, class_name, result)
@@ -224,7 +225,9 @@ class _Runner:
         }
 
     def _fail(self, where: str, failure: BaseException) -> None:
-        if isinstance(failure, torch.OutOfMemoryError):
+        if isinstance(failure, MemoryError | RuntimeError):
+            if "memory" not in str(failure).lower() and not isinstance(failure, MemoryError):
+                raise failure  # a bug, not a shortage
             failure = CellError("out of memory; a smaller --batch-size or --image-size may help")
         text = f"{self.job.setting.name} on {self.job.target.card.name}, seed {self.job.seed}, {where}: {failure}"
         self.results.failures.append(text)
