@@ -4,7 +4,9 @@ import json
 import shutil
 
 import pytest
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+
+from zsadbench.engine.parity import tolerance
 
 
 def test_the_fixture_passes_and_every_tensor_is_compared(cli, fixtures_root):
@@ -84,8 +86,6 @@ def test_a_path_above_the_set_is_refused(cli, copied_set):
 
 
 def test_a_tensor_that_is_not_produced_fails(cli, copied_set):
-    from safetensors.torch import save_file
-
     path = copied_set / "fbclip" / "expected.safetensors"
     tensors = load_file(path)
     save_file({**tensors, "sem_l99": tensors["score"].clone()}, path)
@@ -101,6 +101,7 @@ def test_a_whole_set_says_what_it_skips(cli, fixtures_root):
     assert found["metrics"]["compared"] > 20
     assert found["preprocess"]["compared"] > 20
     assert found["winclip"]["skipped"] == "no method named 'winclip' is built"
+    assert found["winclip"]["passed"] is None
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]"])
@@ -108,3 +109,22 @@ def test_no_fixture(cli, tmp_path, content):
     assert cli("parity", tmp_path).code == 2
     (tmp_path / "fixture.json").write_text(content)
     assert cli("parity", tmp_path).code == 2
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "wanted"),
+    [
+        ({"max_abs": 1e-4}, "score", (1e-4, 0.0)),
+        ({"max_abs": 1e-4, "gradnorm": {"rel": 1e-3, "abs": 1e-5}}, "gradnorm/gate.weight", (1e-5, 1e-3)),
+        ({"max_abs": 1e-4, "overrides": {"map_grid": 2e-3}}, "map_grid", (2e-3, 0.0)),
+        ({"max_abs": 1e-4, "overrides": {"labels": "exact"}}, "labels", (0.0, 0.0)),
+        ({"max_abs": 1e-4, "overrides": {"labels": "do not compare the numbering"}}, "labels", (float("inf"), 0.0)),
+    ],
+)
+def test_tolerances(table, name, wanted):
+    assert tolerance(table, name) == wanted
+
+
+def test_a_fixture_without_tensors_does_not_pass(cli, copied_set):
+    save_file({}, copied_set / "fbclip" / "expected.safetensors")
+    assert cli("parity", copied_set / "fbclip").code == 1

@@ -12,7 +12,8 @@ import typer
 from typer import BadParameter
 
 from zsadbench.cli import checkpoints, datasets, methods, parity, protocols, run, train
-from zsadbench.cli.common import settings_from_file, version_wanted
+from zsadbench.cli.common import version_wanted
+from zsadbench.cli.settings import settings_from_file
 from zsadbench.errors import ZsadError
 
 app = typer.Typer(
@@ -29,6 +30,8 @@ app.add_typer(protocols.app, name="protocol", help="What a protocol is; where tw
 app.add_typer(methods.app, name="methods", help="What methods there are, what they need and train.")
 app.add_typer(datasets.app, name="datasets", help="What data sets there are; cards, copies, miniatures.")
 app.add_typer(checkpoints.app, name="checkpoints", help="Official checkpoints, safely read.")
+
+INTERRUPTED = 130
 
 # the base of every error that the parser itself raises, wherever this version of typer keeps it
 PARSER_ERROR: type[Exception] = next(kind for kind in BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -47,12 +50,14 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:  # newer versions of typer turn the key into a code
+            raise KeyboardInterrupt
     except ZsadError as failure:
         _fail(str(failure), failure.exit_code)
     except PARSER_ERROR as failure:
         _fail(_parser_message(failure), getattr(failure, "exit_code", 2))
     except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted; what was finished is kept", 130)
+        _fail("interrupted; what was finished is kept", INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""What the verbs share: comma lists, the settings file, logging, data on stdout."""
+"""What the verbs share: comma lists, logging, data on stdout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import re
 import shlex
 import sys
-import tomllib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,6 @@ import typer
 
 from zsadbench.errors import UsageError
 
-SETTINGS = Path("zsadbench.toml")
 PROGRESS = "zsadbench.run"  # the logger of progress
 DOMAINS = ("industrial", "medical")
 
@@ -65,49 +63,6 @@ def _group(name: str) -> list[str]:
     from zsadbench.data import all_cards
 
     return [card.name for card in all_cards() if card.name != "demo" and name in {"all", card.domain}]
-
-
-def settings_from_file(command: Any) -> dict[str, Any]:
-    """The settings of ./zsadbench.toml as defaults: one table a verb, and values at the top for all verbs.
-
-    Raises:
-        UsageError: the file is no TOML, or names a verb or a flag that does not exist.
-    """
-    if not SETTINGS.is_file():
-        return {}
-    try:
-        content = tomllib.loads(SETTINGS.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
-        raise UsageError(f"{SETTINGS} is no valid TOML: {failure}") from failure
-    if os.environ.get("ZSADBENCH_DATA"):  # the environment stands above the file
-        content = {
-            name: _without_roots(value) for name, value in content.items() if name.replace("-", "_") != "data_root"
-        }
-    verbs = {name: _flags(verb) for name, verb in command.commands.items()}
-    shared = {key: value for key, value in content.items() if not isinstance(value, dict)}
-    known = set().union(*verbs.values())
-    for key in shared:
-        if key.replace("-", "_") not in known:
-            raise UsageError(f"{SETTINGS} sets '{key}', which no command has")
-    return {name: _own(name, flags, content.get(name, {}), shared) for name, flags in verbs.items()}
-
-
-def _without_roots(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    return {key: entry for key, entry in value.items() if key.replace("-", "_") != "data_root"}
-
-
-def _flags(verb: Any) -> set[str]:
-    return {parameter.name for parameter in verb.params}
-
-
-def _own(verb: str, flags: set[str], table: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
-    for key in table:
-        if key.replace("-", "_") not in flags:
-            raise UsageError(f"{SETTINGS} sets '{key}' in [{verb}], which has no such flag")
-    merged = {**{key: value for key, value in shared.items() if key.replace("-", "_") in flags}, **table}
-    return {key.replace("-", "_"): value for key, value in merged.items()}
 
 
 def start_logging(*, quiet: bool = False, verbose: bool = False) -> None:
@@ -160,3 +115,12 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> N
     if not console.is_terminal:
         console.width = 240
     console.print(made)
+
+
+def say_rows(header: Sequence[str], rows: Iterable[Sequence[str]], *, json: bool) -> None:
+    """Rows as a table, or as one JSON object each."""
+    if not json:
+        table("", header, rows)
+        return
+    for row in rows:
+        say_json(dict(zip(header, row, strict=True)))

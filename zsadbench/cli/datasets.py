@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zsadbench.cli import options as flags
-from zsadbench.cli.common import say, say_json, start_logging, table
+from zsadbench.cli.common import say, say_rows, start_logging
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -20,11 +20,7 @@ def list_(json: flags.Json = False) -> None:
 
     header = ["name", "domain", "classes", "levels", "title"]
     rows = [(card.name, card.domain, str(len(card.classes)), "+".join(card.levels), card.title) for card in all_cards()]
-    if json:
-        for row in rows:
-            say_json(dict(zip(header, row, strict=True)))
-    else:
-        table("", header, rows)
+    say_rows(header, rows, json=json)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 import typer
 
 from zsadbench.cli import options as flags
-from zsadbench.cli.common import say, say_json, table
+from zsadbench.cli.common import say, say_json, say_rows, table
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -23,11 +23,7 @@ def list_(json: flags.Json = False) -> None:
         for card in cards
     ]
     header = ["method", "published", "trains", "paper"]
-    if json:
-        for row in rows:
-            say_json(dict(zip(header, row, strict=True)))
-    else:
-        table("", header, rows)
+    say_rows(header, rows, json=json)
 
 
 @app.command()

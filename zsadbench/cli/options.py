@@ -20,8 +20,11 @@ Targets = Annotated[
         envvar="ZSADBENCH_TARGET",
     ),
 ]
-Classes = Annotated[list[str] | None, typer.Option("--class", help="Only these classes.")]
-Seeds = Annotated[list[str] | None, typer.Option("--seed", help="Seed of the training; repeatable (default 0).")]
+Classes = Annotated[list[str] | None, typer.Option("--class", help="Only these classes.", envvar="ZSADBENCH_CLASS")]
+Seeds = Annotated[
+    list[str] | None,
+    typer.Option("--seed", help="Seed of the training; repeatable (default 0).", envvar="ZSADBENCH_SEED"),
+]
 Aux = Annotated[
     str | None,
     typer.Option(
@@ -30,7 +33,12 @@ Aux = Annotated[
 ]
 MethodOptions = Annotated[
     list[str] | None,
-    typer.Option("--option", "-O", help="KEY=VALUE, or METHOD.KEY=VALUE when several methods run."),
+    typer.Option(
+        "--option",
+        "-O",
+        help="KEY=VALUE, or METHOD.KEY=VALUE when several methods run.",
+        envvar="ZSADBENCH_OPTION",
+    ),
 ]
 BackboneName = Annotated[
     str | None,
@@ -45,9 +53,16 @@ WeightsName = Annotated[
     typer.Option("--weights", help="Published tag (default openai), a file, or 'random'.", envvar="ZSADBENCH_WEIGHTS"),
 ]
 CheckpointPath = Annotated[
-    Path | None, typer.Option("--checkpoint", help="Trained parameters: ours, or the method's published file.")
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        help="Trained parameters: ours, or the method's published file.",
+        envvar="ZSADBENCH_CHECKPOINT",
+    ),
 ]
-Epochs = Annotated[int | None, typer.Option(help="Epochs of training (default: the recipe's).")]
+Epochs = Annotated[
+    int | None, typer.Option(help="Epochs of training (default: the recipe's).", envvar="ZSADBENCH_EPOCHS")
+]
 ImageSize = Annotated[
     int | None,
     typer.Option(help="Input side in pixels, a multiple of the patch.", envvar="ZSADBENCH_IMAGE_SIZE"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +29,7 @@ def parity(
     failed = False
     for fixture in fixtures:
         found = check(fixture, split_options(option), alone=len(fixtures) == 1)
-        failed |= not found.passed
+        failed |= found.passed is False
         if json:
             say_json(_as_json(found))
         else:
@@ -39,7 +40,12 @@ def parity(
 
 def _as_json(found: Comparison) -> dict[str, object]:
     stages = {
-        stage.name: {"deviation": stage.deviation, "allowed": stage.allowed, "passed": stage.passed, "note": stage.note}
+        stage.name: {
+            "deviation": stage.deviation,
+            "allowed": stage.allowed if isfinite(stage.allowed) else None,
+            "passed": stage.passed,
+            "note": stage.note,
+        }
         for stage in found.stages
     }
     return {

@@ -11,7 +11,7 @@ from zsadbench.cli.common import PROGRESS, say_json
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
-    from rich.progress import TaskID
+    from rich.progress import Task, TaskID
 
     from zsadbench.engine.plan import Job, Plan
     from zsadbench.engine.train import Trained
@@ -27,17 +27,24 @@ class Progress:
         self.bars = self._bars() if not quiet and sys.stderr.isatty() else None
         self.classes: TaskID | None = None
         self.inner: TaskID | None = None
-        self.told = 0
+        self.label = ""
 
     @staticmethod
     def _bars() -> Bars:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
+        from rich.text import Text
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        speed = TextColumn("{task.fields[unit]}")
-        return Bars(*columns, TimeRemainingColumn(), speed, console=Console(stderr=True), transient=True)
+        class Speed(ProgressColumn):
+            """`12.3 images/s`, as soon as it can be told, and what else there is to say."""
+
+            def render(self, task: Task) -> Text:
+                speed = "" if task.speed is None else f"{task.speed:.1f} {task.fields['unit']}/s"
+                return Text(" ".join(part for part in (speed, task.fields["note"]) if part))
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        return Bars(*columns, Speed(), console=Console(stderr=True), transient=True)
 
     def __enter__(self) -> Progress:
         if self.bars:
@@ -54,14 +61,14 @@ class Progress:
         """Show all classes that are to do."""
         total = sum(len(job.todo) for job in plan.jobs)
         if self.bars:
-            self.classes = self.bars.add_task("classes", total=total, unit="")
+            self.classes = self.bars.add_task("classes", total=total, unit="classes", note="")
         self._say(f"{len(plan.jobs)} records, {total} classes to do")
 
     def training(self, job: Job, done: int, total: int, loss: float) -> None:
         """Advance the training bar; elsewhere say the first, the last and ten steps between."""
         label = f"training {job.setting.name}, seed {job.seed}"
         if self.bars:
-            self._inner(label, total, done, f"loss {loss:.4f}")
+            self._inner(label, total, done, "steps", f"loss {loss:.4f}")
         elif done in {1, total} or done % max(1, total // 10) == 0:
             self._say(f"{label}: step {done} of {total}, loss {loss:.4f}")
 
@@ -76,10 +83,13 @@ class Progress:
         label = f"{job.setting.name} on {job.target.card.name}/{class_name}"
         if self.bars:
             self._inner(label, total, 0, "images")
-            if self.classes is not None:
-                self.bars.advance(self.classes)
         else:
             self._say(f"{label}: {total} images")
+
+    def evaluated(self, job: Job, class_name: str) -> None:
+        """Advance the bar of all classes."""
+        if self.bars and self.classes is not None:
+            self.bars.advance(self.classes)
 
     def images(self, count: int) -> None:
         """Advance the bar of the class."""
@@ -101,11 +111,14 @@ class Progress:
         self.log.info("failed: %s", failure)
         print(f"error: {failure}", file=self._stderr(), flush=True)
 
-    def _inner(self, label: str, total: int, done: int, unit: str) -> None:
+    def _inner(self, label: str, total: int, done: int, unit: str, note: str = "") -> None:
+        """Show `done` of `total`; a new label begins the bar and its speed anew."""
         assert self.bars is not None  # noqa: S101 - only called with bars
-        if self.inner is None:
-            self.inner = self.bars.add_task(label, total=total, unit=unit)
-        self.bars.update(self.inner, description=label, total=total, completed=done, unit=unit)
+        if self.inner is None or label != self.label:
+            if self.inner is not None:
+                self.bars.remove_task(self.inner)
+            self.inner, self.label = self.bars.add_task(label, total=total, unit=unit, note=note), label
+        self.bars.update(self.inner, completed=done, note=note)
 
     def _say(self, text: str) -> None:
         self.log.info(text)

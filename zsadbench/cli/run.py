@@ -11,14 +11,11 @@ import typer
 from zsadbench.cli import options as flags
 from zsadbench.cli.common import (
     say_json,
-    split,
-    split_numbers,
-    split_options,
     start_log_file,
     start_logging,
     table,
-    targets_of,
 )
+from zsadbench.cli.requests import request_of
 from zsadbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +37,10 @@ def run(
     seed: flags.Seeds = None,
     aux: flags.Aux = None,
     option: flags.MethodOptions = None,
-    limit: Annotated[int | None, typer.Option(help="Per class the first N normal and N anomalous test images.")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(help="Per class the first N normal and N anomalous test images.", envvar="ZSADBENCH_LIMIT"),
+    ] = None,
     backbone: flags.BackboneName = None,
     weights: flags.WeightsName = None,
     checkpoint: flags.CheckpointPath = None,
@@ -51,15 +51,20 @@ def run(
     protocol: Annotated[str, typer.Option(help="Evaluation protocol.", envvar="ZSADBENCH_PROTOCOL")] = "strict",
     device: flags.Device = "auto",
     precision: flags.Precision = "fp32",
-    batch_size: Annotated[str, typer.Option(help="Images at a time: auto, or a number.")] = "auto",
+    batch_size: Annotated[
+        str, typer.Option(help="Images at a time: auto, or a number.", envvar="ZSADBENCH_BATCH_SIZE")
+    ] = "auto",
     workers: flags.Workers = 2,
     data_root: flags.DataRoots = None,
     out: Annotated[Path, typer.Option(help="Where records go.", envvar="ZSADBENCH_OUT")] = Path("results"),
-    overwrite: Annotated[str, typer.Option(help="never, missing or always.")] = "missing",
+    overwrite: Annotated[str, typer.Option(help="never, missing or always.", envvar="ZSADBENCH_OVERWRITE")] = "missing",
     allow_partial: flags.AllowPartial = False,
     allow_leak: flags.AllowLeak = False,
     save_maps: Annotated[bool, typer.Option("--save-maps", help="Keep every anomaly map beside the record.")] = False,
-    metric: Annotated[list[str] | None, typer.Option(help="One more metric, such as pixel_aupro@0.05.")] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="One more metric, such as pixel_aupro@0.05.", envvar="ZSADBENCH_METRIC"),
+    ] = None,
     token_cache: Annotated[str | None, typer.Option(help="Room for remembered tokens.")] = None,
     engine: Annotated[str, typer.Option(help="Where cells run: local, or ray.")] = "local",
     plugin: Annotated[list[Path] | None, typer.Option(help="A file that defines one more method as CARD.")] = None,
@@ -74,44 +79,17 @@ def run(
     Re-issuing the same command finishes what is missing. Exit codes: 0 done, 2 usage, 3 data, 4 weights or
     checkpoint, 5 some cells failed and the others are kept, 130 interrupted.
     """
+    asked = dict(locals())
     start_logging(quiet=quiet, verbose=verbose)
     refuse(shots=shots, support_seed=support_seed, token_cache=token_cache)
     if engine != "local":
         raise UsageError(f"--engine is '{engine}'; only 'local' is built yet")
     from zsadbench import registry
     from zsadbench.engine.plan import make_plan
-    from zsadbench.engine.request import RunRequest
 
     for path in plugin or ():
         registry.add_plugin(path)
-    request = RunRequest(
-        methods=split(method),
-        targets=targets_of(target),
-        classes=split(class_),
-        seeds=split_numbers(seed, "--seed"),
-        aux=aux,
-        options=split_options(option),
-        limit=limit,
-        backbone=backbone,
-        weights=weights,
-        checkpoint=checkpoint,
-        epochs=epochs,
-        image_size=image_size,
-        protocol=protocol,
-        device=device,
-        precision=precision,  # type: ignore[arg-type]
-        batch_size=batch_of(batch_size),
-        workers=workers,
-        data_roots=tuple(data_root or ()),
-        out=out,
-        overwrite=overwrite,  # type: ignore[arg-type]
-        allow_partial=allow_partial,
-        allow_leak=allow_leak,
-        save_maps=save_maps,
-        metrics=split(metric),
-        offline=offline or dry_run,
-    )
-    plan = make_plan(request)
+    plan = make_plan(request_of(asked, offline=offline or dry_run))
     if dry_run:
         show_plan(plan, json=json)
     else:
@@ -123,15 +101,6 @@ def refuse(**given: object) -> None:
     for name, value in given.items():
         if value is not None:
             raise UsageError(f"--{name.replace('_', '-')}: {NOT_YET[name]}")
-
-
-def batch_of(text: str) -> int | None:
-    """`auto` as None, else the number."""
-    if text == "auto":
-        return None
-    if not text.isdigit():
-        raise UsageError(f"--batch-size is '{text}'; it takes 'auto' or a number")
-    return int(text)
 
 
 def show_plan(plan: Plan, *, json: bool) -> None:

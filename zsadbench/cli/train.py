@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from zsadbench.cli import options as flags
-from zsadbench.cli.common import say, say_json, split, split_numbers, split_options, start_logging
+from zsadbench.cli.common import say, say_json, start_logging
+from zsadbench.cli.requests import request_of
 
 
 def train(
@@ -35,28 +36,11 @@ def train(
     verbose: flags.Verbose = False,
 ) -> None:
     """Train methods on an auxiliary set and print where their checkpoints lie."""
+    asked = {name: value for name, value in locals().items() if name != "out"}
     start_logging(quiet=quiet, verbose=verbose)
-    from zsadbench.engine.request import RunRequest
     from zsadbench.engine.training import train_all
 
-    request = RunRequest(
-        methods=split(method),
-        targets=(aux,),
-        seeds=split_numbers(seed, "--seed"),
-        aux=aux,
-        options=split_options(option),
-        backbone=backbone,
-        weights=weights,
-        epochs=epochs,
-        image_size=image_size,
-        device=device,
-        precision=precision,  # type: ignore[arg-type]
-        workers=workers,
-        data_roots=tuple(data_root or ()),
-        allow_partial=allow_partial,
-        allow_leak=True,
-        offline=offline,
-    )
+    request = request_of(asked, targets=(aux,), allow_leak=True)
     for event in train_all(request, out, fresh=fresh):
         if json:
             say_json(event)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from zsadbench.clip import Backbone
 from zsadbench.data import batches, resize_mask_nearest, soften_mask
 from zsadbench.engine.cost import Stopwatch
-from zsadbench.engine.maps import Map, enlarge, smooth
+from zsadbench.engine.maps import Map, enlarge, map_path, smooth
 from zsadbench.engine.train import DTYPES
 from zsadbench.errors import CellError
 from zsadbench.metrics import ClassMetrics, Estimate, MetricName, label_regions
@@ -162,7 +162,7 @@ class Evaluation:
         if self.maps_folder is None:
             return
         for one, row in zip(maps, loaded.rows, strict=True):
-            path = self.maps_folder / f"{rows['relative'].iloc[row]}.npy"
+            path = map_path(self.maps_folder, rows["relative"].iloc[row])
             path.parent.mkdir(parents=True, exist_ok=True)
             np.save(path, one.astype(np.float32))
 

@@ -19,12 +19,14 @@ from zsadbench.clip.config import find_config
 from zsadbench.data import check_masks, find_card, load_dataset
 from zsadbench.engine.cells import Setting, cell_of
 from zsadbench.engine.device import choose_device
+from zsadbench.engine.maps import map_path
 from zsadbench.engine.options import Configured, build_options, configure
 from zsadbench.engine.request import NO_AUX, RunRequest
-from zsadbench.errors import DataError, UsageError, WeightsError, unknown
+from zsadbench.engine.states import read_state
+from zsadbench.errors import DataError, UsageError, WeightsError, ZsadError, unknown
 from zsadbench.metrics.names import DEFAULT_NAMES, MetricName, parse_metric
 from zsadbench.protocol import EvaluationProtocol
-from zsadbench.results import Record, read_record, record_path
+from zsadbench.results import Record, read_images, read_record, record_path
 
 if TYPE_CHECKING:
     from zsadbench.data import Dataset
@@ -36,7 +38,10 @@ NATIVE_RECIPE_SIZE = 518  # what a training-free method takes on a 24-block towe
 
 @dataclass(frozen=True)
 class Job:
-    """One record to make or to complete: a method on a target with a seed."""
+    """One record to make or to complete: a method on a target with a seed.
+
+    `fault` says why what lies at `path` is no record; it is neither read nor replaced then.
+    """
 
     setting: Setting
     target: Dataset
@@ -47,6 +52,7 @@ class Job:
     selected: tuple[str, ...]
     record: Record | None
     todo: tuple[str, ...]
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,8 +163,7 @@ def _with_checkpoint(method: Configured, path: Path, given: Sequence[str]) -> Co
     if not path.is_file():
         raise WeightsError(f"checkpoint '{path}' is not a file; give a checkpoint of {method.card.name}")
     known = read_metadata(path)
-    if known and known[0] != method.card.name:
-        raise WeightsError(f"checkpoint '{path}' was trained for '{known[0]}', not for '{method.card.name}'")
+    read_state(method.card, path)  # foreign, unsafe or truncated: better said before anything runs
     trained = dict(known[1].get("options", {})) if known else {}
     asked = method.changed()
     clash = sorted(key for key in asked.keys() & method.card.weight_bound if asked[key] != trained.get(key))
@@ -200,10 +205,10 @@ def _jobs(
     for seed in _seeds(request, setting):
         cell = cell_of(setting, aux, data[target], seed)
         path = record_path(request.out, cell)
-        record = read_record(path) if path.is_file() and request.overwrite != "always" else None
+        record, fault = _finished(request, path)
         selected = _selected(request, data[target])
-        todo = tuple(name for name in selected if _is_missing(request, record, path, name, wanted))
-        jobs.append(Job(setting, data[target], aux, seed, cell, path, selected, record, todo))
+        todo = tuple(name for name in selected if not fault and _is_missing(request, record, name, wanted))
+        jobs.append(Job(setting, data[target], aux, seed, cell, path, selected, record, todo, fault))
     return jobs
 
 
@@ -221,13 +226,30 @@ def _selected(request: RunRequest, target: Dataset) -> tuple[str, ...]:
     return selected
 
 
-def _is_missing(
-    request: RunRequest, record: Record | None, path: Path, class_name: str, wanted: frozenset[str]
-) -> bool:
+def _finished(request: RunRequest, path: Path) -> tuple[Record | None, str]:
+    """The record so far, None if there is none or it shall be made anew; or why the file is no record."""
+    if not path.is_file() or request.overwrite == "always":
+        return None, ""
+    try:
+        return read_record(path), ""
+    except ZsadError as failure:
+        return None, f"{failure}; move it away, or pass --overwrite always to replace it"
+
+
+def _is_missing(request: RunRequest, record: Record | None, class_name: str, wanted: frozenset[str]) -> bool:
     """Whether a class is not yet in the record with every metric and, if asked for, with its maps."""
     if record is None:
         return True
     if request.overwrite == "never":
         return False
-    no_maps = request.save_maps and not path.with_suffix(".maps").is_dir()
+    no_maps = request.save_maps and not _has_maps(record_path(request.out, record.cell), class_name)
     return no_maps or not wanted <= record.classes.get(class_name, {}).keys()
+
+
+def _has_maps(path: Path, class_name: str) -> bool:
+    """Whether every image of a class that the record at `path` counts has its map beside it."""
+    images = read_images(path)
+    if images is None:
+        return False
+    of_class = images.loc[images["class"] == class_name, "path"]
+    return all(map_path(path.with_suffix(".maps"), relative).is_file() for relative in of_class)

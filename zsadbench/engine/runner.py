@@ -44,6 +44,9 @@ class Reporter(Protocol):
     def images(self, count: int) -> None:
         """So many more images are scored."""
 
+    def evaluated(self, job: Job, class_name: str) -> None:
+        """A class is done, or has failed."""
+
     def record(self, job: Job, record: Record) -> None:
         """A record is as complete as it will get in this run."""
 
@@ -86,7 +89,11 @@ def run_plan(plan: Plan, reporter: Reporter | None = None) -> Results:
     teller.start(plan)
     towers: dict[tuple[Any, ...], Backbone] = {}
     for job in plan.jobs:
-        if not job.todo and job.record is not None:
+        if job.fault:
+            results.failed += 1
+            results.failures.append(job.fault)
+            teller.failed(job, "record", job.fault)
+        elif not job.todo and job.record is not None:
             results.skipped += 1
             results.records.append((job.path, job.record))
             teller.record(job, job.record)
@@ -133,6 +140,7 @@ class _Runner:
             reset_peak(self.device)
             for class_name in self.job.todo:
                 self._class(class_name, record, trained, backbone, started)
+                self.teller.evaluated(self.job, class_name)
         if record.classes:
             self.results.records.append((self.job.path, record))
             self.teller.record(self.job, record)

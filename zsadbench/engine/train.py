@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from zsadbench.checkpoints import load_state, read_archive, read_metadata, write_checkpoint
+from zsadbench.checkpoints import load_state, write_checkpoint
 from zsadbench.clip import Backbone, cache_folder
 from zsadbench.data import batches
 from zsadbench.engine.cells import Setting, training_cell
+from zsadbench.engine.states import read_state
 from zsadbench.errors import CellError, UsageError, WeightsError
 from zsadbench.results import identity, safe_name
 from zsadbench.types import Batch, Method, Recipe, Trainable
@@ -107,15 +108,8 @@ def _from_cache(setting: Setting, method: Method, path: Path) -> bool:
 
 
 def load_checkpoint(setting: Setting, method: Method, path: Path) -> None:
-    """Load our own checkpoint or the method's published one, told apart by what is in the file."""
-    card = setting.method.card
-    known = read_metadata(path)
-    if known and known[0] != card.name:
-        raise WeightsError(f"checkpoint '{path}' was trained for '{known[0]}', not for '{card.name}'")
-    if known is None and card.official is None:
-        raise WeightsError(f"checkpoint '{path}' was not written by zsadbench, and {card.name} has no published format")
-    state = card.official.read([path]) if known is None and card.official else read_archive(path)
-    load_state(_trainable(method).network, state, f"checkpoint '{path}'")
+    """Load a checkpoint, ours or published, into the method."""
+    load_state(_trainable(method).network, read_state(setting.method.card, path), f"checkpoint '{path}'")
 
 
 def _trainable(method: Method) -> Trainable:

@@ -1,0 +1,52 @@
+"""From the flags of a verb to a `RunRequest`: the one place that knows how flags and fields correspond."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from zsadbench.cli.common import split, split_numbers, split_options, targets_of
+from zsadbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from zsadbench.engine.request import RunRequest
+
+
+def batch_of(text: str) -> int | None:
+    """`auto` as None, else the number."""
+    if text == "auto":
+        return None
+    if not text.isdigit():
+        raise UsageError(f"--batch-size is '{text}'; it takes 'auto' or a number")
+    return int(text)
+
+
+FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {  # a flag's parameter → the field, and how it is read
+    "method": ("methods", split),
+    "target": ("targets", targets_of),
+    "class_": ("classes", split),
+    "seed": ("seeds", lambda given: split_numbers(given, "--seed")),
+    "option": ("options", split_options),
+    "batch_size": ("batch_size", batch_of),
+    "data_root": ("data_roots", lambda given: tuple(given or ())),
+    "metric": ("metrics", split),
+}
+
+
+def request_of(asked: Mapping[str, Any], **settled: Any) -> RunRequest:
+    """The request that flags mean; parameters that are no field of it are passed over.
+
+    Args:
+        asked: the parameters of a verb, by name.
+        settled: fields that the verb decides, in place of the flags'.
+
+    Raises:
+        UsageError: a flag cannot be right.
+    """
+    from zsadbench.engine.request import RunRequest
+
+    fields = {FIELDS[name][0]: FIELDS[name][1](value) for name, value in asked.items() if name in FIELDS}
+    same = {
+        name: value for name, value in asked.items() if name in RunRequest.__dataclass_fields__ and name not in FIELDS
+    }
+    return RunRequest(**{**same, **fields, **settled})

@@ -1,0 +1,30 @@
+"""Trained parameters from a file: our own checkpoints and the methods' published ones, told apart by what is inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zsadbench.checkpoints import read_archive, read_metadata
+from zsadbench.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from zsadbench.types import MethodCard
+
+
+def read_state(card: MethodCard, path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint under our names.
+
+    Raises:
+        WeightsError: the file is unreadable, unsafe or another method's.
+    """
+    known = read_metadata(path)
+    if known and known[0] != card.name:
+        raise WeightsError(f"checkpoint '{path}' was trained for '{known[0]}', not for '{card.name}'")
+    if known:
+        return dict(read_archive(path))
+    if card.official is None:
+        raise WeightsError(f"checkpoint '{path}' was not written by zsadbench, and {card.name} has no published format")
+    return card.official.read([path])
