@@ -6,7 +6,7 @@ from PIL import Image
 
 import zsadbench
 from zsadbench.data import synthesise
-from zsadbench.errors import UsageError, WeightsError
+from zsadbench.errors import DataError, UsageError, WeightsError
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +71,23 @@ def test_load_dataset(mini):
 
 def test_metrics_are_there():
     assert zsadbench.metrics.image_auroc([0.1, 0.9], [0, 1]) == 1.0
+
+
+def test_flags_of_the_command_line_serve_as_arguments(mini, small, tmp_path):
+    settled = {"backbone": small, "weights": "random", "out": tmp_path / "results", "data_root": str(mini)}
+    results = zsadbench.run("clip", "brainmri", **settled, metric="pixel_aupro@0.05", class_="brain", seed=0)
+    assert results.finished == 1
+    with pytest.raises(UsageError, match="was given 'data_roots' twice"):
+        zsadbench.run("clip", "brainmri", **settled, data_roots=[mini])
+
+
+def test_one_image_needs_no_list_and_what_is_none_is_refused(small, tmp_path):
+    method = zsadbench.load_method("clip", backbone=small, weights="random", device="cpu")
+    picture = Image.new("RGB", (28, 28), "green")
+    picture.save(tmp_path / "one.png")
+    pixels = np.asarray(picture)
+    for single in (picture, tmp_path / "one.png", str(tmp_path / "one.png"), pixels, pixels[None]):
+        assert method.predict(single).image.shape == (1,)
+    for foreign in (pixels / 255, np.zeros(3, dtype=np.uint8)):
+        with pytest.raises(DataError, match=r"is no image; give uint8 \(height, width, 3\)"):
+            method.predict([foreign])

@@ -33,7 +33,8 @@ def run(
         methods: names of methods.
         targets: names of data sets, or `folder:PATH`.
         reporter: told how it goes.
-        arguments: the other fields of `zsadbench.engine.request.RunRequest`, named like the flags.
+        arguments: the other fields of `zsadbench.engine.request.RunRequest`; the repeatable ones also by the
+            names of their flags (`data_root`, `class_`, `seed`, `option`, `metric`), one value or several.
 
     Returns:
         The records, and what failed; `Results.frame()` is a tidy pandas frame.
@@ -41,13 +42,18 @@ def run(
     Raises:
         UsageError, WeightsError, DataError: what can be known beforehand; nothing has run then.
     """
-    unknown_arguments = arguments.keys() - RunRequest.__dataclass_fields__.keys()
-    if unknown_arguments:
-        raise UsageError(f"run() takes no argument '{sorted(unknown_arguments)[0]}'")
-    settled = {name: _settled(name, value) for name, value in arguments.items()}
+    settled: dict[str, Any] = {}
+    for given, value in arguments.items():
+        name = FLAGS.get(given, given)
+        if name not in RunRequest.__dataclass_fields__:
+            raise UsageError(f"run() takes no argument '{given}'")
+        if name in settled:
+            raise UsageError(f"run() was given '{name}' twice, once as '{given}'")
+        settled[name] = _settled(name, value)
     return run_plan(make_plan(RunRequest(_names(methods), _names(targets), **settled)), reporter)
 
 
+FLAGS = {"data_root": "data_roots", "class_": "classes", "seed": "seeds", "option": "options", "metric": "metrics"}
 TUPLES = frozenset({"classes", "seeds", "options", "data_roots", "metrics"})
 PATHS = frozenset({"checkpoint", "out", "data_roots"})
 
@@ -70,18 +76,22 @@ class LoadedMethod:
     def __init__(self, setting: Setting, backbone: Backbone, method: Method) -> None:
         self.setting, self.backbone, self.method = setting, backbone, method
 
-    def predict(self, images: Sequence[str | Path | Image | NDArray[Any]], class_name: str = "object") -> Scores:
+    def predict(
+        self,
+        images: Sequence[str | Path | Image | NDArray[Any]] | NDArray[Any] | str | Path | Image,
+        class_name: str = "object",
+    ) -> Scores:
         """Score images: paths, PIL images or uint8 arrays (height, width, 3).
 
         Args:
-            images: any number of them, scored one by one.
+            images: any number of them, or a single one; each is scored on its own.
             class_name: the word that goes into the prompts of methods that use one.
 
         Returns:
             `image` (n,) and `pixel` (n, size, size), enlarged and smoothed as protocol `strict` does, float32.
 
         Raises:
-            DataError: an image cannot be read.
+            DataError: an image cannot be read, or an array is none.
         """
         from zsadbench.engine.predict import predict
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import pickle
-import tempfile
+import secrets
 import warnings
 import zipfile
 import zlib
@@ -55,7 +55,9 @@ def read_archive(path: Path) -> Any:
             return _read_safetensors(path)
         return read_jit_archive(path) if is_jit_archive(path) else _read_torch(path)
     except UNREADABLE as failure:
-        raise WeightsError(f"{path} cannot be read as a checkpoint: {_first_line(failure)}") from failure
+        raise WeightsError(
+            f"{path} cannot be read as a checkpoint (safetensors, torch.save or TorchScript): {_first_line(failure)}"
+        ) from failure
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -106,6 +108,8 @@ def _culprit(failure: Exception) -> str:
 
 
 def _first_line(failure: BaseException) -> str:
+    if isinstance(failure, LookupError):
+        return "it is none of these"
     lines = str(failure).splitlines()
     return lines[0] if lines else type(failure).__name__
 
@@ -135,15 +139,15 @@ def _in_order(content: bytes) -> bytes:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` to a temporary file in the same folder, flush it to disk, rename it to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with temporary.open("xb") as stream:  # readable to others as far as they let it, unlike mkstemp's
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -12,6 +12,8 @@ A message is one line: what is wrong, where, what to do; lower case, values in q
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MANY = 20  # names that one line can bear
+
 
 class ZsadError(Exception):
     """A failure that a user can act on; the message is shown without a traceback."""
@@ -47,5 +49,6 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """Say that `name` is no known `kind`, with the nearest known name or all of them."""
     names = sorted(known)
     near = get_close_matches(name, names, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names) or 'none'}"
+    shown = ", ".join(names[:MANY]) + (f" and {len(names) - MANY} more" if len(names) > MANY else "")
+    hint = f"did you mean '{near[0]}'?" if near else f"known: {shown or 'none'}"
     return UsageError(f"no {kind} named '{name}'; {hint}")

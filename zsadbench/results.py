@@ -78,23 +78,26 @@ class Record:
 
     def mean(self) -> tuple[Row, dict[str, int], dict[str, str]]:
         """Unweighted mean over classes, the number of classes in each mean, and why a mean is null."""
-        names = list(next(iter(self.classes.values()), {}))
+        names = dict.fromkeys(name for row in self.classes.values() for name in row)
         means: Row = {}
         sizes: dict[str, int] = {}
         reasons: dict[str, str] = {}
         for name in names:
             values = [row[name] for row in self.classes.values() if row.get(name) is not None]
             sizes[name] = len(values)
-            means[name] = sum(values) / len(values) if values and self.complete else None  # type: ignore[arg-type]
-            if means[name] is None:
-                reasons[name] = self._why_no_mean()
+            reason = self._why_no_mean(name)
+            means[name] = None if reason else sum(values) / len(values)  # type: ignore[arg-type]
+            if reason:
+                reasons[name] = reason
         return means, sizes, reasons
 
-    def _why_no_mean(self) -> str:
-        absent = [name for name in self.expected if name not in self.classes]
+    def _why_no_mean(self, metric: str) -> str:
+        """Why there is no mean of `metric`; empty when there is one."""
+        absent = [name for name in self.expected if metric not in self.classes.get(name, {})]
         if absent:
             return f"{len(absent)} of {len(self.expected)} classes are not evaluated yet: {', '.join(absent)}"
-        return "undefined in every class"
+        defined = any(row[metric] is not None for row in self.classes.values())
+        return "" if defined else "undefined in every class"
 
     def as_json(self) -> dict[str, Any]:
         """The record as it is written: valid under the shipped schema."""
@@ -154,7 +157,7 @@ def read_record(path: Path) -> Record:
     """Read a record back.
 
     Raises:
-        ZsadError: it is unreadable, of another schema, or not what its name says.
+        ZsadError: it is unreadable, or of another schema.
     """
     try:
         content = json.loads(path.read_text())

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -177,3 +178,41 @@ def test_a_wrong_settings_file(cli, quick, tmp_path):
     assert "'mehtod' in [run]" in told.error
     (tmp_path / "zsadbench.toml").write_text("run = [")
     assert cli("run", *quick, "-t", "brainmri").code == 2
+
+
+def test_weights_and_checkpoints_are_judged_before_data(cli, small, archive, tmp_path):
+    foreign = tmp_path / "foreign.pth"
+    foreign.write_text("no checkpoint")
+    nowhere = ("-m", "fbclip", "-t", "visa", "--backbone", small, "--data-root", tmp_path / "nowhere")
+    told = cli("run", *nowhere, "--weights", "random", "--checkpoint", foreign)
+    assert (told.code, str(foreign) in told.error) == (4, True)
+    deep = tmp_path / "deep.json"
+    deep.write_text(json.dumps({**json.loads(small.read_text()), "embed_dim": 48}))
+    told = cli("run", *nowhere[:4], "--backbone", deep, *nowhere[6:], "--weights", archive)
+    assert (told.code, "do not fit backbone" in told.error) == (4, True)
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_unreadable_record_costs_only_its_own_cell(cli, quick):
+    run = ("run", *quick, "-t", "brainmri", "-t", "colondb")
+    told = cli(*run, "--json")
+    first, second = (Path(json.loads(line)["path"]) for line in told.out.splitlines()[:2])
+    first.write_text("{")
+    told = cli(*run)
+    assert told.code == 5
+    assert str(first) in told.error
+    assert "--overwrite always" in told.error
+    assert first.read_text() == "{"
+    assert str(second) in told.out
+    assert cli(*run, "--overwrite", "always").code == 0
+    assert json.loads(first.read_text())["schema"] == 1
+
+
+def test_an_interrupted_run_says_so(cli, quick, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zsadbench.engine.runner.run_plan", interrupt)
+    told = cli("run", *quick, "-t", "brainmri")
+    assert told.code == 130
+    assert told.error == "error: interrupted; what was finished is kept"

@@ -22,7 +22,7 @@ def plain(root):
 def test_the_manifest_has_its_columns_types_and_order(miniature):
     root = miniature("mvtec", 2)
     frame = load_dataset("mvtec", [root.parent]).manifest
-    assert list(frame.columns) == ["path", "mask", "label", "class", "defect", "split", "relative"]
+    assert list(frame.columns) == ["path", "mask", "label", "class", "defect", "split", "relative", "view", "sample"]
     assert frame["label"].dtype == "int64"
     assert list(frame["class"].unique()) == list(find_card("mvtec").classes)
     assert (frame["path"] == [str(root / path) for path in frame["relative"]]).all()

@@ -163,6 +163,8 @@ def test_a_csv_row_becomes_a_sample(tmp_path, draw):
         "test",
         "",
         "split_csv/1cls.csv",
+        "",
+        "",
     )
 
 

@@ -21,7 +21,7 @@ def pixels(path):
         return np.asarray(image)
 
 
-@pytest.mark.parametrize("card", all_cards(), ids=lambda card: card.name)
+@pytest.mark.parametrize("card", [card for card in all_cards() if not card.generated], ids=lambda card: card.name)
 def test_every_card_reads_its_miniature(tmp_path, card):
     root = synthesise(card.name, tmp_path, 2)
     assert root == tmp_path / card.folders[0]

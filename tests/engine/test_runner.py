@@ -224,3 +224,31 @@ def test_the_published_protocol_reads_masks_and_images_its_own_way(record_of):
     assert native["counts"]["bottle"]["regions"] == regions[0]
     assert strict["classes"]["bottle"]["pixel_auroc"] != native["classes"]["bottle"]["pixel_auroc"]
     assert paper["cell"]["seed"] == 111
+
+
+def test_maps_that_are_missing_are_made_class_by_class(run, request_for):
+    changes = {"methods": ("clip",), "targets": ("mvtec",), "limit": 1}
+    ((path, _),) = run(**changes).records
+    run(**changes, classes=("bottle",), save_maps=True)
+    assert len(list(path.with_suffix(".maps").rglob("*.npy"))) == 2
+    assert len(make_plan(request_for(**changes, save_maps=True)).jobs[0].todo) == 14
+    run(**changes, save_maps=True)
+    assert len(list(path.with_suffix(".maps").rglob("*.npy"))) == 30
+    assert not make_plan(request_for(**changes, save_maps=True)).jobs[0].todo
+
+
+def test_a_metric_that_some_class_lacks_has_no_mean(run):
+    changes = {"methods": ("clip",), "targets": ("mvtec",), "limit": 1}
+    run(**changes)
+    for name in ("bottle", "zipper"):  # first and last: which class comes first does not matter
+        ((path, _),) = run(**changes, classes=(name,), metrics=("pixel_aupro@0.05",)).records
+    content = json.loads(path.read_text())
+    assert content["mean"]["pixel_aupro@0.05"] is None
+    assert content["undefined"]["mean"]["pixel_aupro@0.05"].startswith("13 of 15 classes")
+    assert content["mean"]["pixel_aupro"] is not None
+
+
+def test_records_are_as_readable_as_any_file(run, tmp_path):
+    ((path, _),) = run(methods=("clip",)).records
+    (tmp_path / "plain").write_text("")
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -17,6 +17,7 @@ import typer
 
 from zsadbench.errors import UsageError
 
+NUMERIC = re.compile(r"-|[-+\d.e]+( \(\d+\))?")  # a number, one with a count, or none
 PROGRESS = "zsadbench.run"  # the logger of progress
 DOMAINS = ("industrial", "medical")
 
@@ -52,7 +53,7 @@ def split_numbers(values: Iterable[str] | None, flag: str) -> tuple[int, ...]:
 
 
 def targets_of(values: Iterable[str] | None) -> tuple[str, ...]:
-    """Names of targets; `all` is every benchmark but the demo, a domain is those of the domain."""
+    """Names of targets; `all` is every benchmark that is not drawn, a domain is those of the domain."""
     named: list[str] = []
     for value in split(values):
         named += _group(value) if value in {"all", *DOMAINS} else [value]
@@ -62,7 +63,7 @@ def targets_of(values: Iterable[str] | None) -> tuple[str, ...]:
 def _group(name: str) -> list[str]:
     from zsadbench.data import all_cards
 
-    return [card.name for card in all_cards() if card.name != "demo" and name in {"all", card.domain}]
+    return [card.name for card in all_cards() if not card.generated and name in {"all", card.domain}]
 
 
 def start_logging(*, quiet: bool = False, verbose: bool = False) -> None:
@@ -106,10 +107,12 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> N
     from rich.console import Console
     from rich.table import Table
 
+    listed = list(rows)
     made = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for index, name in enumerate(header):
-        made.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
-    for row in rows:
+        numeric = bool(listed) and all(NUMERIC.fullmatch(row[index]) for row in listed)
+        made.add_column(name, justify="right" if numeric else "left", no_wrap=True)
+    for row in listed:
         made.add_row(*row)
     console = Console(file=sys.stdout, highlight=False, markup=False)
     if not console.is_terminal:

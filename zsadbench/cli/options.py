@@ -9,7 +9,7 @@ import typer
 
 Methods = Annotated[
     list[str] | None,
-    typer.Option("--method", "-m", help="Method; repeatable, or a comma list.", envvar="ZSADBENCH_METHOD"),
+    typer.Option("--method", "-m", help="Method; repeatable, or a comma list."),
 ]
 Targets = Annotated[
     list[str] | None,
@@ -17,13 +17,12 @@ Targets = Annotated[
         "--target",
         "-t",
         help="Data set, folder:PATH, all, industrial or medical; repeatable, or a comma list.",
-        envvar="ZSADBENCH_TARGET",
     ),
 ]
-Classes = Annotated[list[str] | None, typer.Option("--class", help="Only these classes.", envvar="ZSADBENCH_CLASS")]
+Classes = Annotated[list[str] | None, typer.Option("--class", help="Only these classes.")]
 Seeds = Annotated[
     list[str] | None,
-    typer.Option("--seed", help="Seed of the training; repeatable (default 0).", envvar="ZSADBENCH_SEED"),
+    typer.Option("--seed", help="Seed of the training; repeatable (default 0)."),
 ]
 Aux = Annotated[
     str | None,
@@ -37,7 +36,6 @@ MethodOptions = Annotated[
         "--option",
         "-O",
         help="KEY=VALUE, or METHOD.KEY=VALUE when several methods run.",
-        envvar="ZSADBENCH_OPTION",
     ),
 ]
 BackboneName = Annotated[

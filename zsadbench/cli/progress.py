@@ -62,7 +62,7 @@ class Progress:
         total = sum(len(job.todo) for job in plan.jobs)
         if self.bars:
             self.classes = self.bars.add_task("classes", total=total, unit="classes", note="")
-        self._say(f"{len(plan.jobs)} records, {total} classes to do")
+        self._say(f"records: {len(plan.jobs)}; classes to do: {total}")
 
     def training(self, job: Job, done: int, total: int, loss: float) -> None:
         """Advance the training bar; elsewhere say the first, the last and ten steps between."""

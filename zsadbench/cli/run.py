@@ -63,7 +63,7 @@ def run(
     save_maps: Annotated[bool, typer.Option("--save-maps", help="Keep every anomaly map beside the record.")] = False,
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="One more metric, such as pixel_aupro@0.05.", envvar="ZSADBENCH_METRIC"),
+        typer.Option(help="One more metric, such as pixel_aupro@0.05."),
     ] = None,
     token_cache: Annotated[str | None, typer.Option(help="Room for remembered tokens.")] = None,
     engine: Annotated[str, typer.Option(help="Where cells run: local, or ray.")] = "local",

@@ -1,4 +1,7 @@
-"""The settings file: `./zsadbench.toml`, whose values stand below flags and environment."""
+"""The settings file: `./zsadbench.toml`, whose values stand below flags and environment.
+
+Every flag is also an environment variable, `ZSADBENCH_` and its name; a repeatable one takes a comma list.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,11 @@ from zsadbench.errors import UsageError, unknown
 
 SETTINGS = Path("zsadbench.toml")
 
+IN_GROUPS = frozenset({"data_root", "allow_partial", "json"})  # what the verbs of a group take from wider tables
+
+# Repeatable flags whose variables are read here: the parser would cut them at every space.
+LISTS = frozenset({"method", "target", "class", "seed", "option", "metric"})
+
 Table = dict[str, Any]
 
 
@@ -21,10 +29,8 @@ def settings_from_file(command: Any) -> Table:
     Raises:
         UsageError: the file is no TOML, or names a verb or a flag that does not exist.
     """
-    if not SETTINGS.is_file():
-        return {}
     try:
-        content = tomllib.loads(SETTINGS.read_text(encoding="utf-8"))
+        content = tomllib.loads(SETTINGS.read_text(encoding="utf-8")) if SETTINGS.is_file() else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
         raise UsageError(f"{SETTINGS} is no valid TOML: {failure}") from failure
     return _defaults(command, content, {})
@@ -46,15 +52,16 @@ def _defaults(group: Any, content: Table, above: Table) -> Table:
 def _of_verb(name: str, verb: Any, table: Any, shared: Table) -> Table:
     content = table if isinstance(table, dict) else {}
     if hasattr(verb, "commands"):
-        return _defaults(verb, content, shared)
+        return _defaults(verb, content, {flag: value for flag, value in shared.items() if flag in IN_GROUPS})
     flags = _flags(verb)
     for key in content:
         if _flag(key) not in flags:
             raise UsageError(f"{SETTINGS} sets '{key}' in [{name}], which has no such flag")
     merged = {flag: value for flag, value in shared.items() if flag in flags}
     merged |= {_flag(key): value for key, value in content.items()}
-    if os.environ.get("ZSADBENCH_DATA"):  # the environment stands above the file
+    if any(name.startswith("ZSADBENCH_DATA") for name in os.environ):  # the environment stands above the file
         merged.pop("data_root", None)
+    merged |= {flag: value for flag in flags.keys() & LISTS if (value := os.environ.get(f"ZSADBENCH_{flag.upper()}"))}
     return {flags[flag].name: _value(flag, flags[flag], value) for flag, value in merged.items()}
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.checkpoints import read_archive
@@ -52,7 +53,8 @@ class BackboneSpec:
 
 
 def resolve(backbone: str | None, weights: str | None, *, offline: bool = False) -> BackboneSpec:
-    """Find the architecture and the weights; `None` stands for the defaults.
+    """Find the architecture and the weights; `None` stands for `ZSADBENCH_BACKBONE` and `ZSADBENCH_WEIGHTS`, else the
+    defaults.
 
     Weights that OpenAI published name their own activation: QuickGELU. A file in OpenAI's format, given
     with no backbone, also names its own architecture.
@@ -61,8 +63,10 @@ def resolve(backbone: str | None, weights: str | None, *, offline: bool = False)
         UsageError: no such backbone.
         WeightsError: no such weights, or they are no CLIP.
     """
+    backbone = backbone or os.environ.get("ZSADBENCH_BACKBONE") or None
+    weights = weights or os.environ.get("ZSADBENCH_WEIGHTS") or "openai"
     config = find_config(backbone or DEFAULT_BACKBONE)
-    found = locate_weights(weights or "openai", config, config.name, offline=offline)
+    found = locate_weights(weights, config, config.name, offline=offline)
     if found.path is None:
         return BackboneSpec(config, found)
     if found.kind == "tag":
@@ -73,16 +77,32 @@ def resolve(backbone: str | None, weights: str | None, *, offline: bool = False)
 def _with_file(config: BackboneConfig, found: Weights, *, named: bool) -> BackboneSpec:
     assert found.path is not None  # noqa: S101 - narrowed for the type checker: only files come here
     raw = read_archive(found.path)
-    state = state_of(raw, str(found.path))
-    if not named:
-        inferred = infer_config(state, str(found.path))
-        config = config if _same_sizes(config, inferred) else inferred
+    inferred = infer_config(state_of(raw, str(found.path)), str(found.path))
+    if not _same_sizes(config, inferred):
+        if named:
+            differing = _difference(config, inferred)
+            raise WeightsError(f"weights {found.path} do not fit backbone '{config.name}': they have {differing}")
+        config = inferred
     quick = config.quick_gelu or is_openai(raw) or not named
     return BackboneSpec(replace(config, quick_gelu=quick), found)
 
 
-def _same_sizes(left: BackboneConfig, right: BackboneConfig) -> bool:
-    return (left.embed_dim, left.vision, left.text) == (right.embed_dim, right.vision, right.text)
+def _same_sizes(stated: BackboneConfig, inferred: BackboneConfig) -> bool:
+    return not _difference(stated, inferred)
+
+
+def _difference(stated: BackboneConfig, inferred: BackboneConfig) -> str:
+    """The first size that the weights contradict; heads cannot be read off weights, so they are not compared."""
+    wanted, found = _flat(stated), _flat(inferred)
+    return next((f"{name} {found[name]}, not {value}" for name, value in wanted.items() if found[name] != value), "")
+
+
+def _flat(config: BackboneConfig) -> dict[str, int]:
+    """Every size that weights tell, by name; the input size as the side of the patch grid."""
+    parts = {"vision": asdict(config.vision), "text": asdict(config.text)}
+    sizes = {f"{part} {name}": value for part, own in parts.items() for name, value in own.items() if name != "heads"}
+    grid = sizes.pop("vision image_size") // config.vision.patch_size
+    return {**sizes, "vision grid": grid, "joint width": config.embed_dim}
 
 
 def is_openai(raw: Any) -> bool:

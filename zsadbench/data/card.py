@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Positive = Literal["> 0", ">= 128"]
+Label = Literal["from_mask"] | int | None
 Pair = tuple[int, int]  # (normal, anomalous)
 
 IMAGE_EXTENSIONS = frozenset({"png", "jpg", "jpeg", "bmp", "tif", "tiff"})
@@ -21,13 +22,14 @@ class Rule:
 
     `match` is a path relative to the root in which `{class}`, `{defect}` and `{stem}` stand for one path
     segment or a part of it, equal wherever the name is repeated, and which ends in `{stem}.{ext}`.
-    `label` is 0, 1, or None for files to be passed over. `masks` are templates over the captures, tried in
+    `label` is 0, 1, `from_mask` (1 when a mask file of the right name exists, whatever it holds; else 0), or
+    None for files to be passed over. `masks` are templates over the captures, tried in
     order, each with every one of `mask_ext` as `{mask_ext}`.
     """
 
     match: str
     split: str
-    label: int | None
+    label: Label
     masks: tuple[str, ...] = ()
     mask_ext: tuple[str, ...] = ("png",)
 
@@ -43,10 +45,15 @@ class FilesLayout:
 
 @dataclass(frozen=True)
 class TableLayout:
-    """A csv or json file with one row a sample; json is `{split: {class: [row]}}`.
+    """A csv or json file with one row a sample, or one such file for each `{class}` of the card.
 
-    `columns` maps our names (image, mask, label, class, defect, split) to the table's. A label is compared
-    as text with `normal` and `anomalous`. `source` says where a missing table may be had.
+    json is `{split: {class: [row]}}`, or by `rows` `{split: [row]}` beside an object `meta`. `columns` maps our
+    names (image, mask, label, class, defect, split) to the table's; `split` is that of a table without one. A
+    label is compared as text with `normal` and `anomalous` (none: whatever is not normal); with
+    `maskless_normal` a row that names no mask is normal too. `paths` are templates of the path of an image or
+    a mask, the first that exists is taken: `{path}` is what the row says, filled up with zeros to `digits`,
+    and `{prefix}` is `meta.prefix`. Where stems are `<sample>_<view>_<more>`, `views` are the views' names.
+    `source` says where a missing table may be had.
     """
 
     name: str
@@ -57,6 +64,12 @@ class TableLayout:
     normal: tuple[str, ...]
     anomalous: tuple[str, ...]
     source: str = ""
+    rows: Literal["{split}.{class}", "{split}"] = "{split}.{class}"
+    split: str = ""
+    paths: tuple[str, ...] = ("{path}",)
+    digits: int = 0
+    maskless_normal: bool = False
+    views: tuple[str, ...] = ()
 
 
 Layout = FilesLayout | TableLayout
@@ -80,14 +93,17 @@ ANOMALYCLIP = TableLayout(  # AnomalyCLIP's arrangement, which every benchmark m
 
 @dataclass(frozen=True)
 class Expected:
-    """How many images one split should have: per class, or in total where no more is known.
+    """How many images one split should have: per class, or in total for `classes` where no more is known.
 
-    An uncertain number makes a difference worth a note, not an error.
+    An uncertain number makes a difference worth a note, not an error. `images` is a certain number of images in
+    all, whatever their labels.
     """
 
     counts: Mapping[str, Pair] = field(default_factory=dict)
     total: Pair | None = None
     certain: bool = True
+    classes: tuple[str, ...] = ()
+    images: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,7 +113,8 @@ class Card:
     `positive` is the rule by which a grey value of a mask counts as anomalous. `folders` are names under
     which people keep the set; the first is the one that a miniature is written to. `class_aliases` maps
     other spellings of a class, as tables have them, to ours. `obtain` adds what one should know before
-    downloading. `source` is the file that the card was read from.
+    downloading. A `generated` set is drawn on first use by the package that brings the card. `source` is the
+    file that the card was read from.
     """
 
     name: str
@@ -117,6 +134,7 @@ class Card:
     doi: str = ""
     cite: str = ""
     bibtex: str = ""
+    generated: bool = False
     source: str = ""
 
     @property

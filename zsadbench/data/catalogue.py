@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from zsadbench import registry
 from zsadbench.data.card import Card
@@ -43,14 +44,21 @@ def synthesise(name: str, out: str | Path, per_class: int = 4) -> Path:
     The package that brings the card draws it, with its own `synthesise(name, out, per_class)`.
 
     Raises:
-        UsageError: the name is unknown, or its package draws no miniature of it.
+        UsageError: the name is unknown, the set itself is drawn, or its package draws no miniature of it.
     """
     card = find_card(name)
-    for package in registry.names("datasets"):
-        draw = getattr(registry.load("datasets", package), "synthesise", None)
-        if card in _cards_of(package) and draw is not None:
-            return Path(draw(card.name, Path(out), per_class))
-    raise UsageError(f"no miniature of '{name}' can be drawn")
+    if card.generated:
+        raise UsageError(f"'{card.name}' needs no miniature: the set itself is drawn on first use")
+    draw = brought_with(card, "synthesise")
+    if draw is None:
+        raise UsageError(f"no miniature of '{name}' can be drawn")
+    return Path(draw(card.name, Path(out), per_class))
+
+
+def brought_with(card: Card, attribute: str) -> Any:
+    """An attribute of the package that brings the card; None where it has none."""
+    packages = (package for package in registry.names("datasets") if card in _cards_of(package))
+    return next((getattr(registry.load("datasets", package), attribute, None) for package in packages), None)
 
 
 @cache

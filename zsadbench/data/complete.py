@@ -37,9 +37,13 @@ def judge(samples: Iterable[Sample], expected: Mapping[str, Expected], splits: S
 
 
 def _judge_split(have: Have, expected: Expected, split: str, verdict: Verdict, before: str) -> None:
-    gone = [name for name, pair in expected.counts.items() if any(pair) and not any(_pair(have, split, [name]))]
+    names = [name for name, pair in expected.counts.items() if any(pair)] or list(expected.classes)
+    gone = [name for name in names if not any(_pair(have, split, [name]))]
     if gone:
-        verdict.missing.append(f"{before}{len(gone)} of {len(expected.counts)} classes missing ({', '.join(gone)})")
+        verdict.missing.append(f"{before}{len(gone)} of {len(names)} classes missing ({', '.join(gone)})")
+    there = sum(number for key, number in have.items() if key[0] == split)
+    if there < expected.images:
+        verdict.missing.append(f"{before}in all: {there} of {expected.images} images")
     wanted = {name: ([name], pair) for name, pair in expected.counts.items() if name not in gone}
     if expected.total is not None:
         wanted = {"in all": (sorted({key[1] for key in have}), expected.total)}

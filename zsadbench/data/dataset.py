@@ -11,7 +11,7 @@ import pandas as pd
 from zsadbench.data.card import Card
 from zsadbench.data.catalogue import find_card
 from zsadbench.data.complete import expectation, judge
-from zsadbench.data.fingerprint import fingerprint
+from zsadbench.data.fingerprint import content_fingerprint, fingerprint
 from zsadbench.data.folder import PREFIX, folder_card
 from zsadbench.data.images import by, oriented_size
 from zsadbench.data.layouts import read_layout
@@ -45,7 +45,7 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """The identity of what was read; see `zsadbench.data.fingerprint`."""
-        return fingerprint(self.manifest)
+        return content_fingerprint(self.manifest) if self.card.generated else fingerprint(self.manifest)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -138,9 +138,12 @@ def _absent(absent: Sequence[Sample]) -> list[str]:
 
 
 def _incomplete(card: Card, place: Place, missing: Iterable[str]) -> DataError:
+    what = f"{card.name}: incomplete: {'; '.join(missing)}; in '{place.root}'. "
+    if card.generated:
+        return DataError(f"{what}Remove this folder, and the set is drawn anew")
     return DataError(
-        f"{card.name}: incomplete: {'; '.join(missing)}; in '{place.root}'. Restore what is missing "
-        f"from {card.homepage}, or pass --allow-partial to use what is there (the record says so)."
+        f"{what}Restore what is missing from {card.homepage}, or pass --allow-partial to use what is there "
+        "(the record says so)."
     )
 
 

@@ -54,7 +54,7 @@ def _arrangement(root: Path) -> tuple[dict[str, str], tuple[Rule, ...], bool]:
         return one, _bare(), any((root / name).is_dir() for name in BARE_MASKS)
     raise DataError(
         f"'{root}' holds no labels: neither good/ beside folders of anomalies, nor test/good, nor <class>/test/good; "
-        "metrics need labels (scores alone do not: zsadbench predict)"
+        "metrics need labels (scores alone do not: zsadbench.load_method(…).predict)"
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from zsadbench.data.card import Card, FilesLayout, Layout
 from zsadbench.data.rules import read_files
 from zsadbench.data.sample import Reading
-from zsadbench.data.tables import read_table
+from zsadbench.data.tables import read_table, spelled
 from zsadbench.data.tree import Tree
 
 
@@ -23,20 +23,20 @@ def read_layout(card: Card, layout: Layout, root: Path) -> Reading:
 def fitting(card: Card, layouts: tuple[Layout, ...], folder: Path) -> Layout | None:
     """The first of `layouts` whose probe `folder` passes; one whose table is missing comes last."""
     fits = [layout for layout in layouts if _fits(card, layout, folder)]
-    ready = [layout for layout in fits if isinstance(layout, FilesLayout) or _there(folder / layout.manifest)]
+    ready = [layout for layout in fits if isinstance(layout, FilesLayout) or _any(card, layout.manifest, folder)]
     return next(iter([*ready, *fits]), None)
 
 
 def _fits(card: Card, layout: Layout, folder: Path) -> bool:
-    return all(any(_there(folder / path) for path in _spelled(card, probe)) for probe in layout.probe)
+    return all(_any(card, probe, folder) for probe in layout.probe)
+
+
+def _any(card: Card, template: str, folder: Path) -> bool:
+    return any(_there(folder / path) for path in spelled(card, template))
 
 
 def _there(path: Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110  (Path.exists raises where a folder may not be entered)
-
-
-def _spelled(card: Card, probe: str) -> list[str]:
-    return [probe.replace("{class}", name) for name in card.classes] if "{class}" in probe else [probe]
 
 
 def probes(card: Card, layout: Layout) -> set[tuple[str, ...]]:

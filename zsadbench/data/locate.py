@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from zsadbench.data.card import Card, FilesLayout, Layout
 from zsadbench.data.catalogue import all_cards
+from zsadbench.data.generated import drawn_copy
 from zsadbench.data.layouts import fitting, probes
 from zsadbench.errors import DataError
 
@@ -36,15 +37,17 @@ def find_copy(card: Card, roots: Sequence[str | Path] | None = None) -> Place:
     """Find the copy of a set below `roots`.
 
     Without roots, ZSADBENCH_DATA_<NAME>, which points at the set itself, comes first, then the roots in
-    ZSADBENCH_DATA.
+    ZSADBENCH_DATA. A set that is drawn lies in the cache, whatever the roots hold.
 
     Raises:
         DataError: nothing fits, or two folders do.
     """
-    if not roots:
+    if not roots or card.generated:
         pointed = _pointed(card)
         if pointed is not None:
             return pointed
+    if card.generated:
+        return Place(drawn_copy(card), card.layouts[0])
     folders = [Path(root).expanduser().absolute() for root in roots or roots_from_environment()]
     for folder in folders:
         for stage in (_named, _prefixed, _itself, _inside):

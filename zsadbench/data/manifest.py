@@ -9,7 +9,7 @@ from zsadbench.data.card import Card
 from zsadbench.data.sample import Sample
 from zsadbench.errors import DataError
 
-COLUMNS = ("path", "mask", "label", "class", "defect", "split", "relative")
+COLUMNS = ("path", "mask", "label", "class", "defect", "split", "relative", "view", "sample")
 
 
 def manifest(card: Card, root: Path, samples: Iterable[Sample]) -> pd.DataFrame:
@@ -17,7 +17,8 @@ def manifest(card: Card, root: Path, samples: Iterable[Sample]) -> pd.DataFrame:
 
     `path` and `mask` are absolute (`mask` empty where there is none), `label` is int64, 0 normal and 1
     anomalous, `class` the folder name, `defect` the kind of defect (`good` for normal images, `anomaly`
-    where the set names none), `split` in lower case, `relative` the posix path below the root.
+    where the set names none), `split` in lower case, `relative` the posix path below the root. Where objects
+    were taken from several sides, `sample` is the object and `view` the side; else both are empty.
 
     Raises:
         DataError: a file name is not text.
@@ -28,10 +29,11 @@ def manifest(card: Card, root: Path, samples: Iterable[Sample]) -> pd.DataFrame:
     return frame.astype({"label": "int64"})
 
 
-def _row(root: Path, sample: Sample) -> tuple[str, str, int, str, str, str, str]:
+def _row(root: Path, sample: Sample) -> tuple[str | int, ...]:
     path, mask = str(root / sample.image), str(root / sample.mask) if sample.mask else ""
     try:
         f"{path}{mask}{sample.defect}".encode()
     except UnicodeEncodeError as failure:
         raise DataError(f"{path!r}: the file name is not UTF-8; rename it") from failure
-    return path, mask, sample.label, sample.class_name, sample.defect, sample.split, sample.image
+    named = sample.class_name, sample.defect, sample.split, sample.image, sample.view, sample.sample
+    return path, mask, sample.label, *named

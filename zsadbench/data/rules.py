@@ -1,6 +1,7 @@
 """A tree → samples, by ordered rules: the first that matches a path decides.
 
-Masks are paired by name, never by position; a label never comes from a mask's content.
+Masks are paired by name, never by position. A label never comes from a mask's content, though it may come from
+there being one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -39,10 +40,12 @@ def _unused(passed: Iterable[str], samples: Iterable[Sample]) -> int:
 
 
 def _sample(card: Card, rule: Rule, values: Mapping[str, str], path: str, tree: Tree) -> Sample:
-    label = int(rule.label or 0)
-    mask, wanted = _mask(rule, values, tree) if label == 1 else ("", "")
+    mask, wanted = _mask(rule, values, tree) if rule.label else ("", "")
+    label = int(bool(mask) if rule.label == "from_mask" else rule.label or 0)
     class_name = _class(card, values, path, tree)
-    return Sample(path, mask, label, class_name, kind(label, values.get("defect", "")), rule.split, wanted)
+    return Sample(
+        path, mask, label, class_name, kind(label, values.get("defect", "")), rule.split, wanted if label else ""
+    )
 
 
 def _mask(rule: Rule, values: Mapping[str, str], tree: Tree) -> tuple[str, str]:

@@ -7,7 +7,8 @@ class Sample(NamedTuple):
     """Paths are posix and relative to the root.
 
     `mask` is empty where there is none; then `wanted` names the mask that should have been there, if the
-    layout speaks of one. `named_in` is the table that speaks of the sample, empty for a tree.
+    layout speaks of one. `named_in` is the table that speaks of the sample, empty for a tree. `view` is the side
+    from which the object `sample` was taken, both empty where a set has one image of each object.
     """
 
     image: str
@@ -18,6 +19,8 @@ class Sample(NamedTuple):
     split: str
     wanted: str = ""
     named_in: str = ""
+    view: str = ""
+    sample: str = ""
 
 
 class Reading(NamedTuple):

@@ -11,14 +11,16 @@ from typing import Any, NamedTuple
 from zsadbench.data.card import Card, TableLayout
 from zsadbench.data.rules import unknown_class
 from zsadbench.data.sample import Reading, Sample, kind
+from zsadbench.data.template import captures, fill
 from zsadbench.data.tree import Tree
 from zsadbench.errors import DataError
 
 
 class Row(NamedTuple):
-    """One row: its values by our column names, and its place in the file, for messages."""
+    """One row: its values by our column names, the table's name, and the row's place in it, for messages."""
 
     values: dict[str, Any]
+    table: str
     where: str
 
 
@@ -31,19 +33,34 @@ def read_table(card: Card, layout: TableLayout, tree: Tree) -> Reading:
         DataError: the table is missing or malformed, a class or a label is unknown, a path leaves the root,
             or two rows contradict each other about one image.
     """
-    path = tree.root / layout.manifest
-    if not path.is_file():
-        source = f"; take it from {layout.source}" if layout.source else ""
-        raise DataError(f"{card.name}: '{path}' is missing; it names the samples of layout '{layout.name}'{source}")
-    rows = _csv_rows(path, layout) if layout.format == "csv" else _json_rows(path, layout)
     samples: dict[str, Sample] = {}
     absent: dict[str, Sample] = {}
-    for row in rows:
+    for row in _rows(card, layout, tree):
         sample = _sample(card, layout, row, tree)
         kept = samples if tree.find(sample.image) else absent
         if kept.setdefault(sample.image, sample) != sample:
             raise DataError(f"{row.where}: names '{sample.image}' a second time, and otherwise")
     return Reading(list(samples.values()), list(absent.values()))
+
+
+def _rows(card: Card, layout: TableLayout, tree: Tree) -> Iterator[Row]:
+    """Every row of the one table, or of those tables of single classes that are there."""
+    tables = spelled(card, layout.manifest)
+    there = {name: words for name, words in tables.items() if (tree.root / name).is_file()}
+    if not there:
+        path, source = tree.root / next(iter(tables)), f"; take it from {layout.source}" if layout.source else ""
+        raise DataError(f"{card.name}: '{path}' is missing; it names the samples of layout '{layout.name}'{source}")
+    for name, values in there.items():
+        read = _csv_rows if layout.format == "csv" else _json_rows
+        for row in read(tree.root / name, layout):
+            yield Row({"split": layout.split, **values} | row.values, name, row.where)
+
+
+def spelled(card: Card, template: str) -> dict[str, dict[str, str]]:
+    """What a template with `{class}` spells for each class; itself, when it holds none."""
+    if "class" not in captures(template):
+        return {template: {}}
+    return {fill(template, {"class": name}): {"class": name} for name in card.classes}
 
 
 def _read(path: Path) -> str:
@@ -61,9 +78,8 @@ def _csv_rows(path: Path, layout: TableLayout) -> Iterator[Row]:
             if column not in reader.fieldnames:
                 raise DataError(f"'{path}' has no column '{column}', only: {', '.join(reader.fieldnames)}")
         for raw in reader:
-            yield Row(
-                {ours: raw[theirs] for ours, theirs in layout.columns.items()}, f"'{path}' line {reader.line_num}"
-            )
+            values = {ours: raw[theirs] for ours, theirs in layout.columns.items()}
+            yield Row(values, "", f"'{path}' line {reader.line_num}")
     except csv.Error as failure:
         raise DataError(f"'{path}' line {reader.line_num}: {failure}") from failure
 
@@ -73,37 +89,53 @@ def _json_rows(path: Path, layout: TableLayout) -> Iterator[Row]:
         content = json.loads(_read(path))
     except (ValueError, RecursionError) as failure:
         raise DataError(f"'{path}' is no JSON: {failure}") from failure
+    if layout.rows == "{split}":
+        yield from _split_rows(content, layout, f"'{path}'")
+        return
     for split, classes in _items(content, f"'{path}'"):
         for class_name, raws in _items(classes, f"'{path}' {split}"):
-            where = f"'{path}' {split}.{class_name}"
-            if not isinstance(raws, list):
-                raise DataError(f"{where}: a list of samples is needed")
-            for place, raw in enumerate(raws):
-                yield _json_row(raw, layout, {"split": split, "class": class_name}, f"{where}[{place}]")
+            outer = {"split": split, "class": class_name}
+            yield from _listed(raws, layout, outer, f"'{path}' {split}.{class_name}")
+
+
+def _split_rows(content: object, layout: TableLayout, where: str) -> Iterator[Row]:
+    splits = dict(_items(content, where))
+    prefix = dict(_items(splits.pop("meta", {}), f"{where} meta")).get("prefix", "")
+    for split, raws in splits.items():
+        yield from _listed(raws, layout, {"split": split, "prefix": prefix}, f"{where} {split}")
+
+
+def _listed(raws: object, layout: TableLayout, outer: dict[str, Any], where: str) -> Iterator[Row]:
+    if not isinstance(raws, list):
+        raise DataError(f"{where}: a list of samples is needed")
+    for place, raw in enumerate(raws):
+        yield _json_row(raw, layout, outer, f"{where}[{place}]")
 
 
 def _items(value: object, where: str) -> list[tuple[str, Any]]:
     if not isinstance(value, dict):
-        raise DataError(f"{where}: an object is needed, {{split: {{class: [sample]}}}}")
+        raise DataError(f"{where}: an object is needed")
     return list(value.items())
 
 
-def _json_row(raw: object, layout: TableLayout, outer: dict[str, str], where: str) -> Row:
+def _json_row(raw: object, layout: TableLayout, outer: dict[str, Any], where: str) -> Row:
     if not isinstance(raw, dict):
         raise DataError(f"{where}: a sample must be an object")
-    return Row(outer | {ours: raw[theirs] for ours, theirs in layout.columns.items() if theirs in raw}, where)
+    values = {ours: raw[theirs] for ours, theirs in layout.columns.items() if theirs in raw}
+    return Row(outer | values, "", where)
 
 
 def _sample(card: Card, layout: TableLayout, row: Row, tree: Tree) -> Sample:
-    image = _confined(card, _text(row, "image"), row, tree)
-    if not image:
-        raise DataError(f"{row.where}: no image is named")
-    label = _label(layout, row)
     name = card.class_named(_text(row, "class") or next(iter(card.classes)))
     if name is None:
         raise unknown_class(card, _text(row, "class"), row.where.strip("'"))
-    named = _confined(card, _text(row, "mask"), row, tree) if label == 1 else ""
+    image = _path(card, layout, row, "image", tree)
+    if not image:
+        raise DataError(f"{row.where}: no image is named")
+    label = _label(layout, row)
+    named = _path(card, layout, row, "mask", tree) if label == 1 else ""
     mask = tree.find(named) or ""
+    view, sample = _viewed(layout, image)
     return Sample(
         image=tree.find(image) or image,
         mask=mask,
@@ -112,8 +144,27 @@ def _sample(card: Card, layout: TableLayout, row: Row, tree: Tree) -> Sample:
         defect=kind(label, _text(row, "defect")),
         split=_text(row, "split").casefold(),
         wanted="" if mask else named,
-        named_in=layout.manifest,
+        named_in=row.table,
+        view=view,
+        sample=sample,
     )
+
+
+def _path(card: Card, layout: TableLayout, row: Row, column: str, tree: Tree) -> str:
+    """The first of the layout's paths that is there, else the first; empty when the row names none."""
+    text = _text(row, column)
+    if not text:
+        return ""
+    values = {"class": _text(row, "class"), "prefix": _text(row, "prefix"), "path": text.zfill(layout.digits)}
+    paths = [_confined(card, fill(path, values), row, tree) for path in layout.paths]
+    return next((path for path in paths if tree.find(path)), paths[0])
+
+
+def _viewed(layout: TableLayout, image: str) -> tuple[str, str]:
+    """The view and the object, from a stem `<object>_<view>_<more>`."""
+    stem = posixpath.basename(image)
+    cut = ((view, stem.rpartition(f"_{view}_")) for view in layout.views)
+    return next(((view, before) for view, (before, found, _) in cut if found), ("", ""))
 
 
 def _text(row: Row, column: str) -> str:
@@ -128,9 +179,9 @@ def _text(row: Row, column: str) -> str:
 def _label(layout: TableLayout, row: Row) -> int:
     value = row.values.get("label")
     text = f"{value:g}" if isinstance(value, int | float) else str(value).strip()
-    if text in layout.normal:
+    if text in layout.normal or (layout.maskless_normal and not _text(row, "mask")):
         return 0
-    if text in layout.anomalous:
+    if text in layout.anomalous or (text and value is not None and not layout.anomalous):
         return 1
     raise DataError(f"{row.where}: label '{text}' is none of {', '.join((*layout.normal, *layout.anomalous))}")
 

@@ -113,7 +113,7 @@ def count_labels(dataset: Dataset) -> dict[str, int]:
     return {"normal": len(dataset.manifest) - anomalous, "anomalous": anomalous}
 
 
-def why_not_comparable(cell: Mapping[str, Any], setting: Setting) -> list[str]:
+def why_not_comparable(cell: Mapping[str, Any], setting: Setting, target: Dataset) -> list[str]:
     """Why the numbers of a cell may not stand beside published ones; empty when they may."""
     aux = cell["aux"]["name"] if cell["aux"] else None
     reasons = {
@@ -122,6 +122,7 @@ def why_not_comparable(cell: Mapping[str, Any], setting: Setting) -> list[str]:
         f"limited to {cell['limit']} images a label and class": cell["limit"] is not None,
         "the target or the auxiliary set is incomplete": cell["partial"],
         "synthetic data": cell["synthetic"],
+        f"'{target.card.name}' is drawn for trials, no published benchmark": target.card.generated,
         "its trained parts were left at their initial values": setting.trains and aux is None,
         "trained on the target": aux == cell["target"]["name"],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zsadbench.checkpoints import write_atomically
 from zsadbench.clip import Backbone
 from zsadbench.data import batches, resize_mask_nearest, soften_mask
 from zsadbench.engine.cost import Stopwatch
@@ -163,8 +165,9 @@ class Evaluation:
             return
         for one, row in zip(maps, loaded.rows, strict=True):
             path = map_path(self.maps_folder, rows["relative"].iloc[row])
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(path, one.astype(np.float32))
+            buffer = io.BytesIO()
+            np.save(buffer, one.astype(np.float32))
+            write_atomically(path, buffer.getvalue())
 
     def _image_rows(
         self, scores: NDArray[np.float32], loaded: LoadedBatch, rows: pd.DataFrame, class_name: str, seconds: float

@@ -119,13 +119,14 @@ def check(fixture: Fixture, options: Sequence[str] = (), *, alone: bool = True) 
     from zsadbench.engine.parity_method import method_pairs
 
     makers = {"metrics": metrics_pairs, "preprocess": preprocess_pairs}
-    if fixture.kind in makers:
-        pairs = makers[fixture.kind](fixture)
-    elif not alone and fixture.kind not in registry.names("methods"):
+    if fixture.kind not in makers and not alone and fixture.kind not in registry.names("methods"):
         return Comparison(fixture.folder, fixture.kind, skipped=f"no method named '{fixture.kind}' is built")
-    else:
-        pairs = method_pairs(fixture, options)
-    return Comparison(fixture.folder, fixture.kind, tuple(_stages(fixture, pairs)))
+    try:
+        make = makers.get(fixture.kind)
+        pairs = make(fixture) if make else method_pairs(fixture, options)
+        return Comparison(fixture.folder, fixture.kind, tuple(_stages(fixture, pairs)))
+    except KeyError as missing:
+        raise UsageError(f"{fixture.folder}: the fixture lacks {missing}, see docs/parity.md") from missing
 
 
 def _stages(fixture: Fixture, pairs: Mapping[str, tuple[Array, Array | None]]) -> Iterator[Stage]:

@@ -41,7 +41,7 @@ def _configured(fixture: Fixture, options: Sequence[str]) -> Configured:
     card = registry.method_card(fixture.kind)
     if card.official is None:
         raise UsageError(f"'{card.name}' has no published format, so no fixture can be read for it")
-    stated = card.official.options(fixture.about["options"])
+    stated = card.official.options({**fixture.about["options"], "training": fixture.about.get("training", {})})
     base = replace(card, options=_with_defaults(card, stated))  # type: ignore[arg-type]
     return configure(base, options, (card.name,))
 

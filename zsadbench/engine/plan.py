@@ -7,6 +7,7 @@ checkpoints (4), data (3).
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+OTHER_AUX = {"mvtec": "visa", "demo": "demo-aux"}
 NATIVE_RECIPE_SIZE = 518  # what a training-free method takes on a 24-block tower
 
 
@@ -76,7 +78,8 @@ def make_plan(request: RunRequest) -> Plan:
     metrics = _metrics(request.metrics)
     protocol = registry.protocol(request.protocol)
     configured = [configure(registry.method_card(name), request.options, request.methods) for name in request.methods]
-    targets = [_checked_target(name, request) for name in dict.fromkeys(request.targets)]
+    targets = _checked_targets(request)
+    _check_out(request.out)
     _check_aux(request, configured, targets)
     _check_size(request, configured)
     spec = resolve(request.backbone, request.weights, offline=request.offline)
@@ -91,18 +94,31 @@ def _metrics(extra: Sequence[str]) -> tuple[MetricName, ...]:
     return tuple(dict.fromkeys((*DEFAULT_NAMES, *map(parse_metric, extra))))
 
 
-def _checked_target(name: str, request: RunRequest) -> str:
-    card = find_card(name)
+def _checked_targets(request: RunRequest) -> list[str]:
+    """The targets by their own names, without those that have none of the classes asked for."""
+    cards = {name: find_card(name) for name in dict.fromkeys(request.targets)}
+    known = {one for card in cards.values() for one in card.classes}
     for wanted in request.classes:
-        if wanted not in card.classes:
-            raise unknown(f"class of {card.name}", wanted, card.classes)
-    return name if ":" in name else card.name
+        if wanted not in known:
+            raise unknown(f"class of {', '.join(card.name for card in cards.values())}", wanted, known)
+    kept = [name for name, card in cards.items() if not request.classes or set(request.classes) & card.classes.keys()]
+    return list(dict.fromkeys(name if ":" in name else cards[name].name for name in kept))
+
+
+def _check_out(out: Path) -> None:
+    """Raise `UsageError` where records could not be written."""
+    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"--out '{out}' cannot be written: '{there}' is no folder that this user may write to")
 
 
 def aux_for(target: str, asked: str | None) -> str:
-    """The auxiliary set: as asked, else the papers' choice: MVTec AD, and VisA where MVTec AD is the target."""
+    """The auxiliary set: as asked, else the papers' choice: MVTec AD, and VisA where MVTec AD is the target.
+
+    The demo learns from its own auxiliary set.
+    """
     if asked is None:
-        return "visa" if target == "mvtec" else "mvtec"
+        return OTHER_AUX.get(target, "mvtec")
     return asked if asked == NO_AUX or ":" in asked else find_card(asked).name
 
 
@@ -126,9 +142,10 @@ def _check_masked(aux: str) -> None:
 
 
 def _check_size(request: RunRequest, configured: Sequence[Configured]) -> None:
-    if request.backbone is None:
+    named = request.backbone or os.environ.get("ZSADBENCH_BACKBONE")
+    if not named:
         return
-    config = find_config(request.backbone)
+    config = find_config(named)
     patch, size = config.vision.patch_size, request.image_size
     if size is not None and size % patch:
         near = max(1, round(size / patch)) * patch
@@ -221,6 +238,9 @@ def _seeds(request: RunRequest, setting: Setting) -> tuple[int, ...]:
 
 def _selected(request: RunRequest, target: Dataset) -> tuple[str, ...]:
     selected = tuple(name for name in target.classes if not request.classes or name in request.classes)
+    absent = [name for name in request.classes if name in target.card.classes and name not in selected]
+    if absent:
+        log.warning("%s: this copy has no image of %s", target.card.name, ", ".join(absent))
     if not selected:
         raise DataError(f"{target.card.name}: this copy has no image of {', '.join(request.classes)}")
     return selected

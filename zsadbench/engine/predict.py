@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from zsadbench.engine.cells import Setting
 
 
-def predict(setting: Setting, backbone: Backbone, method: Method, images: Sequence[Any], class_name: str) -> Scores:
+def predict(setting: Setting, backbone: Backbone, method: Method, images: Any, class_name: str) -> Scores:
     """Score each image on its own; maps are enlarged to the input size and smoothed as published."""
     taps = setting.method.card.taps(setting.method.options)
     scores: list[torch.Tensor] = []
     maps: list[torch.Tensor] = []
-    for one in images:
+    for one in _several(images):
         pixels = prepare(_opened(one), setting.image_size, setting.protocol.preprocessing)
         with torch.inference_mode():
             tokens: Tokens = backbone.vision(torch.from_numpy(pixels).unsqueeze(0).to(backbone.device), taps)
@@ -39,9 +39,22 @@ def predict(setting: Setting, backbone: Backbone, method: Method, images: Sequen
     return Scores(torch.cat(scores), torch.cat(maps))
 
 
+def _several(images: Any) -> Iterable[Any]:
+    """What was given as something to go through: one path, one picture or one array is one image."""
+    from PIL.Image import Image
+
+    single = isinstance(images, str | Path | Image) or (isinstance(images, np.ndarray) and images.ndim < 4)
+    return [images] if single else images
+
+
 def _opened(one: Any) -> Image:
     from PIL.Image import Image, fromarray
 
     if isinstance(one, Image):
         return one
-    return read_image(one) if isinstance(one, str | Path) else fromarray(np.asarray(one))
+    if isinstance(one, str | Path):
+        return read_image(one)
+    pixels = np.asarray(one)
+    if pixels.dtype != np.uint8 or pixels.ndim not in {2, 3}:
+        raise DataError(f"an array of {pixels.dtype} {list(pixels.shape)} is no image; give uint8 (height, width, 3)")
+    return fromarray(pixels)

@@ -71,7 +71,7 @@ class RunRequest:
         smallest = {"limit": 1, "epochs": 1, "image_size": 1, "batch_size": 1, "workers": 0}
         for name, least in smallest.items():
             value = getattr(self, name)
-            if value is not None and value < least:
+            if value is not None and (not isinstance(value, int) or value < least):
                 raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be at least {least}")
         if any(seed < 0 for seed in self.seeds):
             raise UsageError("a seed must not be negative")

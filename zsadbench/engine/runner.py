@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar, cast
 import pandas as pd
 import torch
 
+from zsadbench.checkpoints import file_sha256, write_atomically
 from zsadbench.clip import Backbone, build
 from zsadbench.engine.cells import Setting, ledger, signature, why_not_comparable
 from zsadbench.engine.cost import STAGES, Stopwatch, peak_device_mib, peak_host_mib, reset_peak
@@ -23,7 +24,7 @@ from zsadbench.errors import CellError, DataError
 from zsadbench.results import Record, read_images, write_record
 
 T = TypeVar("T")
-RECOVERABLE = (CellError, DataError, MemoryError, RuntimeError)  # torch says RuntimeError when memory is short
+RECOVERABLE = (CellError, DataError, OSError, MemoryError, RuntimeError)  # torch says RuntimeError when memory is short
 
 
 class Reporter(Protocol):
@@ -166,7 +167,7 @@ class _Runner:
 
     def _new_record(self) -> Record:
         cell = self.job.cell
-        reasons = why_not_comparable(cell, self.job.setting)
+        reasons = why_not_comparable(cell, self.job.setting, self.job.target)
         return Record(
             cell=cell,
             expected=list(self.job.target.classes),
@@ -183,13 +184,14 @@ class _Runner:
         self.teller.evaluating(self.job, class_name, total)
         try:
             result = evaluation.evaluate(class_name, self.teller.images)
+            _enter(record, class_name, result)
+            costs = self._cost(record.cost, class_name, len(result.images), watch)
+            record.cost = costs | _parameters(trained, backbone)
+            record.provenance = provenance(self.device, started) | _origin(trained, self.job)
+            self._write(record, class_name, result)
         except RECOVERABLE as failure:
+            _remove(record, class_name)
             self._fail(class_name, failure)
-            return
-        _enter(record, class_name, result)
-        record.cost = self._cost(record.cost, class_name, len(result.images), watch) | _parameters(trained, backbone)
-        record.provenance = provenance(self.device, started) | _origin(trained, self.job)
-        self._write(record, class_name, result)
 
     def _evaluation(self, trained: Trained, backbone: Backbone, watch: Stopwatch) -> Evaluation:
         request = self.plan.request
@@ -211,7 +213,8 @@ class _Runner:
         old = self.images
         self.images = new if old is None else pd.concat([old[old["class"] != class_name], new], ignore_index=True)
         if self.plan.request.save_maps:
-            self.images[["path", "score"]].to_csv(path.with_suffix(".maps") / "scores.csv", index=False)
+            scores = self.images[["path", "score"]].to_csv(index=False)
+            write_atomically(path.with_suffix(".maps") / "scores.csv", scores.encode())
         write_record(path, record, self.images)
 
     def _cost(self, before: dict[str, Any], class_name: str, count: int, watch: Stopwatch) -> dict[str, Any]:
@@ -255,6 +258,12 @@ def _enter(record: Record, class_name: str, result: ClassResult) -> None:
     record.bounds = _replaced(record.bounds, class_name, bounds)
 
 
+def _remove(record: Record, class_name: str) -> None:
+    """Take back a class whose record could not be written."""
+    for table in (record.classes, record.counts, record.undefined, record.bounds):
+        table.pop(class_name, None)
+
+
 def _replaced(table: dict[str, T], name: str, entry: T) -> dict[str, T]:
     """The table with another entry under `name`, or without it where the entry is empty."""
     kept = {key: value for key, value in table.items() if key != name}
@@ -262,8 +271,6 @@ def _replaced(table: dict[str, T], name: str, entry: T) -> dict[str, T]:
 
 
 def _origin(trained: Trained, job: Job) -> dict[str, Any]:
-    from zsadbench.checkpoints import file_sha256
-
     path = trained.checkpoint
     return {
         "checkpoint": path.name if path else None,

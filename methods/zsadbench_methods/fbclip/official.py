@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsadbench.checkpoints import read_archive
 from zsadbench.errors import UsageError, WeightsError
+from zsadbench_methods.fbclip.options import Options
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,7 +79,7 @@ def options(settings: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError(
             f"fixture option 'background_fraction' is '{fraction}'; known: {', '.join(FRACTIONS)}, or a number"
         )
-    fusion = settings["text_fusion_weights"]
+    fusion, training = settings["text_fusion_weights"], settings.get("training", {})
     return {
         "layers": tuple(settings["layers"]),
         "context": settings["n_ctx"],
@@ -93,4 +94,6 @@ def options(settings: Mapping[str, Any]) -> dict[str, Any]:
         "bs_fraction": float(FRACTIONS.get(fraction, fraction)),
         "bs_mix": settings["background_mix"],
         "scr_weight": settings["consistency_weight"],
+        "dice_weight": float(training.get("dice_weight", Options.dice_weight)),
+        "focal_gamma": float(training.get("focal_gamma", Options.focal_gamma)),
     }

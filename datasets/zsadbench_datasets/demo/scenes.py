@@ -1,0 +1,146 @@
+"""A family → one scene, with everything that varies between good images: place, colour, light, noise.
+
+A scene keeps its parts apart, so that a defect changes the surface and the same light and noise then fall
+on both versions.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from zsadbench_datasets.demo.exact import (
+    Bits,
+    Floats,
+    Pixels,
+    Plane,
+    Rng,
+    bell,
+    between,
+    cloud,
+    direction,
+    pick,
+    plane,
+    shifted,
+    smooth,
+)
+from zsadbench_datasets.demo.families import COLOURS, Family
+from zsadbench_datasets.demo.shapes import SHAPES, Thing
+from zsadbench_datasets.demo.textures import TEXTURES
+
+REFERENCE = 128  # the side at which the steepness of relief is stated
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One good image before light and noise. Arrays are (side, side) or (side, side, 3); colours are 0 to 255.
+
+    `albedo` is the surface's own colour, `height` its relief in pixels of a side of 128, `body` how much of a
+    pixel the object takes (1 throughout on a texture), `behind` the colour where no object is. `light`
+    multiplies, `noise` is added; `lamp` is where the light comes from. `tones` names the colours.
+    """
+
+    family: Family
+    tones: tuple[str, str]
+    albedo: Floats
+    height: Floats
+    body: Floats
+    behind: Floats
+    light: Floats
+    lamp: tuple[float, float]
+    noise: Floats
+
+    @property
+    def side(self) -> int:
+        """Pixels a side."""
+        return int(self.height.shape[0])
+
+    @property
+    def solid(self) -> Bits:
+        """Pixels that the object, or the texture, takes whole."""
+        return self.body >= 1
+
+    def develop(self, albedo: Floats | None = None, height: Floats | None = None) -> Pixels:
+        """The image of the scene, or of the same scene with another surface; uint8 (side, side, 3)."""
+        albedo = self.albedo if albedo is None else albedo
+        height = self.height if height is None else height
+        slope_x = (shifted(height, 0, -1) - shifted(height, 0, 1)) / 2
+        slope_y = (shifted(height, -1, 0) - shifted(height, 1, 0)) / 2
+        steepness = (self.lamp[0] * slope_x + self.lamp[1] * slope_y) * (self.side / REFERENCE)
+        shade = np.clip(1 + steepness, 0.35, 1.6) * self.light
+        return np.clip(np.floor(albedo * shade[..., None] + self.noise + 0.5), 0, 255).astype(np.uint8)
+
+
+def draw_scene(family: Family, rng: Rng, side: int) -> Scene:
+    """Draw a good image of a family; nothing about it depends on whether a defect will follow."""
+    tones = pick(rng, family.tones)
+    main, second = (_dyed(rng, tone) for tone in tones)
+    ground = _ground(family, tones, rng, side)
+    drawing = _plane(family, rng, side)
+    if family.material == "texture":
+        mix, height = TEXTURES[family.name](drawing, rng)
+        body, scale = np.ones((side, side)), REFERENCE / (drawing.step * side)
+    else:
+        thing = SHAPES[family.name](drawing, rng)
+        mix, height, body = thing.mix, thing.height, drawing.cover(thing.outline)
+        height, scale = height * body, REFERENCE / 2 * family.scale[0]
+        ground = _shadowed(ground, thing, side)
+    surface = main + np.clip(mix, 0, 1)[..., None] * (second - main)
+    surface = surface * (0.94 + 0.12 * _mottle(rng, side))[..., None]
+    return Scene(
+        family=family,
+        tones=tones,
+        albedo=ground + body[..., None] * (surface - ground),
+        height=height * scale,
+        body=body,
+        behind=ground,
+        light=_light(rng, side),
+        lamp=_lamp(family, rng),
+        noise=bell(rng, (side, side, 3)) * between(rng, (1.5, 4)),
+    )
+
+
+def _dyed(rng: Rng, tone: str) -> Floats:
+    """A named colour as one batch has it: a little lighter or darker, warmer or colder."""
+    gains = [between(rng, (0.97, 1.03)) for _ in range(3)]
+    brightness = between(rng, (0.95, 1.05))
+    return np.array([part * gain * brightness for part, gain in zip(COLOURS[tone], gains, strict=True)])
+
+
+def _plane(family: Family, rng: Rng, side: int) -> Plane:
+    turns, scale = between(rng, (-family.turns, family.turns)), between(rng, family.scale)
+    if family.material == "texture":
+        return plane(side, turns, scale, (between(rng, (0, 29)), between(rng, (0, 29))))
+    room = 0.06 / scale  # what it may lie off the middle, in units of its own half side
+    return plane(side, turns, 2 / scale, (between(rng, (-room, room)), between(rng, (-room, room))))
+
+
+def _ground(family: Family, tones: tuple[str, str], rng: Rng, side: int) -> Floats:
+    if not family.grounds:
+        return np.zeros((side, side, 3))
+    colour = _dyed(rng, pick(rng, [ground for ground in family.grounds if ground not in tones]))
+    flat = plane(side, 0, 6)
+    soft = cloud(rng, flat.x + 9, flat.y + 9, 4)
+    return colour * (0.9 + 0.2 * soft)[..., None]
+
+
+def _shadowed(ground: Floats, thing: Thing, side: int) -> Floats:
+    """The ground with a soft shadow to the lower right of the object."""
+    away = shifted(thing.outline, side // 32, side // 43)
+    return ground * (1 - 0.35 * smooth(0.6 - away / 0.16))[..., None]
+
+
+def _mottle(rng: Rng, side: int) -> Floats:
+    flat = plane(side, 0, between(rng, (1.5, 3)))
+    return cloud(rng, flat.x + 9, flat.y + 9, 2)
+
+
+def _light(rng: Rng, side: int) -> Floats:
+    """Brighter on one side than on the other."""
+    flat, (x, y) = plane(side), direction(rng.random())
+    return between(rng, (0.9, 1.08)) * (1 + between(rng, (0, 0.22)) * (x * flat.x + y * flat.y))
+
+
+def _lamp(family: Family, rng: Rng) -> tuple[float, float]:
+    x, y = direction(0.125 + between(rng, (-0.03, 0.03)))
+    strength = family.relief * between(rng, (0.85, 1.15))
+    return x * strength, y * strength

@@ -1,0 +1,165 @@
+"""Texture families. Each draws, on a plane of one unit a period, how much of its second colour shows, and its height.
+
+Both are arrays of the image's size; 0 to 1, height in periods or so. Nothing here knows of colours or light.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from zsadbench_datasets.demo.exact import Floats, Plane, Rng, between, cells, cloud, fold, length, smooth, wave
+
+
+class Surface(NamedTuple):
+    """How much of the second colour each pixel shows, and how high it stands."""
+
+    mix: Floats
+    height: Floats
+
+
+def stripes(plane: Plane, rng: Rng) -> Surface:
+    """Straight bands of two colours."""
+    part = between(rng, (0.25, 0.6))
+    band = plane.cover(fold(plane.x) - part / 2)
+    return Surface(band, 0.1 * band)
+
+
+def checks(plane: Plane, rng: Rng) -> Surface:
+    """Bands both ways, darker where they cross."""
+    part = between(rng, (0.4, 0.6)) / 2
+    across, down = plane.cover(fold(plane.x) - part), plane.cover(fold(plane.y) - part)
+    return Surface((across + down) / 2, 0.05 * wave(plane.x * 4) * wave(plane.y * 4))
+
+
+def dots(plane: Plane, rng: Rng) -> Surface:
+    """Round dots, every other row moved by half."""
+    row = np.floor(plane.y)
+    x = plane.x + 0.5 * (row - 2 * np.floor(row / 2))
+    spot = plane.cover(length(fold(x - 0.5), fold(plane.y - 0.5)) - between(rng, (0.18, 0.34)))
+    return Surface(spot, 0.1 * spot)
+
+
+def bricks(plane: Plane, rng: Rng) -> Surface:
+    """Courses of bricks with joints, each brick a little different."""
+    y = plane.y * 2
+    row = np.floor(y)
+    x = plane.x + 0.5 * (row - 2 * np.floor(row / 2))
+    joint = np.minimum(fold(x) * 2, fold(y))
+    brick = smooth((joint - 0.05) / 0.1)
+    lots = rng.random((32, 32))[row.astype(np.int64) % 32, np.floor(x).astype(np.int64) % 32]
+    return Surface((1 - brick) * 0.8 + brick * 0.3 * lots, 0.2 * brick)
+
+
+def marble(plane: Plane, rng: Rng) -> Surface:
+    """Thin veins along warped lines."""
+    warp = cloud(rng, plane.x, plane.y, 4)
+    vein = 1 - abs(wave(plane.x * 0.5 + warp * 2.5))
+    return Surface(vein * vein * vein * 0.8, 0 * warp)
+
+
+def planks(plane: Plane, rng: Rng) -> Surface:
+    """Boards side by side with the grain along them."""
+    board = np.floor(plane.x)
+    lots = rng.random(32)[board.astype(np.int64) % 32]
+    warp = cloud(rng, plane.x * 2 + lots * 9, plane.y * 0.6, 3)
+    grain = 0.5 + 0.5 * wave(plane.x * 3 + warp * 3 + lots)
+    gap = smooth(fold(plane.x) / 0.05)
+    return Surface(np.clip(0.6 * grain + 0.3 * lots + 0.6 * (1 - gap), 0, 1), 0.2 * gap + 0.03 * grain)
+
+
+def sand(plane: Plane, rng: Rng) -> Surface:
+    """Fine grains over soft patches."""
+    grain = cloud(rng, plane.x, plane.y, 3)
+    patch = cloud(rng, plane.x / 6, plane.y / 6, 2)
+    return Surface(0.5 * patch + 0.5 * grain, 0.5 * grain)
+
+
+def basket(plane: Plane, rng: Rng) -> Surface:
+    """Two by two strands, over and under."""
+    odd = np.floor(plane.x) + np.floor(plane.y)
+    over = odd - 2 * np.floor(odd / 2) > 0.5
+    strands = 2 if rng.random() < 0.5 else 3
+    along, across = np.where(over, plane.x, plane.y), np.where(over, plane.y, plane.x)
+    strand = abs(wave(across * strands / 2))
+    arch = 1 - 4 * (along - np.floor(along) - 0.5) * (along - np.floor(along) - 0.5)
+    return Surface(np.where(over, 0.25, 0.0) + 0.7 * (1 - strand), 0.12 * strand + 0.15 * arch)
+
+
+def corrugation(plane: Plane, rng: Rng) -> Surface:
+    """Even waves of one material."""
+    worn = cloud(rng, plane.x / 4, plane.y / 4, 3)
+    return Surface(0.6 * worn, 0.12 * wave(plane.x))
+
+
+def cobbles(plane: Plane, rng: Rng) -> Surface:
+    """Round stones close together."""
+    found = cells(rng, plane.x, plane.y, 0.35)
+    stone = smooth((found.second - found.first) / 0.3)
+    return Surface((1 - stone) * 0.9 + 0.35 * stone * found.lot, 0.35 * stone)
+
+
+def herringbone(plane: Plane, rng: Rng) -> Surface:
+    """Slanting yarns that turn from column to column."""
+    x = plane.x * 0.55
+    slope = abs(x - np.floor(x) - 0.5) * 2
+    yarn = wave(plane.y * 2 + slope * 2.2)
+    fibre = cloud(rng, plane.x * 5, plane.y * 5, 2)
+    seam = smooth(fold(x * 2) / 0.08)
+    mix = smooth(0.5 + 0.9 * yarn) * 0.8 * (0.55 + 0.45 * seam) + 0.25 * fibre
+    return Surface(np.clip(mix, 0, 1), 0.09 * yarn * seam + 0.06 * fibre)
+
+
+def shingles(plane: Plane, rng: Rng) -> Surface:
+    """Rounded tiles like the scales of a fish, each row over the one below."""
+    lots = rng.random((32, 32))
+    y = plane.y * 1.7
+    row = np.floor(y)
+    upper, lower = (_tile(plane.x, y, row + under) for under in (0, 1))
+    on_top = upper[0] < 0.5
+    away, tile = np.where(on_top, upper[0], lower[0]), np.where(on_top, upper[1], lower[1])
+    own = np.where(on_top, row, row + 1)
+    lot = lots[own.astype(np.int64) % 32, tile.astype(np.int64) % 32]
+    edge = smooth((0.5 - away) / 0.16)
+    worn = cloud(rng, plane.x * 4, plane.y * 4, 2)
+    return Surface(0.45 * lot + 0.4 * (1 - edge) + 0.2 * worn, 0.07 * edge + 0.03 * (y - own))
+
+
+def _tile(x: Floats, y: Floats, row: Floats) -> tuple[Floats, Floats]:
+    """How far pixels are from the middle of the nearest tile of a row (0.5 is its rim), and which tile that is."""
+    moved = x + 0.5 * (row - 2 * np.floor(row / 2))
+    tile = np.floor(moved + 0.5)
+    return length(moved - tile, np.maximum(y - row, 0) / 2 * 0.98), tile
+
+
+def knit(plane: Plane, rng: Rng) -> Surface:
+    """Columns of stitches, each the shape of a V."""
+    side = plane.x - np.floor(plane.x) - 0.5
+    rise = plane.y * 1.25 - abs(side) * 0.9
+    stitch = 0.5 + 0.5 * wave(rise)
+    leg = 1 - 16 * (abs(side) - 0.25) * (abs(side) - 0.25)
+    body = np.clip(stitch * 1.4, 0, 1) * np.clip(leg * 1.3, 0, 1)
+    fuzz = cloud(rng, plane.x * 6, plane.y * 6, 2)
+    course = np.floor(rise + 0.25)
+    lots = rng.random(32)[course.astype(np.int64) % 32]
+    return Surface(np.clip(0.12 * lots + 0.25 * fuzz * body + 0.2 * (body - 0.5), 0, 1), 0.28 * body + 0.05 * fuzz)
+
+
+def terrazzo(plane: Plane, rng: Rng) -> Surface:
+    """Chips of several shades in a fine matrix."""
+    large, small = cells(rng, plane.x, plane.y, 0.1), cells(rng, plane.x * 2.6, plane.y * 2.6, 0)
+    chip = np.clip((large.second - large.first - 0.16 - 0.5 * (large.lot < 0.45)) * 12, 0, 1)
+    bit = np.clip((0.3 * small.lot - small.first) * 9, 0, 1) * (1 - chip)
+    matrix = 0.08 + 0.14 * cloud(rng, plane.x * 4, plane.y * 4, 2)
+    shade = np.floor(large.lot * 23) / 23 * 3 - np.floor(large.lot * 69 / 23)
+    mix = matrix * (1 - chip) * (1 - bit) + chip * (0.2 + 0.75 * np.clip(shade, 0, 1)) + bit * 0.55
+    return Surface(np.clip(mix, 0, 1), 0.06 * chip)
+
+
+TEXTURES: dict[str, Callable[[Plane, Rng], Surface]] = {
+    function.__name__: function
+    for function in (
+        *(stripes, checks, dots, bricks, marble, planks, sand, basket, corrugation, cobbles),
+        *(herringbone, shingles, knit, terrazzo),
+    )
+}

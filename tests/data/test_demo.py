@@ -1,0 +1,325 @@
+"""The generated benchmark: the same pixels everywhere, exact masks, and families that no two users share."""
+
+import hashlib
+import json
+import random
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from zsadbench import registry
+from zsadbench.cli.common import targets_of
+from zsadbench.data import check_masks, find_card, generated, load_dataset, read_image, read_mask, synthesise
+from zsadbench.engine.plan import aux_for, make_plan
+from zsadbench.engine.request import RunRequest
+from zsadbench.errors import DataError, UsageError
+from zsadbench_datasets.demo import exact, families, frozen, sets
+from zsadbench_datasets.demo.defects import DEFECTS, LEAST
+from zsadbench_datasets.demo.scenes import draw_scene
+from zsadbench_datasets.demo.shapes import SHAPES
+from zsadbench_datasets.demo.textures import TEXTURES
+
+SEEN = {"scratch", "stain", "hole", "crack", "dent"}
+UNSEEN = {"missing", "misplaced", "smear", "thread", "tint"}
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory):
+    """A cache in which both sets have been drawn."""
+    cache = tmp_path_factory.mktemp("drawn")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZSADBENCH_CACHE", str(cache))
+        for name in sets.SETS:
+            load_dataset(name)
+    return cache
+
+
+@pytest.fixture
+def cached(drawn, monkeypatch):
+    """Load a set out of that cache."""
+    monkeypatch.setenv("ZSADBENCH_CACHE", str(drawn))
+    return load_dataset
+
+
+@pytest.fixture(scope="session")
+def flawed():
+    """The anomalous images of `demo`, (draft, image with its clean rendering and its mask)."""
+    return [(draft, sets.render(draft)) for draft in sets.drafts("demo") if draft.kind]
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Draw three images of a set only: enough for what is about files."""
+    every = sets.drafts
+    monkeypatch.setattr(frozen, "drafts", lambda user: list(every(user))[::80])
+
+
+def generate(name, folder):
+    folder.mkdir()
+    registry.load("datasets", "cards").generate(name, folder)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.png")}
+
+
+# ---- what is drawn
+
+
+@pytest.mark.parametrize("name", sets.SETS)
+def test_what_is_drawn_is_what_was_frozen(name):
+    assert frozen.frozen()["generator"] == sets.GENERATOR
+    assert frozen.digest(name) == frozen.frozen()["sets"][name], "python -m zsadbench_datasets.demo.frozen"
+
+
+def test_two_drawings_are_equal_whatever_was_drawn_before(tmp_path, few):
+    first = generate("demo", tmp_path / "a")
+    random.seed(1)
+    np.random.seed(1)
+    np.random.random(5)
+    generate("demo-aux", tmp_path / "other")
+    assert generate("demo", tmp_path / "b") == first
+    assert len(first) > 3
+
+
+@pytest.mark.parametrize("name", sets.SETS)
+def test_every_class_has_its_images(cached, name):
+    found = cached(name, splits=("train", "test"))
+    check_masks(found)
+    assert (found.synthetic, found.partial, found.missing, found.notes) == (False, False, (), ())
+    assert found.classes == tuple(found.card.classes) == tuple(family.name for family in families.families_of(name))
+    counts = found.manifest.groupby(["class", "split", "label"]).size()
+    for family in found.classes:
+        assert counts[family].to_dict() == {("test", 0): 24, ("test", 1): 24, ("train", 0): 8}
+    assert {read_image(path).size for path in found.manifest["path"][::20]} == {(128, 128)}
+    assert {read_image(path).mode for path in found.manifest["path"][::20]} == {"RGB"}
+
+
+def test_the_files_are_the_drawing(cached, flawed):
+    rows = cached("demo").manifest.set_index("relative")
+    for draft, image in flawed[::7]:
+        row = rows.loc[draft.image]
+        assert np.array_equal(np.asarray(read_image(row["path"])), image.image)
+        assert np.array_equal(read_mask(row["mask"]), image.mask)
+        assert (row["defect"], row["class"]) == (draft.kind.name, draft.family.name)
+
+
+def test_masks_are_exact(flawed):
+    for _, image in flawed:
+        change = abs(image.image.astype(int) - image.clean).max(axis=2)
+        assert np.array_equal(change > 0, image.mask == 1)
+        assert change[image.mask == 1].min() >= LEAST
+
+
+def test_a_flawed_image_is_a_good_one_of_the_same_distribution_before_the_defect(flawed):
+    for draft, image in flawed[::9]:
+        scene = draw_scene(draft.family, exact.generator(draft.key), sets.SIDE)
+        assert np.array_equal(scene.develop(), image.clean)
+    good = [sets.render(replace(draft, kind=None)).clean.mean(axis=(0, 1)) for draft, _ in flawed]
+    clean = [image.clean.mean(axis=(0, 1)) for _, image in flawed]
+    spread = np.std(clean, axis=0)
+    assert (abs(np.mean(good, axis=0) - np.mean(clean, axis=0)) < spread / 3).all()
+
+
+def test_regions_are_small_and_large_several_and_of_every_contrast(flawed):
+    sizes, several, contrasts = [], 0, []
+    for _, image in flawed:
+        regions, number = ndimage.label(image.mask, np.ones((3, 3)))
+        sizes += list(np.bincount(regions.ravel())[1:])
+        several += number > 1
+        change = abs(image.image.astype(int) - image.clean).max(axis=2)
+        contrasts.append(change[image.mask == 1].mean())
+        assert 4 <= image.mask.sum() <= 0.2 * image.mask.size
+    assert min(sizes) <= 20
+    assert np.mean(np.array(sizes) <= 20) > 0.05
+    assert max(sizes) >= 0.15 * 128 * 128
+    assert several >= 20
+    assert np.percentile(contrasts, 10) < 15
+    assert np.percentile(contrasts, 90) > 70
+
+
+@pytest.mark.parametrize("side", [48, 224])
+def test_any_family_can_be_drawn_at_any_size(side):
+    for family in families.FAMILIES:
+        scene = draw_scene(family, np.random.Generator(np.random.PCG64(3)), side)
+        image = scene.develop()
+        assert (image.shape, image.dtype) == ((side, side, 3), np.uint8)
+        assert image.std() > 4
+        assert scene.tones in family.tones
+
+
+# ---- the table: who draws what
+
+
+def test_no_two_users_share_a_family():
+    by_user = {user: {family.name for family in families.families_of(user)} for user in families.USERS}
+    assert sum(map(len, by_user.values())) == len(set().union(*by_user.values())) == len(families.FAMILIES)
+    shares = {user: Counter(family.material for family in families.families_of(user)) for user in families.USERS}
+    assert shares["demo"] == shares["demo-aux"] == {"texture": 2, "object": 2}
+    assert all(many >= 10 for many in shares["pretraining"].values())
+
+
+def test_every_family_has_a_drawing_of_its_own():
+    drawings = TEXTURES | SHAPES
+    assert set(drawings) == {family.name for family in families.FAMILIES}
+    assert len({function.__code__ for function in drawings.values()}) == len(families.FAMILIES)
+    assert {family.name for family in families.FAMILIES if family.material == "texture"} == set(TEXTURES)
+
+
+def test_classes_bear_names_and_words_of_their_own():
+    names = [name for user in sets.SETS for name in find_card(user).classes]
+    words = [word for user in sets.SETS for word in find_card(user).classes.values()]
+    assert words == [family.words[0] for user in sets.SETS for family in families.families_of(user)]
+    captions = {word for family in families.families_of("pretraining") for word in family.words}
+    assert len(set(names)) == len(set(words)) == 8
+    assert not captions & set(words)
+
+
+def test_half_of_the_kinds_of_defect_are_in_the_auxiliary_set_with_other_parameters():
+    assert (set(families.SEEN_KINDS), set(families.UNSEEN_KINDS)) == (SEEN, UNSEEN)
+    assert set(DEFECTS) == set(families.KIND)
+    for name in families.SEEN_KINDS:
+        demo, aux, before = (families.KIND[name].uses[user] for user in ("demo", "demo-aux", "pretraining"))
+        assert len({demo, aux, before}) == 3
+    assert all(list(families.KIND[name].uses) == ["demo"] for name in families.UNSEEN_KINDS)
+
+
+def test_half_of_the_anomalous_images_of_every_class_are_of_seen_kinds():
+    for family in families.families_of("demo"):
+        kinds = [draft.kind.name for draft in sets.drafts("demo") if draft.family is family and draft.kind]
+        assert sum(kind in SEEN for kind in kinds) == 12
+        assert min(Counter(kinds).values()) >= 2
+    assert {draft.kind.name for draft in sets.drafts("demo-aux") if draft.kind} == SEEN
+
+
+def test_no_image_repeats(cached, flawed):
+    hashes = [hashlib.sha256(image.clean.tobytes()).digest() for _, image in flawed]
+    for name in sets.SETS:
+        paths = cached(name, splits=("train", "test")).manifest["path"]
+        hashes += [hashlib.sha256(read_image(path).tobytes()).digest() for path in paths]
+    for family in families.families_of("pretraining"):
+        scenes = (draw_scene(family, exact.generator(f"{family.name}/{number}"), 128) for number in range(4))
+        hashes += [hashlib.sha256(scene.develop().tobytes()).digest() for scene in scenes]
+    assert len(hashes) == len(set(hashes)) > 600
+
+
+# ---- the sets as data sets
+
+
+def test_the_first_use_draws_and_the_second_does_not(few, monkeypatch, tmp_path):
+    root = generated.drawn_copy(find_card("demo"))
+    assert root.parent == tmp_path / "cache" / "demo"
+    assert [path.name for path in root.parent.iterdir()] == [root.name]
+    monkeypatch.setattr(frozen, "render", None)
+    assert generated.drawn_copy(find_card("demo")) == root
+
+
+def test_another_edition_lies_in_another_folder(monkeypatch):
+    was = frozen.edition("demo")
+    monkeypatch.setattr(frozen, "frozen", lambda: {"sets": {"demo": "f" * 64}})
+    assert frozen.edition("demo") != was
+    with pytest.raises(DataError, match="no set 'visa' can be drawn"):
+        frozen.edition("visa")
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, OSError("disk full")])
+def test_an_interruption_leaves_nothing_half(few, monkeypatch, tmp_path, failure):
+    write, written = frozen.write, []
+
+    def broken(*arguments):
+        write(*arguments)
+        written.append(arguments)
+        if len(written) == 2:
+            raise failure
+
+    monkeypatch.setattr(frozen, "write", broken)
+    with pytest.raises((KeyboardInterrupt, DataError)):
+        generated.drawn_copy(find_card("demo"))
+    assert list((tmp_path / "cache" / "demo").iterdir()) == []
+    monkeypatch.setattr(frozen, "write", write)
+    assert len(list(generated.drawn_copy(find_card("demo")).rglob("*.png"))) > 3
+
+
+def test_a_second_process_that_was_quicker_is_no_matter(few, monkeypatch):
+    draw = frozen.generate
+
+    def slow(name, folder):
+        monkeypatch.setattr(frozen, "generate", draw)
+        generated.drawn_copy(find_card("demo"))
+        draw(name, folder)
+
+    monkeypatch.setattr(frozen, "generate", slow)
+    root = generated.drawn_copy(find_card("demo"))
+    assert [path.name for path in root.parent.iterdir()] == [root.name]
+
+
+def test_other_pixels_than_the_frozen_ones_are_warned_of(few, tmp_path, caplog):
+    generate("demo", tmp_path / "set")
+    assert "drawn here with other pixels" in caplog.text
+
+
+def test_a_cache_that_cannot_be_written_to_is_named(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ZSADBENCH_CACHE", str(tmp_path / "file"))
+    with pytest.raises(DataError, match=r"demo: cannot be drawn into '.*'; set ZSADBENCH_CACHE|demo: cannot be drawn"):
+        load_dataset("demo")
+
+
+def test_the_fingerprint_is_of_pixels_not_of_files(cached, tmp_path):
+    found = cached("demo")
+    assert found.fingerprint == cached("demo").fingerprint
+    assert found.fingerprint != cached("demo-aux").fingerprint
+    path = found.manifest["path"][0]
+    for level in (0, 9):
+        read_image(path).save(tmp_path / f"{level}.png", compress_level=level)
+    same = [replace(found, manifest=found.manifest.replace(path, str(tmp_path / f"{n}.png"))) for n in (0, 9)]
+    assert {other.fingerprint for other in same} == {found.fingerprint}
+    image = np.array(read_image(path))
+    image[0, 0, 0] ^= 1
+    exact_copy = read_image(path)
+    exact_copy.putpixel((0, 0), tuple(map(int, image[0, 0])))
+    exact_copy.save(tmp_path / "changed.png")
+    changed = replace(found, manifest=found.manifest.replace(path, str(tmp_path / "changed.png")))
+    assert changed.fingerprint != found.fingerprint
+
+
+def test_data_roots_do_not_matter_and_a_variable_does(cached, tmp_path, monkeypatch):
+    root = cached("demo").root
+    (tmp_path / "data/demo/knit/test/good").mkdir(parents=True)
+    assert cached("demo", [tmp_path / "data"]).root == root
+    monkeypatch.setenv("ZSADBENCH_DATA_DEMO", str(tmp_path / "data/demo"))
+    with pytest.raises(DataError, match="demo: no test image in"):
+        cached("demo")
+
+
+def test_a_damaged_copy_says_how_to_mend_it(few):
+    with pytest.raises(DataError, match=r"demo: incomplete: .*Remove this folder, and the set is drawn anew"):
+        load_dataset("demo")
+
+
+def test_no_group_of_benchmarks_holds_a_drawn_set():
+    for group in ("all", "industrial", "medical"):
+        assert not set(targets_of([group])) & set(sets.SETS)
+    assert targets_of(["demo"]) == ("demo",)
+
+
+@pytest.mark.parametrize("name", sets.SETS)
+def test_there_is_no_miniature_of_a_drawn_set(tmp_path, name):
+    with pytest.raises(UsageError, match=f"'{name}' needs no miniature"):
+        synthesise(name, tmp_path)
+
+
+def test_a_card_whose_package_draws_nothing_is_refused(monkeypatch):
+    monkeypatch.setattr(generated, "brought_with", lambda card, attribute: None)
+    with pytest.raises(DataError, match="its package has no generate and edition"):
+        load_dataset("demo")
+
+
+def test_the_demo_learns_from_its_own_auxiliary_set(cached, tiny_file):
+    assert aux_for("demo", None) == "demo-aux"
+    request = RunRequest(("clip", "fbclip"), ("demo",), backbone=str(tiny_file), weights="random")
+    plan = {job.setting.name: job for job in make_plan(request).jobs}
+    assert plan["clip"].aux is None
+    assert plan["fbclip"].aux.card.name == "demo-aux"
+    assert plan["fbclip"].cell["synthetic"] is False
+    assert json.dumps(plan["fbclip"].cell["aux"]["counts"]) == '{"normal": 96, "anomalous": 96}'
