@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zsadbench import registry
-from zsadbench.clip import Backbone, build, resolve
+from zsadbench.clip import Backbone, resolve
 from zsadbench.engine.cells import Setting
 from zsadbench.engine.device import choose_device
 from zsadbench.engine.options import configure
 from zsadbench.engine.plan import load_setting, make_plan
 from zsadbench.engine.request import RunRequest
 from zsadbench.engine.runner import Reporter, Results, run_plan
-from zsadbench.engine.train import load_checkpoint, make_method
+from zsadbench.engine.train import build_towers, load_checkpoint, make_method
 from zsadbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -121,14 +121,7 @@ def load_method(
     setting = load_setting(
         request, configured, resolve(backbone, weights, offline=offline), registry.protocol(request.protocol)
     )
-    taps = setting.method.card.taps(setting.method.options)
-    towers = build(
-        setting.spec,
-        setting.image_size,
-        activation=taps.activation,
-        position=taps.position,
-        device=choose_device(device),
-    )
+    towers = build_towers(setting, choose_device(device))
     method = make_method(setting, towers, seed)
     if path is not None:
         load_checkpoint(setting, method, path)

@@ -157,7 +157,8 @@ class MethodCard:
     `smoothing` is the sigma, in pixels of the evaluated map, of the Gaussian that the paper
     publishes (0 for none). `recipe` is None for a training-free method. `presets` are named bundles
     of options, chosen with `-O preset=NAME`; `weight_bound` names the options that released weights
-    were trained under, so that changing one under a checkpoint is worth a warning.
+    were trained under, so that changing one under a checkpoint is worth a warning. `map_range` are
+    the map values at the two ends of a fixed colour scale.
     """
 
     name: str
@@ -171,3 +172,4 @@ class MethodCard:
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     official: Official | None = None
     weight_bound: frozenset[str] = frozenset()
+    map_range: tuple[float, float] = (0.0, 1.0)

@@ -11,7 +11,7 @@ import sys
 import typer
 from typer import BadParameter
 
-from zsadbench.cli import checkpoints, datasets, methods, parity, protocols, run, train
+from zsadbench.cli import checkpoints, datasets, methods, parity, predict, protocols, run, train
 from zsadbench.cli.common import version_wanted
 from zsadbench.cli.settings import settings_from_file
 from zsadbench.errors import ZsadError
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("train")(train.train)
+app.command("predict")(predict.predict)
 app.command("parity")(parity.parity)
 app.add_typer(protocols.app, name="protocol", help="What a protocol is; where two differ.")
 app.add_typer(methods.app, name="methods", help="What methods there are, what they need and train.")

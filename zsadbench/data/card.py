@@ -95,8 +95,8 @@ ANOMALYCLIP = TableLayout(  # AnomalyCLIP's arrangement, which every benchmark m
 class Expected:
     """How many images one split should have: per class, or in total for `classes` where no more is known.
 
-    An uncertain number makes a difference worth a note, not an error. `images` is a certain number of images in
-    all, whatever their labels.
+    An uncertain number makes a difference worth a note, not an error, unless there is nothing at all. `images`
+    is a certain number of images in all, whatever their labels.
     """
 
     counts: Mapping[str, Pair] = field(default_factory=dict)

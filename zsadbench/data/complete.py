@@ -51,8 +51,10 @@ def _judge_split(have: Have, expected: Expected, split: str, verdict: Verdict, b
         found = _pair(have, split, classes)
         fewer = [f"{n} of {m} {kind}" for n, m, kind in zip(found, pair, KINDS, strict=True) if n < m]
         more = [f"{n} {kind} where {m} are known" for n, m, kind in zip(found, pair, KINDS, strict=True) if n > m]
+        none = any(n == 0 < m for n, m in zip(found, pair, strict=True))
         if fewer:
-            (verdict.missing if expected.certain else verdict.notes).append(f"{before}{name}: {', '.join(fewer)}")
+            missing = expected.certain or none
+            (verdict.missing if missing else verdict.notes).append(f"{before}{name}: {', '.join(fewer)}")
         if more:
             verdict.notes.append(f"{before}{name}: {', '.join(more)}")
 

@@ -90,6 +90,26 @@ def make_plan(request: RunRequest) -> Plan:
     return Plan(tuple(jobs), metrics, request)
 
 
+def make_detector_plan(request: RunRequest) -> tuple[Setting, Dataset | None]:
+    """The setting of the only method of a request, and the set that it learns from, if it learns; no target.
+
+    Raises:
+        UsageError, WeightsError, DataError: as `make_plan`.
+    """
+    choose_device(request.device)
+    if len(request.methods) != 1:
+        raise UsageError("one method at a time; pass --method once")
+    method = configure(registry.method_card(request.methods[0]), request.options, request.methods)
+    _check_aux(replace(request, allow_leak=True), [method], request.targets)
+    _check_size(request, [method])
+    spec = resolve(request.backbone, request.weights, offline=request.offline)
+    setting = load_setting(request, method, spec, registry.protocol(request.protocol))
+    aux = aux_for(request.targets[0], request.aux)
+    if not setting.trains or aux == NO_AUX:
+        return setting, None
+    return setting, _load_all(request, [], [aux])[aux]
+
+
 def _metrics(extra: Sequence[str]) -> tuple[MetricName, ...]:
     return tuple(dict.fromkeys((*DEFAULT_NAMES, *map(parse_metric, extra))))
 

@@ -23,20 +23,26 @@ if TYPE_CHECKING:
 
 def predict(setting: Setting, backbone: Backbone, method: Method, images: Any, class_name: str) -> Scores:
     """Score each image on its own; maps are enlarged to the input size and smoothed as published."""
-    taps = setting.method.card.taps(setting.method.options)
-    scores: list[torch.Tensor] = []
-    maps: list[torch.Tensor] = []
-    for one in _several(images):
-        pixels = prepare(_opened(one), setting.image_size, setting.protocol.preprocessing)
-        with torch.inference_mode():
-            tokens: Tokens = backbone.vision(torch.from_numpy(pixels).unsqueeze(0).to(backbone.device), taps)
-            found = method.score(tokens, [class_name])
-        scores.append(found.image.float().cpu())
-        size = (setting.image_size, setting.image_size)
-        maps.append(torch.from_numpy(smooth(enlarge(found.pixel, size), setting.method.card.smoothing)))
-    if not scores:
+    found = [score_one(setting, backbone, method, one, class_name) for one in _several(images)]
+    if not found:
         raise DataError("no image given; pass at least one")
-    return Scores(torch.cat(scores), torch.cat(maps))
+    return Scores(torch.cat([one.image for one in found]), torch.cat([one.pixel for one in found]))
+
+
+def score_one(setting: Setting, backbone: Backbone, method: Method, image: Any, class_name: str) -> Scores:
+    """One path, PIL image or uint8 array: score (1,) and map (1, size, size), float32 on the host.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    taps = setting.method.card.taps(setting.method.options)
+    pixels = prepare(_opened(image), setting.image_size, setting.protocol.preprocessing)
+    with torch.inference_mode():
+        tokens: Tokens = backbone.vision(torch.from_numpy(pixels).unsqueeze(0).to(backbone.device), taps)
+        found = method.score(tokens, [class_name])
+    size = (setting.image_size, setting.image_size)
+    full = smooth(enlarge(found.pixel, size), setting.method.card.smoothing)
+    return Scores(found.image.float().cpu(), torch.from_numpy(full))
 
 
 def _several(images: Any) -> Iterable[Any]:

@@ -12,14 +12,14 @@ import pandas as pd
 import torch
 
 from zsadbench.checkpoints import file_sha256, write_atomically
-from zsadbench.clip import Backbone, build
+from zsadbench.clip import Backbone
 from zsadbench.engine.cells import Setting, ledger, signature, why_not_comparable
 from zsadbench.engine.cost import STAGES, Stopwatch, peak_device_mib, peak_host_mib, reset_peak
 from zsadbench.engine.device import BATCH, choose_device
 from zsadbench.engine.evaluate import ClassResult, Evaluation, limited
 from zsadbench.engine.plan import Job, Plan
 from zsadbench.engine.provenance import now, provenance
-from zsadbench.engine.train import Trained, obtain
+from zsadbench.engine.train import Trained, build_towers, obtain
 from zsadbench.errors import CellError, DataError
 from zsadbench.results import Record, read_images, write_record
 
@@ -109,9 +109,7 @@ def _backbone(setting: Setting, device: torch.device, towers: dict[tuple[Any, ..
     key = (setting.spec, setting.image_size, taps.activation, taps.position)
     if key not in towers:
         towers.clear()
-        towers[key] = build(
-            setting.spec, setting.image_size, activation=taps.activation, position=taps.position, device=device
-        )
+        towers[key] = build_towers(setting, device)
     return towers[key]
 
 

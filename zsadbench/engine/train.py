@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from zsadbench.checkpoints import load_state, write_checkpoint
-from zsadbench.clip import Backbone, cache_folder
+from zsadbench.clip import Backbone, build, cache_folder
 from zsadbench.data import batches
 from zsadbench.engine.cells import Setting, training_cell
 from zsadbench.engine.states import read_state
@@ -39,6 +39,12 @@ class Trained:
     first_loss: float | None = None
     last_loss: float | None = None
     seconds: float = 0.0
+
+
+def build_towers(setting: Setting, device: torch.device) -> Backbone:
+    """The frozen towers as the method of `setting` wants them."""
+    taps = setting.method.card.taps(setting.method.options)
+    return build(setting.spec, setting.image_size, activation=taps.activation, position=taps.position, device=device)
 
 
 def make_method(setting: Setting, backbone: Backbone, seed: int) -> Method:

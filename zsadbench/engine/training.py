@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zsadbench.clip import build
 from zsadbench.engine.device import choose_device
 from zsadbench.engine.plan import Job, make_plan
 from zsadbench.engine.request import RunRequest
-from zsadbench.engine.train import obtain
+from zsadbench.engine.train import build_towers, obtain
 from zsadbench.errors import UsageError
 
 
@@ -30,14 +29,7 @@ def train_all(request: RunRequest, out: Path | None, *, fresh: bool = False) -> 
 
 
 def _train(job: Job, request: RunRequest, out: Path | None, *, fresh: bool) -> dict[str, Any]:
-    taps = job.setting.method.card.taps(job.setting.method.options)
-    towers = build(
-        job.setting.spec,
-        job.setting.image_size,
-        activation=taps.activation,
-        position=taps.position,
-        device=choose_device(request.device),
-    )
+    towers = build_towers(job.setting, choose_device(request.device))
     trained = obtain(job.setting, towers, job.aux, job.seed, workers=request.workers, fresh=fresh)
     assert trained.checkpoint is not None  # noqa: S101 - a method that trains leaves a checkpoint
     path = trained.checkpoint

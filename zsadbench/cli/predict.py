@@ -1,0 +1,74 @@
+"""`zsadbench predict`: a heat map and a score for each of one's own images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zsadbench.cli import options as flags
+from zsadbench.cli.common import say, say_json, start_logging, table
+from zsadbench.cli.requests import request_of
+
+if TYPE_CHECKING:
+    from zsadbench.engine.triage import Finding
+
+
+def predict(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Images, or folders of images.")],
+    method: flags.Methods = None,
+    class_name: Annotated[str, typer.Option(help="What the images show, for prompts that name it.")] = "object",
+    checkpoint: flags.CheckpointPath = None,
+    aux: Annotated[str, typer.Option(help="What to learn from without --checkpoint, or 'none'.")] = "mvtec",
+    option: flags.MethodOptions = None,
+    backbone: flags.BackboneName = None,
+    weights: flags.WeightsName = None,
+    image_size: flags.ImageSize = None,
+    device: flags.Device = "auto",
+    data_root: flags.DataRoots = None,
+    allow_partial: flags.AllowPartial = False,
+    out: Annotated[Path, typer.Option(help="Where heat maps and scores.csv go.")] = Path("predictions"),
+    offline: flags.Offline = False,
+    json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Score one's own images: heat maps on one fixed colour scale, scores.csv, and a list, strangest first."""
+    asked = {name: value for name, value in locals().items() if name != "out"}
+    start_logging(quiet=quiet)
+    from zsadbench.engine.triage import images_in, inspect, make_detector, write_scores
+
+    settled = {"aux": aux} if checkpoint is None else {"aux": None}
+    found = images_in(images)
+    detector = make_detector(request_of(asked, targets=(aux,), **settled))
+    findings = []
+    for finding in inspect(detector, found, class_name, out):
+        findings.append(finding)
+        _tell(finding, json=json)
+    write_scores(out / "scores.csv", findings)
+    if not json:
+        _print(findings, out)
+    if any(finding.failure for finding in findings):
+        raise typer.Exit(5)
+
+
+def _tell(finding: Finding, *, json: bool) -> None:
+    if finding.failure:
+        typer.echo(f"error: {finding.failure}", err=True)
+    elif json:
+        say_json(
+            {
+                "event": "image",
+                "path": str(finding.image),
+                "score": finding.score,
+                "highest": finding.highest,
+                "heat_map": str(finding.heat_map),
+            }
+        )
+
+
+def _print(findings: list[Finding], out: Path) -> None:
+    scored = sorted((one for one in findings if one.score is not None), key=lambda one: -(one.score or 0.0))
+    rows = [(f"{one.score:.4f}", f"{one.highest:.4f}", str(one.image)) for one in scored]
+    table("strangest first", ["score", "highest", "image"], rows)
+    say(f"heat maps and scores.csv: {out}")

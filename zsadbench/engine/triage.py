@@ -1,0 +1,108 @@
+"""`zsadbench predict`: heat maps and scores of one's own images, no labels needed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from zsadbench.checkpoints import write_atomically
+from zsadbench.clip import Backbone
+from zsadbench.data import read_image
+from zsadbench.data.card import IMAGE_EXTENSIONS
+from zsadbench.engine.cells import Setting
+from zsadbench.engine.device import choose_device
+from zsadbench.engine.pictures import overlay, write_png
+from zsadbench.engine.plan import make_detector_plan
+from zsadbench.engine.predict import score_one
+from zsadbench.engine.request import RunRequest
+from zsadbench.engine.train import build_towers, obtain
+from zsadbench.errors import DataError
+from zsadbench.types import Method
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A method with its towers, trained or loaded as a run would."""
+
+    setting: Setting
+    backbone: Backbone
+    method: Method
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One image: its score, its largest map value and its heat map; or why it could not be scored."""
+
+    image: Path
+    score: float | None = None
+    highest: float | None = None
+    heat_map: Path | None = None
+    failure: str = ""
+
+
+def make_detector(request: RunRequest) -> Detector:
+    """The only method of a request, from its checkpoint, from the cache, or trained on the auxiliary set.
+
+    Raises:
+        UsageError, WeightsError, DataError: as `make_plan`.
+    """
+    setting, aux = make_detector_plan(request)
+    towers = build_towers(setting, choose_device(request.device))
+    seed = next(iter(request.seeds), 0)
+    return Detector(setting, towers, obtain(setting, towers, aux, seed, workers=request.workers).method)
+
+
+def images_in(paths: Sequence[Path]) -> list[Path]:
+    """Files as they are given, and the images below each folder in sorted order.
+
+    Raises:
+        DataError: a path is not there, or a folder holds no image.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(one for one in path.rglob("*") if one.suffix.lstrip(".").lower() in IMAGE_EXTENSIONS)
+        if not path.exists() or (path.is_dir() and not inside):
+            raise DataError(f"'{path}' is no image and no folder of images")
+        found += inside if path.is_dir() else [path]
+    return list(dict.fromkeys(found))
+
+
+def inspect(detector: Detector, images: Iterable[Path], class_name: str, out: Path) -> Iterator[Finding]:
+    """Score the images one after another and write each heat map below `out`; an unreadable one is reported."""
+    low, high = detector.setting.method.card.map_range
+    taken: set[str] = set()
+    for image in images:
+        try:
+            picture = read_image(image)
+            scores = score_one(detector.setting, detector.backbone, detector.method, picture, class_name)
+        except DataError as failure:
+            yield Finding(image, failure=str(failure))
+            continue
+        heat_map = out / _free_name(image.stem, taken)
+        values = scores.pixel[0].numpy()
+        write_png(heat_map, overlay(picture, values, low, high))
+        yield Finding(image, float(scores.image[0]), float(values.max()), heat_map)
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    """A file name that no other image of this call has, whatever the case."""
+    name, number = f"{stem}.png", 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{stem}-{number}.png"
+    taken.add(name.casefold())
+    return name
+
+
+def write_scores(path: Path, findings: Iterable[Finding]) -> None:
+    """`path, score, highest, heat_map` of every image, in the order given; empty where it could not be scored."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["path", "score", "highest", "heat_map"])
+    for one in findings:
+        cells = (one.image, one.score, one.highest, one.heat_map)
+        writer.writerow(["" if cell is None else cell for cell in cells])
+    write_atomically(path, buffer.getvalue().encode())
