@@ -11,9 +11,10 @@ from zsadbench.clip import Backbone, resolve
 from zsadbench.engine.cells import Setting
 from zsadbench.engine.device import choose_device
 from zsadbench.engine.options import configure
-from zsadbench.engine.plan import load_setting, make_plan
+from zsadbench.engine.plan import make_plan
 from zsadbench.engine.request import RunRequest
 from zsadbench.engine.runner import Reporter, Results, run_plan
+from zsadbench.engine.settings import load_setting
 from zsadbench.engine.train import build_towers, load_checkpoint, make_method
 from zsadbench.errors import UsageError
 

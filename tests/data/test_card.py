@@ -101,6 +101,60 @@ def test_a_table_layout_needs_an_image_and_a_label_column():
     assert read_card(text + 'label = "bad"\n', "fabric.toml").layouts[0].columns == {"image": "file", "label": "bad"}
 
 
+VIEWS = """
+[layouts.list]
+kind = "table"
+probe = ["{size}/{class}.json"]
+manifest = "{size}/{class}.json"
+format = "json"
+rows = "{split}"
+paths = ["{size}/{prefix}/{path}"]
+digits = 3
+normal = ["OK"]
+maskless_normal = true
+views = ["C1"]
+columns = { image = "i", label = "l" }
+variants = { size = ["big", "small"] }
+"""
+
+
+def test_variants_stand_for_one_layout_each():
+    big, small, _ = read_card(TOML[: TOML.index("[layouts")] + VIEWS, "fabric.toml").layouts
+    assert (big.name, small.name) == ("list:big", "list:small")
+    assert (small.probe, small.manifest) == (("small/{class}.json",), "small/{class}.json")
+    assert small.paths == ("small/{prefix}/{path}",)
+    assert (small.rows, small.digits, small.maskless_normal, small.views) == ("{split}", 3, True, ("C1",))
+    assert small.anomalous == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('rows = "{split}"', 'rows = "{class}"', "field 'rows' must be one of '{split}.{class}', '{split}'"),
+        ("digits = 3", "digits = -3", "field 'digits' must be a whole number, not -3"),
+        ("{prefix}/{path}", "{prefix}/{stem}", "field 'paths' holds the unknown '{stem}'"),
+        ('paths = ["{size}', 'paths = ["..', "field 'paths' must stay below the root"),
+        ("maskless_normal = true", "maskless_normal = 1", "field 'maskless_normal' must be true or false"),
+        ('size = ["big", "small"]', 'size = "big"', "variants: field 'size' must be a list of texts"),
+        ('size = ["big", "small"]', 'length = ["big"]', "field 'manifest' holds the unknown '{size}'"),
+        ("red_silk = [2, 3]", "red_silk = [2, 3]\n[expected.train]\nimages = true\ntotal = [1, 1]", "'images' must be"),
+    ],
+)
+def test_a_wrong_table_layout_gives_one_line_too(old, new, words):
+    text = TOML[: TOML.index("[layouts")] + VIEWS
+    assert old in text
+    with pytest.raises(DataError) as caught:
+        read_card(text.replace(old, new), "fabric.toml")
+    assert words in str(caught.value)
+
+
+def test_a_label_from_masks_needs_masks():
+    text = TOML.replace("label = 1", 'label = "from_mask"')
+    assert read_card(text, "fabric.toml").layouts[0].rules[0].label == "from_mask"
+    with pytest.raises(DataError, match="field 'masks' is missing"):
+        read_card(text.replace('masks = ["{class}/mask/{stem}.{mask_ext}"]', ""), "fabric.toml")
+
+
 def test_class_names_are_found_by_alias_and_without_regard_to_case():
     card = find_card("colondb")
     assert card.class_named("colon") == card.class_named("ColonDB") == card.class_named("COLON") == "colon"
@@ -113,16 +167,47 @@ def test_class_names_are_found_by_alias_and_without_regard_to_case():
     [
         ("mvtec", 15, (3629, 0), (467, 1258)),
         ("visa", 12, (8659, 0), (962, 1200)),
-        ("colondb", 1, None, (0, 380)),
+        ("mpdd", 6, (888, 0), (176, 282)),
+        ("btad", 3, (1799, 0), (451, 290)),
+        ("dagm", 10, (7004, 1046), (6996, 1054)),
+        ("dtd", 12, None, (357, 947)),
+        ("realiad", 30, (36465, 0), (63256, 51329)),
+        ("headct", 1, None, (100, 100)),
         ("brainmri", 1, None, (98, 155)),
+        ("br35h", 1, None, (1500, 1500)),
+        ("isic", 1, None, (0, 379)),
+        ("clinicdb", 1, None, (0, 612)),
+        ("colondb", 1, None, (0, 380)),
+        ("kvasir", 1, None, (0, 1000)),
+        ("endo", 1, None, (0, 200)),
+        ("tn3k", 1, None, (0, 614)),
     ],
 )
 def test_counts_are_the_published_ones(name, classes, train, test):
     card = find_card(name)
-    totals = {split: tuple(map(sum, zip(*e.counts.values(), strict=True))) for split, e in card.expected.items()}
+    totals = {
+        split: e.total or tuple(map(sum, zip(*e.counts.values(), strict=True)))
+        for split, e in card.expected.items()
+        if split in {"train", "test"}
+    }
     assert len(card.classes) == classes
     assert totals == ({"test": test} if train is None else {"train": train, "test": test})
-    assert all(list(e.counts) == list(card.classes) for e in card.expected.values())
+    assert all(list(e.counts or e.classes) == list(card.classes) for e in card.expected.values())
+
+
+def test_numbers_that_nobody_confirmed_are_uncertain():
+    uncertain = {(c.name, split) for c in all_cards() for split, e in c.expected.items() if not e.certain}
+    assert uncertain == {
+        ("mpdd", "train"),
+        ("dagm", "train"),
+        ("dagm", "test"),
+        ("dtd", "test"),
+        ("realiad", "test"),
+        ("br35h", "test"),
+    }
+    assert find_card("realiad").expected["test"].images == 114585
+    assert find_card("dagm").expected["test"].images == 8050
+    assert find_card("tn3k").expected["trainval"].counts == {"thyroid": (0, 2879)}
 
 
 def test_names_and_aliases_whatever_the_case():

@@ -156,6 +156,20 @@ def test_uncertain_counts_make_notes_and_totals_are_judged():
     assert judge(samples(1, 3), total, ["train"]) == ([], [])
 
 
+def test_even_an_uncertain_count_wants_something_of_each_label():
+    uncertain = {"test": Expected({"colon": (2, 3)}, certain=False)}
+    assert judge(samples(2, 0), uncertain, ["test"]) == (["colon: 0 of 3 anomalous"], [])
+
+
+def test_a_total_names_the_classes_without_images_and_counts_all_images():
+    total = {"test": Expected(total=(2, 2), certain=False, classes=("colon", "skin"), images=4)}
+    assert judge(samples(1, 1), total, ["test"]) == (
+        ["1 of 2 classes missing (skin)", "in all: 2 of 4 images"],
+        ["in all: 1 of 2 normal, 1 of 2 anomalous"],
+    )
+    assert judge(samples(3, 1), {"test": Expected(total=(2, 2), certain=False, images=4)}, ["test"]).missing == []
+
+
 @pytest.mark.parametrize(
     "counts",
     [

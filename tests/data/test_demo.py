@@ -13,7 +13,8 @@ from scipy import ndimage
 from zsadbench import registry
 from zsadbench.cli.common import targets_of
 from zsadbench.data import check_masks, find_card, generated, load_dataset, read_image, read_mask, synthesise
-from zsadbench.engine.plan import aux_for, make_plan
+from zsadbench.engine.checks import aux_for
+from zsadbench.engine.plan import make_plan
 from zsadbench.engine.request import RunRequest
 from zsadbench.errors import DataError, UsageError
 from zsadbench_datasets.demo import exact, families, frozen, sets

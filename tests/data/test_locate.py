@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from zsadbench.data import find_card, find_copy, load_dataset, locate, roots_from_environment
+from zsadbench.data import all_cards, find_card, find_copy, load_dataset, locate, roots_from_environment
 from zsadbench.errors import DataError
 
 MVTEC = find_card("mvtec")
@@ -145,3 +145,20 @@ def test_the_older_colondb_is_refused_with_the_reason(tmp_path, draw):
     draw(tmp_path / "CVC-ColonDB/p1.bmp")
     with pytest.raises(DataError, match=r"not the 300 frames p<n>\.bmp"):
         find_copy(COLON, [tmp_path])
+
+
+def test_a_class_folder_of_one_set_is_no_copy_of_another(tmp_path):
+    mvtec_at(tmp_path / "mvtec")
+    (tmp_path / "x/brain/test/good").mkdir(parents=True)
+    for name in ("headct", "brainmri", "br35h"):
+        for root in (tmp_path, tmp_path / "mvtec", tmp_path / "x"):
+            with pytest.raises(DataError, match=rf"^{name}: not found below"):
+                find_copy(find_card(name), [root])
+
+
+@pytest.mark.parametrize("card", [card for card in all_cards() if not card.generated], ids=lambda card: card.name)
+def test_an_empty_root_gives_one_readable_line(tmp_path, card):
+    with pytest.raises(DataError, match=rf"^{card.name}: not found below") as caught:
+        find_copy(card, [tmp_path])
+    assert "{" not in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -26,9 +26,10 @@ class Dataset:
     """One copy of a benchmark, as far as the wanted splits go.
 
     `manifest` is described in `zsadbench.data.manifest`. `partial` says that images, or the masks of
-    samples that were therefore left out, are missing; `missing` says which, a line each, and `skipped`
-    counts the samples left out, by class. `synthetic` marks a miniature. `notes` are oddities that change
-    nothing: images beyond the known counts, files that the layout does not speak of.
+    samples that were therefore left out, are missing; `missing` says which, a line each, `skipped` counts
+    the samples left out, by class, and `left_out` names the mask that each of them lacks. `synthetic` marks
+    a miniature. `notes` are oddities that change nothing: images beyond the known counts, files that the
+    layout does not speak of.
     """
 
     card: Card
@@ -41,6 +42,7 @@ class Dataset:
     missing: tuple[str, ...]
     skipped: Mapping[str, int]
     notes: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -89,6 +91,7 @@ def load_dataset(
         missing=(*missing, *_masks_gone(maskless)),
         skipped=dict(Counter(sample.class_name for sample in maskless)),
         notes=(*verdict.notes, *_ignored(reading.ignored)),
+        left_out=tuple(f"{one.wanted or 'a mask'} is missing (the mask of {one.image})" for one in maskless),
     )
 
 
@@ -98,10 +101,15 @@ def check_masks(dataset: Dataset) -> None:
     Raises:
         DataError: some differ or cannot be opened; the first is named, the others are counted.
     """
-    faults = [fault for image, mask in _pairs(dataset.manifest) if (fault := _fault(image, mask))]
+    faults = mask_faults(dataset)
     if faults:
         more = f"; {len(faults) - 1} more like it" if len(faults) > 1 else ""
         raise DataError(f"{dataset.card.name}: {faults[0]}{more}")
+
+
+def mask_faults(dataset: Dataset) -> list[str]:
+    """A line for every mask that cannot be opened or is not as large as its image, judged by the headers."""
+    return [fault for image, mask in _pairs(dataset.manifest) if (fault := _fault(image, mask))]
 
 
 def _pairs(frame: pd.DataFrame) -> Iterable[tuple[str, str]]:

@@ -191,7 +191,7 @@ def _confined(card: Card, text: str, row: Row, tree: Tree) -> str:
     if not text or "\0" in text:
         return ""
     path = posixpath.normpath(text.replace("\\", "/"))
-    for root in (tree.root.absolute().as_posix(), tree.root.resolve().as_posix()):
+    for root in tree.spellings:
         if path.startswith(f"{root}/"):
             return path.removeprefix(f"{root}/")
     if path.startswith("/") or path.split("/")[0] == "..":

@@ -11,7 +11,8 @@ class Tree:
     """Every file below `root`, as posix paths relative to it, sorted.
 
     Hidden files and folders are passed over (`.DS_Store`, `._000.png`). Links to folders are followed,
-    but never back into a folder that is being walked; a link that leads nowhere is no file.
+    but never back into a folder that is being walked; a link that leads nowhere is no file. `spellings` are the
+    absolute paths of the root, as given and with links resolved.
 
     Raises:
         DataError: a folder cannot be listed.
@@ -23,6 +24,7 @@ class Tree:
             self.files = sorted(_walk(root, "", (os.path.realpath(root),)))
         except OSError as failure:
             raise DataError(f"'{failure.filename}' cannot be listed: {failure.strerror}") from failure
+        self.spellings = (root.absolute().as_posix(), root.resolve().as_posix())
         self._exact = set(self.files)
         self._by_key = {_key(path): path for path in reversed(self.files)}
 

@@ -7,35 +7,29 @@ checkpoints (4), data (3).
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zsadbench import registry
-from zsadbench.checkpoints import file_sha256, read_metadata
-from zsadbench.clip import BackboneSpec, map_taps, resolve
-from zsadbench.clip.config import find_config
-from zsadbench.data import check_masks, find_card, load_dataset
+from zsadbench.clip import resolve
+from zsadbench.data import check_masks, load_dataset
 from zsadbench.engine.cells import Setting, cell_of
+from zsadbench.engine.checks import aux_for, check_aux, check_out, check_size, checked_targets
 from zsadbench.engine.device import choose_device
 from zsadbench.engine.maps import map_path
-from zsadbench.engine.options import Configured, build_options, configure
+from zsadbench.engine.options import configure
 from zsadbench.engine.request import NO_AUX, RunRequest
-from zsadbench.engine.states import read_state
-from zsadbench.errors import DataError, UsageError, WeightsError, ZsadError, unknown
+from zsadbench.engine.settings import load_setting
+from zsadbench.errors import DataError, UsageError, ZsadError
 from zsadbench.metrics.names import DEFAULT_NAMES, MetricName, parse_metric
-from zsadbench.protocol import EvaluationProtocol
 from zsadbench.results import Record, read_images, read_record, record_path
 
 if TYPE_CHECKING:
     from zsadbench.data import Dataset
 
 log = logging.getLogger(__name__)
-
-OTHER_AUX = {"mvtec": "visa", "demo": "demo-aux"}
-NATIVE_RECIPE_SIZE = 518  # what a training-free method takes on a 24-block tower
 
 
 @dataclass(frozen=True)
@@ -78,10 +72,10 @@ def make_plan(request: RunRequest) -> Plan:
     metrics = _metrics(request.metrics)
     protocol = registry.protocol(request.protocol)
     configured = [configure(registry.method_card(name), request.options, request.methods) for name in request.methods]
-    targets = _checked_targets(request)
-    _check_out(request.out)
-    _check_aux(request, configured, targets)
-    _check_size(request, configured)
+    targets = checked_targets(request)
+    check_out(request.out)
+    check_aux(request, configured, targets)
+    check_size(request, configured)
     spec = resolve(request.backbone, request.weights, offline=request.offline)
     settings = [load_setting(request, method, spec, protocol) for method in configured]
     data = _load_all(request, settings, targets)
@@ -100,8 +94,8 @@ def make_detector_plan(request: RunRequest) -> tuple[Setting, Dataset | None]:
     if len(request.methods) != 1:
         raise UsageError("one method at a time; pass --method once")
     method = configure(registry.method_card(request.methods[0]), request.options, request.methods)
-    _check_aux(replace(request, allow_leak=True), [method], request.targets)
-    _check_size(request, [method])
+    check_aux(replace(request, allow_leak=True), [method], request.targets)
+    check_size(request, [method])
     spec = resolve(request.backbone, request.weights, offline=request.offline)
     setting = load_setting(request, method, spec, registry.protocol(request.protocol))
     aux = aux_for(request.targets[0], request.aux)
@@ -112,102 +106,6 @@ def make_detector_plan(request: RunRequest) -> tuple[Setting, Dataset | None]:
 
 def _metrics(extra: Sequence[str]) -> tuple[MetricName, ...]:
     return tuple(dict.fromkeys((*DEFAULT_NAMES, *map(parse_metric, extra))))
-
-
-def _checked_targets(request: RunRequest) -> list[str]:
-    """The targets by their own names, without those that have none of the classes asked for."""
-    cards = {name: find_card(name) for name in dict.fromkeys(request.targets)}
-    known = {one for card in cards.values() for one in card.classes}
-    for wanted in request.classes:
-        if wanted not in known:
-            raise unknown(f"class of {', '.join(card.name for card in cards.values())}", wanted, known)
-    kept = [name for name, card in cards.items() if not request.classes or set(request.classes) & card.classes.keys()]
-    return list(dict.fromkeys(name if ":" in name else cards[name].name for name in kept))
-
-
-def _check_out(out: Path) -> None:
-    """Raise `UsageError` where records could not be written."""
-    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise UsageError(f"--out '{out}' cannot be written: '{there}' is no folder that this user may write to")
-
-
-def aux_for(target: str, asked: str | None) -> str:
-    """The auxiliary set: as asked, else the papers' choice: MVTec AD, and VisA where MVTec AD is the target.
-
-    The demo learns from its own auxiliary set.
-    """
-    if asked is None:
-        return OTHER_AUX.get(target, "mvtec")
-    return asked if asked == NO_AUX or ":" in asked else find_card(asked).name
-
-
-def _check_aux(request: RunRequest, configured: Sequence[Configured], targets: Sequence[str]) -> None:
-    if request.checkpoint is not None and configured[0].recipe is None:
-        raise UsageError(f"'{configured[0].card.name}' does not train, so it takes no --checkpoint")
-    if not any(method.recipe for method in configured) or request.checkpoint is not None:
-        return
-    for target in targets:
-        _check_masked(aux_for(target, request.aux))
-        if aux_for(target, request.aux) == target and not request.allow_leak:
-            raise UsageError(
-                f"'{target}' is both --aux and --target: that would train on the test images; "
-                "choose another --aux, or pass --allow-leak to do it all the same"
-            )
-
-
-def _check_masked(aux: str) -> None:
-    if aux != NO_AUX and not find_card(aux).pixel_level:
-        raise UsageError(f"'{aux}' has no masks, so nothing can be learned from it; choose another --aux")
-
-
-def _check_size(request: RunRequest, configured: Sequence[Configured]) -> None:
-    named = request.backbone or os.environ.get("ZSADBENCH_BACKBONE")
-    if not named:
-        return
-    config = find_config(named)
-    patch, size = config.vision.patch_size, request.image_size
-    if size is not None and size % patch:
-        near = max(1, round(size / patch)) * patch
-        raise UsageError(f"image size {size} is no multiple of the patch of {config.name}, {patch}; try {near}")
-    for method in configured:
-        map_taps(method.card.taps(method.options).blocks, config.vision.layers)
-
-
-def load_setting(request: RunRequest, method: Configured, spec: BackboneSpec, protocol: EvaluationProtocol) -> Setting:
-    """What a method shares over targets and seeds: options as its checkpoint has them, sizes checked."""
-    size = request.image_size or spec.image_size(method.recipe.image_size if method.recipe else NATIVE_RECIPE_SIZE)
-    spec.check_size(size)
-    sha256 = None
-    if request.checkpoint is not None and method.recipe is not None:
-        method, sha256 = _with_checkpoint(method, request.checkpoint, request.options), file_sha256(request.checkpoint)
-    map_taps(method.card.taps(method.options).blocks, spec.config.vision.layers)
-    return Setting(
-        method=method,
-        spec=spec,
-        image_size=size,
-        protocol=protocol,
-        precision=request.precision,
-        limit=request.limit,
-        epochs=request.epochs,
-        checkpoint=request.checkpoint if sha256 else None,
-        checkpoint_sha256=sha256,
-    )
-
-
-def _with_checkpoint(method: Configured, path: Path, given: Sequence[str]) -> Configured:
-    """Options as the checkpoint was trained with, changed by what the user asks for, with a warning."""
-    if not path.is_file():
-        raise WeightsError(f"checkpoint '{path}' is not a file; give a checkpoint of {method.card.name}")
-    known = read_metadata(path)
-    read_state(method.card, path)  # foreign, unsafe or truncated: better said before anything runs
-    trained = dict(known[1].get("options", {})) if known else {}
-    asked = method.changed()
-    clash = sorted(key for key in asked.keys() & method.card.weight_bound if asked[key] != trained.get(key))
-    if clash:
-        log.warning("%s: the checkpoint was trained with another %s; the record says so", path, ", ".join(clash))
-    options = build_options(method.card, {**trained, **asked}) if given or trained else method.options
-    return replace(method, options=options)
 
 
 def _load_all(request: RunRequest, settings: Sequence[Setting], targets: Sequence[str]) -> dict[str, Dataset]:

@@ -6,16 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, cast
 
 import pandas as pd
 import torch
 
-from zsadbench.checkpoints import file_sha256, write_atomically
+from zsadbench.checkpoints import write_atomically
 from zsadbench.clip import Backbone
 from zsadbench.engine.cells import Setting, ledger, signature, why_not_comparable
 from zsadbench.engine.cost import STAGES, Stopwatch, peak_device_mib, peak_host_mib, reset_peak
 from zsadbench.engine.device import BATCH, choose_device
+from zsadbench.engine.entries import enter, origin, parameters, remove
 from zsadbench.engine.evaluate import ClassResult, Evaluation, limited
 from zsadbench.engine.plan import Job, Plan
 from zsadbench.engine.provenance import now, provenance
@@ -23,7 +24,6 @@ from zsadbench.engine.train import Trained, build_towers, obtain
 from zsadbench.errors import CellError, DataError
 from zsadbench.results import Record, read_images, write_record
 
-T = TypeVar("T")
 RECOVERABLE = (CellError, DataError, OSError, MemoryError, RuntimeError)  # torch says RuntimeError when memory is short
 
 
@@ -182,13 +182,13 @@ class _Runner:
         self.teller.evaluating(self.job, class_name, total)
         try:
             result = evaluation.evaluate(class_name, self.teller.images)
-            _enter(record, class_name, result)
+            enter(record, class_name, result)
             costs = self._cost(record.cost, class_name, len(result.images), watch)
-            record.cost = costs | _parameters(trained, backbone)
-            record.provenance = provenance(self.device, started) | _origin(trained, self.job)
+            record.cost = costs | parameters(trained, backbone)
+            record.provenance = provenance(self.device, started) | origin(trained, self.job)
             self._write(record, class_name, result)
         except RECOVERABLE as failure:
-            _remove(record, class_name)
+            remove(record, class_name)
             self._fail(class_name, failure)
 
     def _evaluation(self, trained: Trained, backbone: Backbone, watch: Stopwatch) -> Evaluation:
@@ -241,47 +241,3 @@ class _Runner:
         text = f"{self.job.setting.name} on {self.job.target.card.name}, seed {self.job.seed}, {where}: {failure}"
         self.results.failures.append(text)
         self.teller.failed(self.job, where, text)
-
-
-def _enter(record: Record, class_name: str, result: ClassResult) -> None:
-    record.classes[class_name] = {name: estimate.value for name, estimate in result.estimates.items()}
-    record.counts[class_name] = result.counts
-    reasons = {name: one.reason for name, one in result.estimates.items() if one.value is None and one.reason}
-    bounds = {
-        name: [one.lower, one.upper]
-        for name, one in result.estimates.items()
-        if one.value is not None and one.lower is not None and one.upper is not None and one.lower != one.upper
-    }
-    record.undefined = _replaced(record.undefined, class_name, reasons)
-    record.bounds = _replaced(record.bounds, class_name, bounds)
-
-
-def _remove(record: Record, class_name: str) -> None:
-    """Take back a class whose record could not be written."""
-    for table in (record.classes, record.counts, record.undefined, record.bounds):
-        table.pop(class_name, None)
-
-
-def _replaced(table: dict[str, T], name: str, entry: T) -> dict[str, T]:
-    """The table with another entry under `name`, or without it where the entry is empty."""
-    kept = {key: value for key, value in table.items() if key != name}
-    return {**kept, name: entry} if entry else kept
-
-
-def _origin(trained: Trained, job: Job) -> dict[str, Any]:
-    path = trained.checkpoint
-    return {
-        "checkpoint": path.name if path else None,
-        "checkpoint_sha256": file_sha256(path) if path else None,
-        "data_layout": job.target.layout,
-        "backbone_sizes": job.setting.spec.config.sizes(),
-        "weights": job.setting.spec.weights.label,
-    }
-
-
-def _parameters(trained: Trained, backbone: Backbone) -> dict[str, int]:
-    network = getattr(trained.method, "network", None)
-    own = list(network.parameters()) if network is not None else []
-    towers = {id(p): p.numel() for tower in (backbone.vision, backbone.text) for p in tower.parameters()}
-    learned = sum(p.numel() for p in own if p.requires_grad)
-    return {"parameters_total": sum(towers.values()) + sum(p.numel() for p in own), "parameters_trained": learned}

@@ -1,0 +1,61 @@
+"""What one class, and the detector that scored it, add to a record."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from zsadbench.checkpoints import file_sha256
+from zsadbench.clip import Backbone
+from zsadbench.engine.evaluate import ClassResult
+from zsadbench.engine.plan import Job
+from zsadbench.engine.train import Trained
+from zsadbench.results import Record
+
+T = TypeVar("T")
+
+
+def enter(record: Record, class_name: str, result: ClassResult) -> None:
+    """Write the numbers of one class into a record, in place of older ones."""
+    record.classes[class_name] = {name: estimate.value for name, estimate in result.estimates.items()}
+    record.counts[class_name] = result.counts
+    reasons = {name: one.reason for name, one in result.estimates.items() if one.value is None and one.reason}
+    bounds = {
+        name: [one.lower, one.upper]
+        for name, one in result.estimates.items()
+        if one.value is not None and one.lower is not None and one.upper is not None and one.lower != one.upper
+    }
+    record.undefined = _replaced(record.undefined, class_name, reasons)
+    record.bounds = _replaced(record.bounds, class_name, bounds)
+
+
+def remove(record: Record, class_name: str) -> None:
+    """Take back a class whose record could not be written."""
+    for table in (record.classes, record.counts, record.undefined, record.bounds):
+        table.pop(class_name, None)
+
+
+def _replaced(table: dict[str, T], name: str, entry: T) -> dict[str, T]:
+    """The table with another entry under `name`, or without it where the entry is empty."""
+    kept = {key: value for key, value in table.items() if key != name}
+    return {**kept, name: entry} if entry else kept
+
+
+def origin(trained: Trained, job: Job) -> dict[str, Any]:
+    """Which checkpoint, weights and copy of the data a record was made with."""
+    path = trained.checkpoint
+    return {
+        "checkpoint": path.name if path else None,
+        "checkpoint_sha256": file_sha256(path) if path else None,
+        "data_layout": job.target.layout,
+        "backbone_sizes": job.setting.spec.config.sizes(),
+        "weights": job.setting.spec.weights.label,
+    }
+
+
+def parameters(trained: Trained, backbone: Backbone) -> dict[str, int]:
+    """Parameters of the towers and the head together, and those of them that are trained."""
+    network = getattr(trained.method, "network", None)
+    own = list(network.parameters()) if network is not None else []
+    towers = {id(p): p.numel() for tower in (backbone.vision, backbone.text) for p in tower.parameters()}
+    learned = sum(p.numel() for p in own if p.requires_grad)
+    return {"parameters_total": sum(towers.values()) + sum(p.numel() for p in own), "parameters_trained": learned}
