@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from zsadbench.checkpoints import file_sha256
-from zsadbench.results import validate
+from zsadbench.cli.common import table
+from zsadbench.cli.tables import table_rows
+from zsadbench.results import Record, validate
 
 
 @pytest.fixture
@@ -36,8 +38,7 @@ def test_it_works_with_only_data_and_weights_set(cli, surroundings, tmp_path):
     assert record["cell"]["synthetic"]
     assert not record["comparable"]
     assert "pipe_fryum" in told.out
-    assert "mean of 12/12" in told.out
-    assert "(12)" in told.out  # the number of classes in a mean
+    assert "mean of 12/12" in told.out  # the number of classes in a mean
     assert record["signature"] in told.out
     assert len(pd.read_parquet(path.with_suffix(".parquet"))) == 24
     assert "training fbclip, seed 0: step 1 of" in told.err
@@ -113,3 +114,19 @@ def test_training_alone_writes_a_checkpoint_that_run_takes(cli, surroundings, tm
     cell = json.loads((tmp_path / record["path"]).read_text())["cell"]
     assert cell["checkpoint_sha256"] == file_sha256(Path(event["path"]))
     assert f"checkpoint:{cell['checkpoint_sha256'][:8]}" in record["signature"]
+
+
+def test_a_mean_over_fewer_classes_says_over_how_many():
+    rows = {"a": 0.25, "b": None, "c": 0.75}
+    record = Record(cell={"method": "m", "seed": 1, "target": {"name": "t"}}, expected=["a", "b", "c"])
+    record.classes = {name: {"pixel_ap": value, "image_ap": 0.5} for name, value in rows.items()}
+    (*_, mean) = table_rows(record, ["pixel_ap", "image_ap", "pixel_auroc"])
+    assert mean == ("m (1)", "mean of 3/3", "50.0 (2)", "50.0", "-")
+
+
+def test_a_narrow_terminal_cuts_no_number(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "20")
+    table("", ["class", *("AUROC" for _ in range(9))], [("a long name of a class", *("100.0" for _ in range(9)))])
+    out = capsys.readouterr().out
+    assert "…" not in out
+    assert out.count("100.0") == 9

@@ -115,8 +115,7 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> N
     for row in listed:
         made.add_row(*row)
     console = Console(file=sys.stdout, highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = 240
+    console.width = max(console.width, console.measure(made, options=console.options.update(width=1000)).maximum)
     console.print(made)
 
 

@@ -30,7 +30,7 @@ def print_results(plan: Plan, results: Results) -> None:
     targets = dict.fromkeys(record.cell["target"]["name"] for _, record in results.records)
     for target in targets:
         records = [(path, record) for path, record in results.records if record.cell["target"]["name"] == target]
-        rows = [row for _, record in records for row in _rows(record, metrics)]
+        rows = [row for _, record in records for row in table_rows(record, metrics)]
         table(target, ["method", "class", *(HEADINGS.get(name, name) for name in metrics)], rows)
         for path, record in records:
             say(f"{record.signature}\n  {path}")
@@ -39,17 +39,20 @@ def print_results(plan: Plan, results: Results) -> None:
         say("")
 
 
-def _rows(record: Record, metrics: list[str]) -> list[tuple[str, ...]]:
+def table_rows(record: Record, metrics: list[str]) -> list[tuple[str, ...]]:
+    """Method, class and percentages; the last row is the mean, unless there is one class only."""
     label = record.cell["method"] + (f" ({record.cell['seed']})" if record.cell["seed"] else "")
     rows = [(label, name, *_cells(record.classes[name], metrics)) for name in record.expected if name in record.classes]
-    means, sizes, _ = record.mean()
     if len(record.expected) == 1 and rows:
         return rows
-    shown = [
-        f"{text} ({sizes.get(name, 0)})" if text != "-" else text
-        for name, text in zip(metrics, _cells(means, metrics), strict=True)
-    ]
-    return [*rows, (label, f"mean of {len(record.classes)}/{len(record.expected)}", *shown)]
+    return [*rows, (label, f"mean of {len(record.classes)}/{len(record.expected)}", *_mean_cells(record, metrics))]
+
+
+def _mean_cells(record: Record, metrics: list[str]) -> list[str]:
+    """The means; where a metric is undefined in some classes, with the number of classes in its mean."""
+    means, sizes, _ = record.mean()
+    counts = [f" ({sizes[name]})" if 0 < sizes.get(name, 0) < len(record.classes) else "" for name in metrics]
+    return [cell if cell == "-" else cell + count for cell, count in zip(_cells(means, metrics), counts, strict=True)]
 
 
 def _cells(row: Row, metrics: list[str]) -> list[str]:
