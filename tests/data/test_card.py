@@ -195,6 +195,11 @@ def test_counts_are_the_published_ones(name, classes, train, test):
     assert all(list(e.counts or e.classes) == list(card.classes) for e in card.expected.values())
 
 
+def test_masks_in_jpeg_are_cut_in_the_middle_all_others_above_zero():
+    middle = {card.name for card in all_cards() if card.positive == ">= 128"}
+    assert middle == {"kvasir", "endo", "tn3k"}
+
+
 def test_numbers_that_nobody_confirmed_are_uncertain():
     uncertain = {(c.name, split) for c in all_cards() for split, e in c.expected.items() if not e.certain}
     assert uncertain == {

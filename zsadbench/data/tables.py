@@ -151,13 +151,19 @@ def _sample(card: Card, layout: TableLayout, row: Row, tree: Tree) -> Sample:
 
 
 def _path(card: Card, layout: TableLayout, row: Row, column: str, tree: Tree) -> str:
-    """The first of the layout's paths that is there, else the first; empty when the row names none."""
+    """The first of the layout's paths that is there, else the first; empty when the row names none.
+
+    Where the table holds whole paths, these may have the set's own folder before them.
+    """
     text = _text(row, column)
     if not text:
         return ""
     values = {"class": _text(row, "class"), "prefix": _text(row, "prefix"), "path": text.zfill(layout.digits)}
-    paths = [_confined(card, fill(path, values), row, tree) for path in layout.paths]
-    return next((path for path in paths if tree.find(path)), paths[0])
+    paths = [_confined(fill(path, values), row, tree) for path in layout.paths]
+    found = next((path for path in paths if tree.find(path)), None)
+    if found is None and layout.paths == ("{path}",):
+        found = _without_folder(card, paths[0], tree)
+    return found or paths[0]
 
 
 def _viewed(layout: TableLayout, image: str) -> tuple[str, str]:
@@ -186,8 +192,8 @@ def _label(layout: TableLayout, row: Row) -> int:
     raise DataError(f"{row.where}: label '{text}' is none of {', '.join((*layout.normal, *layout.anomalous))}")
 
 
-def _confined(card: Card, text: str, row: Row, tree: Tree) -> str:
-    """The path relative to the root; an absolute one inside the root, or one with the set's folder before it, too."""
+def _confined(text: str, row: Row, tree: Tree) -> str:
+    """The path relative to the root, which may be absolute in the table, but must not leave the root."""
     if not text or "\0" in text:
         return ""
     path = posixpath.normpath(text.replace("\\", "/"))
@@ -196,7 +202,7 @@ def _confined(card: Card, text: str, row: Row, tree: Tree) -> str:
             return path.removeprefix(f"{root}/")
     if path.startswith("/") or path.split("/")[0] == "..":
         raise DataError(f"{row.where}: '{text}' leaves the root '{tree.root}'")
-    return path if tree.find(path) else _without_folder(card, path, tree) or path
+    return path
 
 
 def _without_folder(card: Card, path: str, tree: Tree) -> str | None:
