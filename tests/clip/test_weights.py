@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import save_file
 
 from zsadbench.clip import build, resolve, weights
-from zsadbench.clip.resolve import state_of
+from zsadbench.clip.config import find_config
+from zsadbench.clip.resolve import state_of, trained_with_quick_gelu
 from zsadbench.errors import UsageError, WeightsError
 
 
@@ -193,3 +194,18 @@ def test_a_tag_that_was_trained_with_quick_gelu_says_so(no_network, monkeypatch,
     (tmp_path / "found.bin").write_bytes(b"weights")
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_, **__: str(tmp_path / "found.bin"))
     assert resolve("ViT-B-32", "metaclip_400m", offline=True).config.quick_gelu
+
+
+@pytest.mark.parametrize(
+    ("name", "openai", "quick", "said"),
+    [
+        ("ViT-L-14-336", False, True, False),  # nobody else published any
+        ("ViT-L-14", True, True, False),
+        ("ViT-L-14", False, False, True),
+        ("ViT-L-14-quickgelu", False, True, False),
+        ("ViT-H-14", False, False, False),
+    ],
+)
+def test_the_activation_of_a_file_is_right_or_said_aloud(name, openai, quick, said, caplog):
+    assert trained_with_quick_gelu(find_config(name), openai=openai) is quick
+    assert bool(caplog.records) is said

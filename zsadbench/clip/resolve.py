@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -10,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 from zsadbench.checkpoints import read_archive
 from zsadbench.clip.config import BackboneConfig, find_config, infer_config, is_shipped
 from zsadbench.clip.taps import REFERENCE_DEPTH
-from zsadbench.clip.weights import Weights, locate_weights
+from zsadbench.clip.weights import OPENAI_FILES, Weights, locate_weights
 from zsadbench.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+log = logging.getLogger(__name__)
+
 DEFAULT_BACKBONE = "ViT-L-14-336"
+OPENAI_ALONE = frozenset({"ViT-L-14-336"})
 BOOKKEEPING = frozenset({"input_resolution", "context_length", "vocab_size"})
 
 
@@ -83,8 +87,24 @@ def _with_file(config: BackboneConfig, found: Weights, *, named: bool) -> Backbo
             differing = _difference(config, inferred)
             raise WeightsError(f"weights {found.path} do not fit backbone '{config.name}': they have {differing}")
         config = inferred
-    quick = config.quick_gelu or is_openai(raw) or not named
+    quick = trained_with_quick_gelu(config, openai=is_openai(raw) or not named)
     return BackboneSpec(replace(config, quick_gelu=quick), found)
+
+
+def trained_with_quick_gelu(config: BackboneConfig, *, openai: bool) -> bool:
+    """What runs in the MLPs of weights from a file: QuickGELU for OpenAI's, else what the architecture's name says.
+
+    Only OpenAI published weights for ViT-L-14-336, whatever format they come in. Where others did as well and
+    the file does not say whose it is, the choice is said aloud.
+    """
+    if config.quick_gelu or openai or config.name in OPENAI_ALONE:
+        return True
+    if config.name in OPENAI_FILES:
+        log.warning(
+            "the weights do not say whose they are: '%s' means exact GELU, '%s-quickgelu' is what OpenAI trained with",
+            *(config.name, config.name),
+        )
+    return False
 
 
 def _same_sizes(stated: BackboneConfig, inferred: BackboneConfig) -> bool:
