@@ -286,9 +286,6 @@ def test_a_missing_image_and_a_missing_mask_are_told(copy, name):
 def test_a_miniature_without_its_record_is_an_incomplete_copy(copy, name):
     root = copy(name)
     (root / SYNTH).unlink()
-    if name in {"br35h", "dtd"}:  # whose numbers nobody has confirmed
-        assert any("known" in note or " of " in note for note in load_dataset(name, [root.parent]).notes)
-        return
     with pytest.raises(DataError, match=rf"{name}: incomplete: "):
         load_dataset(name, [root.parent])
     found = load_dataset(name, [root.parent], allow_partial=True)

@@ -161,6 +161,12 @@ def test_even_an_uncertain_count_wants_something_of_each_label():
     assert judge(samples(2, 0), uncertain, ["test"]) == (["colon: 0 of 3 anomalous"], [])
 
 
+def test_a_copy_with_less_than_half_of_an_uncertain_count_is_short():
+    uncertain = {"test": Expected({"brain": (10, 10)}, certain=False)}
+    assert judge(samples(5, 9, "brain"), uncertain, ["test"]).missing == []
+    assert judge(samples(4, 10, "brain"), uncertain, ["test"]) == (["brain: 4 of 10 normal"], [])
+
+
 def test_a_total_names_the_classes_without_images_and_counts_all_images():
     total = {"test": Expected(total=(2, 2), certain=False, classes=("colon", "skin"), images=4)}
     assert judge(samples(1, 1), total, ["test"]) == (

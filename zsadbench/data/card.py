@@ -95,7 +95,7 @@ ANOMALYCLIP = TableLayout(  # AnomalyCLIP's arrangement, which every benchmark m
 class Expected:
     """How many images one split should have: per class, or in total for `classes` where no more is known.
 
-    An uncertain number makes a difference worth a note, not an error, unless there is nothing at all. `images`
+    An uncertain number makes a difference worth a note, not an error, unless less than half is there. `images`
     is a certain number of images in all, whatever their labels.
     """
 

@@ -15,6 +15,7 @@ from zsadbench.errors import DataError
 SYNTH = "zsadbench-synth.json"
 SPLITS = frozenset({"train", "test", "val", "trainval"})
 KINDS = ("normal", "anomalous")
+CREDIBLE = 0.5  # of an uncertain count: with fewer images than that, the copy is short, not the count wrong
 
 Have = Mapping[tuple[str, str, int], int]  # (split, class, label) → images
 
@@ -51,9 +52,9 @@ def _judge_split(have: Have, expected: Expected, split: str, verdict: Verdict, b
         found = _pair(have, split, classes)
         fewer = [f"{n} of {m} {kind}" for n, m, kind in zip(found, pair, KINDS, strict=True) if n < m]
         more = [f"{n} {kind} where {m} are known" for n, m, kind in zip(found, pair, KINDS, strict=True) if n > m]
-        none = any(n == 0 < m for n, m in zip(found, pair, strict=True))
+        far = any(n < CREDIBLE * m for n, m in zip(found, pair, strict=True))
         if fewer:
-            missing = expected.certain or none
+            missing = expected.certain or far
             (verdict.missing if missing else verdict.notes).append(f"{before}{name}: {', '.join(fewer)}")
         if more:
             verdict.notes.append(f"{before}{name}: {', '.join(more)}")
