@@ -8,14 +8,16 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zsadbench.api import LoadedMethod, load_dataset, load_method, run
+    from zsadbench.api import load_dataset, load_method, run
+    from zsadbench.engine.predict import LoadedMethod
     from zsadbench.errors import CellError, DataError, UsageError, WeightsError, ZsadError
     from zsadbench.results import read_results
 
 __version__ = version("zsadbench")
 
 _HOMES = {
-    "zsadbench.api": ("LoadedMethod", "load_dataset", "load_method", "run"),
+    "zsadbench.api": ("load_dataset", "load_method", "run"),
+    "zsadbench.engine.predict": ("LoadedMethod",),
     "zsadbench.errors": ("CellError", "DataError", "UsageError", "WeightsError", "ZsadError"),
     "zsadbench.results": ("read_results",),
 }

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zsadbench import registry
-from zsadbench.clip import Backbone, resolve
-from zsadbench.engine.cells import Setting
+from zsadbench.clip import resolve
 from zsadbench.engine.device import choose_device
 from zsadbench.engine.options import configure
 from zsadbench.engine.plan import make_plan
+from zsadbench.engine.predict import LoadedMethod
 from zsadbench.engine.request import RunRequest
 from zsadbench.engine.runner import Reporter, Results, run_plan
 from zsadbench.engine.settings import load_setting
 from zsadbench.engine.train import build_towers, load_checkpoint, make_method
 from zsadbench.errors import UsageError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from PIL.Image import Image
-
-    from zsadbench.types import Method, Scores
 
 
 def run(
@@ -69,34 +63,6 @@ def _settled(name: str, value: Any) -> Any:
         items: Iterable[Any] = [value] if isinstance(value, str | int | Path) else value
         return tuple(Path(item) if name in PATHS else item for item in items)
     return Path(value) if name in PATHS and value is not None else value
-
-
-class LoadedMethod:
-    """A detector with its backbone, for one's own images."""
-
-    def __init__(self, setting: Setting, backbone: Backbone, method: Method) -> None:
-        self.setting, self.backbone, self.method = setting, backbone, method
-
-    def predict(
-        self,
-        images: Sequence[str | Path | Image | NDArray[Any]] | NDArray[Any] | str | Path | Image,
-        class_name: str = "object",
-    ) -> Scores:
-        """Score images: paths, PIL images or uint8 arrays (height, width, 3).
-
-        Args:
-            images: any number of them, or a single one; each is scored on its own.
-            class_name: the word that goes into the prompts of methods that use one.
-
-        Returns:
-            `image` (n,) and `pixel` (n, size, size), enlarged and smoothed as protocol `strict` does, float32.
-
-        Raises:
-            DataError: an image cannot be read, or an array is none.
-        """
-        from zsadbench.engine.predict import predict
-
-        return predict(self.setting, self.backbone, self.method, images, class_name)
 
 
 def load_method(

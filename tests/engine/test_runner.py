@@ -10,8 +10,11 @@ import torch
 
 from zsadbench import metrics
 from zsadbench.data import load_dataset, read_mask, resize_mask_nearest
+from zsadbench.engine import runner
+from zsadbench.engine.evaluate import Evaluation
 from zsadbench.engine.plan import make_plan
 from zsadbench.engine.runner import run_plan
+from zsadbench.errors import CellError
 from zsadbench.results import read_results, validate
 
 UNTRAINED = {"aux": "none", "epochs": None}
@@ -252,3 +255,42 @@ def test_records_are_as_readable_as_any_file(run, tmp_path):
     ((path, _),) = run(methods=("clip",)).records
     (tmp_path / "plain").write_text("")
     assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_class_that_fails_anew_keeps_what_it_had(run, mini, monkeypatch):
+    """Another metric asks for every class again; one now fails, and loses nothing that it had."""
+    asked = {"targets": ("mvtec",), "classes": ("bottle", "grid"), **UNTRAINED}
+    path, before = run(**asked).records[0]
+    evaluated = Evaluation.evaluate
+
+    def failing(self, class_name, *rest):
+        if class_name == "bottle":
+            raise CellError("a map of bottle holds NaN")
+        return evaluated(self, class_name, *rest)
+
+    monkeypatch.setattr(Evaluation, "evaluate", failing)
+    results = run(**asked, metrics=("pixel_aupro@0.05",))
+    assert results.failed == 1
+    after = json.loads(path.read_text())
+    assert after["classes"]["bottle"] == before.classes["bottle"]
+    assert "pixel_aupro@0.05" in after["classes"]["grid"]
+    assert set(pd.read_parquet(path.with_suffix(".parquet"))["class"]) == {"bottle", "grid"}
+
+
+def test_a_record_that_could_not_be_written_leaves_the_older_one(run, monkeypatch):
+    asked = {"targets": ("mvtec",), "classes": ("bottle", "grid"), **UNTRAINED}
+    path, before = run(**asked).records[0]
+    written = runner.write_record
+    calls = []
+
+    def once_full(*arguments):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise OSError(28, "No space left on device")
+        written(*arguments)
+
+    monkeypatch.setattr(runner, "write_record", once_full)
+    assert run(**asked, metrics=("pixel_aupro@0.05",)).failed == 1
+    after = json.loads(path.read_text())["classes"]
+    assert after["bottle"] == before.classes["bottle"]
+    assert "pixel_aupro@0.05" in after["grid"]

@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zsadbench.cli import options as flags
-from zsadbench.cli.common import (
-    say_json,
-    start_log_file,
-    start_logging,
-    table,
-)
+from zsadbench.cli.common import say_json, start_log_file, start_logging, table
 from zsadbench.cli.requests import request_of
 from zsadbench.errors import UsageError
 

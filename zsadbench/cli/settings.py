@@ -1,6 +1,6 @@
 """The settings file: `./zsadbench.toml`, whose values stand below flags and environment.
 
-Every flag is also an environment variable, `ZSADBENCH_` and its name; a repeatable one takes a comma list.
+The variables of repeatable flags, `ZSADBENCH_` and the flag's name, are read here too; they take comma lists.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -69,6 +70,14 @@ def _arithmetic(device: str, precision: torch.dtype) -> AbstractContextManager[A
     return torch.autocast(device, dtype=precision)
 
 
+@cache
+def _tokenizer() -> Any:
+    """CLIP's vocabulary and merges, read once."""
+    from open_clip.tokenizer import SimpleTokenizer
+
+    return SimpleTokenizer()
+
+
 class TextTower(nn.Module):
     """CLIP's text transformer, entered by embeddings and left with every token's state."""
 
@@ -85,9 +94,7 @@ class TextTower(nn.Module):
 
     def tokenize(self, sentences: Sequence[str]) -> Tensor:
         """CLIP's byte-pair encoding: int64 (sentences, context), zero padded; 49407 ends a sentence."""
-        from open_clip.tokenizer import SimpleTokenizer
-
-        ids: Tensor = SimpleTokenizer()(list(sentences), self.context_length)
+        ids: Tensor = _tokenizer()(list(sentences), self.context_length)
         return ids.to(self.positional_embedding.device)
 
     def embed(self, ids: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from zsadbench.checkpoints import file_sha256
@@ -14,24 +15,22 @@ from zsadbench.results import Record
 T = TypeVar("T")
 
 
-def enter(record: Record, class_name: str, result: ClassResult) -> None:
-    """Write the numbers of one class into a record, in place of older ones."""
-    record.classes[class_name] = {name: estimate.value for name, estimate in result.estimates.items()}
-    record.counts[class_name] = result.counts
+def enter(record: Record, class_name: str, result: ClassResult) -> Record:
+    """The record with the numbers of one class, in place of older ones; the one that was given stays as it is."""
+    values = {name: estimate.value for name, estimate in result.estimates.items()}
     reasons = {name: one.reason for name, one in result.estimates.items() if one.value is None and one.reason}
     bounds = {
         name: [one.lower, one.upper]
         for name, one in result.estimates.items()
         if one.value is not None and one.lower is not None and one.upper is not None and one.lower != one.upper
     }
-    record.undefined = _replaced(record.undefined, class_name, reasons)
-    record.bounds = _replaced(record.bounds, class_name, bounds)
-
-
-def remove(record: Record, class_name: str) -> None:
-    """Take back a class whose record could not be written."""
-    for table in (record.classes, record.counts, record.undefined, record.bounds):
-        table.pop(class_name, None)
+    return replace(
+        record,
+        classes={**record.classes, class_name: values},
+        counts={**record.counts, class_name: result.counts},
+        undefined=_replaced(record.undefined, class_name, reasons),
+        bounds=_replaced(record.bounds, class_name, bounds),
+    )
 
 
 def _replaced(table: dict[str, T], name: str, entry: T) -> dict[str, T]:

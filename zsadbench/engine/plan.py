@@ -80,7 +80,13 @@ def make_plan(request: RunRequest) -> Plan:
     settings = [load_setting(request, method, spec, protocol) for method in configured]
     data = _load_all(request, settings, targets)
     wanted = frozenset(str(name) for name in metrics)
-    jobs = [job for setting in settings for target in targets for job in _jobs(request, setting, target, data, wanted)]
+    chosen = {target: _selected(request, data[target]) for target in targets}
+    jobs = [
+        job
+        for setting in settings
+        for target, selected in chosen.items()
+        for job in _jobs(request, setting, (data[target], selected), data.get(aux_for(target, request.aux)), wanted)
+    ]
     return Plan(tuple(jobs), metrics, request)
 
 
@@ -129,21 +135,20 @@ def _load_all(request: RunRequest, settings: Sequence[Setting], targets: Sequenc
 def _jobs(
     request: RunRequest,
     setting: Setting,
-    target: str,
-    data: dict[str, Dataset],
+    chosen: tuple[Dataset, tuple[str, ...]],
+    aux: Dataset | None,
     wanted: frozenset[str],
 ) -> list[Job]:
-    """One job a seed; `wanted` are the metrics that every class of a record shall hold."""
-    aux_name = aux_for(target, request.aux)
-    aux = data.get(aux_name) if setting.trains and aux_name != NO_AUX else None
+    """One job a seed on a target's chosen classes; `wanted` are the metrics that every class shall hold."""
+    (target, selected), learned = chosen, aux if setting.trains else None
     jobs = []
     for seed in _seeds(request, setting):
-        cell = cell_of(setting, aux, data[target], seed)
+        cell = cell_of(setting, learned, target, seed)
         path = record_path(request.out, cell)
         record, fault = _finished(request, path)
-        selected = _selected(request, data[target])
-        todo = tuple(name for name in selected if not fault and _is_missing(request, record, name, wanted))
-        jobs.append(Job(setting, data[target], aux, seed, cell, path, selected, record, todo, fault))
+        done = set(selected) if fault else _done(request, record, path, wanted)
+        todo = tuple(name for name in selected if name not in done)
+        jobs.append(Job(setting, target, learned, seed, cell, path, selected, record, todo, fault))
     return jobs
 
 
@@ -174,20 +179,20 @@ def _finished(request: RunRequest, path: Path) -> tuple[Record | None, str]:
         return None, f"{failure}; move it away, or pass --overwrite always to replace it"
 
 
-def _is_missing(request: RunRequest, record: Record | None, class_name: str, wanted: frozenset[str]) -> bool:
-    """Whether a class is not yet in the record with every metric and, if asked for, with its maps."""
+def _done(request: RunRequest, record: Record | None, path: Path, wanted: frozenset[str]) -> set[str]:
+    """The classes of a record that need nothing more: every metric and, if asked for, every map is there."""
     if record is None:
-        return True
+        return set()
     if request.overwrite == "never":
-        return False
-    no_maps = request.save_maps and not _has_maps(record_path(request.out, record.cell), class_name)
-    return no_maps or not wanted <= record.classes.get(class_name, {}).keys()
+        return set(record.expected)
+    measured = {name for name, row in record.classes.items() if wanted <= row.keys()}
+    return measured & _mapped(path) if request.save_maps else measured
 
 
-def _has_maps(path: Path, class_name: str) -> bool:
-    """Whether every image of a class that the record at `path` counts has its map beside it."""
+def _mapped(path: Path) -> set[str]:
+    """The classes of which every image that the record at `path` counts has its map beside it."""
     images = read_images(path)
     if images is None:
-        return False
-    of_class = images.loc[images["class"] == class_name, "path"]
-    return all(map_path(path.with_suffix(".maps"), relative).is_file() for relative in of_class)
+        return set()
+    there = images["path"].map(lambda relative: map_path(path.with_suffix(".maps"), relative).is_file())
+    return set(images["class"]) - set(images.loc[~there, "class"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,33 +16,49 @@ from zsadbench.errors import DataError
 from zsadbench.types import Method, Scores, Tokens
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
     from zsadbench.engine.cells import Setting
 
 
-def predict(setting: Setting, backbone: Backbone, method: Method, images: Any, class_name: str) -> Scores:
-    """Score each image on its own; maps are enlarged to the input size and smoothed as published."""
-    found = [score_one(setting, backbone, method, one, class_name) for one in _several(images)]
-    if not found:
-        raise DataError("no image given; pass at least one")
-    return Scores(torch.cat([one.image for one in found]), torch.cat([one.pixel for one in found]))
+class LoadedMethod:
+    """A detector with its backbone, for one's own images."""
 
+    def __init__(self, setting: Setting, backbone: Backbone, method: Method) -> None:
+        self.setting, self.backbone, self.method = setting, backbone, method
 
-def score_one(setting: Setting, backbone: Backbone, method: Method, image: Any, class_name: str) -> Scores:
-    """One path, PIL image or uint8 array: score (1,) and map (1, size, size), float32 on the host.
+    def predict(
+        self,
+        images: Sequence[str | Path | Image | NDArray[Any]] | NDArray[Any] | str | Path | Image,
+        class_name: str = "object",
+    ) -> Scores:
+        """Score images: paths, PIL images or uint8 arrays (height, width, 3).
 
-    Raises:
-        DataError: it cannot be read.
-    """
-    taps = setting.method.card.taps(setting.method.options)
-    pixels = prepare(_opened(image), setting.image_size, setting.protocol.preprocessing)
-    with torch.inference_mode():
-        tokens: Tokens = backbone.vision(torch.from_numpy(pixels).unsqueeze(0).to(backbone.device), taps)
-        found = method.score(tokens, [class_name])
-    size = (setting.image_size, setting.image_size)
-    full = smooth(enlarge(found.pixel, size), setting.method.card.smoothing)
-    return Scores(found.image.float().cpu(), torch.from_numpy(full))
+        Args:
+            images: any number of them, or a single one; each is scored on its own.
+            class_name: the word that goes into the prompts of methods that use one.
+
+        Returns:
+            `image` (n,) and `pixel` (n, size, size), enlarged and smoothed as protocol `strict` does, float32.
+
+        Raises:
+            DataError: an image cannot be read, or an array is none.
+        """
+        found = [self._score(one, class_name) for one in _several(images)]
+        if not found:
+            raise DataError("no image given; pass at least one")
+        return Scores(torch.cat([one.image for one in found]), torch.cat([one.pixel for one in found]))
+
+    def _score(self, image: Any, class_name: str) -> Scores:
+        card, size = self.setting.method.card, self.setting.image_size
+        pixels = prepare(_opened(image), size, self.setting.protocol.preprocessing)
+        batch = torch.from_numpy(pixels).unsqueeze(0).to(self.backbone.device)
+        with torch.inference_mode():
+            tokens: Tokens = self.backbone.vision(batch, card.taps(self.setting.method.options))
+            found = self.method.score(tokens, [class_name])
+        full = smooth(enlarge(found.pixel, (size, size)), card.smoothing)
+        return Scores(found.image.float().cpu(), torch.from_numpy(full))
 
 
 def _several(images: Any) -> Iterable[Any]:

@@ -23,7 +23,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def provenance(device: torch.device, started: str) -> dict[str, Any]:
+def provenance(device: torch.device) -> dict[str, Any]:
     """Everything that can explain a difference but must not decide an identity."""
     import torch
 
@@ -34,7 +34,6 @@ def provenance(device: torch.device, started: str) -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES},
         "device": device_name(device),
         "threads": torch.get_num_threads(),
-        "started": started,
         "finished": now(),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }

@@ -16,7 +16,7 @@ from zsadbench.clip import Backbone
 from zsadbench.engine.cells import Setting, ledger, signature, why_not_comparable
 from zsadbench.engine.cost import STAGES, Stopwatch, peak_device_mib, peak_host_mib, reset_peak
 from zsadbench.engine.device import BATCH, choose_device
-from zsadbench.engine.entries import enter, origin, parameters, remove
+from zsadbench.engine.entries import enter, origin, parameters
 from zsadbench.engine.evaluate import ClassResult, Evaluation, limited
 from zsadbench.engine.plan import Job, Plan
 from zsadbench.engine.provenance import now, provenance
@@ -123,26 +123,27 @@ class _Runner:
     teller: Reporter
     results: Results
     train_seconds: float = 0.0
-    images: pd.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        self.record = self.job.record or self._new_record()
+        self.images = read_images(self.job.path) if self.job.record is not None else None
 
     def run(self, towers: dict[tuple[Any, ...], Backbone]) -> None:
         started, failures = now(), len(self.results.failures)
-        self.images = read_images(self.job.path) if self.job.record is not None else None
         backbone = _backbone(self.job.setting, self.device, towers)
         try:
             trained = self._trained(backbone)
         except RECOVERABLE as failure:
             self._fail("training", failure)
-            trained = None
-        record = self.job.record or self._new_record()
-        if trained is not None:
+        else:
             reset_peak(self.device)
+            whence = origin(trained, self.job)
             for class_name in self.job.todo:
-                self._class(class_name, record, trained, backbone, started)
+                self._class(class_name, trained, backbone, {"started": started, **whence})
                 self.teller.evaluated(self.job, class_name)
-        if record.classes:
-            self.results.records.append((self.job.path, record))
-            self.teller.record(self.job, record)
+        if self.record.classes:
+            self.results.records.append((self.job.path, self.record))
+            self.teller.record(self.job, self.record)
         if len(self.results.failures) > failures:
             self.results.failed += 1
         else:
@@ -175,20 +176,20 @@ class _Runner:
             signature=signature(cell, self.job.setting.spec.weights.label),
         )
 
-    def _class(self, class_name: str, record: Record, trained: Trained, backbone: Backbone, started: str) -> None:
+    def _class(self, class_name: str, trained: Trained, backbone: Backbone, whence: dict[str, Any]) -> None:
+        """Evaluate one class and write the record with it; what fails leaves the record as it was."""
         watch = Stopwatch(self.device)
         evaluation = self._evaluation(trained, backbone, watch)
         total = len(limited(self.job.target.manifest, class_name, self.job.setting.limit))
         self.teller.evaluating(self.job, class_name, total)
         try:
             result = evaluation.evaluate(class_name, self.teller.images)
-            enter(record, class_name, result)
+            record = enter(self.record, class_name, result)
             costs = self._cost(record.cost, class_name, len(result.images), watch)
             record.cost = costs | parameters(trained, backbone)
-            record.provenance = provenance(self.device, started) | origin(trained, self.job)
+            record.provenance = provenance(self.device) | whence
             self._write(record, class_name, result)
         except RECOVERABLE as failure:
-            remove(record, class_name)
             self._fail(class_name, failure)
 
     def _evaluation(self, trained: Trained, backbone: Backbone, watch: Stopwatch) -> Evaluation:
@@ -206,14 +207,15 @@ class _Runner:
         )
 
     def _write(self, record: Record, class_name: str, result: ClassResult) -> None:
-        """Write the record with its images; those of this class replace older ones."""
+        """Write the record with its images, those of this class in place of older ones; then it is the record."""
         path, new = self.job.path, pd.DataFrame(result.images)
         old = self.images
-        self.images = new if old is None else pd.concat([old[old["class"] != class_name], new], ignore_index=True)
+        images = new if old is None else pd.concat([old[old["class"] != class_name], new], ignore_index=True)
         if self.plan.request.save_maps:
-            scores = self.images[["path", "score"]].to_csv(index=False)
+            scores = images[["path", "score"]].to_csv(index=False)
             write_atomically(path.with_suffix(".maps") / "scores.csv", scores.encode())
-        write_record(path, record, self.images)
+        write_record(path, record, images)
+        self.record, self.images = record, images
 
     def _cost(self, before: dict[str, Any], class_name: str, count: int, watch: Stopwatch) -> dict[str, Any]:
         """Seconds by stage and class summed over the classes of this record, and the peaks so far."""

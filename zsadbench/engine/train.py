@@ -32,13 +32,12 @@ OPTIMISERS: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adam
 
 @dataclass(frozen=True)
 class Trained:
-    """A detector ready to score, where its parameters came from, and what training took."""
+    """A detector ready to score, where its parameters came from, and its losses if it was trained just now."""
 
     method: Method
     checkpoint: Path | None
     first_loss: float | None = None
     last_loss: float | None = None
-    seconds: float = 0.0
 
 
 def build_towers(setting: Setting, device: torch.device) -> Backbone:

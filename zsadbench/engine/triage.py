@@ -9,27 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zsadbench.checkpoints import write_atomically
-from zsadbench.clip import Backbone
 from zsadbench.data import read_image
 from zsadbench.data.card import IMAGE_EXTENSIONS
-from zsadbench.engine.cells import Setting
 from zsadbench.engine.device import choose_device
 from zsadbench.engine.pictures import overlay, write_png
 from zsadbench.engine.plan import make_detector_plan
-from zsadbench.engine.predict import score_one
+from zsadbench.engine.predict import LoadedMethod
 from zsadbench.engine.request import RunRequest
 from zsadbench.engine.train import build_towers, obtain
 from zsadbench.errors import DataError
-from zsadbench.types import Method
-
-
-@dataclass(frozen=True)
-class Detector:
-    """A method with its towers, trained or loaded as a run would."""
-
-    setting: Setting
-    backbone: Backbone
-    method: Method
 
 
 @dataclass(frozen=True)
@@ -43,7 +31,7 @@ class Finding:
     failure: str = ""
 
 
-def make_detector(request: RunRequest) -> Detector:
+def make_detector(request: RunRequest) -> LoadedMethod:
     """The only method of a request, from its checkpoint, from the cache, or trained on the auxiliary set.
 
     Raises:
@@ -52,7 +40,7 @@ def make_detector(request: RunRequest) -> Detector:
     setting, aux = make_detector_plan(request)
     towers = build_towers(setting, choose_device(request.device))
     seed = next(iter(request.seeds), 0)
-    return Detector(setting, towers, obtain(setting, towers, aux, seed, workers=request.workers).method)
+    return LoadedMethod(setting, towers, obtain(setting, towers, aux, seed, workers=request.workers).method)
 
 
 def images_in(paths: Sequence[Path]) -> list[Path]:
@@ -70,14 +58,14 @@ def images_in(paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def inspect(detector: Detector, images: Iterable[Path], class_name: str, out: Path) -> Iterator[Finding]:
+def inspect(detector: LoadedMethod, images: Iterable[Path], class_name: str, out: Path) -> Iterator[Finding]:
     """Score the images one after another and write each heat map below `out`; an unreadable one is reported."""
     low, high = detector.setting.method.card.map_range
     taken: set[str] = set()
     for image in images:
         try:
             picture = read_image(image)
-            scores = score_one(detector.setting, detector.backbone, detector.method, picture, class_name)
+            scores = detector.predict(picture, class_name)
         except DataError as failure:
             yield Finding(image, failure=str(failure))
             continue

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity, normalize, pad
+from torch.nn.functional import cosine_similarity, pad
 
 CUE_WEIGHTS = (0.30, 0.30, 0.30, 0.10)  # local saliency, distance to the mean, unlike CLS, change between taps
 
@@ -64,8 +64,3 @@ def _local_saliency(patches: Tensor) -> Tensor:
     padded = pad(patches, (0, 0, 1, 1))
     distance: Tensor = (patches - (padded[:, :-2] + patches + padded[:, 2:]) / 3).norm(dim=-1)
     return distance
-
-
-def unit(tokens: Tensor) -> Tensor:
-    """Rows of length one, as `normalize` makes them."""
-    return normalize(tokens, dim=-1)

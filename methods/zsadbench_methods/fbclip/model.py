@@ -105,8 +105,7 @@ class FBCLIP:
 
     def _views(self, tokens: Tokens) -> Iterator[Group]:
         """Every view of every tapped layer, by layer, then view; raw tokens, no gradient."""
-        with torch.no_grad():
-            foregrounds = self._foregrounds(tokens)
+        foregrounds = self._foregrounds(tokens)
         for number, (layer, foreground) in enumerate(zip(tokens.layers, foregrounds, strict=True)):
             for view in self.options.views:
                 with torch.no_grad():

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, pad
+from torch.nn.functional import avg_pool2d, normalize, pad
 
-from zsadbench_methods.fbclip.foreground import Foreground, unit
+from zsadbench_methods.fbclip.foreground import Foreground
 
 WINDOW = 5
 RESIDUAL = 0.4
@@ -68,7 +68,7 @@ def spatial(tokens: Tensor, foreground: Foreground) -> Tensor:
     """
     batch, patches, width = tokens[:, 1:].shape
     grid = round(patches**0.5)
-    direction = unit(tokens[:, 0]).view(batch, 1, 1, width)
+    direction = normalize(tokens[:, 0], dim=-1).view(batch, 1, 1, width)
     field = pad(
         tokens[:, 1:].reshape(batch, grid, grid, width), (0, 0, 2, 2, 2, 2)
     )  # (batch, grid + 4, grid + 4, width)
@@ -86,7 +86,7 @@ def spatial(tokens: Tensor, foreground: Foreground) -> Tensor:
 def _window_logits(field: Tensor, soft: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
     """The background logits `u` and the foreground logits `v`, each (batch, grid, grid, 25)."""
     background = (1 - soft) * (field * direction).sum(dim=-1)
-    unlike = 1 - (unit(field) * direction).sum(dim=-1)
+    unlike = 1 - (normalize(field, dim=-1) * direction).sum(dim=-1)
     masked = field * soft.unsqueeze(-1)
     mean = avg_pool2d(masked.permute(0, 3, 1, 2), WINDOW, stride=1).permute(0, 2, 3, 1)  # (batch, grid, grid, width)
     spread = torch.stack([(shifted - mean).norm(dim=-1) for shifted in _shifts(masked)], dim=-1)
