@@ -167,3 +167,17 @@ def test_the_path_is_the_key(record_of):
     record = record_of(**UNTRAINED)
     assert identity(record["cell"]) == record["identity"]
     assert json.loads(json.dumps(record["cell"])) == record["cell"]
+
+
+@pytest.mark.parametrize("tower", ["vision", "text"])
+def test_heads_which_weights_do_not_tell_are_in_the_identity(
+    run, backbone_file, tiny_state, write_weights, tmp_path, tower
+):
+    path = write_weights(tiny_state, tmp_path, "safetensors")
+    made = [
+        run(**UNTRAINED, backbone=str(backbone_file(**{tower: {"heads": heads}})), weights=str(path), image_size=28)
+        for heads in (1, 2)
+    ]
+    (first,), (second,) = (results.records for results in made)
+    assert first[0] != second[0]
+    assert first[1].cell["weights_sha256"] == second[1].cell["weights_sha256"]

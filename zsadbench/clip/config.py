@@ -104,7 +104,7 @@ def _from_file(path: Path) -> BackboneConfig:
     try:
         raw = json.loads(path.read_text())
         vision, text = VisionConfig(**raw["vision"]), TextConfig(**raw["text"])
-        return BackboneConfig(_size_name(vision), raw["embed_dim"], raw["quick_gelu"], vision, text)
+        return BackboneConfig(_size_name(vision, text), raw["embed_dim"], raw["quick_gelu"], vision, text)
     except (ValueError, TypeError, KeyError) as failure:
         raise UsageError(f"{path} is no backbone file: {type(failure).__name__}: {failure}") from failure
 
@@ -127,11 +127,14 @@ def infer_config(state: Mapping[str, Tensor], source: str) -> BackboneConfig:
         raise WeightsError(
             f"{source} holds no CLIP with an image and a text transformer: {failure} is missing"
         ) from failure
-    return BackboneConfig(_size_name(vision), joint, quick_gelu=True, vision=vision, text=text)
+    return BackboneConfig(_size_name(vision, text), joint, quick_gelu=True, vision=vision, text=text)
 
 
-def _size_name(vision: VisionConfig) -> str:
-    return f"ViT-{vision.width}x{vision.layers}-{vision.patch_size}-{vision.image_size}"
+def _size_name(vision: VisionConfig, text: TextConfig) -> str:
+    """A name that tells apart what weights cannot: heads are named where they are not 64 wide, as OpenAI's are."""
+    name = f"ViT-{vision.width}x{vision.layers}-{vision.patch_size}-{vision.image_size}"
+    sizes = (("h", vision.heads, vision.width), ("t", text.heads, text.width))
+    return name + "".join(f"-{mark}{heads}" for mark, heads, width in sizes if width != 64 * heads)
 
 
 def _depth(state: Mapping[str, Tensor], tower: str) -> int:

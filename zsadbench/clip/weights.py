@@ -89,7 +89,7 @@ def _by_tag(tag: str, backbone: str, *, offline: bool) -> Weights:
     if tag == "openai" and backbone in OPENAI_FILES:
         there = next((place for place in _places(backbone) if place.is_file()), None)
         if there is not None:
-            return Weights("tag", tag, file_sha256(there), there, quick_gelu=True)
+            return Weights("tag", tag, _verified(there, OPENAI_FILES[backbone][0]), there, quick_gelu=True)
     if tag == "openai" and offline:
         raise WeightsError(_how_to_get(tag, backbone, NO_DOWNLOAD))
     from zsadbench.clip.download import find_published, is_quick_gelu
@@ -98,6 +98,17 @@ def _by_tag(tag: str, backbone: str, *, offline: bool) -> Weights:
     if isinstance(found, str):
         raise WeightsError(_how_to_get(tag, backbone, found))
     return Weights("tag", tag, file_sha256(found), found, quick_gelu=is_quick_gelu(backbone, tag))
+
+
+def _verified(path: Path, published: str) -> str:
+    """The SHA-256 of a file that shall be the published one."""
+    found = file_sha256(path)
+    if found != published:
+        raise WeightsError(
+            f"{path} is not what OpenAI published: its SHA-256 is {found[:12]}…, not {published[:12]}…; "
+            "remove it to have it downloaded anew, or pass --weights PATH to use it as what it is"
+        )
+    return found
 
 
 def _how_to_get(tag: str, backbone: str, why: str) -> str:
