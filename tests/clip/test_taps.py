@@ -2,8 +2,9 @@
 
 import pytest
 
-from zsadbench.clip import map_taps
+from zsadbench.clip import map_taps, place_taps
 from zsadbench.errors import UsageError
+from zsadbench.types import Taps
 
 PAPER = (1, 6, 12, 18, 24)
 
@@ -35,3 +36,20 @@ def test_blocks_outside_the_tower_are_refused(blocks):
 def test_two_taps_on_one_block_are_refused(blocks, depth):
     with pytest.raises(UsageError, match=rf"a tower of {depth} blocks is too shallow for taps"):
         map_taps(blocks, depth)
+
+
+def test_both_paths_are_placed():
+    taps = Taps((24,), value_blocks=(6, 24), value_from=6)
+    assert place_taps(taps, 24) == ((24,), (6, 24), 6)
+    assert place_taps(taps, 12) == ((12,), (3, 12), 3)
+    assert place_taps(taps, 12).last == 12
+    assert place_taps(Taps((2,), value_blocks=(8,)), 24).last == 8
+
+
+def test_what_cannot_be_placed_is_refused():
+    with pytest.raises(UsageError, match="no block is tapped"):
+        place_taps(Taps(), 24)
+    with pytest.raises(UsageError, match=r"the value-value path begins at block 6; it cannot be read after \[5\]"):
+        place_taps(Taps(value_blocks=(5, 6)), 24)
+    with pytest.raises(UsageError, match=r"\[0\] lie outside 1\.\.24"):
+        place_taps(Taps(value_blocks=(5, 6), value_from=0), 24)

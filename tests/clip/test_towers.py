@@ -88,7 +88,7 @@ def test_gradients_pass_through_the_text_tower_and_stay_out_of_it(native):
 def test_the_tower_stops_at_the_last_tap(native, images):
     ran = []
     blocks = native.vision.visual.transformer.resblocks
-    hooks = [block.register_forward_hook(lambda *_, k=k: ran.append(k)) for k, block in enumerate(blocks, start=1)]
+    hooks = [block.mlp.register_forward_hook(lambda *_, k=k: ran.append(k)) for k, block in enumerate(blocks, start=1)]
     native.vision(images, Taps((2, 6)))
     for hook in hooks:
         hook.remove()
@@ -120,10 +120,96 @@ def test_the_position_rule_reaches_the_tokens(tiny_file, tiny_backbone, tiny_ima
     assert tiny_backbone.grid == 5
 
 
-def test_published_tokens(fixtures_root, oracle_backbone):
-    fixture = json.loads((fixtures_root / "fbclip" / "fixture.json").read_text())
-    images = load_file(fixtures_root / "fbclip" / "inputs.safetensors")["images"]
-    expected = load_file(fixtures_root / "fbclip" / "expected.safetensors")
+def slow_value_path(native, images, start):
+    """The value-value path word for word: head by head, on the tokens of the plain path."""
+    plain = native.vision(images, Taps(tuple(range(1, 25)))).layers
+    value, found = plain[start - 2], {}
+    for number, block in enumerate(native.vision.visual.transformer.resblocks, start=1):
+        if number < start:
+            continue
+        z, attn = block.ln_1(plain[number - 2]), block.attn
+        v = z @ attn.in_proj_weight[128:].T + attn.in_proj_bias[128:]
+        heads = []
+        for head in range(attn.num_heads):
+            part = v[..., 64 * head : 64 * head + 64]
+            heads.append((part @ part.transpose(1, 2) / 8).softmax(dim=-1) @ part)
+        value = value + torch.cat(heads, dim=-1) @ attn.out_proj.weight.T + attn.out_proj.bias
+        found[number] = value
+    return found
+
+
+@pytest.mark.parametrize("start", [2, 6, 20])
+def test_the_value_path_is_its_definition(native, images, start):
+    slow = slow_value_path(native, images, start)
+    tokens = native.vision(images, Taps((), value_blocks=(20, 22, 24), value_from=start))
+    assert tokens.layers == ()
+    for block, layer in zip((20, 22, 24), tokens.value_layers, strict=True):
+        assert layer.dtype == torch.float32
+        assert torch.allclose(layer, slow[block], atol=1e-5)
+
+
+def test_the_value_path_leaves_the_plain_one_alone_bit_by_bit(native, images):
+    alone = native.vision(images, Taps((6, 24)))
+    both = native.vision(images, Taps((6, 24), value_blocks=(24,)))
+    assert all(torch.equal(one, other) for one, other in zip(alone.layers, both.layers, strict=True))
+    assert alone.value_layers == ()
+    assert (both.value_layers[0] - both.layers[1]).abs().max() > 1e-3
+
+
+def slow_deep_text(text, embeddings, deep):
+    tokens = embeddings + text.positional_embedding
+    for number, block in enumerate(text.transformer.resblocks):
+        if number > 0:
+            tokens = tokens.clone()
+            for row in range(len(tokens)):
+                for place in range(deep[number - 1].shape[1]):
+                    tokens[row, 1 + place] = deep[number - 1][row, place]
+        tokens = block(tokens, attn_mask=text.causal_mask)
+    return text.norm(tokens)
+
+
+def test_deep_prompts_take_the_place_of_tokens_before_their_block(native):
+    text = native.text
+    embeddings = text.embed(text.tokenize(SENTENCES))
+    deep = [torch.randn(3, 2, 64, generator=torch.Generator().manual_seed(5)).requires_grad_()]
+    states = text(embeddings, deep=deep)
+    assert torch.allclose(states, slow_deep_text(text, embeddings, deep), atol=1e-5)
+    assert (states - text(embeddings))[:, 3:].abs().max() > 1e-3
+    assert torch.equal(states[:, 0], text(embeddings)[:, 0]), "the start token sees none of them"
+    assert torch.equal(states, text(embeddings, deep=[*deep, *deep])), "this tower has one block after the first"
+    states.sum().backward()
+    assert deep[0].grad.abs().min() > 0
+
+
+def test_a_causal_tower_needs_no_token_after_the_last_one_that_is_read(native):
+    text = native.text
+    embeddings = text.embed(text.tokenize(SENTENCES))
+    assert torch.allclose(text(embeddings[:, :9]), text(embeddings)[:, :9], atol=1e-5)
+
+
+def published(fixtures_root, name):
+    folder = fixtures_root / name
+    fixture = json.loads((folder / "fixture.json").read_text())
+    return fixture, load_file(folder / "inputs.safetensors")["images"], load_file(folder / "expected.safetensors")
+
+
+def test_published_value_tokens(fixtures_root, oracle_backbone):
+    fixture, images, expected = published(fixtures_root, "anomalyclip")
+    blocks = tuple(fixture["options"]["layers_4layers"])
+    vision = oracle_backbone(fixture["image_size"]).vision
+    tokens = vision(images[:1], Taps((24,), value_blocks=blocks, value_from=26 - fixture["options"]["dpam_layer"]))
+    for block, layer in zip(blocks, tokens.value_layers, strict=True):
+        found = vision.norm(layer) @ vision.projection
+        assert (found - expected[f"dpam_tokens_l{block:02d}"]).abs().max() < 3e-5
+    cls = vision.norm(tokens.layers[0][:, 0]) @ vision.projection
+    raw = tokens.layers[0][:, 0] @ vision.projection
+    assert (raw - expected["image_features"][:1]).abs().max() < 3e-5
+    assert (cls - expected["image_features"][:1]).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("name", ["fbclip", "afclip"])
+def test_published_tokens(fixtures_root, oracle_backbone, name):
+    fixture, images, expected = published(fixtures_root, name)
     blocks = tuple(fixture["options"]["layers"])
     tokens = oracle_backbone(fixture["image_size"]).vision(images[:1], Taps(blocks))
     for block, layer in zip(blocks, tokens.layers, strict=True):

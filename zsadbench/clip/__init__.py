@@ -8,13 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.clip.resolve import BackboneSpec, resolve
-from zsadbench.clip.taps import REFERENCE_DEPTH, RULE, map_taps
+from zsadbench.clip.taps import REFERENCE_DEPTH, RULE, map_taps, place_taps
 from zsadbench.clip.weights import cache_folder
 
 if TYPE_CHECKING:
     from zsadbench.clip.backbone import Backbone, build
 
-__all__ = ["REFERENCE_DEPTH", "RULE", "Backbone", "BackboneSpec", "build", "cache_folder", "map_taps", "resolve"]
+__all__ = [
+    "REFERENCE_DEPTH",
+    "RULE",
+    "Backbone",
+    "BackboneSpec",
+    "build",
+    "cache_folder",
+    "map_taps",
+    "place_taps",
+    "resolve",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,9 @@ from zsadbench.errors import UsageError, WeightsError, unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+DEMO = "demo"  # the small backbone that is shipped, and its weights
+DEMO_FOLDER = Path(__file__).with_name(DEMO)
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,19 @@ class BackboneConfig:
 def find_config(name: str) -> BackboneConfig:
     """Return the architecture that open_clip ships as `name`, or that a `backbone.json` at that path states.
 
+    `demo` is the small one that is shipped here.
+
     Raises:
         UsageError: there is no such name or file, the file is wrong, or the towers are not plain CLIP.
     """
+    if name == DEMO:
+        return replace(_from_file(DEMO_FOLDER / "backbone.json"), name=DEMO)
     if name.endswith(".json") or "/" in name:
         return _from_file(Path(name))
     folder = _shipped()
     path = folder / f"{name}.json"
     if not path.is_file():
-        raise unknown("backbone", name, [file.stem for file in folder.glob("*.json")])
+        raise unknown("backbone", name, [DEMO, *(file.stem for file in folder.glob("*.json"))])
     return _from_open_clip(name, json.loads(path.read_text()))
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.checkpoints import read_archive
-from zsadbench.clip.config import BackboneConfig, find_config, infer_config, is_shipped
+from zsadbench.clip.config import DEMO, BackboneConfig, find_config, infer_config, is_shipped
 from zsadbench.clip.taps import REFERENCE_DEPTH
 from zsadbench.clip.weights import OPENAI_FILES, Weights, locate_weights
 from zsadbench.errors import UsageError, WeightsError
@@ -44,6 +44,11 @@ class BackboneSpec:
         """Whether the architecture is one that open_clip ships by name, not read from a file or from shapes."""
         return is_shipped(self.name)
 
+    @property
+    def demo(self) -> bool:
+        """Whether it is the small architecture that is shipped for trials, which is not CLIP."""
+        return self.name == DEMO
+
     def image_size(self, recipe_size: int) -> int:
         """The default input size: the recipe's for towers of 24 blocks, else the backbone's own."""
         return recipe_size if self.config.vision.layers == REFERENCE_DEPTH else self.config.vision.image_size
@@ -60,22 +65,32 @@ def resolve(backbone: str | None, weights: str | None, *, offline: bool = False)
     """Find the architecture and the weights; `None` stands for `ZSADBENCH_BACKBONE` and `ZSADBENCH_WEIGHTS`, else the
     defaults.
 
-    Weights that OpenAI published name their own activation: QuickGELU. A file in OpenAI's format, given
-    with no backbone, also names its own architecture.
+    The demo backbone and its weights name each other. Weights that OpenAI published name their own activation:
+    QuickGELU. A file in OpenAI's format, given with no backbone, also names its own architecture.
 
     Raises:
         UsageError: no such backbone.
         WeightsError: no such weights, or they are no CLIP.
     """
     backbone = backbone or os.environ.get("ZSADBENCH_BACKBONE") or None
-    weights = weights or os.environ.get("ZSADBENCH_WEIGHTS") or "openai"
+    weights = weights or os.environ.get("ZSADBENCH_WEIGHTS") or (DEMO if backbone == DEMO else "openai")
+    if weights == DEMO and backbone is None:
+        backbone = DEMO
     config = find_config(backbone or DEFAULT_BACKBONE)
     found = locate_weights(weights, config, config.name, offline=offline)
     if found.path is None:
         return BackboneSpec(config, found)
+    if found.kind == "demo":
+        return _of_demo(config, found)
     if found.kind == "tag":
         return BackboneSpec(replace(config, quick_gelu=config.quick_gelu or found.quick_gelu), found)
     return _with_file(config, found, named=backbone is not None)
+
+
+def _of_demo(config: BackboneConfig, found: Weights) -> BackboneSpec:
+    if config.name != DEMO:
+        raise WeightsError(f"weights 'demo' belong to backbone 'demo', not to '{config.name}'; pass --backbone demo")
+    return BackboneSpec(config, found)
 
 
 def _with_file(config: BackboneConfig, found: Weights, *, named: bool) -> BackboneSpec:

@@ -1,9 +1,15 @@
 """Which blocks to tap in a tower that is not 24 blocks deep."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from math import ceil
+from typing import TYPE_CHECKING, NamedTuple
 
 from zsadbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from zsadbench.types import Taps
 
 REFERENCE_DEPTH = 24
 RULE = "ceil(block * depth / 24)"
@@ -25,3 +31,31 @@ def map_taps(blocks: Sequence[int], depth: int) -> tuple[int, ...]:
             "choose a deeper backbone or other layers"
         )
     return mapped
+
+
+class Placed(NamedTuple):
+    """Taps in a tower of a given depth: 1-based blocks of both paths, and where the value-value path begins."""
+
+    blocks: tuple[int, ...]
+    value_blocks: tuple[int, ...]
+    value_from: int
+
+    @property
+    def last(self) -> int:
+        """The block after which nothing more is read."""
+        return max(self.blocks + self.value_blocks, default=0)
+
+
+def place_taps(taps: Taps, depth: int) -> Placed:
+    """Map everything that a method taps to a tower of `depth` blocks.
+
+    Raises:
+        UsageError: as `map_taps`; nothing is tapped; the value-value path is read before it begins.
+    """
+    if not (taps.blocks + taps.value_blocks or taps.colours):
+        raise UsageError("no block is tapped; choose one at least")
+    early = [block for block in taps.value_blocks if block < taps.value_from]
+    if early:
+        raise UsageError(f"the value-value path begins at block {taps.value_from}; it cannot be read after {early}")
+    (begin,) = map_taps((taps.value_from,), depth)
+    return Placed(map_taps(taps.blocks, depth), map_taps(taps.value_blocks, depth), begin)

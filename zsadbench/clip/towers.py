@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
+from zsadbench.clip.attention import run_block
 from zsadbench.clip.positions import resize_positions
-from zsadbench.clip.taps import map_taps
+from zsadbench.clip.taps import place_taps
 from zsadbench.types import Tokens
 
 if TYPE_CHECKING:
@@ -52,16 +54,26 @@ class VisionTower(nn.Module):
         return tokens
 
     def forward(self, images: Tensor, taps: Taps, precision: torch.dtype = torch.float32) -> Tokens:
-        """Run the tower once and keep the raw residual stream after every tapped block, as float32."""
-        wanted = map_taps(taps.blocks, self.depth)
-        kept = []
+        """Run the tower once, both paths, and keep the raw tokens after every tapped block, as float32."""
+        placed = place_taps(taps, self.depth)
+        kept: list[Tensor] = []
+        value_kept: list[Tensor] = []
         with _arithmetic(images.device.type, precision):
-            tokens = self.stem(images)
-            for number, block in enumerate(self.visual.transformer.resblocks[: wanted[-1]], start=1):
-                tokens = block(tokens)
-                if number in wanted:
+            tokens, value = self.stem(images), None
+            for number, block in enumerate(self.visual.transformer.resblocks[: placed.last], start=1):
+                if placed.value_blocks and number == placed.value_from:
+                    value = tokens
+                tokens, value = run_block(block, tokens, value)
+                if number in placed.blocks:
                     kept.append(tokens.float())
-        return Tokens(tuple(kept), self.grid)
+                if value is not None and number in placed.value_blocks:
+                    value_kept.append(value.float())
+        colours = self._colours(images) if taps.colours else None
+        return Tokens(tuple(kept), self.grid, tuple(value_kept), colours)
+
+    def _colours(self, images: Tensor) -> Tensor:
+        """The mean colour of every patch, (batch, grid², 3)."""
+        return avg_pool2d(images, images.shape[-1] // self.grid).flatten(2).transpose(1, 2)
 
 
 def _arithmetic(device: str, precision: torch.dtype) -> AbstractContextManager[Any]:
@@ -102,11 +114,22 @@ class TextTower(nn.Module):
         embeddings: Tensor = self.token_embedding(ids)
         return embeddings
 
-    def forward(self, embeddings: Tensor, *, causal: bool = True) -> Tensor:
-        """All token states after the final norm: (n, context, width) → the same; gradients flow through."""
-        tokens = embeddings + self.positional_embedding
-        mask = self.causal_mask if causal else None
-        for block in self.transformer.resblocks:
+    def forward(self, embeddings: Tensor, *, causal: bool = True, deep: Sequence[Tensor] = ()) -> Tensor:
+        """All token states after the final norm: (n, length, width) → the same; gradients flow through.
+
+        Args:
+            embeddings: at most `context_length` tokens a sentence; a causal tower needs none after the
+                last one that is read.
+            causal: whether a token sees only those before it.
+            deep: deep prompts: before block k + 2, counted from 1, `deep[k]`, (n, m, width), takes the place
+                of the tokens 1 to m of every sentence; more of them than such blocks are passed over.
+        """
+        length = embeddings.shape[1]
+        tokens = embeddings + self.positional_embedding[:length]
+        mask = self.causal_mask[:length, :length] if causal else None
+        for number, block in enumerate(self.transformer.resblocks):
+            if 0 < number <= len(deep):
+                tokens = _overwritten(tokens, deep[number - 1])
             tokens = block(tokens, attn_mask=mask)
         states: Tensor = self.norm(tokens)
         return states
@@ -118,3 +141,8 @@ class TextTower(nn.Module):
         ends = states[torch.arange(len(ids), device=ids.device), ids.argmax(dim=1)]
         features: Tensor = ends @ self.projection
         return features
+
+
+def _overwritten(tokens: Tensor, prompts: Tensor) -> Tensor:
+    """Every sentence with its prompts, (n, m, width), in place of its tokens 1 to m."""
+    return torch.cat([tokens[:, :1], prompts, tokens[:, 1 + prompts.shape[1] :]], dim=1)

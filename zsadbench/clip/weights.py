@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from platformdirs import user_cache_path
 
 from zsadbench.checkpoints import file_sha256
+from zsadbench.clip.config import DEMO, DEMO_FOLDER
 from zsadbench.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Weights:
     `quick_gelu` says that they were trained with QuickGELU, as far as their tag tells.
     """
 
-    kind: Literal["tag", "file", "random"]
+    kind: Literal["tag", "file", "random", "demo"]
     label: str
     sha256: str
     path: Path | None = None
@@ -52,7 +53,7 @@ def cache_folder() -> Path:
 
 
 def locate_weights(weights: str, config: BackboneConfig | None, backbone: str, *, offline: bool) -> Weights:
-    """Find the weights called `weights`: `random`, a path, or a published tag such as `openai`.
+    """Find the weights called `weights`: `random`, `demo`, a path, or a published tag such as `openai`.
 
     Args:
         weights: what the user asked for.
@@ -65,6 +66,9 @@ def locate_weights(weights: str, config: BackboneConfig | None, backbone: str, *
     """
     if weights == "random":
         return Weights("random", "random", _random_identity(config))
+    if weights == DEMO:
+        file = DEMO_FOLDER / "weights.safetensors"
+        return Weights("demo", DEMO, file_sha256(file), file)
     offline = offline or os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
     path = Path(weights).expanduser()
     if path.is_file():

@@ -1,0 +1,148 @@
+"""The tool that makes the demo backbone: what it draws, says of it, and learns from."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+SIDE, PATCH, GRID = 120, 10, 12
+
+
+@pytest.fixture(autouse=True, scope="module")
+def tools():
+    """The folder of tools on the path."""
+    sys.path.insert(0, str(TOOLS))
+    yield
+    sys.path.remove(str(TOOLS))
+
+
+@pytest.fixture(scope="module")
+def pool(tools):
+    from demo_backbone.pictures import draw
+
+    return [draw(number) for number in range(40)]
+
+
+def test_a_picture_is_decided_by_its_number(pool):
+    from demo_backbone.pictures import draw
+
+    again = draw(7)
+    assert np.array_equal(again.image, pool[7].image)
+    assert again.facts == pool[7].facts
+    assert len({picture.image.tobytes() for picture in pool}) == len(pool)
+
+
+def test_only_families_and_kinds_of_pretraining_are_drawn(pool):
+    from zsadbench_datasets.demo.families import FAMILIES, KIND
+
+    users = {family.name: family.user for family in FAMILIES}
+    assert {users[picture.facts.family] for picture in pool} == {"pretraining"}
+    kinds = {picture.facts.kind for picture in pool} - {None}
+    assert kinds
+    assert all("pretraining" in KIND[kind].uses for kind in kinds)
+
+
+def test_what_is_true_of_patches_turns_with_the_picture(pool):
+    from demo_backbone.pictures import turned
+
+    picture = next(one for one in pool if one.facts.kind)
+    forms = [turned(picture, way) for way in range(8)]
+    assert len({form.image.tobytes() for form in forms}) == 8
+    marked = np.zeros((SIDE, SIDE), np.uint8)
+    marked[3, 5 * PATCH] = 1
+    patch = np.zeros((GRID, GRID), np.int64)
+    patch[0, 5] = 1
+    for way in range(8):
+        form = turned(picture._replace(image=np.stack([marked] * 3, axis=-1), defect=patch), way)
+        (row, column) = np.argwhere(form.image[..., 0])[0] // PATCH
+        assert form.defect[row, column] == 1
+
+
+def test_boxes_show_a_defect_or_none(pool):
+    from demo_backbone.regions import LEAST, SHARE, choose, weights
+
+    rng = np.random.default_rng(0)
+    states = set()
+    for picture in pool:
+        for region in choose(picture, 6, rng):
+            box = (slice(region.top, region.top + region.side), slice(region.left, region.left + region.side))
+            defect = picture.defect[box].sum()
+            states.add(region.flawed)
+            assert defect >= max(LEAST, SHARE * (PATCH * region.side) ** 2) if region.flawed else defect == 0
+            assert weights(region, GRID).sum() == pytest.approx(1)
+            assert weights(region, GRID).reshape(GRID, GRID)[box].all()
+    assert states == {True, False}
+
+
+def test_captions_are_true_of_what_they_describe(pool):
+    from demo_backbone.batches import truth
+    from demo_backbone.captions import attributes, caption
+
+    rng = np.random.default_rng(1)
+    facts = [attributes(one.facts, flawed=one.facts.kind is not None, thing=True) for one in pool]
+    captions = [caption(one.facts, rng, flawed=one.facts.kind is not None, thing=True) for one in pool]
+    table = truth(facts, captions)
+    assert table.diagonal().all()
+    for row, known in enumerate(facts):
+        for column, said in enumerate(captions):
+            assert bool(table[row, column]) == (said.asserts <= known)
+    assert not table.all()
+
+
+def test_a_batch_pools_the_class_token_for_the_whole_and_a_box_for_a_region(pool):
+    from demo_backbone.batches import make
+
+    batch = make(pool[:4], 3, np.random.default_rng(2))
+    whole = batch.pooling[:, 0] == 1
+    assert whole.sum() == 4
+    assert torch.allclose(batch.pooling.sum(dim=1), torch.ones(len(batch.pooling)))
+    assert batch.true[torch.arange(len(batch.own)), batch.own].all()
+    assert batch.images.shape == (4, 3, SIDE, SIDE)
+
+
+def test_the_loss_is_clips_own_where_each_caption_is_true_of_one_region(pool):
+    from demo_backbone.batches import Batch
+    from demo_backbone.learning import contrastive
+
+    images, texts = (torch.nn.functional.normalize(torch.randn(5, 8), dim=-1) for _ in range(2))
+    batch = Batch(images, torch.arange(5), images, list("abcde"), torch.arange(5), torch.eye(5, dtype=torch.bool))
+    logits = 10 * images @ texts.T
+    target = torch.arange(5)
+    entropy = torch.nn.functional.cross_entropy
+    expected = (entropy(logits, target) + entropy(logits.T, target)) / 2
+    assert contrastive(images, texts, torch.tensor(10.0), batch) == pytest.approx(float(expected), rel=1e-5)
+    truer = batch._replace(true=batch.true | (torch.arange(5) == 3))
+    assert contrastive(images, texts, torch.tensor(10.0), truer) < expected
+
+
+def test_the_written_out_attention_is_open_clips(pool):
+    from demo_backbone.learning import _block
+    from demo_backbone.training import new_clip
+
+    block = new_clip(0).visual.transformer.resblocks[0]
+    tokens = torch.randn(2, 9, 128)
+    assert torch.allclose(block(tokens), _block(block, tokens), atol=1e-5)
+
+
+def test_training_leaves_a_backbone_that_can_be_built(tmp_path, capsys):
+    from demo_backbone.settings import Settings
+    from demo_backbone.training import run
+
+    from zsadbench.clip import build, resolve
+
+    before = torch.get_num_threads()
+    try:
+        run(Settings(steps=2, batch=4, pool=8, boxes=2, warmup=1, threads=1), tmp_path)
+    finally:
+        torch.set_num_threads(before)
+    made = json.loads((tmp_path / "made.json").read_text())
+    assert made["settings"]["steps"] == 2
+    assert all(tensor.dtype == torch.float16 for tensor in load_file(tmp_path / "weights.safetensors").values())
+    backbone = build(resolve(str(tmp_path / "backbone.json"), str(tmp_path / "weights.safetensors")))
+    assert backbone.grid == GRID
+    assert "step 2 of 2" in capsys.readouterr().out

@@ -1,0 +1,1 @@
+"""Makes the small CLIP that is shipped for trials."""

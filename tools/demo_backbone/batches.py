@@ -1,0 +1,86 @@
+"""Batches: pictures, their boxes, the captions of both, and which caption is true of which region."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from demo_backbone.captions import Caption, attributes, caption
+from demo_backbone.pictures import Picture, turned
+from demo_backbone.regions import choose, weights
+from demo_backbone.settings import Settings
+
+MEAN = torch.tensor((0.48145466, 0.4578275, 0.40821073)).view(3, 1, 1)  # CLIP's own
+STD = torch.tensor((0.26862954, 0.26130258, 0.27577711)).view(3, 1, 1)
+
+
+class Batch(NamedTuple):
+    """`images` (n, 3, 120, 120), normalised.
+
+    `owner` (regions,) is the image of a region, `pooling` (regions, 145) its weights, the class token's first;
+    `texts` are the distinct captions, `own` (regions,) the index of each region's, `true` (regions, texts).
+    """
+
+    images: Tensor
+    owner: Tensor
+    pooling: Tensor
+    texts: list[str]
+    own: Tensor
+    true: Tensor
+
+
+def batches(pool: Sequence[Picture], settings: Settings) -> Iterator[Batch]:
+    """The batches of a whole training; the pool is gone through in a new order each time."""
+    rng = np.random.default_rng(settings.seed)
+    order: list[int] = []
+    for _ in range(settings.steps):
+        while len(order) < settings.batch:
+            order += rng.permutation(len(pool)).tolist()
+        taken, order = order[: settings.batch], order[settings.batch :]
+        yield make([turned(pool[number], int(rng.integers(8))) for number in taken], settings.boxes, rng)
+
+
+def make(pictures: Sequence[Picture], boxes: int, rng: np.random.Generator) -> Batch:
+    """One batch: the whole image and `boxes` regions of each picture."""
+    grid = pictures[0].defect.shape[0]
+    owner, pooling, facts, captions = [], [], [], []
+    for number, picture in enumerate(pictures):
+        whole = np.zeros(1 + grid * grid, np.float32)
+        whole[0] = 1
+        regions = choose(picture, boxes, rng)
+        states = [(picture.facts.kind is not None, True), *((region.flawed, region.thing) for region in regions)]
+        for flawed, thing in states:
+            facts.append(attributes(picture.facts, flawed=flawed, thing=thing))
+            captions.append(caption(picture.facts, rng, flawed=flawed, thing=thing))
+        pooling += [whole, *(np.concatenate([[np.float32(0)], weights(region, grid)]) for region in regions)]
+        owner += [number] * (1 + len(regions))
+    distinct = list(dict.fromkeys(captions))
+    place = {one: number for number, one in enumerate(distinct)}
+    return Batch(
+        images=_normalised(pictures),
+        owner=torch.tensor(owner),
+        pooling=torch.from_numpy(np.stack(pooling)),
+        texts=[one.text for one in distinct],
+        own=torch.tensor([place[one] for one in captions]),
+        true=truth(facts, distinct),
+    )
+
+
+def truth(facts: Sequence[frozenset[str]], captions: Sequence[Caption]) -> Tensor:
+    """Which caption is true of which region: all that it asserts is among the region's facts. Boolean."""
+    names = sorted(set().union(*facts, *(one.asserts for one in captions)))
+    column = {name: number for number, name in enumerate(names)}
+    has, says = np.zeros((len(facts), len(names)), np.float32), np.zeros((len(captions), len(names)), np.float32)
+    for table, rows in ((has, facts), (says, [one.asserts for one in captions])):
+        for row, members in enumerate(rows):
+            table[row, [column[name] for name in members]] = 1
+    return torch.from_numpy(says @ (1 - has).T == 0).T
+
+
+def _normalised(pictures: Sequence[Picture]) -> Tensor:
+    pixels = torch.from_numpy(np.stack([picture.image for picture in pictures])).permute(0, 3, 1, 2)
+    return (pixels.float() / 255 - MEAN) / STD

@@ -1,0 +1,78 @@
+"""The pictures of pretraining, drawn from its own families: images with what is true of each of their patches."""
+
+from __future__ import annotations
+
+from multiprocessing import Pool
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from zsadbench_datasets.demo.defects import flaw
+from zsadbench_datasets.demo.exact import generator, pick
+from zsadbench_datasets.demo.families import Kind, families_of, kinds_of
+from zsadbench_datasets.demo.scenes import draw_scene
+
+DRAWN, SIDE, PATCH = 128, 120, 10  # pixels: a side as drawn, as the tower takes it, and of a patch
+USER = "pretraining"
+FLAWED = 0.6  # part of the pictures that have a defect
+
+
+class Facts(NamedTuple):
+    """What is true of a picture: its family, the names of its two colours, the kind of its defects or None."""
+
+    family: str
+    tones: tuple[str, str]
+    kind: str | None
+
+
+class Picture(NamedTuple):
+    """`image` uint8 (120, 120, 3); `defect` and `body` (12, 12): pixels of a defect and of the thing in each patch."""
+
+    image: NDArray[np.uint8]
+    defect: NDArray[np.int64]
+    body: NDArray[np.int64]
+    facts: Facts
+
+
+def draw(number: int) -> Picture:
+    """The picture of a number; the families take turns, all else is drawn by chance from the number alone."""
+    families = families_of(USER)
+    family = families[number % len(families)]
+    rng = generator(f"{USER}/{family.name}/{number}")
+    kind: Kind | None = pick(rng, kinds_of(USER, family.material)) if rng.random() < FLAWED else None
+    scene = draw_scene(family, rng, DRAWN)
+    image, mask = scene.develop(), np.zeros((DRAWN, DRAWN), np.uint8)
+    if kind is not None:
+        flawed = flaw(scene, kind, USER, rng)
+        image, mask = flawed.image, flawed.mask
+    facts = Facts(family.name, scene.tones, kind.name if kind else None)
+    return Picture(_resized(image, Image.Resampling.BICUBIC), _by_patch(mask), _by_patch(scene.body > 0.5), facts)
+
+
+def draw_all(count: int) -> list[Picture]:
+    """The first `count` pictures, drawn on every core."""
+    with Pool() as pool:
+        return pool.map(draw, range(count), chunksize=64)
+
+
+def turned(picture: Picture, way: int) -> Picture:
+    """The picture in one of its eight turned and mirrored forms."""
+
+    def turn(values: NDArray) -> NDArray:
+        rotated = np.rot90(values, way % 4)
+        return rotated[:, ::-1] if way >= 4 else rotated
+
+    return Picture(turn(picture.image), turn(picture.defect), turn(picture.body), picture.facts)
+
+
+def _resized(values: NDArray, how: Image.Resampling) -> NDArray:
+    return np.asarray(Image.fromarray(values).resize((SIDE, SIDE), how))
+
+
+def _by_patch(values: NDArray) -> NDArray[np.int64]:
+    """How many pixels of each patch are set."""
+    grid = SIDE // PATCH
+    values = _resized(values.astype(np.uint8), Image.Resampling.NEAREST)
+    return values.reshape(grid, PATCH, grid, PATCH).sum(axis=(1, 3), dtype=np.int64)

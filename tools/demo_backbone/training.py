@@ -1,0 +1,90 @@
+"""The training itself, and the file that it leaves."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from open_clip.tokenizer import SimpleTokenizer
+
+from demo_backbone.batches import batches
+from demo_backbone.learning import (
+    LARGEST_SCALE,
+    START_SCALE,
+    contrastive,
+    optimiser,
+    rate,
+    region_features,
+    text_features,
+)
+from demo_backbone.pictures import draw_all
+from demo_backbone.settings import ARCHITECTURE, Settings
+from demo_backbone.writing import write
+
+EVERY = 50  # steps between two lines of progress
+
+
+def new_clip(seed: int) -> Any:
+    """An open_clip model of the architecture with its initial values."""
+    from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
+
+    vision, text = dict(ARCHITECTURE["vision"]), dict(ARCHITECTURE["text"])
+    vision["head_width"] = vision["width"] // vision.pop("heads")
+    torch.manual_seed(seed)
+    return CLIP(
+        ARCHITECTURE["embed_dim"],
+        CLIPVisionCfg(**vision),
+        CLIPTextCfg(**text),
+        quick_gelu=ARCHITECTURE["quick_gelu"],
+        init_logit_scale=float(np.log(START_SCALE)),
+    )
+
+
+def train(settings: Settings, on_step: Callable[[int, float], None]) -> Any:
+    """Train and return the model; `on_step` is told the number of every step and its loss."""
+    pool = draw_all(settings.pool)
+    torch.set_num_threads(settings.threads)
+    clip, words = new_clip(settings.seed), SimpleTokenizer()
+    steps = optimiser(clip, settings)
+    for number, batch in enumerate(batches(pool, settings)):
+        for group in steps.param_groups:
+            group["lr"] = rate(number, settings)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            images, texts = region_features(clip, batch), text_features(clip, words(batch.texts, 77))
+        loss = contrastive(images, texts, clip.logit_scale.exp(), batch)
+        steps.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(clip.parameters(), 1.0)
+        steps.step()
+        with torch.no_grad():
+            clip.logit_scale.clamp_(max=float(np.log(LARGEST_SCALE)))
+        on_step(number + 1, float(loss.detach()))
+    return clip
+
+
+def run(settings: Settings, out: Path) -> None:
+    """Train, say how it goes, and leave weights, architecture and note in `out`."""
+    started, cpu, losses = time.monotonic(), time.process_time(), list[float]()
+
+    def tell(step: int, loss: float) -> None:
+        losses.append(loss)
+        if step % EVERY == 0 or step == settings.steps:
+            minutes = (time.monotonic() - started) / 60
+            print(
+                f"step {step} of {settings.steps}: loss {np.mean(losses[-EVERY:]):.4f}, {minutes:.1f} min", flush=True
+            )
+
+    clip = train(settings, tell)
+    about = {
+        "settings": settings.plain(),
+        "wall_minutes": round((time.monotonic() - started) / 60, 1),
+        "cpu_minutes": round((time.process_time() - cpu) / 60, 1),
+        "loss": [round(float(np.mean(some)), 4) for some in (losses[:EVERY], losses[-EVERY:])],
+    }
+    write(clip, about, out)
+    print(json.dumps(about))

@@ -1,0 +1,1 @@
+"""Runs the demo with its controls and sets them side by side."""

@@ -1,0 +1,33 @@
+"""Run the demo with its controls and print the table: `python tools/demo_table --out demo-output/results`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+
+def main() -> None:
+    """Run every row, print the tables, and write them as a page where one is asked for."""
+    from demo_table.page import make_page, say
+    from demo_table.runs import Teller, run_all
+
+    parser = argparse.ArgumentParser(prog="demo_table", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="where records go")
+    parser.add_argument("--seed", default="0", help="seeds, a comma list")
+    parser.add_argument("--target", default="demo", choices=["demo", "demo-aux"], help="demo-aux to choose settings")
+    parser.add_argument("--write", type=Path, help="also write the tables as a page, such as docs/demo.md")
+    given = parser.parse_args()
+    seeds = [int(part) for part in given.seed.split(",")]
+    with Teller(json=False, quiet=False) as teller:
+        done = list(run_all(seeds, given.target, given.out, teller))
+    page = make_page(done, given.target, seeds)
+    say(done, page)
+    if given.write:
+        given.write.write_text(page.document(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Metrics of a part of the defects: all good images and the anomalous ones of some kinds, class by class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+
+from zsadbench.data import load_dataset, read_mask
+from zsadbench.engine.maps import map_path
+from zsadbench.metrics import ClassMetrics, parse_metric
+from zsadbench.results import read_images
+from zsadbench_datasets.demo.families import SEEN_KINDS, UNSEEN_KINDS
+
+METRICS = ("pixel_auroc", "pixel_aupro", "image_auroc")
+PARTS: dict[str, tuple[str, ...]] = {
+    "all": (*SEEN_KINDS, *UNSEEN_KINDS),
+    "seen": SEEN_KINDS,
+    "unseen": UNSEEN_KINDS,
+}
+Row = Mapping[str, float]
+
+
+def measure(record: Path, target: str, kinds: Sequence[str]) -> dict[str, float]:
+    """Means over the classes that have one of these kinds of defect; the good images are all of the class's.
+
+    Args:
+        record: a record whose maps lie beside it.
+        target: the name of the set.
+        kinds: names of kinds of defect.
+    """
+    images = read_images(record)
+    if images is None:
+        raise SystemExit(f"{record}: the row an image beside it is gone; run again")
+    masks = load_dataset(target).manifest.set_index("relative")["mask"]
+    chosen = images[(images["label"] == 0) | images["defect"].isin(kinds)]
+    found = []
+    for _, rows in chosen.groupby("class"):
+        if not rows["label"].any():
+            continue
+        metrics = ClassMetrics([parse_metric(name) for name in METRICS])
+        for row in rows.itertuples():
+            one = np.load(map_path(record.with_suffix(".maps"), str(row.path)))
+            mask = read_mask(masks[row.path]) if row.label else np.zeros(one.shape, np.uint8)
+            metrics.update(np.array([row.score]), np.array([row.label]), one[None], mask[None])
+        found.append({name: estimate.value for name, estimate in metrics.compute().items()})
+    return {name: fmean(value for row in found if (value := row[name]) is not None) for name in METRICS}

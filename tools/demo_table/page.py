@@ -1,0 +1,115 @@
+"""The page: what was run, the tables, what they say; printed and, on request, written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demo_table.halves import METRICS, PARTS, measure
+from demo_table.runs import Entry
+from demo_table.tables import HEADINGS, Numbers, Table, by_kind, controls, spread, verdicts
+from demo_table.text import CONTROLS, INTRODUCTION, how_it_was_made
+from zsadbench.cli.common import table
+from zsadbench.engine.runner import Results
+from zsadbench.results import Record
+from zsadbench_datasets.demo.families import KINDS, SEEN_KINDS, UNSEEN_KINDS
+
+MADE = Path(__file__).resolve().parents[2] / "zsadbench" / "clip" / "demo" / "made.json"
+NOT_CLIP = "demo backbone, not CLIP"
+Done = Sequence[tuple[Entry, Results]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """The parts of the page."""
+
+    seeds: Sequence[int]
+    classes: Table
+    controls: list[Table]
+    kinds: list[Table]
+    verdicts: list[str]
+    made: dict[str, Any]
+    recipe: dict[str, Any]
+
+    def document(self) -> str:
+        """The whole page in Markdown."""
+        parts = [
+            *("# The demo, with its controls", INTRODUCTION),
+            *(f"## FB-CLIP by class ({NOT_CLIP})", self._about_seeds(), self.classes.markdown()),
+            *(f"## The controls ({NOT_CLIP})", CONTROLS, *(one.markdown() for one in self.controls)),
+            *("## What was asked for beforehand", "\n".join(self.verdicts)),
+            *(f"## Pixel AUROC by kind of defect ({NOT_CLIP})", *(one.markdown() for one in self.kinds)),
+            *("## How it was made", how_it_was_made(self.made, self.recipe)),
+        ]
+        return "\n\n".join(parts) + "\n"
+
+    def _about_seeds(self) -> str:
+        return f"Percent, seeds {', '.join(map(str, self.seeds))}: mean (smallest–largest)."
+
+
+def make_page(done: Done, target: str, seeds: Sequence[int]) -> Page:
+    """Measure every run by halves and by kind of defect, and lay out the tables."""
+    there = [kind.name for kind in KINDS if target in kind.uses]
+    rows = {entry.label: [_numbers(path, target, there) for path, _ in results.records] for entry, results in done}
+    records = [record for _, record in done[0][1].records]
+    return Page(
+        seeds=seeds,
+        classes=_by_class(records),
+        controls=[controls(rows, metric) for metric in METRICS],
+        kinds=list(_by_kind(done, target, there)),
+        verdicts=verdicts(rows),
+        made=json.loads(MADE.read_text(encoding="utf-8")),
+        recipe=records[0].cell["recipe"],
+    )
+
+
+def say(done: Done, page: Page) -> None:
+    """Print the tables and where the records lie."""
+    table(f"fbclip by class, percent ({NOT_CLIP})", page.classes.header, page.classes.rows)
+    for one in page.controls:
+        table(f"{one.header[0]}, percent ({NOT_CLIP})", ["run", *one.header[1:]], one.rows)
+    for one in page.kinds:
+        table(f"pixel AUROC by {one.header[0]}, percent ({NOT_CLIP})", ["run", *one.header[1:]], one.rows)
+    print("\n".join(page.verdicts), "\n")
+    for entry, results in done:
+        for path, _ in results.records:
+            print(f"{entry.label}: {path}")
+
+
+def _numbers(path: Path, target: str, there: Sequence[str]) -> Numbers:
+    """Every part of the defects that the target has."""
+    parts = {part: [kind for kind in kinds if kind in there] for part, kinds in PARTS.items()}
+    return {part: measure(path, target, kinds) for part, kinds in parts.items() if kinds}
+
+
+def _by_kind(done: Done, target: str, there: Sequence[str]) -> Iterator[Table]:
+    for half, seen in ((SEEN_KINDS, True), (UNSEEN_KINDS, False)):
+        kinds = [kind for kind in half if kind in there]
+        rows = {
+            entry.label: {
+                kind: [measure(path, target, [kind])["pixel_auroc"] for path, _ in results.records] for kind in kinds
+            }
+            for entry, results in done
+        }
+        if kinds:
+            yield by_kind(rows, kinds, seen=seen)
+
+
+def _by_class(records: Sequence[Record]) -> Table:
+    rows = [
+        (name, *(spread([_defined(record.classes[name][metric]) for record in records]) for metric in METRICS))
+        for name in records[0].expected
+    ]
+    means = [record.mean()[0] for record in records]
+    mean = ("mean", *(spread([_defined(one[metric]) for one in means]) for metric in METRICS))
+    return Table(["class", *(HEADINGS[metric] for metric in METRICS)], [*rows, mean])
+
+
+def _defined(value: float | None) -> float:
+    """The demo has good and anomalous images in every class, so nothing is undefined there."""
+    if value is None:
+        raise SystemExit("a metric is undefined; was the set cut short?")
+    return value

@@ -1,0 +1,58 @@
+"""The sentences of the page around its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from zsadbench_datasets.demo.families import SEEN_KINDS, UNSEEN_KINDS, User, families_of
+
+INTRODUCTION = """\
+`make demo` trains FB-CLIP on `demo-aux` and evaluates it on `demo`, both drawn on the spot, with a small
+image-text model that is shipped in place of CLIP. It shows that the machinery works, from images to tables. It
+says nothing about how methods rank with CLIP on real images: the same people made the pictures, the backbone and
+the harness, so its records carry `comparable: false` and enter no mean, rank or gap.
+
+The page is written by `python tools/demo_table --seed 0,1,2 --out demo-output/results --write docs/demo.md`."""
+
+CONTROLS = """\
+`clip` compares every token with two sentences. `token-distance` and `colour-distance` learn nothing and read no
+text: the distance of a patch's token, or of its mean colour, to the mean of its image. *Untrained* is FB-CLIP with
+its initial values, *permuted* is FB-CLIP trained with masks and labels dealt out anew between the images. *Seen*
+are kinds of defect that occur in `demo-aux` as well, with other parameters; *unseen* are those that do not.
+All figures are percent; of several seeds the mean with the smallest and the largest."""
+
+RULES = """\
+Rules that keep the demo from flattering a method:
+
+- No texture family and no object shape serves two of the three uses, and no image is drawn twice (a test reads this
+  off the generator):
+{families}
+- Kinds of defect seen in `demo-aux`: {seen}. Only in `demo`: {unseen}. Pretraining draws the seen ones only.
+- Generator and backbone were frozen, their hashes committed, before any method was scored on `demo`. Everything
+  that was chosen (size of the backbone, length of its training, the recipe below) was chosen on `demo-aux`."""
+
+BACKBONE = """\
+The backbone is made by `python tools/demo_backbone --out zsadbench/clip/demo`: {steps} steps of {batch} drawn
+pictures with captions, CLIP's loss over whole images and {boxes} regions of each, {cpu:.0f} CPU minutes
+({wall:.0f} minutes on {threads} cores). Its weights are fp16, SHA-256 `{sha}…`.
+
+FB-CLIP's recipe on `demo-aux`: {epochs} epochs, batch {rbatch}, learning rate {lr:g}; all else as published."""
+
+
+def how_it_was_made(made: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
+    """The rules, how the backbone was trained, and the recipe of the method."""
+    users: tuple[User, ...] = ("pretraining", "demo-aux", "demo")
+    families = "\n".join(f"  - {user}: {', '.join(family.name for family in families_of(user))}" for user in users)
+    rules = RULES.format(families=families, seen=", ".join(SEEN_KINDS), unseen=", ".join(UNSEEN_KINDS))
+    settings = made["settings"]
+    how = BACKBONE.format(
+        **{name: settings[name] for name in ("steps", "batch", "boxes", "threads")},
+        cpu=made["cpu_minutes"],
+        wall=made["wall_minutes"],
+        sha=made["sha256"][:16],
+        epochs=recipe["epochs"],
+        rbatch=recipe["batch"],
+        lr=recipe["lr"],
+    )
+    return f"{rules}\n\n{how}"
