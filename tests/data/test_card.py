@@ -5,7 +5,8 @@ import pytest
 
 from zsadbench import registry
 from zsadbench.data import all_cards, catalogue, find_card
-from zsadbench.data.card import ANOMALYCLIP, prompt_words
+from zsadbench.data.arrangements import ANOMALYCLIP
+from zsadbench.data.card import prompt_words
 from zsadbench.data.cardfile import read_card
 from zsadbench.errors import DataError, UsageError
 
@@ -35,7 +36,7 @@ probe = ["{class}/test"]
 match = "{class}/test/{defect}/{stem}.{ext}"
 split = "test"
 label = 1
-masks = ["{class}/mask/{stem}.{mask_ext}"]
+masks = ["{class}/mask/{stem}.png"]
 """
 
 
@@ -43,7 +44,6 @@ def test_card_is_read():
     card = read_card(TOML, "fabric.toml")
     assert card.classes == {"red_silk": "red silk", "wool": "wool"}
     assert card.expected["test"].counts == {"red_silk": (2, 3)}
-    assert card.layouts[0].rules[0].mask_ext == ("png",)
     assert card.layouts[-1] is ANOMALYCLIP
     assert card.pixel_level
 
@@ -66,6 +66,13 @@ def test_card_is_read():
         ('"> 0"', '"> 7"', "field 'positive' must be one of '> 0', '>= 128'"),
         ("[2, 3]", "[2, -3]", "expected: test: counts: field 'red_silk' must be [normal, anomalous]"),
         ("[2, 3]", "[true, 3]", "must be [normal, anomalous]"),
+        (
+            "[classes]",
+            "[editions]\nhalf = [1, 2, 3]\n[classes]",
+            "editions: field 'half' must be [normal, anomalous] or",
+        ),
+        ("[classes]", '[words.clip]\nblue = "navy"\n[classes]', "words: clip: field 'blue' is no class of this card"),
+        ("[classes]", "[words.clip]\nwool = 3\n[classes]", "words: clip: field 'wool' must be a text, not 3"),
         ("red_silk = [", "blue = [", "expected: test: counts: field 'blue' is no class"),
         ("[expected.test.counts]\nred_silk = [2, 3]", "[expected.test]", "give either counts or total"),
         ("[expected.test.counts]", '[expected.test]\ncertain = "no"\n[expected.test.counts]', "'certain' must be true"),
@@ -78,6 +85,7 @@ def test_card_is_read():
         ('match = "{class}/test', 'match = "test', "must capture '{class}'"),
         ("{class}/mask", "../mask", "field 'masks' must stay below the root"),
         ("/mask/{stem}", "/mask/{view}", "field 'masks' holds the unknown '{view}'"),
+        ("mask/{stem}.png", "mask/{stem}.svg", "field 'masks' must end in one of png, bmp"),
         ('probe = ["{class}/test"]', "", "field 'probe' is missing"),
         ('split = "test"', 'split = "test"\nshade = 1', "rules[0]: field 'shade' is unknown"),
         ("[classes]", "[classes", "not TOML"),
@@ -152,13 +160,16 @@ def test_a_label_from_masks_needs_masks():
     text = TOML.replace("label = 1", 'label = "from_mask"')
     assert read_card(text, "fabric.toml").layouts[0].rules[0].label == "from_mask"
     with pytest.raises(DataError, match="field 'masks' is missing"):
-        read_card(text.replace('masks = ["{class}/mask/{stem}.{mask_ext}"]', ""), "fabric.toml")
+        read_card(text.replace('masks = ["{class}/mask/{stem}.png"]', ""), "fabric.toml")
 
 
-def test_class_names_are_found_by_alias_and_without_regard_to_case():
+def test_class_names_are_found_without_regard_to_case_and_a_single_class_by_the_sets_name():
     card = find_card("colondb")
-    assert card.class_named("colon") == card.class_named("ColonDB") == card.class_named("COLON") == "colon"
+    assert card.class_named("colon") == card.class_named("COLON") == "colon"
     assert card.class_named("stomach") is None
+    others = {"colondb": "ColonDB", "clinicdb": "ClinicDB", "kvasir": "Kvasir", "endo": "endo", "tn3k": "tn3k"}
+    assert [find_card(name).class_named(text) for name, text in others.items()] == ["colon"] * 4 + ["thyroid"]
+    assert find_card("mvtec").class_named("mvtec") is None
     assert prompt_words("metal_nut") == find_card("mvtec").classes["metal_nut"] == "metal nut"
 
 
@@ -195,9 +206,47 @@ def test_counts_are_the_published_ones(name, classes, train, test):
     assert all(list(e.counts or e.classes) == list(card.classes) for e in card.expected.values())
 
 
+FACTS = {  # domain, levels, aliases, folders
+    "mvtec": ("industrial", "image pixel", ["mvtec_ad", "mvtec_anomaly_detection"], ["mvtec"]),
+    "visa": ("industrial", "image pixel", ["VisA_20220922"], ["VisA"]),
+    "mpdd": ("industrial", "image pixel", [], ["MPDD"]),
+    "btad": ("industrial", "image pixel", ["btech", "BTech_Dataset_transformed"], ["BTech_Dataset_transformed"]),
+    "dagm": ("industrial", "image pixel", ["dagm2007", "dagm_2007"], ["DAGM_KaggleUpload"]),
+    "dtd": ("industrial", "image pixel", ["dtd_synthetic", "DTD-Synthetic"], ["DTD-Synthetic"]),
+    "realiad": ("industrial", "image pixel", ["real_iad", "Real-IAD"], ["Real-IAD"]),
+    "headct": (
+        "medical",
+        "image",
+        ["head_ct", "head-ct-hemorrhage"],
+        ["head-ct-hemorrhage", "HeadCT_anomaly_detection"],
+    ),
+    "brainmri": ("medical", "image", ["brain_mri", "brain_tumor_dataset"], ["brainmri"]),
+    "br35h": ("medical", "image", [], ["Br35H"]),
+    "isic": ("medical", "pixel", ["isic2016", "isic_2016"], ["ISIC2016", "ISBI"]),
+    "clinicdb": ("medical", "pixel", ["cvc_clinicdb", "CVC-ClinicDB"], ["CVC-ClinicDB", "CVC-612"]),
+    "colondb": ("medical", "pixel", ["cvc_colondb", "CVC-ColonDB"], ["CVC-ColonDB"]),
+    "kvasir": ("medical", "pixel", ["kvasir_seg", "Kvasir-SEG"], ["Kvasir-SEG"]),
+    "endo": ("medical", "pixel", ["endotect", "EndoTect_2020"], ["EndoTect_2020_Segmentation_Test_Dataset"]),
+    "tn3k": ("medical", "pixel", [], ["Thyroid Dataset"]),
+}
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_what_a_card_says_of_itself(name):
+    card = find_card(name)
+    facts = card.domain, " ".join(card.levels), [*card.aliases], [*card.folders]
+    assert facts == FACTS[name]
+
+
+def test_known_editions():
+    editions = {card.name: list(card.editions.values()) for card in all_cards() if card.editions}
+    assert editions == {"clinicdb": [(0, 62)], "dagm": [(2100, 2100)], "kvasir": [(0, 100)], "realiad": [(22917,)]}
+
+
 def test_masks_in_jpeg_are_cut_in_the_middle_all_others_above_zero():
-    middle = {card.name for card in all_cards() if card.positive == ">= 128"}
-    assert middle == {"kvasir", "endo", "tn3k"}
+    rules = {card.name: card.positive for card in all_cards() if card.positive != "> 0"}
+    jpeg, either = ">= 128", "> 0; jpeg >= 128"
+    assert rules == {"kvasir": jpeg, "endo": jpeg, "tn3k": jpeg, "clinicdb": either, "colondb": either}
 
 
 def test_numbers_that_nobody_confirmed_are_uncertain():
@@ -213,6 +262,33 @@ def test_numbers_that_nobody_confirmed_are_uncertain():
     assert find_card("realiad").expected["test"].images == 114585
     assert find_card("dagm").expected["test"].images == 8050
     assert find_card("tn3k").expected["trainval"].counts == {"thyroid": (0, 2879)}
+
+
+NAMED = {"fbclip", "anomalyclip", "afclip", "winclip", "aprilgan", "adaclip", "aaclip", "faprompt", "mfpclip", "clip"}
+
+
+def test_words_are_the_papers_own_where_they_differ():
+    card = find_card("mvtec")
+    assert card.words() == card.words("clip") == card.words("mfpclip") == dict(card.classes)
+    assert card.words("aprilgan")["metal_nut"] == card.words("winclip")["metal_nut"] == "metal_nut"
+    assert card.words("adaclip") == {name: name for name in card.classes}
+    assert card.words("aaclip")["metal_nut"] == "metal nut which has four notched edges"
+    assert card.words("aaclip")["screw"] == "screw"
+    assert list(card.words("aaclip")) == list(card.classes)
+    assert find_card("visa").words("aaclip")["pcb2"] == "integrated circuits board"
+    assert find_card("btad").words("aaclip")["02"] == "vertical fabric lines in warm, dusty pink and beige tones"
+    assert {find_card(name).words("aaclip")["colon"] for name in ("colondb", "clinicdb", "kvasir", "endo")} == {
+        "colon endoscopy image"
+    }
+    assert find_card("realiad").words("winclip")["bottle_cap"] == "bottle_cap"
+
+
+@pytest.mark.parametrize("card", all_cards(), ids=lambda card: card.name)
+def test_words_name_known_methods_and_say_something_new(card):
+    assert {*card.method_words, *card.folder_words} <= NAMED
+    for method, words in card.method_words.items():
+        assert not {name for name, text in words.items() if text == card.classes[name]}, method
+    assert not card.folder_words or any(name != text for name, text in card.classes.items())
 
 
 def test_names_and_aliases_whatever_the_case():

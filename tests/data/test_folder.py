@@ -71,7 +71,7 @@ def test_it_is_never_partial(tmp_path, draw):
 def test_without_labels_it_says_why_they_are_needed(tmp_path, draw):
     draw(tmp_path / "1.png")
     draw(tmp_path / "shots/1.png")
-    with pytest.raises(DataError, match=r"holds no labels.*metrics need labels.*load_method"):
+    with pytest.raises(DataError, match=r"holds no labels.*metrics need labels.*zsadbench predict 'folder:"):
         load(tmp_path)
 
 

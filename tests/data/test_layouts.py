@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from zsadbench.data import find_card
-from zsadbench.data.card import ANOMALYCLIP, Card, FilesLayout, Rule
+from zsadbench.data.arrangements import ANOMALYCLIP, FilesLayout, Rule
+from zsadbench.data.card import Card
 from zsadbench.data.layouts import fitting, read_layout
 from zsadbench.data.tree import Tree
 from zsadbench.errors import DataError
@@ -63,7 +64,7 @@ def test_a_normal_image_has_no_mask_even_if_a_file_is_there(tmp_path, draw):
 
 
 def test_masks_of_a_rule_for_normal_images_are_not_used(tmp_path, draw):
-    rule = Rule("{stem}.{ext}", "test", 0, ("m/{stem}.{mask_ext}",))
+    rule = Rule("{stem}.{ext}", "test", 0, ("m/{stem}.png",))
     draw(tmp_path / "1.png")
     draw(tmp_path / "m/1.png", mode="L")
     assert read(replace(COLON, layouts=(FilesLayout("own", (), (rule,)),)), tmp_path).samples[0].mask == ""
@@ -95,14 +96,14 @@ def test_copies_that_no_rule_speaks_of_are_passed_over_and_counted(tmp_path, dra
         "brain_tumor_dataset/no/1.jpg",
         "brain_tumor_dataset/yes/1.jpg",
     ]
-    assert reading.ignored == 2
+    assert reading.notes == ("2 image files that the layout does not speak of are passed over",)
 
 
 def test_masks_are_not_counted_as_passed_over(tmp_path, draw):
     draw(tmp_path / "images/1.png")
     draw(tmp_path / "masks/1.png", mode="L")
     draw(tmp_path / "masks/2.png", mode="L")
-    assert read(COLON, tmp_path).ignored == 1
+    assert read(COLON, tmp_path).notes[0].startswith("1 image files that the layout does not speak of")
 
 
 def test_an_unknown_class_is_an_error_with_its_path(tmp_path, draw):
@@ -131,6 +132,8 @@ def test_links_are_followed_but_never_in_a_circle(tmp_path, draw):
     (root / "images/2.png").symlink_to(tmp_path / "gone")
     assert list(by_image(read(COLON, root))) == ["images/1.png"]
     assert Tree(root).files == ["images/1.png"]
+    assert sorted(Tree(root).stray) == ["images/2.png", "images/again", "loop"]
+    assert read(COLON, root).notes == (f"3 links lead nowhere or in a circle, first 'images/2.png' in '{root}'",)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
@@ -254,7 +257,9 @@ def test_split_keys_count_whatever_their_case(tmp_path, draw, split):
     assert (sample.split, sample.label, sample.class_name) == ("test", 1, "colon")
 
 
-@pytest.mark.parametrize("before", ["", "CVC-ColonDB/", "./data/CVC-ColonDB/", "data/ColonDB/", "{root}/"])
+@pytest.mark.parametrize(
+    "before", ["", "CVC-ColonDB/", "./data/CVC-ColonDB/", "data/colondb/", "{root}/", "/mnt/disk/CVC-ColonDB/"]
+)
 def test_image_paths_may_carry_the_root(tmp_path, draw, before):
     root = tmp_path / "CVC-ColonDB"
     draw(root / "images/1.png")
@@ -335,7 +340,7 @@ def test_a_probe_with_several_paths_needs_all(tmp_path):
 
 
 def test_masks_of_several_templates_and_extensions_are_tried_in_order(tmp_path, draw):
-    rule = Rule("{stem}.{ext}", "test", 1, ("m/{stem}.{mask_ext}", "m/{stem}_mask.{mask_ext}"), ("png", "bmp"))
+    rule = Rule("{stem}.{ext}", "test", 1, ("m/{stem}.png", "m/{stem}_mask.png"))
     card = replace(COLON, layouts=(FilesLayout("own", (), (rule,)),))
     draw(tmp_path / "1.png")
     draw(tmp_path / "m/1_mask.bmp", mode="L")

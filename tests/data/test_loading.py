@@ -1,11 +1,30 @@
 import threading
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
 from zsadbench.data import batches, load_dataset, prepare_image, read_mask, resize_mask_nearest, training_mask
+from zsadbench.data.images import MEAN, STD, normalise
 from zsadbench.errors import DataError
+
+
+def normalised_word_for_word(pixels):
+    """CLIP's normalisation as it is usually written, over all colours at once."""
+    scaled = pixels.astype(np.float32) / np.float32(255)
+    return ((scaled - MEAN) / STD).transpose(2, 0, 1)
+
+
+def test_normalising_colour_by_colour_gives_the_same_bits():
+    every = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)[None]
+    some = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
+    for pixels in (every, some, np.asfortranarray(some), some[:, ::-1]):
+        slow = normalised_word_for_word(pixels)
+        assert (normalise(pixels).view(np.uint32) == np.ascontiguousarray(slow).view(np.uint32)).all()
+        out = np.full((3, *pixels.shape[:2]), np.nan, dtype=np.float32)
+        assert normalise(pixels, out) is out
+        assert (out == slow).all()
 
 
 @pytest.fixture
@@ -107,3 +126,37 @@ def test_a_mask_must_be_there_and_as_large_as_its_image(tmp_path, draw, frame, r
     with pytest.raises(DataError, match="is anomalous and has no mask"):
         next(batches(one.assign(mask=""), size=28, masks=rule))
     assert next(batches(one.assign(mask=""), size=28, masks="none")).masks is None
+
+
+def test_pinned_memory_is_asked_of_torch(frame, monkeypatch):
+    """Without a CUDA device there is none to be had, so the allocation is watched."""
+    asked, real = [], torch.empty
+
+    def empty(*shape, pin_memory=False):
+        asked.append(pin_memory)
+        return real(*shape)
+
+    monkeypatch.setattr("zsadbench.data.loading.torch.empty", empty)
+    pinned = list(batches(frame, size=28, batch_size=4, pin=True))
+    assert asked == [True] * 3
+    plain = list(batches(frame, size=28, batch_size=4))
+    assert asked == [True] * 3
+    assert all(torch.equal(one.images, other.images) for one, other in zip(pinned, plain, strict=True))
+
+
+def test_a_batch_outlives_the_iterator(frame):
+    iterator = batches(frame, size=28, batch_size=4)
+    first = next(iterator).images
+    before = first.clone()
+    assert len(list(iterator)) == 2
+    assert torch.equal(first, before)
+
+
+def test_memory_is_flat_over_an_epoch(frame):
+    """Later batches take no room that the first ones did not."""
+    process = psutil.Process()
+    taken = []
+    for batch in batches(frame.iloc[[0] * 640], size=140, masks="none", batch_size=8, workers=2):
+        assert len(batch.images) == 8
+        taken.append(process.memory_info().rss)
+    assert max(taken[40:]) - max(taken[:20]) < 8 * 2**20

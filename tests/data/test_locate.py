@@ -46,6 +46,22 @@ def test_the_probe_may_fit_two_levels_down(tmp_path, inner):
     assert find_copy(MVTEC, [tmp_path]) == (root, MVTEC.layouts[0])
 
 
+def test_litter_is_no_second_copy(tmp_path):
+    root = colon_at(tmp_path / "CVC-ColonDB/archive")
+    for litter in ("__MACOSX", ".Trash"):
+        colon_at(tmp_path / "CVC-ColonDB" / litter)
+    assert find_copy(COLON, [tmp_path]).root == root
+
+
+def test_a_bundle_of_sets_is_looked_into(tmp_path):
+    root = colon_at(tmp_path / "Polyp_DataSet/CVC-ColonDB")
+    colon_at(tmp_path / "Polyp_DataSet/CVC-ClinicDB")
+    assert find_copy(COLON, [tmp_path]).root == root
+    colon_at(tmp_path / "TestDataset/CVC-ColonDB")
+    with pytest.raises(DataError, match="two copies fit"):
+        find_copy(COLON, [tmp_path])
+
+
 def test_three_levels_down_is_too_far(tmp_path):
     mvtec_at(tmp_path / "mvtec/a/b/c")
     with pytest.raises(DataError, match="not found"):
@@ -128,7 +144,7 @@ def test_nothing_found_says_what_where_and_how(tmp_path):
     for words in (
         f"not found below '{tmp_path}', '{tmp_path / 'none'}' (no folder)",
         "VisA_20220922",
-        "<class>/Data/Images and split_csv/1cls.csv or 1cls/<class>/test or meta.json",
+        "<class>/Data/Images and split_csv/1cls.csv or 1cls/<class>/test or <class>/ground_truth/bad or meta.json",
         f"'{tmp_path / 'VisA'}' has the name, but holds none of",
         "https://github.com/amazon-science/spot-diff",
         "CC BY 4.0",

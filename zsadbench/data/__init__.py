@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     )
     from zsadbench.data.loading import LoadedBatch, batches
     from zsadbench.data.locate import find_copy, roots_from_environment
+    from zsadbench.data.own import images_of
+    from zsadbench.data.tensor_cache import TensorCache
 
 _HOMES = {
     "card": ("Card",),
@@ -40,17 +42,21 @@ _HOMES = {
     ),
     "loading": ("LoadedBatch", "batches"),
     "locate": ("find_copy", "roots_from_environment"),
+    "own": ("images_of",),
+    "tensor_cache": ("TensorCache",),
 }
 
 __all__ = [
     "Card",
     "Dataset",
     "LoadedBatch",
+    "TensorCache",
     "all_cards",
     "batches",
     "check_masks",
     "find_card",
     "find_copy",
+    "images_of",
     "load_dataset",
     "oriented_size",
     "prepare",

@@ -4,7 +4,8 @@ import tomllib
 from collections.abc import Mapping
 from typing import cast, get_args
 
-from zsadbench.data.card import ANOMALYCLIP, Card, Expected, Pair, Positive, prompt_words
+from zsadbench.data.arrangements import ANOMALYCLIP, one_class_layouts
+from zsadbench.data.card import Card, Expected, Pair, Positive, prompt_words
 from zsadbench.data.cardlayouts import read_layouts
 from zsadbench.data.fields import Fields
 from zsadbench.errors import DataError
@@ -21,22 +22,34 @@ def read_card(text: str, source: str) -> Card:
         DataError: it is no TOML, a field is missing, unknown or wrong, or a rule cannot work.
     """
     try:
-        fields = Fields(tomllib.loads(text), source)
+        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as failure:
         raise DataError(f"{source}: not TOML: {failure}") from failure
+    return card_of(table, source)
+
+
+def card_of(table: Mapping[str, object], source: str) -> Card:
+    """The card that a table says, as `read_card`.
+
+    Raises:
+        DataError: a field is missing, unknown or wrong, or a rule cannot work.
+    """
+    fields = Fields(table, source)
     classes = _classes(fields.table("classes"))
-    generated = fields.flag("generated", default=False)
+    generated, levels = fields.flag("generated", default=False), _levels(fields)
+    layouts = [*read_layouts(fields.table("layouts"), classes)]
+    if len(classes) == 1:
+        layouts += one_class_layouts(*classes, masked="pixel" in levels)
     card = Card(
         name=fields.text("name"),
         title=fields.text("title"),
         domain=fields.text("domain", among=GENERATED_DOMAINS if generated else DOMAINS),
-        levels=_levels(fields),
+        levels=levels,
         classes=classes,
-        layouts=(*read_layouts(fields.table("layouts"), classes), ANOMALYCLIP),
+        layouts=(*layouts, ANOMALYCLIP),
         expected=_expected(fields.table("expected"), classes),
         aliases=fields.texts("aliases", ()),
         folders=fields.texts("folders"),
-        class_aliases=_class_aliases(fields.table("class_aliases", {}), classes),
         positive=cast("Positive", fields.text("positive", among=get_args(Positive))),
         licence=fields.text("licence"),
         homepage=fields.text("homepage", "" if generated else None),
@@ -44,6 +57,10 @@ def read_card(text: str, source: str) -> Card:
         doi=fields.text("doi", ""),
         cite=fields.text("cite"),
         bibtex=fields.text("bibtex", ""),
+        collections=fields.texts("collections", ()),
+        method_words=_method_words(fields.table("words", {}), classes),
+        folder_words=fields.texts("folder_words", ()),
+        editions=_editions(fields.table("editions", {})),
         generated=generated,
         source=source,
     )
@@ -66,8 +83,25 @@ def _classes(fields: Fields) -> dict[str, str]:
     return classes
 
 
-def _class_aliases(fields: Fields, classes: Mapping[str, str]) -> dict[str, str]:
-    return {alias: fields.text(alias, among=classes) for alias in fields.rest()}
+def _method_words(fields: Fields, classes: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    tables = {method: fields.table(method) for method in fields.rest()}
+    for table in tables.values():
+        for name in table.rest():
+            if name not in classes:
+                raise table.wrong(name, "is no class of this card")
+    return {method: {name: table.text(name) for name in table.rest()} for method, table in tables.items()}
+
+
+def _editions(fields: Fields) -> dict[str, tuple[int, ...]]:
+    return {name: _edition(fields, name) for name in fields.rest()}
+
+
+def _edition(fields: Fields, name: str) -> tuple[int, ...]:
+    value = fields.take(name)
+    good = isinstance(value, list) and len(value) in {1, 2} and all(type(item) is int and item >= 0 for item in value)
+    if not good:
+        raise fields.wrong(name, f"must be [normal, anomalous] or [in all], not {value!r}")
+    return tuple(value)
 
 
 def _expected(fields: Fields, classes: Mapping[str, str]) -> dict[str, Expected]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any, cast
 
-from zsadbench.data.card import FilesLayout, Layout, Rule, TableLayout
+from zsadbench.data.arrangements import MASK_EXTENSIONS, FilesLayout, Layout, Rule, TableLayout
 from zsadbench.data.fields import Fields
 from zsadbench.data.template import captures
 from zsadbench.errors import DataError
@@ -66,8 +66,10 @@ def _rule(fields: Fields, classes: Mapping[str, str]) -> Rule:
         raise fields.wrong("label", f"must be 0, 1 or 'from_mask', not {label!r}")
     masks = fields.texts("masks", None if label == "from_mask" else ())
     for mask in masks:
-        _check_template(fields, "masks", mask, captures(match) - {"ext"} | {"mask_ext"})
-    rule = Rule(match, fields.text("split"), label, masks, fields.texts("mask_ext", ("png",)))
+        _check_template(fields, "masks", mask, captures(match) - {"ext"})
+        if mask.rpartition(".")[2] not in MASK_EXTENSIONS:
+            raise fields.wrong("masks", f"must end in one of {', '.join(MASK_EXTENSIONS)}: {mask!r}")
+    rule = Rule(match, fields.text("split"), label, masks)
     fields.done()
     return rule
 

@@ -9,7 +9,7 @@ from typing import Any
 from zsadbench import registry
 from zsadbench.data.card import Card
 from zsadbench.data.cardfile import read_card
-from zsadbench.data.folder import PREFIX, folder_card
+from zsadbench.data.own import is_own, own_card
 from zsadbench.errors import DataError, UsageError, unknown
 
 
@@ -25,13 +25,14 @@ def all_cards() -> tuple[Card, ...]:
 
 
 def find_card(name: str) -> Card:
-    """The card called `name`, by its name or an alias, without regard to case; `folder:PATH` makes one.
+    """The card called `name`, by its name or an alias, without regard to case; `folder:PATH` and `csv:PATH` make one.
 
     Raises:
         UsageError: no card has this name; the nearest name is given.
+        DataError: one's own set cannot be read.
     """
-    if name.startswith(PREFIX):
-        return folder_card(name)[0]
+    if is_own(name):
+        return own_card(name)[0]
     known = {text.casefold(): card for card in all_cards() for text in (card.name, *card.aliases)}
     if name.casefold() not in known:
         raise unknown("data set", name, known)

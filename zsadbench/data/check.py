@@ -4,14 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from zsadbench.data.card import Card, Pair
 from zsadbench.data.catalogue import find_card
 from zsadbench.data.complete import expectation
 from zsadbench.data.dataset import Dataset, load_dataset, mask_faults
-from zsadbench.data.images import read_image, read_mask
+from zsadbench.data.images import read_image
+from zsadbench.data.maskstats import MaskStatistics, mask_statistics
+from zsadbench.data.own import is_own
 from zsadbench.errors import DataError
 
 
@@ -19,7 +20,8 @@ from zsadbench.errors import DataError
 class Check:
     """What was found of one data set. `classes` maps a class to the (normal, anomalous) found and expected.
 
-    `faults` are what must be mended before a run, a line each; `notes` are oddities that stop nothing.
+    `faults` are what must be mended before a run, a line each; `notes` are oddities that stop nothing. `masks` are
+    there after a deep check.
     """
 
     card: Card
@@ -30,6 +32,8 @@ class Check:
     fingerprint: str = ""
     classes: Mapping[str, tuple[Pair, Pair | None]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    edition: str = ""
+    masks: MaskStatistics | None = None
 
 
 def check_copy(
@@ -38,7 +42,7 @@ def check_copy(
     """Judge the copy of the data set `name` that a run would use.
 
     Args:
-        name: a data set, or `folder:PATH`.
+        name: a data set, `folder:PATH` or `csv:PATH`.
         roots: where to look; None for the environment's.
         splits: what to judge; a zero-shot run reads `test` alone.
         deep: decode every file, not only the headers of masks.
@@ -46,16 +50,17 @@ def check_copy(
     Raises:
         UsageError: no data set has this name.
     """
-    card = find_card(name)
     try:
         found = load_dataset(name, roots, allow_partial=True, splits=splits)
     except DataError as failure:
-        return Check(card, (str(failure),))
-    notes = list(found.notes)
+        return Check(_nameable(name), (str(failure),))
+    notes, masks = list(found.notes), None
     faults = [*found.missing, *found.left_out, *mask_faults(found)]
+    faults += [fault for fault in _empty(found.manifest) if fault not in faults]
     if deep:
         faults += [fault for fault in _undecodable(found.manifest) if fault not in faults]
-        notes += _odd_masks(found)
+        masks = mask_statistics(found.manifest, found.card.positive)
+        notes += _odd(masks, found.card.positive)
     return Check(
         card=found.card,
         faults=tuple(faults),
@@ -65,7 +70,14 @@ def check_copy(
         fingerprint=found.fingerprint,
         classes=_classes(found),
         notes=tuple(notes),
+        edition=found.edition,
+        masks=masks,
     )
+
+
+def _nameable(name: str) -> Card:
+    """The card, or as much of it as one's own images have when they cannot be read."""
+    return Card(name, name, "own", (), {}, (), licence="your own") if is_own(name) else find_card(name)
 
 
 def _classes(found: Dataset) -> dict[str, tuple[Pair, Pair | None]]:
@@ -93,19 +105,17 @@ def _undecodable(manifest: pd.DataFrame) -> Iterator[str]:
             yield str(failure)
 
 
-def _odd_masks(found: Dataset) -> list[str]:
+def _empty(manifest: pd.DataFrame) -> Iterator[str]:
+    """A line for every image of no bytes, as decoding it would say."""
+    for path in manifest["path"]:
+        if Path(path).stat().st_size == 0:
+            yield from _undecodable(manifest[manifest["path"] == path])
+
+
+def _odd(masks: MaskStatistics, positive: str) -> list[str]:
     """Anomalous samples whose mask is blank, and masks with more than two grey values; counted, the first named."""
-    blank, grey = [], []
-    for path in found.manifest.loc[found.manifest["mask"] != "", "mask"]:
-        try:
-            if not read_mask(path, found.card.positive).any():
-                blank.append(path)
-            if len(np.unique(np.asarray(read_image(path).convert("L")))) > 2:
-                grey.append(path)
-        except DataError:
-            continue  # a fault already
     kinds = (
-        (blank, "blank masks of anomalous images (their label stays)"),
-        (grey, f"masks with more than two grey values (the rule is '{found.card.positive}')"),
+        (masks.blank, "blank masks of anomalous images (their label stays)"),
+        (masks.grey, f"masks with more than two grey values (the rule is '{positive}')"),
     )
     return [f"{len(paths)} {what}, first {paths[0]}" for paths, what in kinds if paths]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from zsadbench.data.card import Card, Expected, Pair
-from zsadbench.data.folder import PREFIX
 from zsadbench.data.locate import DEPTH
+from zsadbench.data.own import is_own
 from zsadbench.data.sample import Sample
 from zsadbench.errors import DataError
 
@@ -35,6 +35,13 @@ def judge(samples: Iterable[Sample], expected: Mapping[str, Expected], splits: S
         if split in expected:
             _judge_split(have, expected[split], split, verdict, "" if split == "test" else f"{split}: ")
     return verdict
+
+
+def edition_of(card: Card, samples: Iterable[Sample]) -> str:
+    """The name of the known edition with as many test images; empty when there is none."""
+    have = Counter(sample.label for sample in samples if sample.split == "test")
+    counts = {(have[0], have[1]), (have[0] + have[1],)}
+    return next((name for name, pair in card.editions.items() if pair in counts), "")
 
 
 def _judge_split(have: Have, expected: Expected, split: str, verdict: Verdict, before: str) -> None:
@@ -73,7 +80,7 @@ def expectation(card: Card, root: Path) -> tuple[Mapping[str, Expected], bool]:
     Raises:
         DataError: the file cannot be understood, or the one in the root belongs to another set.
     """
-    if card.name.startswith(PREFIX):
+    if is_own(card.name):
         return card.expected, (root / SYNTH).is_file()
     for folder in (root, *root.parents[:DEPTH]):
         file = folder / SYNTH

@@ -10,13 +10,13 @@ import pandas as pd
 
 from zsadbench.data.card import Card
 from zsadbench.data.catalogue import find_card
-from zsadbench.data.complete import expectation, judge
+from zsadbench.data.complete import edition_of, expectation, judge
 from zsadbench.data.fingerprint import content_fingerprint, fingerprint
-from zsadbench.data.folder import PREFIX, folder_card
 from zsadbench.data.images import by, oriented_size
 from zsadbench.data.layouts import read_layout
 from zsadbench.data.locate import Place, find_copy
 from zsadbench.data.manifest import manifest
+from zsadbench.data.own import is_own, own_card
 from zsadbench.data.sample import Reading, Sample
 from zsadbench.errors import DataError
 
@@ -29,7 +29,8 @@ class Dataset:
     samples that were therefore left out, are missing; `missing` says which, a line each, `skipped` counts
     the samples left out, by class, and `left_out` names the mask that each of them lacks. `synthetic` marks
     a miniature. `notes` are oddities that change nothing: images beyond the known counts, files that the
-    layout does not speak of.
+    layout does not speak of. `edition` is the known variant of the set that this is, by its counts; empty where
+    it is none.
     """
 
     card: Card
@@ -43,6 +44,7 @@ class Dataset:
     skipped: Mapping[str, int]
     notes: tuple[str, ...]
     left_out: tuple[str, ...] = ()
+    edition: str = ""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -62,7 +64,7 @@ def load_dataset(
     allow_partial: bool = False,
     splits: Sequence[str] = ("test",),
 ) -> Dataset:
-    """Find, read and check the data set `name`, or the folder that `folder:PATH` names.
+    """Find, read and check the data set `name`, or the images that `folder:PATH` or `csv:PATH` names.
 
     Without `roots` the environment says where to look; see `zsadbench.data.locate`.
 
@@ -74,12 +76,16 @@ def load_dataset(
     expected, synthetic = expectation(card, place.root)
     reading = _used(read_layout(card, place.layout, place.root), splits)
     if not reading.samples:
-        raise DataError(f"{card.name}: no {' or '.join(splits)} image in '{place.root}' (layout '{place.layout.name}')")
+        raise DataError(
+            f"{card.name}: no {' or '.join(splits)} image in '{place.root}' "
+            f"(layout '{place.layout.name}'){''.join(f'; {line}' for line in _absent(reading.absent))}"
+        )
     verdict = judge(reading.samples, expected, splits)
     missing = [*verdict.missing, *_absent(reading.absent)]
+    edition = edition_of(card, reading.samples) if verdict.missing else ""
     if missing and not allow_partial:
-        raise _incomplete(card, place, missing)
-    kept, maskless = _with_masks(card, reading.samples, leave_out=allow_partial and not name.startswith(PREFIX))
+        raise _incomplete(card, place, [*missing, *_as_many(edition)])
+    kept, maskless = _with_masks(card, reading.samples, leave_out=allow_partial and not is_own(name))
     return Dataset(
         card=card,
         root=place.root,
@@ -90,8 +96,9 @@ def load_dataset(
         synthetic=synthetic,
         missing=(*missing, *_masks_gone(maskless)),
         skipped=dict(Counter(sample.class_name for sample in maskless)),
-        notes=(*verdict.notes, *_ignored(reading.ignored)),
+        notes=(*_as_many(edition), *verdict.notes, *reading.notes),
         left_out=tuple(f"{one.wanted or 'a mask'} is missing (the mask of {one.image})" for one in maskless),
+        edition=edition,
     )
 
 
@@ -126,8 +133,8 @@ def _fault(image: str, mask: str) -> str:
 
 
 def _placed(name: str, roots: Sequence[str | Path] | None) -> tuple[Card, Place]:
-    if name.startswith(PREFIX):
-        card, layout, root = folder_card(name)
+    if is_own(name):
+        card, layout, root = own_card(name)
         return card, Place(root, layout)
     card = find_card(name)
     return card, find_copy(card, roots)
@@ -135,20 +142,26 @@ def _placed(name: str, roots: Sequence[str | Path] | None) -> tuple[Card, Place]
 
 def _used(reading: Reading, splits: Sequence[str]) -> Reading:
     samples, absent = ([sample for sample in part if sample.split in splits] for part in reading[:2])
-    return Reading(samples, absent, reading.ignored)
+    return Reading(samples, absent, reading.notes)
 
 
 def _absent(absent: Sequence[Sample]) -> list[str]:
     if not absent:
         return []
     first = absent[0]
-    return [f"of the images named in {first.named_in}, {len(absent)} not there, first {first.image}"]
+    return [f"{len(absent)} images that a table names are not there, first {first.image} (named in {first.named_in})"]
+
+
+def _as_many(edition: str) -> list[str]:
+    return [f"as many images as in another edition: {edition}"] if edition else []
 
 
 def _incomplete(card: Card, place: Place, missing: Iterable[str]) -> DataError:
     what = f"{card.name}: incomplete: {'; '.join(missing)}; in '{place.root}'. "
     if card.generated:
         return DataError(f"{what}Remove this folder, and the set is drawn anew")
+    if is_own(card.name):
+        return DataError(f"{what}Restore what is missing, or correct the table")
     return DataError(
         f"{what}Restore what is missing from {card.homepage}, or pass --allow-partial to use what is there "
         "(the record says so)."
@@ -169,11 +182,12 @@ def _with_masks(card: Card, samples: Iterable[Sample], leave_out: bool) -> tuple
 
 def _maskless(card: Card, maskless: Sequence[Sample]) -> DataError:
     first = maskless[0]
-    named = f"named in {first.named_in}" if first.named_in and first.wanted else f"the mask of {first.image}"
+    place = f", {first.named_in}" if first.named_in else ""
+    named = f"named in {first.named_in}" if first.named_in and first.wanted else f"the mask of {first.image}{place}"
     more = f", and {len(maskless) - 1} more" if len(maskless) > 1 else ""
     remedy = (
         "Restore it"
-        if card.name.startswith(PREFIX)
+        if is_own(card.name)
         else ("Restore it from the archive, or pass --allow-partial to leave such samples out and have them counted")
     )
     return DataError(f"{card.name}: {first.wanted or 'a mask'} is missing ({named}){more}. {remedy}.")
@@ -182,7 +196,3 @@ def _maskless(card: Card, maskless: Sequence[Sample]) -> DataError:
 def _masks_gone(maskless: Sequence[Sample]) -> list[str]:
     counts = Counter(sample.class_name for sample in maskless)
     return [f"{name}: {number} anomalous left out, for their masks are missing" for name, number in counts.items()]
-
-
-def _ignored(number: int) -> list[str]:
-    return [f"{number} image files that the layout does not speak of are passed over"] if number else []

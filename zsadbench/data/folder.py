@@ -10,13 +10,14 @@ Masks lie in `ground_truth/<defect>/` beside `test` (or beside `good`; there, `m
 do as well), named as the image or with `_mask` after the stem. Without any, the set has image level only.
 """
 
+import os
 from pathlib import Path
 
-from zsadbench.data.card import Card, FilesLayout, Rule, prompt_words
+from zsadbench.data.arrangements import FilesLayout, Rule
+from zsadbench.data.card import Card, prompt_words
 from zsadbench.errors import DataError, UsageError
 
 PREFIX = "folder:"
-MASK_EXT = ("png", "bmp", "tif", "tiff", "jpg", "jpeg")
 BARE_MASKS = ("ground_truth", "masks")
 
 
@@ -27,19 +28,37 @@ def folder_card(name: str) -> tuple[Card, FilesLayout, Path]:
         UsageError: no path is given.
         DataError: there is no such folder, or nothing in it says which images are normal.
     """
-    text = name.removeprefix(PREFIX)
-    if not text.strip():
-        raise UsageError(f"'{name}' names no folder; write folder:PATH")
-    root = Path(text).expanduser().absolute()
-    root = root if root.name and ".." not in root.parts else root.resolve()
-    if not root.is_dir():
-        raise DataError(f"'{root}' is no folder (of the target '{name}')")
+    root = root_of(name)
     classes, rules, masks = _arrangement(root)
     layout = FilesLayout("folder", (), rules)
     title = f"{PREFIX}{root.name}"
     levels = ("image", "pixel") if masks else ("image",)
     card = Card(title, title, "own", levels, classes, (layout,), licence="your own", source=str(root))
     return card, layout, root
+
+
+def root_of(name: str) -> Path:
+    """The folder that `folder:PATH` names.
+
+    Raises:
+        UsageError: no path is given.
+        DataError: there is no such folder.
+    """
+    text = name.removeprefix(PREFIX)
+    if not text.strip():
+        raise UsageError(f"'{name}' names no folder; write folder:PATH")
+    root = Path(text).expanduser().absolute()
+    root = root if root.name and ".." not in root.parts else root.resolve()
+    if not os.path.isdir(root):  # noqa: PTH112  (Path.is_dir raises where a name is too long)
+        raise DataError(f"'{root}' is no folder (of the target '{name}')")
+    return root
+
+
+def labelled(root: Path) -> bool:
+    """Whether a folder says which of its images are normal."""
+    return (
+        (root / "good").is_dir() or bool(_folders(root / "test")) or any(_folders(p / "test") for p in _folders(root))
+    )
 
 
 def _arrangement(root: Path) -> tuple[dict[str, str], tuple[Rule, ...], bool]:
@@ -50,11 +69,11 @@ def _arrangement(root: Path) -> tuple[dict[str, str], tuple[Rule, ...], bool]:
         return one, _tested(""), (root / "ground_truth").is_dir()
     if several:
         return several, _tested("{class}/"), any((root / name / "ground_truth").is_dir() for name in several)
-    if (root / "good").is_dir():
+    if labelled(root):
         return one, _bare(), any((root / name).is_dir() for name in BARE_MASKS)
     raise DataError(
         f"'{root}' holds no labels: neither good/ beside folders of anomalies, nor test/good, nor <class>/test/good; "
-        "metrics need labels (scores alone do not: zsadbench.load_method(…).predict)"
+        f"metrics need labels; scores and heat maps do not: zsadbench predict '{PREFIX}{root}'"
     )
 
 
@@ -67,7 +86,7 @@ def _tested(before: str) -> tuple[Rule, ...]:
     return (
         Rule(before + "train/good/{stem}.{ext}", "train", 0),
         Rule(before + "test/good/{stem}.{ext}", "test", 0),
-        Rule(before + "test/{defect}/{stem}.{ext}", "test", 1, _masks(before + "ground_truth/{defect}/"), MASK_EXT),
+        Rule(before + "test/{defect}/{stem}.{ext}", "test", 1, _masks(before + "ground_truth/{defect}/")),
     )
 
 
@@ -76,8 +95,8 @@ def _bare() -> tuple[Rule, ...]:
     folders = ("ground_truth/{defect}/", "masks/{defect}/", "masks/")
     masks = tuple(mask for folder in folders for mask in _masks(folder))
     good = Rule("good/{stem}.{ext}", "test", 0)
-    return *passed, good, Rule("{defect}/{stem}.{ext}", "test", 1, masks, MASK_EXT)
+    return *passed, good, Rule("{defect}/{stem}.{ext}", "test", 1, masks)
 
 
 def _masks(folder: str) -> tuple[str, ...]:
-    return folder + "{stem}_mask.{mask_ext}", folder + "{stem}.{mask_ext}"
+    return folder + "{stem}_mask.png", folder + "{stem}.png"

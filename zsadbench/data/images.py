@@ -5,49 +5,34 @@ converts to RGB (OpenCLIP's transform; FB-CLIP, AnomalyCLIP), `rgb_first` conver
 the protocol `strict`). They differ for palettes, transparency and two-tone images only.
 """
 
-import struct
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from zsadbench.data.card import Positive
-from zsadbench.errors import DataError
+from zsadbench.data.opening import opened, wide_values
 from zsadbench.types import Preprocessing
 
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)  # CLIP's own
 STD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
 
 ORIENTATION = 0x0112
-BROKEN = (
-    OSError,
-    SyntaxError,  # Pillow's word for a broken PNG
-    ValueError,
-    EOFError,
-    LookupError,
-    TypeError,
-    OverflowError,
-    NotImplementedError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,  # an error under -W error
-)
 
 
-def read_image(path: str | Path) -> Image.Image:
+def read_image(path: str | Path, least: int = 0) -> Image.Image:
     """The image as stored, turned upright by its EXIF orientation; 16-bit grey is scaled to 8 bits.
+
+    With `least`, a JPEG may come at a fraction of its size, both sides at least so long: much faster to decode.
 
     Raises:
         DataError: it is missing, truncated, no image, or implausibly large.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
+        if least:
+            image.draft(None, (least, least))
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         return _eight_bits(image)
@@ -55,11 +40,28 @@ def read_image(path: str | Path) -> Image.Image:
 
 def prepare(image: Image.Image, size: int, preprocessing: Preprocessing) -> NDArray[np.float32]:
     """Resize (bicubic, antialiased, aspect ratio not kept) and normalise; float32 (3, size, size)."""
+    return normalise(resize_image(image, size, preprocessing))
+
+
+def resize_image(image: Image.Image, size: int, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """Resize (bicubic, antialiased, aspect ratio not kept) and convert to RGB; uint8 (size, size, 3)."""
     if preprocessing == "rgb_first":
         image = _rgb(image)
-    scaled = _rgb(image.resize((size, size), Image.Resampling.BICUBIC))
-    pixels = np.asarray(scaled, dtype=np.float32) / np.float32(255)
-    return np.ascontiguousarray(((pixels - MEAN) / STD).transpose(2, 0, 1))
+    return np.asarray(_rgb(image.resize((size, size), Image.Resampling.BICUBIC)))
+
+
+def normalise(pixels: NDArray[np.uint8], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """((pixels / 255) − mean) / deviation, in float32 and in this order; uint8 (h, w, 3) → float32 (3, h, w).
+
+    Colour by colour: the inner loop then runs over a row of pixels, not over three numbers. Writes into `out`
+    where it is given.
+    """
+    made = np.empty((3, *pixels.shape[:2]), dtype=np.float32) if out is None else out
+    for plane, colour, mean, deviation in zip(made, np.moveaxis(pixels, 2, 0), MEAN, STD, strict=True):
+        np.divide(colour, np.float32(255), out=plane, dtype=np.float32)
+        np.subtract(plane, mean, out=plane)
+        np.divide(plane, deviation, out=plane)
+    return made
 
 
 def prepare_image(path: str | Path, size: int, preprocessing: Preprocessing) -> NDArray[np.float32]:
@@ -77,8 +79,20 @@ def read_mask(path: str | Path, positive: Positive = "> 0") -> NDArray[np.uint8]
     Raises:
         DataError: the file cannot be read.
     """
-    grey = _grey(path)
-    return np.asarray(grey > 0 if positive == "> 0" else grey >= 128, dtype=np.uint8)
+    return is_positive(grey_values(path), positive).astype(np.uint8)
+
+
+class Grey(NamedTuple):
+    """The grey values 0..255 of a mask, (height, width), and whether they were stored as JPEG."""
+
+    values: NDArray[Any]
+    jpeg: bool
+
+
+def is_positive(grey: Grey, positive: Positive) -> NDArray[np.bool_]:
+    """Where grey values are anomalous by the card's rule, (height, width)."""
+    middle = grey.jpeg if positive == "> 0; jpeg >= 128" else positive == ">= 128"
+    return np.asarray(grey.values >= 128 if middle else grey.values > 0)
 
 
 def resize_mask_nearest(mask: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -86,9 +100,10 @@ def resize_mask_nearest(mask: NDArray[np.uint8], size: int) -> NDArray[np.uint8]
     return np.asarray(Image.fromarray(mask).resize((size, size), Image.Resampling.NEAREST), dtype=np.uint8)
 
 
-def soften_mask(mask: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Resize a mask of 0 and 1 as publications do: bilinear, antialiased, cut above one half; (size, size)."""
-    smooth = Image.fromarray(mask * np.uint8(255)).resize((size, size), Image.Resampling.BILINEAR)
+def soften_mask(mask: NDArray[np.uint8], size: int, *, bicubic: bool = False) -> NDArray[np.uint8]:
+    """Resize a mask of 0 and 1 as publications do, bilinear or bicubic, cut above one half; (size, size)."""
+    rule = Image.Resampling.BICUBIC if bicubic else Image.Resampling.BILINEAR
+    smooth = Image.fromarray(mask * np.uint8(255)).resize((size, size), rule)
     return (np.asarray(smooth, dtype=np.float32) / np.float32(255) > 0.5).astype(np.uint8)
 
 
@@ -107,32 +122,16 @@ def oriented_size(path: str | Path) -> tuple[int, int]:
     Raises:
         DataError: the file cannot be opened as an image.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         width, height = image.size
         stored = image.format != "PNG" or "exif" in image.info  # asking a PNG would decode all of it
         turned = stored and image.getexif().get(ORIENTATION, 1) in {5, 6, 7, 8}
         return (height, width) if turned else (width, height)
 
 
-@contextmanager
-def _opened(path: str | Path) -> Iterator[Image.Image]:
-    try:
-        with Image.open(path) as image:
-            yield image
-    except FileNotFoundError as failure:
-        raise DataError(f"'{path}' is missing") from failure
-    except BROKEN as failure:
-        reason = " ".join(str(failure).split()) or type(failure).__name__
-        raise DataError(f"'{path}' cannot be read as an image: {reason}") from failure
-
-
 def _eight_bits(image: Image.Image) -> Image.Image:
-    if image.mode in {"F", "LAB"}:
-        raise ValueError(f"its pixels are of mode {image.mode}, for which no way to 8-bit RGB is agreed")
-    if image.mode != "I" and not image.mode.startswith("I;16"):
-        return image
-    wide = np.clip(np.asarray(image), 0, 65535).astype(np.uint32)
-    return Image.fromarray(((wide + 128) // 257).astype(np.uint8))
+    wide = wide_values(image)
+    return image if wide is None else Image.fromarray(((wide + 128) // 257).astype(np.uint8))
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -151,12 +150,17 @@ def by(width: int, height: int) -> str:
     return f"{width}×{height}"
 
 
-def _grey(path: str | Path) -> NDArray[Any]:
-    """Grey values, (height, width); 16-bit ones rounded up, so that what is not zero stays so."""
-    with _opened(path) as image:
+def grey_values(path: str | Path) -> Grey:
+    """The grey values of a mask; 16-bit ones rounded up, so that what is not zero stays so.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    with opened(path) as image:
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
-        if image.mode == "I" or image.mode.startswith("I;16"):
-            return -(-np.clip(np.asarray(image, dtype=np.int64), 0, 65535) // 257)
+        wide = wide_values(image)
+        if wide is not None:
+            return Grey(-(-wide // 257), jpeg=False)
         image.info.pop("transparency", None)
-        return np.asarray(image.convert("L"))
+        return Grey(np.asarray(image.convert("L")), jpeg=image.format in {"JPEG", "MPO"})

@@ -3,11 +3,12 @@
 import os
 from pathlib import Path
 
-from zsadbench.data.card import Card, FilesLayout, Layout
+from zsadbench.data.arrangements import FilesLayout, Layout
+from zsadbench.data.card import Card
 from zsadbench.data.rules import read_files
 from zsadbench.data.sample import Reading
 from zsadbench.data.tables import read_table, spelled
-from zsadbench.data.tree import Tree
+from zsadbench.data.tree import Named, Tree
 
 
 def read_layout(card: Card, layout: Layout, root: Path) -> Reading:
@@ -16,8 +17,13 @@ def read_layout(card: Card, layout: Layout, root: Path) -> Reading:
     Raises:
         DataError: a table is missing or wrong, or a class is unknown.
     """
-    tree = Tree(root)
-    return read_files(card, layout, tree) if isinstance(layout, FilesLayout) else read_table(card, layout, tree)
+    if isinstance(layout, FilesLayout):
+        tree = Tree(root)
+        reading = read_files(card, layout, tree)
+    else:
+        tree = Named(root) if layout.own else Tree(root)
+        reading = read_table(card, layout, tree)
+    return reading._replace(notes=(*reading.notes, *tree.oddities()))
 
 
 def fitting(card: Card, layouts: tuple[Layout, ...], folder: Path) -> Layout | None:

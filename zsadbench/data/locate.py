@@ -2,7 +2,8 @@
 
 Under each root, first hit: a sub-folder with the set's name, an alias or a folder name of the card, without
 regard to case; a sub-folder whose name starts with one of these; the root itself, then what lies in it, when
-a probe fits that no other card shares. In a folder that is found the probe may fit up to two levels down.
+a probe fits that no other card shares; last, a folder with one of the names one level further down, as bundles of
+several sets have it. In a folder that is found the probe may fit up to two levels down.
 """
 
 import os
@@ -11,10 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from zsadbench.data.card import Card, FilesLayout, Layout
+from zsadbench.data.arrangements import FilesLayout, Layout
+from zsadbench.data.card import Card
 from zsadbench.data.catalogue import all_cards
 from zsadbench.data.generated import drawn_copy
 from zsadbench.data.layouts import fitting, probes
+from zsadbench.data.tree import passed_over
 from zsadbench.errors import DataError
 
 VARIABLE = "ZSADBENCH_DATA"
@@ -50,7 +53,7 @@ def find_copy(card: Card, roots: Sequence[str | Path] | None = None) -> Place:
         return Place(drawn_copy(card), card.layouts[0])
     folders = [Path(root).expanduser().absolute() for root in roots or roots_from_environment()]
     for folder in folders:
-        for stage in (_named, _prefixed, _itself, _inside):
+        for stage in (_named, _prefixed, _itself, _inside, _named_deeper):
             places = _distinct(stage(card, folder))
             if places:
                 return _only(card, places)
@@ -94,6 +97,10 @@ def _inside(card: Card, root: Path) -> list[Place]:
     return _fits(card, _unshared(card), root, DEPTH)
 
 
+def _named_deeper(card: Card, root: Path) -> list[Place]:
+    return [place for folder in _folders(root) for place in _named(card, folder)]
+
+
 def _below(card: Card, root: Path, right: Callable[[str], bool]) -> list[Place]:
     folders = [folder for folder in _folders(root) if right(folder.name.casefold())]
     return [place for folder in folders for place in _fits(card, card.layouts, folder, DEPTH)]
@@ -122,9 +129,10 @@ def _fits(card: Card, layouts: tuple[Layout, ...], top: Path, depth: int) -> lis
 
 def _folders(root: Path) -> list[Path]:
     try:
-        return sorted(path for path in root.iterdir() if os.path.isdir(path))  # noqa: PTH112  (never raises)
+        folders = [path for path in root.iterdir() if os.path.isdir(path)]  # noqa: PTH112  (never raises)
     except OSError:
         return []
+    return sorted(path for path in folders if not passed_over(path.name))
 
 
 def _distinct(places: Iterable[Place]) -> list[Place]:

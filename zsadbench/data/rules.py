@@ -5,13 +5,15 @@ there being one.
 """
 
 from collections.abc import Iterable, Mapping
-from itertools import product
 
-from zsadbench.data.card import IMAGE_EXTENSIONS, Card, FilesLayout, Rule
+from zsadbench.data.arrangements import IMAGE_EXTENSIONS, MASK_EXTENSIONS, FilesLayout, Rule
+from zsadbench.data.card import Card
 from zsadbench.data.sample import Reading, Sample, kind
 from zsadbench.data.template import fill, pattern
 from zsadbench.data.tree import Tree
 from zsadbench.errors import DataError
+
+MASK_ENDS = tuple(f".{extension}" for extension in MASK_EXTENSIONS)
 
 
 def read_files(card: Card, layout: FilesLayout, tree: Tree) -> Reading:
@@ -34,9 +36,11 @@ def read_files(card: Card, layout: FilesLayout, tree: Tree) -> Reading:
     return Reading(samples, [], _unused(passed, samples))
 
 
-def _unused(passed: Iterable[str], samples: Iterable[Sample]) -> int:
+def _unused(passed: Iterable[str], samples: Iterable[Sample]) -> tuple[str, ...]:
+    """What is said of images that no rule speaks of, and that are no mask."""
     used = {sample.mask for sample in samples}
-    return sum(path not in used for path in passed)
+    unused = [path for path in passed if path not in used]
+    return (f"{len(unused)} image files that the layout does not speak of are passed over",) if unused else ()
 
 
 def _sample(card: Card, rule: Rule, values: Mapping[str, str], path: str, tree: Tree) -> Sample:
@@ -50,8 +54,9 @@ def _sample(card: Card, rule: Rule, values: Mapping[str, str], path: str, tree: 
 
 def _mask(rule: Rule, values: Mapping[str, str], tree: Tree) -> tuple[str, str]:
     """The mask's path and, when there is none, the first name that was looked for."""
-    names = [fill(mask, {**values, "mask_ext": ext}) for mask, ext in product(rule.masks, rule.mask_ext)]
-    found = next((path for name in names if (path := tree.find(name))), "")
+    names = [fill(mask, values) for mask in rule.masks]
+    tried = (f"{name.rpartition('.')[0]}{end}" for name in names for end in (name[name.rindex(".") :], *MASK_ENDS))
+    found = next((path for name in tried if (path := tree.find(name))), "")
     return found, "" if found else next(iter(names), "")
 
 

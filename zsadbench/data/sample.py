@@ -7,8 +7,9 @@ class Sample(NamedTuple):
     """Paths are posix and relative to the root.
 
     `mask` is empty where there is none; then `wanted` names the mask that should have been there, if the
-    layout speaks of one. `named_in` is the table that speaks of the sample, empty for a tree. `view` is the side
-    from which the object `sample` was taken, both empty where a set has one image of each object.
+    layout speaks of one. `named_in` is the table that speaks of the sample, in one's own table with the line;
+    empty for a tree. `view` is the side from which the object `sample` was taken, both empty where a set has
+    one image of each object.
     """
 
     image: str
@@ -24,11 +25,11 @@ class Sample(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What a layout found: samples; samples whose image is absent; how many images no rule speaks of."""
+    """What a layout found: samples; samples whose image is absent; oddities, a line each."""
 
     samples: list[Sample]
     absent: list[Sample]
-    ignored: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def kind(label: int, defect: str) -> str:

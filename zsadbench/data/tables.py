@@ -1,14 +1,11 @@
 """A table → samples: one row a sample, in csv or json. A table is untrusted: its paths stay below the root."""
 
-import csv
-import json
 import posixpath
-from collections.abc import Iterator
-from io import StringIO
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
 
-from zsadbench.data.card import Card, TableLayout
+from zsadbench.data.arrangements import IMAGE_EXTENSIONS, TableLayout
+from zsadbench.data.card import Card
+from zsadbench.data.rows import Row, rows_of
 from zsadbench.data.rules import unknown_class
 from zsadbench.data.sample import Reading, Sample, kind
 from zsadbench.data.template import captures, fill
@@ -16,44 +13,51 @@ from zsadbench.data.tree import Tree
 from zsadbench.errors import DataError
 
 
-class Row(NamedTuple):
-    """One row: its values by our column names, the table's name, and the row's place in it, for messages."""
-
-    values: dict[str, Any]
-    table: str
-    where: str
-
-
 def read_table(card: Card, layout: TableLayout, tree: Tree) -> Reading:
     """Every sample that the table names; those whose image is not there apart.
 
-    A row that repeats another is read once.
+    A row that repeats another is read once, unless the table is one's own.
 
     Raises:
         DataError: the table is missing or malformed, a class or a label is unknown, a path leaves the root,
-            or two rows contradict each other about one image.
+            two rows contradict each other about one image, or the files are numbered otherwise than the table.
     """
     samples: dict[str, Sample] = {}
     absent: dict[str, Sample] = {}
-    for row in _rows(card, layout, tree):
-        sample = _sample(card, layout, row, tree)
+    strange: list[Row] = []
+    for table, row in _rows(card, layout, tree):
+        place = row.where.removeprefix(f"'{tree.root / table}'") if layout.own else ""
+        sample = _sample(card, layout, row, tree)._replace(named_in=table + place)
         kept = samples if tree.find(sample.image) else absent
-        if kept.setdefault(sample.image, sample) != sample:
-            raise DataError(f"{row.where}: names '{sample.image}' a second time, and otherwise")
-    return Reading(list(samples.values()), list(absent.values()))
+        first = kept.setdefault(sample.image, sample)
+        if first is not sample and (layout.own or first != sample):
+            how = f"; it stands in {first.named_in} already" if layout.own else ", and otherwise"
+            raise DataError(f"{row.where}: names '{sample.image}' a second time{how}")
+        if row.unknown:
+            strange.append(row)
+    if layout.digits:
+        _refuse_other_numbers(card, tree, samples, absent)
+    return Reading(list(samples.values()), list(absent.values()), notes=_strange(strange))
 
 
-def _rows(card: Card, layout: TableLayout, tree: Tree) -> Iterator[Row]:
-    """Every row of the one table, or of those tables of single classes that are there."""
+def _rows(card: Card, layout: TableLayout, tree: Tree) -> Iterator[tuple[str, Row]]:
+    """Every row, with its table, of the one table, or of those tables of single classes that are there."""
     tables = spelled(card, layout.manifest)
     there = {name: words for name, words in tables.items() if (tree.root / name).is_file()}
     if not there:
         path, source = tree.root / next(iter(tables)), f"; take it from {layout.source}" if layout.source else ""
         raise DataError(f"{card.name}: '{path}' is missing; it names the samples of layout '{layout.name}'{source}")
     for name, values in there.items():
-        read = _csv_rows if layout.format == "csv" else _json_rows
-        for row in read(tree.root / name, layout):
-            yield Row({"split": layout.split, **values} | row.values, name, row.where)
+        for row in rows_of(tree.root / name, layout):
+            yield name, row._replace(values={"split": layout.split, **values} | row.values)
+
+
+def _strange(rows: list[Row]) -> tuple[str, ...]:
+    """What is said of fields that mean nothing to us."""
+    if not rows:
+        return ()
+    names = ", ".join(sorted({name for row in rows for name in row.unknown}))
+    return (f"{len(rows)} rows have fields that mean nothing here ({names}), first {rows[0].where}",)
 
 
 def spelled(card: Card, template: str) -> dict[str, dict[str, str]]:
@@ -63,72 +67,31 @@ def spelled(card: Card, template: str) -> dict[str, dict[str, str]]:
     return {fill(template, {"class": name}): {"class": name} for name in card.classes}
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as failure:
-        raise DataError(f"'{path}' cannot be read: {failure}") from failure
+def _refuse_other_numbers(card: Card, tree: Tree, samples: Mapping[str, Sample], absent: Mapping[str, Sample]) -> None:
+    """Refuse numbers that the table names and no file has beside files that have numbers it does not name.
+
+    Such files are most likely numbered from another start, and every label would belong to a neighbour.
+    """
+    folders = {posixpath.dirname(image) for image in (*samples, *absent)}
+    unnamed = [path for path in tree.files if posixpath.dirname(path) in folders - {""} and _unnamed(path, samples)]
+    if absent and unnamed:
+        first = next(iter(absent.values()))
+        raise DataError(
+            f"{card.name}: {first.named_in} names '{first.image}', which is not there, while no row names "
+            f"'{unnamed[0]}': the files in '{tree.root}' are numbered otherwise than the table, and labels would "
+            "shift; rename the files, or restore the table and the files of one download"
+        )
 
 
-def _csv_rows(path: Path, layout: TableLayout) -> Iterator[Row]:
-    reader = csv.DictReader(StringIO(_read(path), newline=""), strict=True)
-    try:
-        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
-        for column in layout.columns.values():
-            if column not in reader.fieldnames:
-                raise DataError(f"'{path}' has no column '{column}', only: {', '.join(reader.fieldnames)}")
-        for raw in reader:
-            values = {ours: raw[theirs] for ours, theirs in layout.columns.items()}
-            yield Row(values, "", f"'{path}' line {reader.line_num}")
-    except csv.Error as failure:
-        raise DataError(f"'{path}' line {reader.line_num}: {failure}") from failure
-
-
-def _json_rows(path: Path, layout: TableLayout) -> Iterator[Row]:
-    try:
-        content = json.loads(_read(path))
-    except (ValueError, RecursionError) as failure:
-        raise DataError(f"'{path}' is no JSON: {failure}") from failure
-    if layout.rows == "{split}":
-        yield from _split_rows(content, layout, f"'{path}'")
-        return
-    for split, classes in _items(content, f"'{path}'"):
-        for class_name, raws in _items(classes, f"'{path}' {split}"):
-            outer = {"split": split, "class": class_name}
-            yield from _listed(raws, layout, outer, f"'{path}' {split}.{class_name}")
-
-
-def _split_rows(content: object, layout: TableLayout, where: str) -> Iterator[Row]:
-    splits = dict(_items(content, where))
-    prefix = dict(_items(splits.pop("meta", {}), f"{where} meta")).get("prefix", "")
-    for split, raws in splits.items():
-        yield from _listed(raws, layout, {"split": split, "prefix": prefix}, f"{where} {split}")
-
-
-def _listed(raws: object, layout: TableLayout, outer: dict[str, Any], where: str) -> Iterator[Row]:
-    if not isinstance(raws, list):
-        raise DataError(f"{where}: a list of samples is needed")
-    for place, raw in enumerate(raws):
-        yield _json_row(raw, layout, outer, f"{where}[{place}]")
-
-
-def _items(value: object, where: str) -> list[tuple[str, Any]]:
-    if not isinstance(value, dict):
-        raise DataError(f"{where}: an object is needed")
-    return list(value.items())
-
-
-def _json_row(raw: object, layout: TableLayout, outer: dict[str, Any], where: str) -> Row:
-    if not isinstance(raw, dict):
-        raise DataError(f"{where}: a sample must be an object")
-    values = {ours: raw[theirs] for ours, theirs in layout.columns.items() if theirs in raw}
-    return Row(outer | values, "", where)
+def _unnamed(path: str, samples: Mapping[str, Sample]) -> bool:
+    stem, _, extension = posixpath.basename(path).rpartition(".")
+    return path not in samples and stem.isdecimal() and extension.casefold() in IMAGE_EXTENSIONS
 
 
 def _sample(card: Card, layout: TableLayout, row: Row, tree: Tree) -> Sample:
-    name = card.class_named(_text(row, "class") or next(iter(card.classes)))
+    name = card.class_named(row.text("class") or next(iter(card.classes)))
     if name is None:
-        raise unknown_class(card, _text(row, "class"), row.where.strip("'"))
+        raise unknown_class(card, row.text("class"), row.where.strip("'"))
     image = _path(card, layout, row, "image", tree)
     if not image:
         raise DataError(f"{row.where}: no image is named")
@@ -141,10 +104,9 @@ def _sample(card: Card, layout: TableLayout, row: Row, tree: Tree) -> Sample:
         mask=mask,
         label=label,
         class_name=name,
-        defect=kind(label, _text(row, "defect")),
-        split=_text(row, "split").casefold(),
+        defect=kind(label, row.text("defect")),
+        split=row.text("split").casefold() or layout.split,
         wanted="" if mask else named,
-        named_in=row.table,
         view=view,
         sample=sample,
     )
@@ -153,15 +115,19 @@ def _sample(card: Card, layout: TableLayout, row: Row, tree: Tree) -> Sample:
 def _path(card: Card, layout: TableLayout, row: Row, column: str, tree: Tree) -> str:
     """The first of the layout's paths that is there, else the first; empty when the row names none.
 
-    Where the table holds whole paths, these may have the set's own folder before them.
+    Where the table holds whole paths, these may have the set's own folder before them. Blanks around a path are
+    part of it only where a file is called so.
     """
-    text = _text(row, column)
+    text, raw = row.text(column), row.raw(column)
     if not text:
         return ""
-    values = {"class": _text(row, "class"), "prefix": _text(row, "prefix"), "path": text.zfill(layout.digits)}
-    paths = [_confined(fill(path, values), row, tree) for path in layout.paths]
+    if raw != text and layout.own and tree.find(raw):
+        return raw
+    values = {"class": row.text("class"), "prefix": row.text("prefix"), "path": text.zfill(layout.digits)}
+    whole = layout.paths == ("{path}",) and not layout.own
+    paths = [_confined(card if whole else None, fill(path, values), row, tree) for path in layout.paths]
     found = next((path for path in paths if tree.find(path)), None)
-    if found is None and layout.paths == ("{path}",):
+    if found is None and whole:
         found = _without_folder(card, paths[0], tree)
     return found or paths[0]
 
@@ -173,27 +139,21 @@ def _viewed(layout: TableLayout, image: str) -> tuple[str, str]:
     return next(((view, before) for view, (before, found, _) in cut if found), ("", ""))
 
 
-def _text(row: Row, column: str) -> str:
-    value = row.values.get(column)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise DataError(f"{row.where}: '{column}' must be a text, not {value!r}")
-    return value.strip()
-
-
 def _label(layout: TableLayout, row: Row) -> int:
     value = row.values.get("label")
     text = f"{value:g}" if isinstance(value, int | float) else str(value).strip()
-    if text in layout.normal or (layout.maskless_normal and not _text(row, "mask")):
+    if text in layout.normal or (layout.maskless_normal and not row.text("mask")):
         return 0
     if text in layout.anomalous or (text and value is not None and not layout.anomalous):
         return 1
     raise DataError(f"{row.where}: label '{text}' is none of {', '.join((*layout.normal, *layout.anomalous))}")
 
 
-def _confined(text: str, row: Row, tree: Tree) -> str:
-    """The path relative to the root, which may be absolute in the table, but must not leave the root."""
+def _confined(card: Card | None, text: str, row: Row, tree: Tree) -> str:
+    """The path relative to the root, which may be absolute in the table, but must not leave the root.
+
+    With a card, the absolute path of another machine will do where what follows the set's own folder is here.
+    """
     if not text or "\0" in text:
         return ""
     path = posixpath.normpath(text.replace("\\", "/"))
@@ -201,7 +161,10 @@ def _confined(text: str, row: Row, tree: Tree) -> str:
         if path.startswith(f"{root}/"):
             return path.removeprefix(f"{root}/")
     if path.startswith("/") or path.split("/")[0] == "..":
-        raise DataError(f"{row.where}: '{text}' leaves the root '{tree.root}'")
+        here = _without_folder(card, path, tree) if card and path.startswith("/") else None
+        if here is None:
+            raise DataError(f"{row.where}: '{text}' leaves the root '{tree.root}'")
+        return here
     return path
 
 

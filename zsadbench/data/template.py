@@ -36,7 +36,7 @@ def pattern(template: str) -> re.Pattern[str]:
 def fill(template: str, values: Mapping[str, str]) -> str:
     """The template with every name replaced; names without a value stay.
 
-    >>> fill("masks/{stem}.{mask_ext}", {"stem": "7"})
-    'masks/7.{mask_ext}'
+    >>> fill("masks/{stem}.{ext}", {"stem": "7"})
+    'masks/7.{ext}'
     """
     return _NAME.sub(lambda found: values.get(found[1], found[0]), template)
