@@ -254,8 +254,10 @@ def test_options_that_cannot_be_right_are_refused(example):
             metrics.aupro(*example, limit=limit)
         with pytest.raises(ValueError, match="limit must lie"):
             PixelMetrics().compute([limit])
-    with pytest.raises(ValueError, match="only 'exact'"):
-        PixelMetrics(mode="stream")
+    with pytest.raises(ValueError, match="mode must be 'exact' or 'stream', not 'fast'"):
+        PixelMetrics(mode="fast")
+    with pytest.raises(ValueError, match="threads must be at least 1"):
+        PixelMetrics(threads=0)
     with pytest.raises(ValueError, match="bits"):
         PixelMetrics(bits=0)
     with pytest.raises(ValueError, match="differ in limit"):

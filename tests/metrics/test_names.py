@@ -33,6 +33,7 @@ def test_the_default_names_are_those_of_every_record():
         ("pixel_aupro_200max@0.05", "pixel_aupro_200_max@0.05", MetricName("pixel", "aupro_200_max", 0.05)),
         ("pixel_aupro@0.123456789012", "pixel_aupro@0.123456789012", MetricName("pixel", "aupro", 0.123456789012)),
         ("pixel_ap", "pixel_ap", MetricName("pixel", "ap")),
+        ("image_ap@sample_max", "image_ap@sample", MetricName("image", "ap", None, "sample")),
     ],
 )
 def test_a_name_is_read_and_spelled_in_one_way(text, key, name):
@@ -48,9 +49,8 @@ def test_a_name_is_read_and_spelled_in_one_way(text, key, name):
         ("image_aupro", "no metric named 'image_aupro'"),
         ("xyz", "known: image_ap, image_auroc"),
         ("", "no metric named ''"),
-        ("image_auroc@sample", "'image_auroc@sample' is not built yet"),
         ("image_auroc@pooled", "'image_auroc@pooled' is not built yet"),
-        ("pixel_aupro@sample", "not built yet"),
+        ("pixel_aupro@sample", "cannot be taken over 'sample'"),
         ("image_auroc@0.3", "takes no limit"),
         ("pixel_aupro@", "which is no number"),
         ("pixel_aupro@nan", "which is no number"),

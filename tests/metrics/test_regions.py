@@ -1,16 +1,11 @@
 """Regions: against SciPy, at the borders, and without what they need."""
 
-import importlib.util
-import subprocess
-import sys
-
-import numba
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from zsadbench.metrics import label_regions
-from zsadbench.metrics.regions import pixel_areas
+from zsadbench.metrics import PixelMetrics, aupro, count_regions, label_regions
+from zsadbench.metrics._regions_kernel import label_runs
 
 EIGHT = np.ones((3, 3))
 
@@ -35,9 +30,19 @@ def test_regions_agree_with_scipy(mask):
     assert len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs})
     first = [np.flatnonzero(labels.ravel() == region)[0] for region in range(1, number + 1)]
     assert first == sorted(first)
-    areas, counted = pixel_areas(mask)
-    assert counted == number
-    assert areas.tolist() == np.bincount(labels.ravel(), minlength=1)[labels[mask]].tolist()
+    assert count_regions(mask) == number
+    runs, areas = label_runs(np.ascontiguousarray(mask).view(np.uint8), True)
+    assert areas.tolist() == np.bincount(labels.ravel(), minlength=1)[1:].tolist()
+    assert labels[mask].tolist() == np.repeat(runs[:, 2] + 1, runs[:, 1] - runs[:, 0]).tolist()
+
+
+@pytest.mark.parametrize("mask", list(masks()), ids=lambda mask: f"{mask.shape}-{mask.sum()}")
+def test_regions_without_corners_agree_with_scipy(mask):
+    labels, number = label_regions(mask, connectivity=4)
+    expected, expected_number = ndimage.label(mask) if mask.size else (mask.astype(np.int32), 0)
+    assert number == expected_number == count_regions(mask, connectivity=4)
+    pairs = set(zip(labels.ravel().tolist(), expected.ravel().tolist(), strict=True))
+    assert len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs})
 
 
 def test_corners_join_and_borders_do_not_wrap():
@@ -52,35 +57,32 @@ def test_corners_join_and_borders_do_not_wrap():
         label_regions([1, 0])
 
 
-def test_regions_are_found_where_no_cache_can_be_written(monkeypatch):
-    compile_it, refused = numba.njit, []
-
-    def njit(*, nogil, cache=False):
-        if cache:
-            refused.append(nogil)
-            raise RuntimeError("cannot cache function: no locator available")
-        return compile_it(nogil=nogil)
-
-    monkeypatch.setattr(numba, "njit", njit)
-    spec = importlib.util.find_spec("zsadbench.metrics._regions_kernel")
-    kernel = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(kernel)
-    runs = kernel.label_runs(np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]], bool))
-    assert refused
-    assert all(refused)
-    assert runs.tolist() == [[0, 1, 0], [2, 3, 0], [4, 5, 0], [9, 11, 1]]
+def test_a_mask_of_more_than_two_kinds_is_refused():
+    for wrong in ([[1, 1, 2]], [[2, 0, 0]], [[1, 0, 255]], [[255, 1, 0]], [[0, 0, 0], [7, 0, 0]]):
+        runs, areas = label_runs(np.array(wrong, np.uint8), True)
+        assert runs.tolist() == [[0, 0, 0]]
+        assert not areas.size
+    for right in ([[1, 0, 1]], [[255, 0, 255]], [[0, 0, 0]]):
+        assert len(label_runs(np.array(right, np.uint8), True)[1]) == sum(np.array(right[0]) > 0)
 
 
-def test_importing_and_ranking_need_numpy_alone():
-    code = """
-import sys
-from zsadbench.metrics import PixelMetrics, image_auroc, parse_metric, pixel_auroc
-assert image_auroc([0.1, 0.2], [0, 1]) == pixel_auroc([[[0.1, 0.2]]], [[[0, 1]]]) == 1.0
-PixelMetrics().update([[[0.1, 0.2]]], [[[0, 0]]])
-heavy = {"numba", "scipy", "torch", "pandas", "sklearn"} & set(sys.modules)
-assert not heavy, heavy
-PixelMetrics().update([[[0.1, 0.2]]], [[[0, 1]]])
-assert "numba" in sys.modules
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def test_connectivity_reaches_aupro():
+    mask = np.zeros((1, 9, 9), bool)
+    mask[0, [1, 2], [1, 2]] = mask[0, 5, 2:6] = True
+    scores = np.zeros(mask.shape)
+    scores[0, 1, 1] = 1.0
+    eight, four = (aupro(scores, mask, connectivity=number) for number in (8, 4))
+    assert eight == pytest.approx(0.25 + 0.75 * 0.15, abs=1e-15)
+    assert four == pytest.approx(1 / 3 + 2 / 3 * 0.15, abs=1e-15)
+    for mode in ("exact", "stream"):
+        found = PixelMetrics(mode=mode, connectivity=4)
+        found.update(scores, mask)
+        assert found.regions == 3
+        assert found.compute()["aupro"].value == pytest.approx(four, abs=1e-15)
+    for call in (label_regions, count_regions):
+        with pytest.raises(ValueError, match="4 or 8"):
+            call(mask[0], connectivity=6)
+    with pytest.raises(ValueError, match="4 or 8"):
+        aupro(scores, mask, connectivity=1)
+    with pytest.raises(ValueError, match="connectivity"):
+        PixelMetrics(connectivity=4).merge(PixelMetrics())

@@ -9,7 +9,14 @@
     regions       the 8-connected regions of a mask
     ranked        the metrics of images; what images and pixels share
     pixels        PixelMetrics: the accumulator of one class
+    exact         … keeping every score, spilled to a file beyond a budget
+    stream        … counting scores by their upper bits, with certified bounds
+    curves        ROC, precision–recall and PRO at a bounded number of points
+    overlaps      region by region: what is found at fixed rates of false alarms
+    subsets       defect types, views, quartiles of region areas, in one pass
+    intervals     how far metrics would move with other images
     names         the names of metrics in records, tables and commands
+    samples       the metrics of images over objects seen from several sides
     by_class      ClassMetrics: every requested name of one class, batch by batch
 
 **One fact carries all of it.** Every metric here depends on the scores only through, for each
@@ -18,22 +25,27 @@ scores are therefore only counted, ties are counted as ties, and a strictly mono
 scores changes nothing (the 200-threshold variants excepted: their thresholds are spaced by value).
 
 Plain functions return a float, or None where the metric is undefined: without a normal or without an
-anomalous sample there is nothing to rank. The accumulators return an `Estimate`, which says why.
-Scores are float16, float32 or float64, ties and ±inf included; NaN raises. NumPy alone is needed;
-numba comes in when the first region is labelled.
+anomalous sample there is nothing to rank. The accumulators return an `Estimate`, which says why, and within
+which bounds the exact value lies. Scores are float16, float32 or float64, ties and ±inf included; NaN raises.
+NumPy alone is needed for images; numba comes in when the first pixel is read, and its machine code is kept
+(`_compiled`).
 """
 
-from zsadbench.metrics.by_class import ClassMetrics
+from zsadbench.metrics.by_class import ClassMetrics, mode_for
 from zsadbench.metrics.estimate import Estimate
 from zsadbench.metrics.f1 import f1_max
+from zsadbench.metrics.intervals import Spread, differences, interval, mean_of
 from zsadbench.metrics.names import DEFAULT_NAMES, MetricName, parse_metric
+from zsadbench.metrics.overlaps import RegionOverlaps
 from zsadbench.metrics.pixels import PixelMetrics
 from zsadbench.metrics.precision import average_precision
 from zsadbench.metrics.pro import aupro
 from zsadbench.metrics.pro200 import aupro_200, aupro_200_max
 from zsadbench.metrics.ranked import image_metrics
-from zsadbench.metrics.regions import label_regions
+from zsadbench.metrics.regions import count_regions, label_regions
 from zsadbench.metrics.roc import image_auroc, pixel_auroc
+from zsadbench.metrics.samples import by_sample, sample_estimates
+from zsadbench.metrics.subsets import Subsets, area_edges
 
 __all__ = [
     "DEFAULT_NAMES",
@@ -41,14 +53,25 @@ __all__ = [
     "Estimate",
     "MetricName",
     "PixelMetrics",
+    "RegionOverlaps",
+    "Spread",
+    "Subsets",
+    "area_edges",
     "aupro",
     "aupro_200",
     "aupro_200_max",
     "average_precision",
+    "by_sample",
+    "count_regions",
+    "differences",
     "f1_max",
     "image_auroc",
     "image_metrics",
+    "interval",
     "label_regions",
+    "mean_of",
+    "mode_for",
     "parse_metric",
     "pixel_auroc",
+    "sample_estimates",
 ]

@@ -1,25 +1,44 @@
-"""Every requested metric of one class, batch by batch: what an evaluation calls."""
+"""Every requested metric of one class, batch by batch: what an evaluation calls.
 
-from collections.abc import Sequence
+Which mode an evaluation takes depends on the class alone, never on the machine, so that the same command
+gives the same record everywhere: records are exact as long as the scores of a class fit into 2 GiB, which
+are 2,000 images of 518 × 518; beyond that, the stream with its bounds takes over, whose memory does not
+grow. Where an estimate of the size was too low (maps at the masks' own sizes), exact mode goes on in a
+temporary file.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from zsadbench.metrics._arguments import Floats, Images, labelled
 from zsadbench.metrics._counts import count
+from zsadbench.metrics._shelf import BUDGET
 from zsadbench.metrics.estimate import Estimate
-from zsadbench.metrics.names import DEFAULT_LIMIT, DEFAULT_NAMES, MetricName
-from zsadbench.metrics.pixels import PixelMetrics
+from zsadbench.metrics.names import DEFAULT_LIMIT, DEFAULT_NAMES, MetricName, parse_metric
+from zsadbench.metrics.pixels import Mode, PixelMetrics
 from zsadbench.metrics.ranked import ranked_estimates
 
 NO_MASKS = "the data set has no masks"
+
+
+def mode_for(pixels: int) -> Mode:
+    """The mode in which a class of so many pixels is evaluated.
+
+    >>> mode_for(200 * 518**2), mode_for(5000 * 518**2)
+    ('exact', 'stream')
+    """
+    return "exact" if 4 * pixels <= BUDGET else "stream"
 
 
 class ClassMetrics:
     """The metrics of one class under their record keys.
 
     `names` are the metrics asked for. `masks` says whether the data set has masks; where it has none,
-    every pixel metric is undefined for that reason. Image labels are taken as they come, also where
+    every pixel metric is undefined for that reason. `mode`, `bits`, `connectivity`, `threads` and `memory` are
+    those of `PixelMetrics`; image scores are always kept. Image labels are taken as they come, also where
     a mask that was made smaller has lost its anomaly.
 
     >>> metrics = ClassMetrics(masks=False)
@@ -28,11 +47,22 @@ class ClassMetrics:
     (1.0, 'the data set has no masks')
     """
 
-    def __init__(self, names: Sequence[MetricName] = DEFAULT_NAMES, *, masks: bool = True) -> None:
+    def __init__(
+        self,
+        names: Sequence[MetricName] = DEFAULT_NAMES,
+        *,
+        masks: bool = True,
+        mode: Mode = "exact",
+        bits: int = 24,
+        connectivity: int = 8,
+        threads: int | None = None,
+        memory: int = BUDGET,
+    ) -> None:
         self.names = tuple(names)
         self._normal: list[Floats] = []
         self._anomalous: list[Floats] = []
-        self._pixels = PixelMetrics() if masks else None
+        settings: dict[str, Any] = {"connectivity": connectivity, "threads": threads, "memory": memory}
+        self._pixels = PixelMetrics(mode=mode, bits=bits, **settings) if masks else None
 
     @property
     def regions(self) -> int:
@@ -63,14 +93,61 @@ class ClassMetrics:
         self._normal.append(normal)
         self._anomalous.append(anomalous)
 
+    def merge(self, other: Self) -> Self:
+        """Take in everything that `other` has seen, and return self; `other` stays as it is.
+
+        Raises:
+            ValueError: the two differ in their names, in having masks, or in the settings of `PixelMetrics`.
+        """
+        if self.names != other.names or (self._pixels is None) != (other._pixels is None):
+            raise ValueError("the metrics of two classes differ in their names, or only one has masks")
+        if self._pixels is not None and other._pixels is not None:
+            self._pixels.merge(other._pixels)
+        self._normal.extend(other._normal)
+        self._anomalous.extend(other._anomalous)
+        return self
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that was seen, as arrays without objects, for `numpy.savez`; the same bytes for the same images."""
+        pixels = self._pixels.state() if self._pixels is not None else {}
+        return {
+            "names": np.array([str(name) for name in self.names], np.str_),
+            "image_normal": np.sort(self._joined(self._normal)),
+            "image_anomalous": np.sort(self._joined(self._anomalous)),
+            **{f"pixel_{key}": value for key, value in pixels.items()},
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
+        """The accumulator that wrote `state`.
+
+        Raises:
+            ValueError: an array is missing, or their sizes do not fit.
+        """
+        missing = {"names", "image_normal", "image_anomalous"} - set(state)
+        if missing:
+            raise ValueError(f"the state lacks {', '.join(sorted(missing))}")
+        pixels = {key.removeprefix("pixel_"): value for key, value in state.items() if key.startswith("pixel_")}
+        found = cls([parse_metric(name) for name in state["names"].tolist()], masks=False)
+        found._pixels = PixelMetrics.from_state(pixels) if pixels else None
+        found._normal, found._anomalous = [state["image_normal"]], [state["image_anomalous"]]
+        return found
+
+    @staticmethod
+    def _joined(scores: list[Floats]) -> Floats:
+        joined: Floats = np.concatenate([np.empty(0, np.float32), *scores]) + np.float32(0)  # -0.0 is 0.0
+        return joined
+
     def compute(self) -> dict[str, Estimate]:
-        """Record key → estimate, for every requested name in the order asked for."""
-        none = np.empty(0, np.float32)
-        counts = count(np.concatenate([none, *self._normal]), np.concatenate([none, *self._anomalous]))
+        """Record key → estimate, for every requested name in the order asked for.
+
+        Names over samples are passed over: they belong to `zsadbench.metrics.samples`.
+        """
+        counts = count(self._joined(self._normal), self._joined(self._anomalous))
         found = {f"image_{kind}": one for kind, one in ranked_estimates(counts, "image").items()}
         if self._pixels is not None:
             limits = {name.limit for name in self.names if name.limit not in (None, DEFAULT_LIMIT)}
             pixel = self._pixels.compute(limit for limit in limits if limit is not None)
             found |= {f"pixel_{kind}": one for kind, one in pixel.items()}
         missing = Estimate.undefined(NO_MASKS)
-        return {str(name): found.get(str(name), missing) for name in self.names}
+        return {str(name): found.get(str(name), missing) for name in self.names if not name.over}

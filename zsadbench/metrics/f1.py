@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from zsadbench.metrics._arguments import labelled
 from zsadbench.metrics._counts import Counts, count
+from zsadbench.metrics.estimate import Estimate
 
 
 def f1_max(scores: ArrayLike, labels: ArrayLike) -> float | None:
@@ -37,3 +38,16 @@ def f1_max_of(counts: Counts) -> float:
     detected = counts.detected
     flagged = detected + counts.greater + counts.equal
     return float((2 * detected / (flagged + counts.anomalies)).max())
+
+
+def f1_max_within(counts: Counts) -> Estimate:
+    """The largest F1 with its bounds: a mixed group as a whole is a threshold, and may hold a better one.
+
+    The better one flags at most all anomalous scores of the group, and at least none of the normal ones.
+    """
+    value = f1_max_of(counts)
+    if counts.mixed is None:
+        return Estimate.sure(value)
+    detected = counts.detected
+    flagged = detected + counts.greater + counts.equal * ~counts.mixed
+    return Estimate.within(value, value, float((2 * detected / (flagged + counts.anomalies)).max()))

@@ -5,8 +5,10 @@ A name is a level, a metric and, for AUPRO, a limit that is spelled only where i
     image_auroc  image_ap  image_f1max
     pixel_auroc  pixel_ap  pixel_f1max  pixel_aupro  pixel_aupro_200  pixel_aupro_200_max
     pixel_aupro@0.05  pixel_aupro_200@0.05  pixel_aupro_200_max@0.05
+    image_auroc@sample  image_auroc@sample_mean     (and so for all three kinds: see `zsadbench.metrics.samples`)
 
-`pixel_aupro_200minmax` and `pixel_aupro_200max` are read as well; `pixel_aupro@0.3` is `pixel_aupro`.
+`pixel_aupro_200minmax` and `pixel_aupro_200max` are read as well; `pixel_aupro@0.3` is `pixel_aupro`, and
+`image_auroc@sample_max` is `image_auroc@sample`.
 """
 
 import re
@@ -19,6 +21,8 @@ RANKED_KINDS = ("auroc", "ap", "f1max")
 LIMITED_KINDS = ("aupro", "aupro_200", "aupro_200_max")
 KINDS = {"image": RANKED_KINDS, "pixel": (*RANKED_KINDS, *LIMITED_KINDS)}
 _ALIASES = {"pixel_aupro_200minmax": "pixel_aupro_200", "pixel_aupro_200max": "pixel_aupro_200_max"}
+MEAN_OF_VIEWS = "sample_mean"
+OVERS = {"sample": "sample", "sample_max": "sample", MEAN_OF_VIEWS: MEAN_OF_VIEWS}
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)(e-?\d+)?", re.ASCII)
 
 
@@ -27,15 +31,17 @@ class MetricName:
     """One metric with its settings; as a string, its record key.
 
     `level` is "image" or "pixel", `kind` one of its `KINDS`; `limit`, in (0, 1], belongs to the
-    AUPROs alone and is None for all others.
+    AUPROs alone and is None for all others. `over` is empty, or "sample" or "sample_mean" where the images of an
+    object count as one, by their largest score or by the mean.
 
     Raises:
-        UsageError: the level has no such kind, or the limit cannot be right.
+        UsageError: the level has no such kind, or a setting cannot be right.
     """
 
     level: str
     kind: str
     limit: float | None = None
+    over: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS.get(self.level, ()):
@@ -44,10 +50,14 @@ class MetricName:
             raise UsageError(f"metric '{self.level}_{self.kind}' takes no limit, but '{self.limit}' was given")
         if self.kind in LIMITED_KINDS and not (self.limit is not None and 0 < self.limit <= 1):
             raise UsageError(f"the limit of '{self.level}_{self.kind}' must lie in (0, 1], not '{self.limit}'")
+        if self.over and (self.over not in OVERS.values() or self.level != "image"):
+            raise UsageError(f"metric '{self.level}_{self.kind}' cannot be taken over '{self.over}'")
 
     @property
     def short(self) -> str:
-        """The key without its level, as the accumulators use it: `auroc`, `aupro@0.05`."""
+        """The key without its level, as the accumulators use it: `auroc`, `aupro@0.05`, `auroc@sample`."""
+        if self.over:
+            return f"{self.kind}@{self.over}"
         return self.kind if self.limit in (None, DEFAULT_LIMIT) else f"{self.kind}@{spell_limit(self.limit)}"
 
     def __str__(self) -> str:
@@ -68,7 +78,9 @@ def parse_metric(text: str) -> MetricName:
     if base not in _known():
         raise unknown("metric", base, _known())
     level, kind = base.split("_", 1)
-    if setting in ("sample", "pooled"):
+    if setting in OVERS:
+        return MetricName(level, kind, DEFAULT_LIMIT if kind in LIMITED_KINDS else None, OVERS[setting])
+    if setting == "pooled":
         raise UsageError(f"metric '{text}' is not built yet; leave out '@{setting}'")
     if not at:
         return MetricName(level, kind, DEFAULT_LIMIT if kind in LIMITED_KINDS else None)

@@ -1,31 +1,48 @@
 """The accumulator of one class: images come in batches, shards are merged, every pixel metric comes out.
 
 Exact mode keeps every score: 4 bytes a normal pixel and 8 an anomalous one where maps are float32
-(float16 maps are stored as float32, which is exact; float64 maps as float64, 8 and 12 bytes). The
-value does not depend on the order of images, on batches or on how shards were merged, to the last bit.
+(float16 maps are stored as float32, which is exact; float64 maps as float64, 8 and 12 bytes), beyond
+`memory` in a temporary file. Stream mode counts scores by their upper bits and keeps no map: a few
+megabytes for any number of images, and bounds around every value.
+
+Neither the order of images, nor batches, nor how shards were merged, nor the number of threads changes a
+bit of a value, a bound or a state.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.metrics._arguments import Images, checked_limit
-from zsadbench.metrics._gather import Pixels, gather, join
+from zsadbench.metrics._arguments import Images, checked_connectivity, checked_limit
+from zsadbench.metrics._groups import Groups
+from zsadbench.metrics._image import Image, read
+from zsadbench.metrics._shelf import BUDGET, Shelf
+from zsadbench.metrics._threads import threads_of
+from zsadbench.metrics.curves import Curve, curves_of
 from zsadbench.metrics.estimate import Estimate
+from zsadbench.metrics.exact import ExactPixels
 from zsadbench.metrics.names import DEFAULT_LIMIT, spell_limit
-from zsadbench.metrics.pro import aupro_of
-from zsadbench.metrics.pro200 import area_under, curve_of
+from zsadbench.metrics.pro import aupro_within
+from zsadbench.metrics.pro200 import area_under, span_of
 from zsadbench.metrics.ranked import ranked_estimates
+from zsadbench.metrics.stream import StreamPixels
+from zsadbench.metrics.tables import tables_of
+
+Mode = Literal["exact", "stream"]
+EXACT = frozenset({"normal", "anomalous", "area", "regions"})
+STREAM = frozenset(StreamPixels(1).state())
 
 
 class PixelMetrics:
     """Every pixel metric of one class.
 
     `limit` in (0, 1] is the false positive rate up to which AUPRO is taken. `mode` "exact" keeps every
-    score; "stream" is not built yet. `bits`, 1 to 32, is the resolution of the stream and changes
-    nothing in exact mode.
+    score, "stream" the counts of scores by the first `bits`, 1 to 32, of their keys; bits change nothing in
+    exact mode. `connectivity`, 8 or 4, says whether corners join pixels into regions. `threads` is a number
+    of threads, by default one a processor; `memory` the bytes of scores that are kept before a temporary
+    file takes more; without `copy`, exact mode refers to the given maps, which must then stay as they are.
 
     >>> metrics = PixelMetrics()
     >>> metrics.update(np.array([[[0.1, 0.4], [0.4, 0.9]]]), np.array([[[0, 0], [255, 255]]]))
@@ -33,26 +50,38 @@ class PixelMetrics:
     0.875
 
     Raises:
-        ValueError: the limit, the mode or the bits cannot be right.
+        ValueError: the limit, the mode, the bits, the connectivity or the threads cannot be right.
     """
 
     def __init__(
-        self, limit: float = DEFAULT_LIMIT, mode: Literal["exact", "stream"] = "exact", bits: int = 24
+        self,
+        limit: float = DEFAULT_LIMIT,
+        mode: Mode = "exact",
+        bits: int = 24,
+        *,
+        connectivity: int = 8,
+        threads: int | None = None,
+        memory: int = BUDGET,
+        copy: bool = True,
     ) -> None:
-        if mode != "exact":
-            raise ValueError(f"mode '{mode}' is not built; only 'exact' is")
+        if mode not in ("exact", "stream"):
+            raise ValueError(f"mode must be 'exact' or 'stream', not '{mode}'")
         if not 1 <= bits <= 32:
             raise ValueError(f"bits must lie in 1 to 32, not {bits}")
-        self.limit = checked_limit(limit)
-        self.mode = mode
-        self.bits = int(bits)
-        self._parts: list[Pixels] = []
-        self._joined = False
+        self.limit, self.mode, self.bits = checked_limit(limit), mode, int(bits)
+        self._corners = checked_connectivity(connectivity)
+        self.connectivity = int(connectivity)
+        self.threads = threads_of(threads)
+        self._pixels: ExactPixels | StreamPixels
+        if mode == "stream":
+            self._pixels = StreamPixels(self.bits)
+        else:
+            self._pixels = ExactPixels(Shelf(memory) if copy else None)
 
     @property
     def regions(self) -> int:
         """Regions seen so far."""
-        return sum(part.regions for part in self._parts)
+        return self._pixels.regions
 
     def update(self, scores: Images, masks: Images) -> None:
         """Take in one batch; after an error nothing of the batch has been taken in.
@@ -64,37 +93,33 @@ class PixelMetrics:
             ValueError: shapes differ, a mask value cannot be right, or a map has a NaN; the message
                 names the index of the image in the batch.
         """
-        self._parts.extend(gather(scores, masks))
-        self._joined = False
+        self.take(read(scores, masks, self._corners, self.threads))
+
+    def take(self, images: Sequence[Image]) -> None:
+        """Take in images that were read and checked already, whole or in parts."""
+        self._pixels.add(images, self.threads)
 
     def merge(self, other: Self) -> Self:
         """Take in everything that `other` has seen, and return self; `other` stays as it is.
 
         Raises:
-            ValueError: the two differ in limit, mode or bits.
+            ValueError: the two differ in limit, mode, bits or connectivity.
         """
-        mine, theirs = (self.limit, self.mode, self.bits), (other.limit, other.mode, other.bits)
-        if mine != theirs:
-            raise ValueError(f"accumulators differ in limit, mode or bits: {mine} and {theirs}")
-        self._parts.extend(other._parts)
-        self._joined = False
+        if self._settings() != other._settings():
+            differ = f"{self._settings()} and {other._settings()}"
+            raise ValueError(f"accumulators differ in limit, mode, bits or connectivity: {differ}")
+        self._pixels.merge(other._pixels)  # type: ignore[arg-type]  # of one mode, so of one kind
         return self
 
     def state(self) -> dict[str, NDArray[Any]]:
         """All that was seen, as arrays without objects; the same bytes for the same set of images.
 
-        The arrays are the accumulator's own: copy them before writing into them.
+        The arrays may be the accumulator's own: copy them before writing into them.
         """
-        pixels = self._pixels()
-        return {
-            "limit": np.array(self.limit),
-            "mode": np.array(self.mode),
-            "bits": np.array(self.bits),
-            "normal": pixels.normal,
-            "anomalous": pixels.anomalous,
-            "area": pixels.area,
-            "regions": np.array(pixels.regions),
-        }
+        names = ("limit", "mode", "bits", "connectivity")
+        return {name: np.array(value) for name, value in zip(names, self._settings(), strict=True)} | (
+            self._pixels.state()
+        )
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
@@ -103,13 +128,13 @@ class PixelMetrics:
         Raises:
             ValueError: an array is missing, or their sizes do not fit.
         """
-        missing = {"limit", "mode", "bits", "normal", "anomalous", "area", "regions"} - set(state)
+        mode = str(state.get("mode", "exact"))
+        missing = {"limit", "mode", "bits", "connectivity", *(STREAM if mode == "stream" else EXACT)} - set(state)
         if missing:
             raise ValueError(f"the state lacks {', '.join(sorted(missing))}")
-        if state["anomalous"].shape != state["area"].shape:
-            raise ValueError("the state has not one area for each anomalous score")
-        found = cls(float(state["limit"]), str(state["mode"]), int(state["bits"]))  # type: ignore[arg-type]
-        found._parts = [Pixels(state["normal"], state["anomalous"], state["area"], int(state["regions"]))]
+        connectivity = int(state["connectivity"])
+        found = cls(float(state["limit"]), mode, int(state["bits"]), connectivity=connectivity)  # type: ignore[arg-type]
+        found._pixels.restore(state)
         return found
 
     def compute(self, limits: Iterable[float] = ()) -> dict[str, Estimate]:
@@ -121,18 +146,31 @@ class PixelMetrics:
             ValueError: a limit is not in (0, 1].
         """
         wanted = {"": self.limit, **{f"@{spell_limit(one)}": checked_limit(one) for one in limits}}
-        pixels = self._pixels()
-        counts, curve = pixels.counts, curve_of(pixels)
-        reason = counts.missing("pixel")
-        found = ranked_estimates(counts, "pixel")
+        groups, curve = tables_of(self._pixels, self.threads)
+        reason = groups.counts.missing("pixel")
+        found = ranked_estimates(groups.counts, "pixel")
         for suffix, limit in wanted.items():
-            exact = Estimate.undefined(reason) if reason else Estimate.exact(aupro_of(pixels, counts, limit))
-            found[f"aupro{suffix}"] = exact
+            found[f"aupro{suffix}"] = Estimate.undefined(reason) if reason else aupro_within(groups, limit)
             found[f"aupro_200{suffix}"] = area_under(curve, limit, from_minimum=True)
             found[f"aupro_200_max{suffix}"] = area_under(curve, limit, from_minimum=False)
         return found
 
-    def _pixels(self) -> Pixels:
-        if not self._joined:
-            self._parts, self._joined = [join(self._parts)], True
-        return self._parts[0]
+    def groups(self) -> Groups:
+        """The anomalous pixels in groups of one score, or in a stream of one bin: what every metric is made of."""
+        return tables_of(self._pixels, self.threads)[0]
+
+    def curves(self, points: int = 512) -> dict[str, Curve]:
+        """The curves `roc`, `pr` and `pro`, each of at most so many points; none where the metrics are undefined.
+
+        Raises:
+            ValueError: fewer than two points are asked for.
+        """
+        groups = self.groups()
+        return curves_of(groups, points) if groups.counts.defined else {}
+
+    def span_200(self, limit: float | None = None) -> tuple[float, float] | None:
+        """The false positive rates that the 200-threshold variants stretch to 0 and 1; None where there are none."""
+        return span_of(tables_of(self._pixels, self.threads)[1], self.limit if limit is None else checked_limit(limit))
+
+    def _settings(self) -> tuple[float, str, int, int]:
+        return self.limit, self.mode, self.bits, self.connectivity

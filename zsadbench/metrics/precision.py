@@ -11,12 +11,12 @@ Samples of equal score pass a threshold together (`>=`), so a tie with a normal 
 Undefined without a normal or without an anomalous sample.
 """
 
-import math
-
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from zsadbench.metrics._arguments import labelled
 from zsadbench.metrics._counts import Counts, count
+from zsadbench.metrics.estimate import Estimate
 
 
 def average_precision(scores: ArrayLike, labels: ArrayLike) -> float | None:
@@ -36,7 +36,37 @@ def average_precision(scores: ArrayLike, labels: ArrayLike) -> float | None:
 
 
 def average_precision_of(counts: Counts) -> float:
-    """The average precision from the counts; they must be defined."""
+    """The average precision from the counts, all groups as ties; they must be defined."""
     detected = counts.detected
     precision = detected / (detected + counts.greater + counts.equal)
-    return math.fsum((counts.anomalous * precision).tolist()) / counts.anomalies
+    return min(float((counts.anomalous * precision).sum()) / counts.anomalies, 1.0)
+
+
+def average_precision_within(counts: Counts) -> Estimate:
+    """The average precision with its bounds.
+
+    A mixed group adds most where its anomalous scores tie above all of its normal ones, and least where
+    they follow them one by one. Precision is concave in the number detected, so the straight line from
+    the first to the last lies below that; the value takes normal ones to be mixed in evenly, at two places
+    that have the mean and the variance of 1 … p.
+    """
+    mixed = counts.mixed
+    if mixed is None:
+        return Estimate.sure(average_precision_of(counts))
+    size, before = counts.anomalous, counts.detected - counts.anomalous
+    tied = counts.detected / (counts.detected + counts.greater + counts.equal)
+
+    def precision(rank: NDArray[np.float64], normal: NDArray[np.float64]) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = (before + rank) / (before + rank + counts.greater + normal)
+        return found
+
+    one, every = np.ones(size.shape), counts.equal.astype(np.float64)
+    lower = (precision(one, every) + tied) / 2
+    upper = precision(size.astype(np.float64), np.zeros(size.shape))
+    places = [(size + 1) / 2 + sign * np.sqrt((size**2 - 1) / 12) for sign in (-1, 1)]
+    near, far = (precision(place, every * (place - 0.5) / size) for place in places)
+
+    def total(of_mixed: NDArray[np.float64]) -> float:
+        return float((size * np.where(mixed, of_mixed, tied)).sum()) / counts.anomalies
+
+    return Estimate.within(total((near + far) / 2), total(lower), total(upper))

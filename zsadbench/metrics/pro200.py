@@ -15,25 +15,28 @@ Undefined without a normal or an anomalous pixel, where all scores are equal or 
 the kept points span no range.
 """
 
-import math
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zsadbench.metrics._arguments import Floats, Images, checked_limit
-from zsadbench.metrics._gather import Pixels, gather, join
+from zsadbench.metrics._groups import Groups, Places
 from zsadbench.metrics.estimate import Estimate
 
 STEPS = 200
+UNCLEAR = "the 200 thresholds lie too near to each other for the bits of the stream"
 
 
 class Curve(NamedTuple):
-    """The points of a class, thresholds ascending, float64; without points, the `reason`."""
+    """False positive rate and mean region overlap at every threshold, thresholds ascending, float64.
 
-    fpr: NDArray[np.float64]
-    pro: NDArray[np.float64]
+    Each is known to lie between two bounds, which are equal where all scores were kept. Without points, the
+    `reason`.
+    """
+
+    fpr: tuple[NDArray[np.float64], NDArray[np.float64]]
+    pro: tuple[NDArray[np.float64], NDArray[np.float64]]
     reason: str | None = None
 
 
@@ -46,7 +49,7 @@ def aupro_200(scores: Images, masks: Images, limit: float = 0.3) -> float | None
     1.0
     """
     limit = checked_limit(limit)
-    return area_under(curve_of(join(gather(scores, masks))), limit, from_minimum=True).value
+    return _held(scores, masks, limit, from_minimum=True)
 
 
 def aupro_200_max(scores: Images, masks: Images, limit: float = 0.3) -> float | None:
@@ -58,7 +61,7 @@ def aupro_200_max(scores: Images, masks: Images, limit: float = 0.3) -> float | 
     1.0
     """
     limit = checked_limit(limit)
-    return area_under(curve_of(join(gather(scores, masks))), limit, from_minimum=False).value
+    return _held(scores, masks, limit, from_minimum=False)
 
 
 def thresholds(low: np.floating, high: np.floating) -> Floats:
@@ -67,36 +70,8 @@ def thresholds(low: np.floating, high: np.floating) -> Floats:
     return found
 
 
-def curve_of(pixels: Pixels) -> Curve:
-    """The false positive rate and the mean region overlap of joined pixels at every threshold."""
-    reason = pixels.counts.missing("pixel")
-    if reason is None:
-        low = min(pixels.normal[0], pixels.anomalous[0])
-        high = max(pixels.normal[-1], pixels.anomalous[-1])
-        reason = _no_range(low, high)
-    if reason is not None:
-        return Curve(np.empty(0), np.empty(0), reason)
-    cuts = thresholds(low, high)
-    flagged = pixels.normal.size - np.searchsorted(pixels.normal, cuts, side="right")
-    return Curve(flagged / pixels.normal.size, _overlaps(pixels, cuts))
-
-
-def area_under(curve: Curve, limit: float, from_minimum: bool) -> Estimate:
-    """The area of the kept points, rates stretched by their maximum, or from their minimum as well."""
-    if curve.reason is not None:
-        return Estimate.undefined(curve.reason)
-    kept = curve.fpr < limit
-    fpr, pro = curve.fpr[kept], curve.pro[kept]
-    if fpr.size < 2:
-        return Estimate.undefined("fewer than two of the 200 thresholds stay below the limit")
-    start = fpr.min() if from_minimum else 0.0
-    if fpr.max() <= start:
-        return Estimate.undefined("the thresholds below the limit span no false positive rate")
-    x = (fpr - start) / (fpr.max() - start)
-    return Estimate.exact(math.fsum(((x[:-1] - x[1:]) * (pro[:-1] + pro[1:]) / 2).tolist()))
-
-
-def _no_range(low: np.floating, high: np.floating) -> str | None:
+def no_thresholds(low: np.floating, high: np.floating) -> str | None:
+    """Why there are no thresholds between two scores; None where there are."""
     if not (np.isfinite(low) and np.isfinite(high)):
         return "infinite scores leave no range for 200 thresholds"
     with np.errstate(over="ignore", under="ignore"):
@@ -106,10 +81,77 @@ def _no_range(low: np.floating, high: np.floating) -> str | None:
     return "equal scores leave no range for 200 thresholds"
 
 
-def _overlaps(pixels: Pixels, cuts: Floats) -> NDArray[np.float64]:
-    """The mean, over regions, of the fraction of a region above each threshold."""
-    edges = [*np.searchsorted(pixels.anomalous, cuts, side="right").tolist(), pixels.anomalous.size]
-    weights = (1 / pixels.area).tolist()
-    gained = [math.fsum(weights[start:stop]) for start, stop in pairwise(edges)]
-    found = [math.fsum(gained[first:]) for first in range(len(gained))]
-    return np.asarray(found) / pixels.regions
+def curve_at(groups: Groups, places: Places) -> Curve:
+    """The curve at thresholds, each of which lies in a group."""
+    counts, total, (at, unknown) = groups.counts, groups.weight.sum(), places
+    above = groups.weight[::-1].cumsum()[::-1] - groups.weight
+    fpr = [(counts.greater[at] + counts.equal[at] * more) / counts.normals for more in (0, unknown)]
+    pro = [(above[at] + groups.weight[at] * more) / total for more in (0, unknown)]
+    return Curve((fpr[0], fpr[1]), (pro[0], pro[1]))
+
+
+def span_of(curve: Curve, limit: float) -> tuple[float, float] | None:
+    """The least and the greatest false positive rate that is kept, which are stretched to 0 and 1."""
+    if curve.reason is not None:
+        return None
+    middle = (curve.fpr[0] + curve.fpr[1]) / 2
+    kept = middle[middle < limit]
+    return (float(kept.min()), float(kept.max())) if kept.size else None
+
+
+def area_under(curve: Curve, limit: float, from_minimum: bool) -> Estimate:
+    """The area of the kept points, rates stretched by their maximum, or from their minimum as well.
+
+    Where the curve has bounds, so has the area. Overlap rises with the rate, so the area falls when an inner
+    rate grows, and grows with the greatest; with the least it falls, or grows where rates are stretched from
+    there. Each number of points that may be kept is tried.
+    """
+    if curve.reason is not None:
+        return Estimate.undefined(curve.reason)
+    (low, high), middle = curve.fpr, (curve.fpr[0] + curve.fpr[1]) / 2
+    exact = bool((low == high).all() and (curve.pro[0] == curve.pro[1]).all())
+    value = _area(middle, (curve.pro[0] + curve.pro[1]) / 2, int((middle < limit).sum()), from_minimum)
+    if exact:
+        return Estimate.undefined(value) if isinstance(value, str) else Estimate.sure(value)
+    if (high[1:] > low[:-1])[low[1:] < limit].any():
+        return Estimate.undefined(UNCLEAR)
+    numbers = range(int((high < limit).sum()), int((low < limit).sum()) + 1)
+    least = (low, high) if from_minimum else (high, low)
+    lower = [_area(_rates(high, low, least[0], n), curve.pro[0], n, from_minimum) for n in numbers]
+    upper = [_area(_rates(low, high, least[1], n), curve.pro[1], n, from_minimum) for n in numbers]
+    known = [one for one in (*lower, *upper) if not isinstance(one, str)]
+    if not known:
+        return Estimate.undefined(str(lower[0]))
+    if isinstance(value, str) or len(known) < 2 * len(numbers):
+        return Estimate.undefined(UNCLEAR)
+    return Estimate.within(value, min(known), max(known))
+
+
+def _rates(
+    inner: NDArray[np.float64], greatest: NDArray[np.float64], least: NDArray[np.float64], number: int
+) -> NDArray[np.float64]:
+    """Rates of which the last `number` are kept: the greatest, the inner ones and the least, each from its bounds."""
+    rates = inner.copy()
+    rates[-1] = least[-1]
+    if number:
+        rates[-number] = greatest[-number]
+    return rates
+
+
+def _held(scores: Images, masks: Images, limit: float, *, from_minimum: bool) -> float | None:
+    from zsadbench.metrics.held import held_groups
+
+    limit = checked_limit(limit)
+    return area_under(held_groups(scores, masks)[1], limit, from_minimum).value
+
+
+def _area(fpr: NDArray[np.float64], pro: NDArray[np.float64], number: int, from_minimum: bool) -> float | str:
+    """The area of the last `number` points; where there is none, why."""
+    if number < 2:
+        return "fewer than two of the 200 thresholds stay below the limit"
+    x, y = fpr[-number:], pro[-number:]
+    start = x[-1] if from_minimum else 0.0
+    if x[0] <= start:
+        return "the thresholds below the limit span no false positive rate"
+    x = (x - start) / (x[0] - start)
+    return float(((x[:-1] - x[1:]) * (y[:-1] + y[1:]) / 2).sum())

@@ -5,11 +5,11 @@ from numpy.typing import ArrayLike
 from zsadbench.metrics._arguments import labelled
 from zsadbench.metrics._counts import Counts, count
 from zsadbench.metrics.estimate import Estimate
-from zsadbench.metrics.f1 import f1_max_of
-from zsadbench.metrics.precision import average_precision_of
-from zsadbench.metrics.roc import auroc_of
+from zsadbench.metrics.f1 import f1_max_within
+from zsadbench.metrics.precision import average_precision_within
+from zsadbench.metrics.roc import auroc_within
 
-RANKED = {"auroc": auroc_of, "ap": average_precision_of, "f1max": f1_max_of}
+RANKED = {"auroc": auroc_within, "ap": average_precision_within, "f1max": f1_max_within}
 
 
 def image_metrics(scores: ArrayLike, labels: ArrayLike) -> dict[str, Estimate]:
@@ -33,4 +33,4 @@ def ranked_estimates(counts: Counts, unit: str) -> dict[str, Estimate]:
     reason = counts.missing(unit)
     if reason is not None:
         return dict.fromkeys(RANKED, Estimate.undefined(reason))
-    return {kind: Estimate.exact(metric(counts)) for kind, metric in RANKED.items()}
+    return {kind: metric(counts) for kind, metric in RANKED.items()}

@@ -4,20 +4,19 @@ Source: the connected components of `scipy.ndimage.label` and `skimage.measure.l
 3 × 3 neighbourhood, which every published AUPRO uses.
 
 A row of a mask is cut into runs of anomalous pixels, and runs of neighbouring rows that touch are
-joined; a region is a set of runs. All that AUPRO needs of a region is its area, so every anomalous
-pixel is given the area of its own region, and pixels of different images can never be confused.
+joined; a region is a set of runs. All that AUPRO needs of a region is its area, and pixels of different
+images can never be confused.
 
-Connectivity is 8. The runs are found by compiled code (numba), which is imported when a mask with an
-anomalous pixel first arrives.
+Connectivity is 8 unless 4, edges alone, is asked for. The runs are found by compiled code (numba).
 """
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zsadbench.metrics._arguments import Bools
+from zsadbench.metrics._arguments import checked_connectivity
 
 
-def label_regions(mask: ArrayLike) -> tuple[NDArray[np.int32], int]:
+def label_regions(mask: ArrayLike, connectivity: int = 8) -> tuple[NDArray[np.int32], int]:
     """Number the regions of one mask from 1, in the order of their first pixel; 0 is normal.
 
     `mask` (height, width), anomalous where it is not zero. Returns int32 labels of that shape and the
@@ -25,39 +24,32 @@ def label_regions(mask: ArrayLike) -> tuple[NDArray[np.int32], int]:
 
     >>> label_regions([[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 1, 0]])[1]
     2
+    >>> label_regions([[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 1, 0]], connectivity=4)[1]
+    3
 
     Raises:
-        ValueError: the mask is not two-dimensional.
+        ValueError: the mask is not two-dimensional, or the connectivity neither 4 nor 8.
     """
-    marks = np.asarray(mask) != 0
-    if marks.ndim != 2:
-        raise ValueError(f"mask must have the shape (height, width), not {marks.shape}")
-    runs = _runs(marks)
+    marks, runs, areas = _labelled(mask, connectivity)
     labels = np.zeros(marks.shape, np.int32)
     labels[marks] = np.repeat(runs[:, 2] + 1, runs[:, 1] - runs[:, 0])
-    return labels, _number_of(runs)
+    return labels, areas.size
 
 
-def pixel_areas(mask: Bools) -> tuple[NDArray[np.uint32], int]:
-    """The area of its own region for every anomalous pixel, in raster order, and the number of regions.
+def count_regions(mask: ArrayLike, connectivity: int = 8) -> int:
+    """The number of regions of one mask; arguments and errors are those of `label_regions`.
 
-    `mask` is boolean (height, width); the areas are uint32 (anomalous pixels,).
+    >>> count_regions([[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 1, 0]])
+    2
     """
-    runs = _runs(mask)
-    lengths = runs[:, 1] - runs[:, 0]
-    areas = np.zeros(_number_of(runs), np.uint32)
-    np.add.at(areas, runs[:, 2], lengths.astype(np.uint32))
-    return np.repeat(areas[runs[:, 2]], lengths), areas.size
+    return int(_labelled(mask, connectivity)[2].size)
 
 
-def _runs(mask: Bools) -> NDArray[np.int64]:
-    """Runs (k, 3) in raster order: first flat index, index after the last, region from 0."""
-    if not mask.any():
-        return np.empty((0, 3), np.int64)
+def _labelled(mask: ArrayLike, connectivity: int) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
     from zsadbench.metrics._regions_kernel import label_runs
 
-    return label_runs(np.ascontiguousarray(mask))
-
-
-def _number_of(runs: NDArray[np.int64]) -> int:
-    return int(runs[:, 2].max()) + 1 if len(runs) else 0
+    corners = checked_connectivity(connectivity)
+    marks = np.ascontiguousarray(np.asarray(mask) != 0)
+    if marks.ndim != 2:
+        raise ValueError(f"mask must have the shape (height, width), not {marks.shape}")
+    return marks, *label_runs(marks.view(np.uint8), corners)

@@ -10,11 +10,11 @@ in integers and divided once. Nothing but the order of the scores matters.
 Ties count one half. Undefined without a normal or without an anomalous sample.
 """
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from zsadbench.metrics._arguments import Images, images, labelled
-from zsadbench.metrics._counts import Counts, count
+from zsadbench.metrics._arguments import Images, labelled
+from zsadbench.metrics._counts import Counts, count, summed_products
+from zsadbench.metrics.estimate import Estimate
 
 
 def image_auroc(scores: ArrayLike, labels: ArrayLike) -> float | None:
@@ -44,15 +44,24 @@ def pixel_auroc(scores: Images, masks: Images) -> float | None:
     Raises:
         ValueError: shapes differ, a mask value cannot be right, or a map has a NaN.
     """
-    none = np.empty(0, np.float32)
-    pairs = [(one[~mask], one[mask]) for one, mask in images(scores, masks)]
-    normal = np.concatenate([none, *(pair[0] for pair in pairs)])
-    counts = count(normal, np.concatenate([none, *(pair[1] for pair in pairs)]))
+    from zsadbench.metrics.held import held_groups
+
+    counts = held_groups(scores, masks)[0].counts
     return auroc_of(counts) if counts.defined else None
 
 
 def auroc_of(counts: Counts) -> float:
-    """The area from the counts; they must be defined."""
+    """The area from the counts; they must be defined. In a mixed group every pair counts one half."""
     lower = counts.normals - counts.greater - counts.equal
-    half_wins = int((counts.anomalous * (2 * lower + counts.equal)).sum())
+    half_wins = summed_products(counts.anomalous, 2 * lower + counts.equal)
     return half_wins / (2 * counts.normals * counts.anomalies)
+
+
+def auroc_within(counts: Counts) -> Estimate:
+    """The area with its bounds: in a mixed group all pairs may be ordered rightly, or none."""
+    value = auroc_of(counts)
+    if counts.mixed is None:
+        return Estimate.sure(value)
+    pairs = summed_products(counts.anomalous[counts.mixed], counts.equal[counts.mixed])
+    slack = pairs / (2 * counts.normals * counts.anomalies)
+    return Estimate.within(value, value - slack, value + slack)

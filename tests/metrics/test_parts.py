@@ -1,0 +1,213 @@
+"""Curves, regions and parts of a class, each against its definition written out."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from zsadbench.metrics import PixelMetrics, aupro, average_precision, f1_max, image_auroc
+from zsadbench.metrics.overlaps import KEPT, RegionOverlaps
+from zsadbench.metrics.subsets import Subsets, area_edges
+
+EIGHT = np.ones((3, 3))
+MODES = ("exact", "stream")
+
+
+def make(seed=0, number=12, size=36):
+    """Maps, masks, defects and views; every third image is normal, others show one of two defects."""
+    rng = np.random.default_rng(seed)
+    masks = np.zeros((number, size, size), bool)
+    defects, views = [], []
+    for index in range(number):
+        defects.append(["", "hole", "crack"][index % 3])
+        views.append(["top", "side"][index // 3 % 2])
+        for _ in range(3 if defects[-1] else 0):
+            y, x = rng.integers(0, size - 12, 2)
+            height, width = rng.integers(1, 12, 2)
+            masks[index, y : y + height, x : x + width] = True
+    maps = (rng.normal(size=masks.shape) + masks * rng.uniform(0.5, 2, (number, 1, 1))).astype(np.float32)
+    return maps, masks, defects, views, rng.normal(size=number)
+
+
+def subsets(example, edges=None, **settings):
+    maps, masks, defects, views, scores = example
+    found = Subsets(edges, **settings)
+    for batch in (slice(0, 5), slice(5, None)):
+        found.update(scores[batch], defects[batch], maps[batch], masks[batch], views[batch])
+    return found
+
+
+def metrics_of(normal, regions, limit=0.3):
+    """AUROC, AP, F1 and AUPRO of normal scores and of regions' scores: one image, ignored pixels left out."""
+    scores = np.concatenate([normal, *regions])
+    labels = np.concatenate([np.zeros(normal.size), *(np.ones(region.size) for region in regions)])
+    # regions as rows of one image, apart from each other, with the normal pixels below
+    width = max([normal.size, *(region.size for region in regions)])
+    ramp = 0.0
+    allowed = limit * normal.size
+    for region in regions:
+        for score in region:
+            above, tied = (normal > score).sum(), (normal == score).sum()
+            room = max(allowed - above, 0)
+            ramp += (room - tied / 2 if tied <= room else room**2 / (2 * tied)) / region.size
+    assert width
+    return {
+        "pixel_auroc": image_auroc(scores, labels),
+        "pixel_ap": average_precision(scores, labels),
+        "pixel_f1max": f1_max(scores, labels),
+        "pixel_aupro": ramp / allowed / len(regions),
+    }
+
+
+def regions_of(one_map, mask):
+    labels, number = ndimage.label(mask, EIGHT)
+    return [one_map[labels == region] for region in range(1, number + 1)]
+
+
+def check(part, normal, regions):
+    for key, value in metrics_of(normal, regions).items():
+        assert part.estimates[key].lower - 1e-12 <= value <= part.estimates[key].upper + 1e-12, key
+        assert part.estimates[key].value == pytest.approx(value, abs=1e-12 if part.estimates[key].exact else 1e-3), key
+    anomalous = sum(region.size for region in regions)
+    assert part.prevalence == anomalous / (anomalous + normal.size)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_defect_is_found_among_normal_images_and_its_own_normal_pixels(mode):
+    example = maps, masks, defects, _, scores = make()
+    parts = subsets(example, mode=mode).compute()
+    assert list(parts) == ["class", "view=side", "view=top", "defect=crack", "defect=hole"]
+    for defect in ("hole", "crack"):
+        own = [index for index in range(12) if defects[index] in ("", defect)]
+        regions = [region for index in own for region in regions_of(maps[index], masks[index])]
+        check(parts[f"defect={defect}"], maps[own][~masks[own]], regions)
+        labels = [bool(defects[index]) for index in own]
+        assert parts[f"defect={defect}"].estimates["image_auroc"].value == image_auroc(scores[own], labels)
+        assert parts[f"defect={defect}"].images == len(own)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_view_has_its_own_negatives(mode):
+    example = maps, masks, _, views, _ = make(1)
+    parts = subsets(example, mode=mode).compute()
+    for view in ("top", "side"):
+        own = [index for index in range(12) if views[index] == view]
+        regions = [region for index in own for region in regions_of(maps[index], masks[index])]
+        check(parts[f"view={view}"], maps[own][~masks[own]], regions)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_quartile_ignores_the_other_regions(mode):
+    example = maps, masks, defects, _, _ = make(2)
+    edges = area_edges(masks)
+    parts = subsets(example, edges, mode=mode).compute()
+    fractions = [region.size / 36**2 for index in range(12) for region in regions_of(maps[index], masks[index])]
+    assert edges == tuple(np.quantile(fractions, (0.25, 0.5, 0.75)))
+    total = 0
+    for number, (low, high) in enumerate(zip((-1, *edges), (*edges, 2), strict=True), 1):
+        found, own = [], []
+        for index in range(12):
+            inside = [one for one in regions_of(maps[index], masks[index]) if low < one.size / 36**2 <= high]
+            found += inside
+            own += [index] if inside or not defects[index] else []
+        check(parts[f"area={number}"], maps[own][~masks[own]], found)
+        total += len(found)
+    assert total == len(fractions)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_parts_together_are_the_class(mode):
+    example = maps, masks, _, _, _ = make(3)
+    whole = PixelMetrics(mode=mode)
+    whole.update(maps, masks)
+    part = subsets(example, area_edges(masks), mode=mode).compute()["class"]
+    assert {key: part.estimates[f"pixel_{key}"] for key in whole.compute()} == whole.compute()
+    assert part.prevalence == masks.mean()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_parts_of_shards_merge(mode):
+    example = make(4)
+    edges = area_edges(example[1])
+    halves = [subsets([one[at] for one in example], edges, mode=mode) for at in (slice(6, None), slice(0, 6))]
+    assert halves[0].merge(halves[1]).compute() == subsets(example, edges, mode=mode).compute()
+    with pytest.raises(ValueError, match="edges"):
+        halves[0].merge(Subsets())
+
+
+def test_parts_that_cannot_be_right_are_refused():
+    maps, masks, defects, views, scores = make(5)
+    with pytest.raises(ValueError, match=r"masks\[1\] has an anomalous pixel, but the image names no defect"):
+        Subsets().update(scores[:2], ["", ""], maps[:2], masks[:2])
+    with pytest.raises(ValueError, match="12 maps, 11 defects, 12 views, 12 scores"):
+        Subsets().update(scores, defects[1:], maps, masks, views)
+    with pytest.raises(ValueError, match="edges must ascend"):
+        Subsets((0.5, 0.1, 0.2))
+    with pytest.raises(ValueError, match="no mask has a region"):
+        area_edges(masks[:1] * 0)
+    assert list(Subsets().compute()) == ["class"]
+    assert Subsets().compute()["class"].prevalence is None
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("points", [2, 40, 10_000])
+def test_curves_have_few_points_that_thresholds_attain(mode, points):
+    maps, masks, *_ = make(6)
+    metrics = PixelMetrics(mode=mode)
+    metrics.update(maps, masks)
+    curves = metrics.curves(points)
+    scores, labels = maps.ravel(), masks.ravel()
+    levels = np.append(np.unique(scores), np.inf)
+    rates = [1 - np.searchsorted(np.sort(scores[labels == kind]), levels) / (labels == kind).sum() for kind in (0, 1)]
+    attained = {(round(x, 9), round(y, 9)) for x, y in zip(*rates, strict=True)}
+    assert set(curves) == {"roc", "pr", "pro"}
+    for name, (x, y) in curves.items():
+        assert 2 <= x.size == y.size <= points
+        assert x.min() >= 0
+        assert max(x.max(), y.max()) <= 1
+        assert (np.diff(x) >= 0).all()
+        if name != "pr":
+            assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
+    if mode == "exact":
+        assert {(round(x, 9), round(y, 9)) for x, y in zip(*curves["roc"], strict=True)} <= attained
+    if points > 1000:
+        x, y = curves["roc"]
+        area = ((x[1:] - x[:-1]) * (y[1:] + y[:-1]) / 2).sum()
+        assert area == pytest.approx(metrics.compute()["auroc"].value, abs=1e-12)
+        x, y = curves["pro"]
+        assert aupro(maps, masks, 1.0) == pytest.approx(((x[1:] - x[:-1]) * (y[1:] + y[:-1]) / 2).sum(), abs=1e-6)
+    assert PixelMetrics().curves() == {}
+    with pytest.raises(ValueError, match="at least 2 points"):
+        metrics.curves(1)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_each_region_has_its_overlap_at_fixed_rates(mode):
+    maps, masks, *_ = make(7, size=60)
+    masks[1, 20:50, 20:50] = True
+    names = [f"{index:02}.png" for index in range(12)]
+    metrics, regions, other = PixelMetrics(mode=mode), RegionOverlaps(), RegionOverlaps()
+    metrics.update(maps, masks)
+    regions.update(maps[:7], masks[:7], names[:7])
+    other.update(maps[7:], masks[7:], names[7:])
+    rates = (0.0, 0.05, 0.3, 1.0)
+    table = regions.merge(other).table(metrics.groups(), rates)
+    normal = np.sort(maps[~masks])
+    expected = []
+    for index in range(12):
+        for region in regions_of(maps[index], masks[index]):
+            fpr = np.array([(normal >= score).mean() for score in np.sort(maps[masks])])
+            cuts = [np.sort(maps[masks])[fpr <= rate].min(initial=np.inf) for rate in rates]
+            expected.append((names[index], region.size, [(region >= cut).mean() for cut in cuts]))
+    assert [(row.image, row.area) for row in table] == sorted(one[:2] for one in expected)
+    assert max(row.area for row in table) > KEPT
+    by_area = {(image, area): overlaps for image, area, overlaps in expected}
+    for row in table:
+        assert row.fraction == row.area / 60**2
+        tolerance = (0 if row.area <= KEPT else 1 / KEPT) + (0 if mode == "exact" else 1 / row.area)
+        if sum(other[:2] == (row.image, row.area) for other in expected) == 1:
+            assert row.overlaps == pytest.approx(by_area[row.image, row.area], abs=tolerance + 1e-12)
+        assert row.overlaps[-1] == 1
+    with pytest.raises(ValueError, match="limit must lie"):
+        regions.table(metrics.groups(), [1.5])
+    with pytest.raises(ValueError, match="12 images but 1 names"):
+        regions.update(maps, masks, ["one"])

@@ -1,0 +1,99 @@
+"""Region by region: how much of each is found at a fixed rate of false alarms.
+
+At a rate, the threshold is the lowest anomalous score whose false positive rate does not exceed it, as on the
+curve of AUPRO. Of every region up to 256 scores are kept, evenly spaced in rank, so the overlap of regions
+of up to 256 pixels is exact and that of larger ones is off by 1/256 at the most; a region takes 1 KB.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from zsadbench.metrics._arguments import Floats, Images, checked_connectivity, checked_limit
+from zsadbench.metrics._groups import Groups
+from zsadbench.metrics._image import Image, read
+
+KEPT = 256  # scores of a region
+
+
+class Region(NamedTuple):
+    """One region: the name of its image, its area in pixels and over that of its image, its overlap at each rate."""
+
+    image: str
+    area: int
+    fraction: float
+    overlaps: tuple[float, ...]
+
+
+class RegionOverlaps:
+    """Collects regions, batch by batch; a table of them needs the counts of the whole class.
+
+    >>> from zsadbench.metrics.pixels import PixelMetrics
+    >>> scores, masks = [[[0.9, 0.8, 0.1], [0.3, 0.2, 0.1]]], [[[1, 1, 0], [1, 0, 0]]]
+    >>> regions, metrics = RegionOverlaps(), PixelMetrics()
+    >>> regions.update(scores, masks, ["a.png"]), metrics.update(scores, masks)
+    (None, None)
+    >>> regions.table(metrics.groups(), [0.0])
+    [Region(image='a.png', area=3, fraction=0.5, overlaps=(1.0,))]
+
+    Raises:
+        ValueError: the connectivity is neither 4 nor 8.
+    """
+
+    def __init__(self, *, connectivity: int = 8) -> None:
+        self._corners = checked_connectivity(connectivity)
+        self._found: list[tuple[str, int, float, Floats]] = []
+
+    def update(self, scores: Images, masks: Images, names: Sequence[str]) -> None:
+        """Take in the regions of one batch; `scores` and `masks` as in `PixelMetrics.update`, `names` one an image.
+
+        Raises:
+            ValueError: as in `PixelMetrics.update`, or there is not one name an image.
+        """
+        images = read(scores, masks, self._corners, 1)
+        if len(names) != len(images):
+            raise ValueError(f"{len(images)} images but {len(names)} names")
+        for name, image in zip(names, images, strict=True):
+            self._found += [
+                (name, found.size, found.size / image.scores.size, _thinned(np.sort(found)))
+                for found in region_scores(image)
+            ]
+
+    def merge(self, other: Self) -> Self:
+        """Take in the regions of another, and return self."""
+        self._found.extend(other._found)
+        return self
+
+    def table(self, groups: Groups, rates: Iterable[float] = (0.01, 0.05, 0.1, 0.3)) -> list[Region]:
+        """Every region with its overlap at each rate, by image and area; `groups` are those of the class.
+
+        Raises:
+            ValueError: a rate is not in [0, 1].
+        """
+        cuts = [_threshold(groups, rate if rate == 0 else checked_limit(rate)) for rate in rates]
+        rows = [
+            Region(name, area, fraction, tuple(float((scores >= cut).mean()) for cut in cuts))
+            for name, area, fraction, scores in self._found
+        ]
+        return sorted(rows)
+
+
+def region_scores(image: Image) -> list[Floats]:
+    """The scores of each region of an image."""
+    owner = np.repeat(image.runs[:, 2], image.runs[:, 1] - image.runs[:, 0])
+    scores = image.scores[image.flags][np.argsort(owner, kind="stable")]
+    return np.split(scores, image.areas.cumsum()[:-1]) if len(image.areas) else []
+
+
+def _thinned(ascending: Floats) -> Floats:
+    if ascending.size <= KEPT:
+        return ascending
+    places = ((np.arange(KEPT) + 0.5) * ascending.size / KEPT).astype(np.int64)
+    return ascending[places]
+
+
+def _threshold(groups: Groups, rate: float) -> float:
+    """The lowest score that flags no more normal pixels than the rate allows; infinite where none does."""
+    allowed = np.flatnonzero(groups.counts.greater + groups.counts.equal <= rate * groups.counts.normals)
+    return float(groups.least[allowed[0]]) if allowed.size else np.inf
