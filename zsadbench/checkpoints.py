@@ -2,7 +2,8 @@
 
 Published checkpoints are pickles, and a pickle can run code. Nothing here does: `read_archive`
 lets torch's restricted reader through (tensors, plain containers, NumPy scalars), TorchScript
-archives go through `zsadbench.jit_archive`, and our own files are safetensors.
+archives go through `zsadbench.jit_archive`, whole modules through `zsadbench.module_archive`, and our own
+files are safetensors.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import secrets
 import warnings
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.errors import WeightsError
 from zsadbench.jit_archive import is_jit_archive, read_jit_archive
+from zsadbench.module_archive import read_module_archive
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,6 +60,23 @@ def read_archive(path: Path) -> Any:
         raise WeightsError(
             f"{path} cannot be read as a checkpoint (safetensors, torch.save or TorchScript): {_first_line(failure)}"
         ) from failure
+
+
+def read_modules(path: Path, classes: Collection[str]) -> dict[str, Tensor]:
+    """Read a module that was saved whole, without running any of it; `classes` are those that it may be made of.
+
+    Returns:
+        Its parameters and buffers by dotted name, on the CPU.
+
+    Raises:
+        WeightsError: the file is missing, truncated, no module, or names anything else.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path} is not a file; give the path of a checkpoint")
+    try:
+        return read_module_archive(path, classes)
+    except UNREADABLE as failure:
+        raise WeightsError(f"{path} cannot be read as a saved module: {_first_line(failure)}") from failure
 
 
 def _is_safetensors(path: Path) -> bool:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import pickle
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.errors import WeightsError
@@ -31,11 +32,13 @@ STORAGES = {
 }
 
 
-class _Bag:
+class Bag:
     """A module of the archive: attributes by name, no behaviour."""
 
+    attributes: Mapping[str, Any] = MappingProxyType({})
+
     def __init__(self, *_: object) -> None:
-        self.attributes: dict[str, Any] = {}
+        pass
 
     def __setstate__(self, state: object) -> None:
         if isinstance(state, dict):
@@ -61,7 +64,7 @@ def read_jit_archive(path: Path) -> dict[str, Tensor]:
             "constants.pkl"
         )
         with archive.open(f"{prefix}data.pkl") as stream:
-            root = _ArchiveReader(stream, archive, prefix, path).load()
+            root = ArchiveReader(stream, archive, prefix, path).load()
     return dict(_tensors(root, ""))
 
 
@@ -70,25 +73,32 @@ def _tensors(node: object, name: str) -> Iterator[tuple[str, Tensor]]:
 
     if isinstance(node, Tensor):
         yield name, node
-    elif isinstance(node, _Bag):
+    elif isinstance(node, Bag):
         for key, child in node.attributes.items():
             yield from _tensors(child, f"{name}.{key}" if name else key)
 
 
-class _ArchiveReader(pickle.Unpickler):
+class ArchiveReader(pickle.Unpickler):
+    """The pickle of an archive: `find_class` says which names it may hold, storages are read from beside it."""
+
     def __init__(self, stream: Any, archive: zipfile.ZipFile, prefix: str, path: Path) -> None:
         super().__init__(stream)
         self._archive, self._prefix, self._path = archive, prefix, path
         self._storages: dict[str, Tensor] = {}
 
     def find_class(self, module: str, name: str) -> Any:
+        """What `module.name` in the pickle stands for.
+
+        Raises:
+            WeightsError: no archive of weights needs it.
+        """
         if module.startswith("__torch__"):
-            return _Bag
+            return Bag
         if module == "torch" and name in STORAGES:
             return STORAGES[name]
         allowed: dict[tuple[str, str], Callable[..., Any]] = {
             ("collections", "OrderedDict"): OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2"): _rebuild,
+            ("torch._utils", "_rebuild_tensor_v2"): rebuild,
             ("torch.jit._pickle", "restore_type_tag"): lambda value, _: value,
             ("torch.jit._pickle", "build_intlist"): list,
             ("torch.jit._pickle", "build_doublelist"): list,
@@ -102,6 +112,7 @@ class _ArchiveReader(pickle.Unpickler):
         return allowed[module, name]
 
     def persistent_load(self, pid: Any) -> Tensor:
+        """A storage of the archive as a flat tensor, read once."""
         import torch
 
         kind, dtype, key, _, count = pid
@@ -120,5 +131,6 @@ class _ArchiveReader(pickle.Unpickler):
         return self._storages[key]
 
 
-def _rebuild(flat: Tensor, offset: int, size: Any, stride: Any, *_: object) -> Tensor:
-    return flat.as_strided(tuple(size), tuple(stride), offset)  # as_strided checks the bounds
+def rebuild(flat: Tensor, offset: int, size: Any, stride: Any, *_: object) -> Tensor:
+    """A tensor of a storage; `as_strided` checks the bounds."""
+    return flat.as_strided(tuple(size), tuple(stride), offset)

@@ -25,17 +25,26 @@ Preprocessing = Literal["rgb_first", "resize_first"]
 
 @dataclass(frozen=True)
 class Taps:
-    """What a method reads from the frozen image tower; methods with equal taps share tokens.
+    """What a method reads from the frozen image tower; one run of the tower gives all of it.
 
-    `blocks` are 1-based numbers in a tower of 24 blocks, in order of depth; other depths follow
-    `zsadbench.clip.map_taps`. `position` resizes the positional table, `activation` overrides the
-    MLP activation that the weights ask for, `preprocessing` is the order used in training.
+    `blocks` are read on the plain path, `value_blocks` on the value-value path, which begins at
+    block `value_from` and runs beside the plain one (see `zsadbench.clip.attention`). All are
+    1-based numbers in a tower of 24 blocks, in order of depth; other depths follow
+    `zsadbench.clip.place_taps`. Tokens come raw: a method puts them through the tower's `norm`
+    and `projection` itself, or not, the class token included.
+
+    `position` resizes the positional table, `activation` overrides the MLP activation that the
+    weights ask for, `preprocessing` is the order used in training: methods share tokens only where
+    these agree. `colours` asks for the mean colour of every patch as well.
     """
 
-    blocks: tuple[int, ...]
+    blocks: tuple[int, ...] = ()
     activation: Activation = "native"
     position: PositionRule = "bilinear"
     preprocessing: Preprocessing = "resize_first"
+    value_blocks: tuple[int, ...] = ()
+    value_from: int = 6
+    colours: bool = False
 
 
 class Tokens(NamedTuple):
@@ -43,10 +52,14 @@ class Tokens(NamedTuple):
 
     `layers[k]` is float32 (batch, 1 + grid², width): the raw residual stream after tap k, token 0
     the class token, then the patches in raster order. `grid` is the side of the square patch grid.
+    `value_layers[k]`, of the same shape, is the value-value path after its tap k. `colours`, (batch, grid², 3)
+    where they were asked for, are the means of the normalised pixels of every patch.
     """
 
     layers: tuple[Tensor, ...]
     grid: int
+    value_layers: tuple[Tensor, ...] = ()
+    colours: Tensor | None = None
 
 
 class Scores(NamedTuple):
@@ -96,7 +109,7 @@ class Trainable(Method, Protocol):
 
 
 @runtime_checkable
-class Traceable(Protocol):
+class Traceable(Method, Protocol):
     """A method that shows its stages by name: parity checks them, pictures draw them."""
 
     def stages(self, tokens: Tokens, class_names: Sequence[str]) -> Mapping[str, Tensor]:
@@ -104,9 +117,31 @@ class Traceable(Protocol):
         ...
 
 
+@runtime_checkable
+class LossTraceable(Protocol):
+    """A method that shows what its training loss is made of, by the names of the parity fixtures."""
+
+    def loss_stages(self, tokens: Tokens, batch: Batch) -> Mapping[str, Tensor]:
+        """Targets, and losses before their weights as `loss_NAME`."""
+        ...
+
+
+@runtime_checkable
+class FewShot(Method, Protocol):
+    """A detector that scores better once it has seen a few normal images of the class at hand."""
+
+    def remember(self, tokens: Tokens) -> None:
+        """Take these normal images of the class scored from now on in place of older ones; without any, forget all."""
+        ...
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """How the paper trains. `epochs` names auxiliary sets; `epochs_else` serves all others."""
+    """How the paper trains. `epochs` names auxiliary sets; `epochs_else` serves all others.
+
+    `on` are the fields that another auxiliary set wants otherwise, such as a drawn one of 192 images. `permuted`
+    is a control: masks and labels are dealt out anew between the images, so that nothing can be learned from them.
+    """
 
     epochs: Mapping[str, int]
     epochs_else: int
@@ -118,6 +153,8 @@ class Recipe:
     optimiser: Literal["adam", "adamw"] = "adam"
     weight_decay: float = 0.0
     mask: str = "nonzero-bilinear-half"
+    permuted: bool = False
+    on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def epochs_for(self, aux: str) -> int:
         """Epochs on the auxiliary set named `aux`."""
@@ -142,12 +179,16 @@ class Official:
 
     `read` takes the paths of the published checkpoint files and returns our state dict; it raises
     `WeightsError` when they are another method's. `names` maps published tensor names to ours.
-    `options` turns the settings written in a parity fixture into this method's options.
+    `options` turns the settings written in a parity fixture into this method's options; `variants`
+    names the options that differ where a fixture repeats its results under other settings.
+    `companions` finds all files of a checkpoint that is published in several, given one of them.
     """
 
     read: Callable[[Sequence[Path]], dict[str, Tensor]]
     names: Callable[[], Mapping[str, str]]
     options: Callable[[Mapping[str, Any]], dict[str, Any]]
+    variants: Callable[[Mapping[str, Any]], Mapping[str, Mapping[str, Any]]] = lambda settings: {}
+    companions: Callable[[Path], Sequence[Path]] = lambda path: (path,)
 
 
 @dataclass(frozen=True)
@@ -158,7 +199,8 @@ class MethodCard:
     publishes (0 for none). `recipe` is None for a training-free method. `presets` are named bundles
     of options, chosen with `-O preset=NAME`; `weight_bound` names the options that released weights
     were trained under, so that changing one under a checkpoint is worth a warning. `map_range` are
-    the map values at the two ends of a fixed colour scale.
+    the map values at the two ends of a fixed colour scale. `few_shot` says that what is built is a
+    `FewShot`.
     """
 
     name: str
@@ -173,3 +215,4 @@ class MethodCard:
     official: Official | None = None
     weight_bound: frozenset[str] = frozenset()
     map_range: tuple[float, float] = (0.0, 1.0)
+    few_shot: bool = False

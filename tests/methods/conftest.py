@@ -13,13 +13,17 @@ LAYERS = (1, 6, 12, 18, 24)
 
 @pytest.fixture(scope="session")
 def make_tokens():
-    """`make_tokens(seed=0, batch=3, grid=5, width=64, layers=5)`: every layer adds to the one before it."""
+    """`make_tokens(seed=0, batch=3, grid=5, width=64, layers=5, values=0)`: every layer adds to the one before it."""
 
-    def make(seed=0, batch=3, grid=5, width=64, layers=5):
-        generator = torch.Generator().manual_seed(seed)
+    def path(layers, batch, grid, width, generator):
         steps = torch.randn(layers, batch, 1 + grid * grid, width, generator=generator)
         common = torch.randn(1, batch, 1, width, generator=generator)
-        return Tokens(tuple((steps.cumsum(dim=0) + common).unbind()), grid)
+        return tuple((steps.cumsum(dim=0) + common).unbind())
+
+    def make(seed=0, batch=3, grid=5, width=64, layers=5, values=0):
+        generator = torch.Generator().manual_seed(seed)
+        plain, value = (path(number, batch, grid, width, generator) for number in (layers, values))
+        return Tokens(plain, grid, value)
 
     return make
 
@@ -40,11 +44,11 @@ def batch():
 
 
 @pytest.fixture(scope="session")
-def fbclip(tiny_backbone):
-    """`fbclip(**options)` builds FB-CLIP on the tiny backbone, its weights far from where they start."""
-    card = method_card("fbclip")
+def widened(tiny_backbone):
+    """`widened(name, **options)` builds a method on the tiny backbone, its weights far from where they start."""
 
-    def make(**options):
+    def make(name, **options):
+        card = method_card(name)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             detector = card.build(tiny_backbone, card.options(**options))
@@ -52,7 +56,19 @@ def fbclip(tiny_backbone):
         with torch.no_grad():
             for parameter in detector.network.parameters():
                 parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
-            detector.network.attention.gate[2].weight.mul_(6)  # some gates close, some open
+        return detector
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def fbclip(widened):
+    """`fbclip(**options)` builds FB-CLIP, widened, some of its gates closed and some open."""
+
+    def make(**options):
+        detector = widened("fbclip", **options)
+        with torch.no_grad():
+            detector.network.attention.gate[2].weight.mul_(6)
         return detector
 
     return make
@@ -61,7 +77,7 @@ def fbclip(tiny_backbone):
 @pytest.fixture(scope="session")
 def large_sizes():
     """What a head needs to know of the ViT-L/14 backbone, without its towers."""
-    vision, text = SimpleNamespace(width=1024), SimpleNamespace(width=768)
+    vision, text = SimpleNamespace(width=1024), SimpleNamespace(width=768, layers=12)
     config = SimpleNamespace(vision=vision, text=text, embed_dim=768)
     tower = SimpleNamespace(
         tokenize=lambda sentences: torch.zeros(len(sentences), 77, dtype=torch.int64),

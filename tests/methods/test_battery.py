@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from zsadbench import registry
-from zsadbench.clip import map_taps
+from zsadbench.clip import place_taps
 from zsadbench.errors import UsageError, WeightsError
-from zsadbench.types import Batch, Method, Paper, Taps, Tokens, Traceable, Trainable
+from zsadbench.types import Batch, FewShot, Method, Paper, Taps, Tokens, Traceable, Trainable
 
 METHODS = registry.names("methods")
 NAMES = ["bolt", "metal_nut", "bolt"]
@@ -42,7 +42,9 @@ def seen(card, tiny_backbone, tiny_images):
 
 
 def part(tokens, rows):
-    return Tokens(tuple(layer[rows] for layer in tokens.layers), tokens.grid)
+    layers, values = ([layer[rows] for layer in path] for path in (tokens.layers, tokens.value_layers))
+    colours = None if tokens.colours is None else tokens.colours[rows]
+    return Tokens(tuple(layers), tokens.grid, tuple(values), colours)
 
 
 def test_the_card_is_complete(card, name):
@@ -62,9 +64,9 @@ def test_options_are_frozen_plain_values_with_valid_defaults(card):
     assert is_dataclass(options)
     assert hash(options) == hash(card.options())
     assert options == card.options(**asdict(options)), "options survive being written down"
-    first = fields(options)[0].name
-    with pytest.raises(FrozenInstanceError):
-        setattr(options, first, None)
+    for field in fields(options)[:1]:
+        with pytest.raises(FrozenInstanceError):
+            setattr(options, field.name, None)
     for value in asdict(options).values():
         items = value if isinstance(value, tuple) else (value,)
         assert all(isinstance(item, str | int | float | bool | None) for item in items)
@@ -80,7 +82,8 @@ def test_presets_and_bound_options_exist(card):
 def test_taps_fit_the_reference_tower(card):
     taps = card.taps(card.options())
     assert isinstance(taps, Taps)
-    assert map_taps(taps.blocks, 24) == tuple(sorted(taps.blocks))
+    placed = place_taps(taps, 24)
+    assert (placed.blocks, placed.value_blocks) == (tuple(sorted(taps.blocks)), tuple(sorted(taps.value_blocks)))
 
 
 def test_the_card_needs_no_torch(name):
@@ -156,6 +159,27 @@ def test_training_goes_where_it_should(make, card, seen, tiny_backbone, tiny_ima
     assert all(p.grad is not None for p in detector.network.parameters() if p.requires_grad)
     for tower in (tiny_backbone.vision, tiny_backbone.text):
         assert all(p.grad is None for p in tower.parameters())
+
+
+def test_few_shots_are_remembered_and_forgotten(make, card, seen):
+    detector = make()
+    assert isinstance(detector, FewShot) == card.few_shot
+    if not card.few_shot:
+        pytest.skip("has no few-shot form")
+    normal = part(seen, [1])
+    with torch.no_grad():
+        before = detector.score(seen, NAMES)
+        detector.remember(normal)
+        known = detector.score(seen, NAMES)
+        assert known.pixel[1].mean() < known.pixel[[0, 2]].mean(), "what was remembered is the least strange"
+        for rows in ([0], [2, 1]):
+            some = detector.score(part(seen, rows), [NAMES[row] for row in rows])
+            assert (some.image - known.image[rows]).abs().max() <= 1e-5
+            assert (some.pixel - known.pixel[rows]).abs().max() <= 1e-5
+        detector.remember(part(seen, [0, 2]))
+        assert not torch.equal(detector.score(seen, NAMES).pixel, known.pixel)
+        detector.remember(part(seen, []))
+        assert torch.equal(detector.score(seen, NAMES).pixel, before.pixel)
 
 
 def test_a_state_comes_back(make, card, seen):

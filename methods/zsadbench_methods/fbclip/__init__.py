@@ -56,6 +56,7 @@ CARD = MethodCard(
         betas=(0.5, 0.999),
         image_size=518,
         loss="focal+dice+consistency",
+        on={"demo-aux": {"lr": 3e-3, "batch": 2}},  # 192 drawn images: more steps, and longer ones
     ),
     protocols=(PAPER_PROTOCOL,),
     presets={"base": BASE},

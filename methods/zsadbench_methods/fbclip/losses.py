@@ -5,25 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy, interpolate, normalize
+from torch.nn.functional import normalize
+
+from zsadbench_methods.parts.losses import dice, enlarged, focal
 
 if TYPE_CHECKING:
     from zsadbench.types import Batch, Scores
     from zsadbench_methods.fbclip.options import Options
-
-
-def focal(probability: Tensor, target: Tensor, gamma: float) -> Tensor:
-    """`mean(BCE · (1 − p_t)^γ)` over all elements; logarithms are cut at -100."""
-    matched = probability * target + (1 - probability) * (1 - target)
-    cross_entropy = binary_cross_entropy(probability, target, reduction="none")
-    return (cross_entropy * (1 - matched) ** gamma).mean()
-
-
-def dice(probability: Tensor, target: Tensor) -> Tensor:
-    """`1 − mean_b (2·Σ Â·M + 1) / (Σ Â + Σ M + 1)` over (batch, height, width)."""
-    overlap = (probability * target).sum(dim=(1, 2))
-    total = probability.sum(dim=(1, 2)) + target.sum(dim=(1, 2))
-    return 1 - ((2 * overlap + 1) / (total + 1)).mean()
 
 
 def consistency(tokens: Tensor, text: Tensor, temperature: float, margin: float) -> Tensor:
@@ -53,8 +41,7 @@ def all_losses(scores: Scores, last: Tensor, text: Tensor, batch: Batch, options
         options: the weights of the parts.
     """
     labels, masks = batch.labels, batch.masks
-    pixel = interpolate(scores.pixel.unsqueeze(1), masks.shape[-2:], mode="bilinear", align_corners=False).squeeze(1)
-    pixel = pixel.clamp(0.0, 1.0)  # interpolation may round a hair past 1, which the logarithm refuses
+    pixel = enlarged(scores.pixel, (masks.shape[-2], masks.shape[-1]))
     parts = {
         "image_focal": focal(scores.image, labels.to(scores.image.dtype), options.focal_gamma),
         "pixel_focal": focal(pixel, masks, options.focal_gamma),

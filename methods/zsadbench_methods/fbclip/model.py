@@ -21,6 +21,7 @@ from zsadbench_methods.fbclip.losses import all_losses
 from zsadbench_methods.fbclip.prompts import Prompts
 from zsadbench_methods.fbclip.suppression import masked_prototype, sequence_prototype, suppress
 from zsadbench_methods.fbclip.views import make_view
+from zsadbench_methods.parts.remembered import Remembered
 
 if TYPE_CHECKING:
     from zsadbench.clip import Backbone
@@ -58,7 +59,7 @@ class FBCLIP:
     def __init__(self, backbone: Backbone, options: Options) -> None:
         self.backbone, self.options = backbone, options
         self.network = Head(backbone, options).to(backbone.device).eval()
-        self._remembered: tuple[Tensor, Tensor] | None = None
+        self._remembered_text = Remembered(self.text_features, self.network.prompts, self.network.fusion)
 
     def score(self, tokens: Tokens, class_names: Sequence[str]) -> Scores:
         """Class-token probability and patch probabilities; the class names are not used."""
@@ -78,15 +79,6 @@ class FBCLIP:
         states = self.backbone.text(self.network.prompts(), causal=self.options.text_causal)
         features: Tensor = self.network.fusion(states, self.network.prompts.eot, self.backbone.text.projection)
         return features
-
-    def _remembered_text(self) -> Tensor:
-        """The text features of the present parameters, encoded anew only after one of them changed."""
-        parts = (*self.network.prompts.parameters(), *self.network.fusion.parameters())
-        with torch.inference_mode(mode=False), torch.no_grad():
-            present = torch.cat([parameter.flatten() for parameter in parts])
-            if self._remembered is None or not _same(self._remembered[0], present):
-                self._remembered = (present, self.text_features())
-        return self._remembered[1]
 
     def _foregrounds(self, tokens: Tokens) -> list[Foreground]:
         """One mask a tapped layer; taps are frozen, so no gradient passes."""
@@ -174,8 +166,3 @@ class FBCLIP:
             yield f"fb_gate_l{block:02d}_{view.view}", self.network.attention.openness(view.tokens).squeeze(-1)
             yield f"fb_attention_l{block:02d}_{view.view}", group.tokens
             yield f"projected_l{block:02d}_{view.view}", last.tokens
-
-
-def _same(left: Tensor, right: Tensor) -> bool:
-    """Compared by value: fused optimisers change parameters without counting it in their version."""
-    return left.device == right.device and torch.equal(left, right)

@@ -1,0 +1,71 @@
+"""AF-CLIP's switches: the paper's ablations, and every place where paper and code differ.
+
+The defaults are what the published code computes.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from zsadbench.errors import UsageError
+from zsadbench.types import Activation, PositionRule
+
+HEADS, HEAD_WIDTH = 8, 64  # of the adapter
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of AF-CLIP and of its few-shot form, AF-CLIP+.
+
+    `layers` are tapped blocks of a 24-block tower, `windows` the odd sides, in patches, of the squares that
+    are aggregated with a Gaussian of `window_sigma`; `renormalise_border` lets the weights inside the image
+    sum to 1 at its border. `context` learned vectors stand before the start token, or after it; 0 of them
+    leave the sentences as they are. `adapter` switches the attention. `alignment` pools the pairs of equal
+    patches, as published, keeps normal and abnormal ones apart, as the text reads, or is left out.
+    `target_alias` gives the focal loss of the pixels the gradient of the published code. The memory of
+    AF-CLIP+ holds `memory_layers`; to its results the zero-shot ones are added with `image_alpha` and `pixel_alpha`.
+    """
+
+    layers: tuple[int, ...] = (6, 12, 18, 24)
+    windows: tuple[int, ...] = (1, 3, 5)
+    window_sigma: float = 4.0
+    renormalise_border: bool = False
+    context: int = 12
+    context_place: Literal["before_start", "after_start"] = "before_start"
+    normal: str = "without defect."
+    abnormal: str = "with defect."
+    adapter: bool = True
+    temperature: float = 0.07
+    pixel_weight: float = 1.0
+    alignment: Literal["pooled", "separate", "none"] = "pooled"
+    alignment_weight: float = 1.0
+    focal_gamma: float = 4.0
+    target_alias: bool = True
+    memory_layers: tuple[int, ...] = (6, 12, 18, 24)
+    image_alpha: float = 0.1
+    pixel_alpha: float = 0.1
+    position: PositionRule = "bilinear"
+    activation: Activation = "native"
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "memory_layers", "windows"):
+            object.__setattr__(self, name, _distinct(name, getattr(self, name), odd=name == "windows"))
+        if not self.normal.strip() or not self.abnormal.strip():
+            raise UsageError("options 'normal' and 'abnormal' are sentences; they must not be empty")
+        if self.temperature <= 0 or self.window_sigma <= 0:
+            raise UsageError("options 'temperature' and 'window_sigma' must be positive")
+        for name in ("context", "pixel_weight", "alignment_weight", "focal_gamma", "image_alpha", "pixel_alpha"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"option '{name}' is {getattr(self, name)}; it must not be negative")
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Every tapped block, in order of depth."""
+        return tuple(sorted({*self.layers, *self.memory_layers}))
+
+
+def _distinct(option: str, given: tuple[int, ...], *, odd: bool) -> tuple[int, ...]:
+    known = "odd whole numbers from 1 on" if odd else "blocks of 1..24"
+    fits = all(value % 2 == 1 and value > 0 if odd else 1 <= value <= 24 for value in given)
+    if not given or len(set(given)) < len(given) or not fits:
+        raise UsageError(f"option '{option}' is {list(given)}; it takes distinct {known}, at least one")
+    return tuple(sorted(given))
