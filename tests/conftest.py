@@ -175,3 +175,66 @@ def write_weights():
 def weights_file(request, tiny_state, write_weights, tmp_path_factory):
     """The weights of `tiny_backbone`, in each of the four forms in turn."""
     return write_weights(tiny_state, tmp_path_factory.mktemp("weights"), request.param)
+
+
+METRICS = ("image_auroc", "image_ap", "image_f1max", "pixel_auroc", "pixel_ap", "pixel_f1max", "pixel_aupro")
+METRICS_200 = ("pixel_aupro_200", "pixel_aupro_200_max")
+
+
+@pytest.fixture(scope="session")
+def make_record():
+    """`make_record(method, target, values)` makes a whole, comparable record without running anything.
+
+    `values` maps classes to one number for all metrics or to a number or None each; other arguments change the cell.
+    """
+    from zsadbench.results import Record
+
+    def make(method, target, values, *, because=(), signature=None, **changes):
+        cell = {"method": method, "options": {}, "recipe": None, "aux": None, "seed": 0, "backbone": "ViT-L-14-336"}
+        cell |= {"weights_sha256": "a" * 64, "checkpoint_sha256": None, "image_size": 518, "precision": "fp32"}
+        cell |= {"tap_rule": {"rule": "r", "blocks": [], "mapped": [], "activation": "quick_gelu", "position": "p"}}
+        cell |= {"target": {"name": target, "fingerprint": "b" * 64}, "shots": 0, "supports": None, "limit": None}
+        cell |= {
+            "protocol": {"name": "strict", "digest": "197ba7590730"},
+            "partial": False,
+            "synthetic": False,
+        } | changes
+        every = (*METRICS, *METRICS_200)
+        rows = {
+            name: {key: given.get(key, 0.5) if isinstance(given, dict) else given for key in every}
+            for name, given in values.items()
+        }
+        missing = {
+            name: {key: "no anomalous image" for key, one in row.items() if one is None} for name, row in rows.items()
+        }
+        return Record(
+            cell=cell,
+            expected=list(values),
+            classes=rows,
+            undefined={name: reasons for name, reasons in missing.items() if reasons},
+            counts={name: {"normal": 1, "anomalous": 1, "regions": 1, "skipped": 0} for name in values},
+            comparable=not because,
+            not_comparable_because=list(because),
+            ledger={"aux": None, "grade": "clean"},
+            signature=signature or f"{method}|seed:{cell['seed']}|{abs(hash(str(cell))):x}",
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_board():
+    """`make_board(records)` is a board of these records and all published numbers."""
+    import pandas as pd
+
+    from zsadbench.compare import Board, board_of
+    from zsadbench.compare.measured import measured
+
+    published = board_of(None)
+
+    def make(records):
+        named = [(Path(f"{number}.json"), record) for number, record in enumerate(records)]
+        frame = pd.concat([measured(named), published.frame], ignore_index=True) if named else published.frame
+        return Board(frame, named, published.datasets)
+
+    return make

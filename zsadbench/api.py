@@ -26,7 +26,7 @@ def run(
 
     Args:
         methods: names of methods.
-        targets: names of data sets, or `folder:PATH`.
+        targets: names of data sets, `folder:PATH` or `csv:PATH`.
         reporter: told how it goes.
         arguments: the other fields of `zsadbench.engine.request.RunRequest`; the repeatable ones also by the
             names of their flags (`data_root`, `class_`, `seed`, `option`, `metric`), one value or several.
@@ -48,8 +48,11 @@ def run(
     return run_plan(make_plan(RunRequest(_names(methods), _names(targets), **settled)), reporter)
 
 
-FLAGS = {"data_root": "data_roots", "class_": "classes", "seed": "seeds", "option": "options", "metric": "metrics"}
-TUPLES = frozenset({"classes", "seeds", "options", "data_roots", "metrics"})
+FLAGS = {
+    **{"data_root": "data_roots", "class_": "classes", "seed": "seeds", "support_seed": "support_seeds"},
+    **{"option": "options", "metric": "metrics"},
+}
+TUPLES = frozenset({"classes", "seeds", "shots", "support_seeds", "options", "data_roots", "metrics"})
 PATHS = frozenset({"checkpoint", "out", "data_roots"})
 
 

@@ -19,7 +19,7 @@ class EvaluationProtocol:
 
     `smoothing` is the method's published Gaussian, or none; `unsmoothed` names targets on which the
     publication leaves it out. `map_size` is the input size of the run, or each mask's own size.
-    `mask_resize` is nearest, the publications' bilinear (cut at one half), or none.
+    `mask_resize` is nearest, the publications' bilinear or bicubic (cut at one half), or none.
     `aupro` is the variant that a comparison with the publication uses.
     `epochs` overrides the recipe per auxiliary set; empty means the recipe's own.
     """
@@ -28,7 +28,7 @@ class EvaluationProtocol:
     preprocessing: Literal["rgb_first", "resize_first"] = "rgb_first"
     interpolation: str = "pillow-bicubic"
     mask_values: Literal["card", "nonzero"] = "card"
-    mask_resize: Literal["nearest", "bilinear-half", "none"] = "nearest"
+    mask_resize: Literal["nearest", "bilinear-half", "bicubic-half", "none"] = "nearest"
     map_size: Literal["input", "native"] = "input"
     map_resize: str = "bilinear, align_corners=false"
     smoothing: Literal["published", "none"] = "published"

@@ -197,15 +197,16 @@ def read_results(path: Path | str) -> pd.DataFrame:
 
 
 def tidy(records: Iterable[tuple[Path, Record]]) -> pd.DataFrame:
-    """Records as one frame: one row per method, target, class, seed and metric.
+    """Records as one frame: one row per method, target, class, seed, shots and metric.
 
     Returns:
-        A frame with the columns `method target class seed metric value reason comparable signature path`;
+        A frame with the columns `method target class seed shots metric value reason comparable signature path`;
         the class `mean` is the mean over classes, `value` a fraction or NaN with its `reason`.
     """
     import pandas as pd
 
-    columns = ["method", "target", "class", "seed", "metric", "value", "reason", "comparable", "signature", "path"]
+    named = ["method", "target", "class", "seed", "shots", "metric"]
+    columns = [*named, "value", "reason", "comparable", "signature", "path"]
     rows = [row for found, record in records for row in _tidy(found, record)]
     return pd.DataFrame(rows, columns=columns).astype({"value": "float64"})
 
@@ -220,6 +221,7 @@ def _tidy(path: Path, record: Record) -> Iterator[dict[str, Any]]:
                 "target": record.cell["target"]["name"],
                 "class": name,
                 "seed": record.cell["seed"],
+                "shots": record.cell["shots"],
                 "metric": metric,
                 "value": value,
                 "reason": undefined.get(name, {}).get(metric),

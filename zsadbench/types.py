@@ -200,7 +200,7 @@ class MethodCard:
     of options, chosen with `-O preset=NAME`; `weight_bound` names the options that released weights
     were trained under, so that changing one under a checkpoint is worth a warning. `map_range` are
     the map values at the two ends of a fixed colour scale. `few_shot` says that what is built is a
-    `FewShot`.
+    `FewShot`, `augments` that training sees an image otherwise in every epoch, so that its tokens cannot be remembered.
     """
 
     name: str
@@ -216,3 +216,4 @@ class MethodCard:
     weight_bound: frozenset[str] = frozenset()
     map_range: tuple[float, float] = (0.0, 1.0)
     few_shot: bool = False
+    augments: bool = False

@@ -1,1 +1,1 @@
-"""Reports: tables to files."""
+"""Reports: tables to files. Each module has one `Report`, registered as an entry point."""

@@ -63,21 +63,42 @@ def test_methods(cli):
     assert shown["options"]["views"] == ["id", "sem", "spa"]
 
 
-def test_an_official_checkpoint_becomes_ours_and_scores_the_same(cli, fixtures_root, mini, tmp_path):
-    official = fixtures_root / "fbclip" / "checkpoint.pth"
-    told = cli("checkpoints", "import", official, "--method", "fbclip", "--out", tmp_path / "ours.safetensors")
+PUBLISHED = {
+    "fbclip": ("fbclip/checkpoint.pth",),
+    "anomalyclip": ("anomalyclip/checkpoint.pth",),
+    "afclip": ("afclip/mvtec_prompt.pt", "afclip/mvtec_adaptor.pt"),
+}
+
+
+@pytest.mark.parametrize("method", PUBLISHED)
+def test_an_official_checkpoint_becomes_ours_and_scores_the_same(cli, fixtures_root, mini, tmp_path, method):
+    files = [fixtures_root / name for name in PUBLISHED[method]]
+    official = files[-1]
+    told = cli("checkpoints", "import", *files, "--method", method, "--out", tmp_path / "ours.safetensors")
     assert told.code == 0, told.err
-    assert read_metadata(tmp_path / "ours.safetensors")[0] == "fbclip"
+    found, about = read_metadata(tmp_path / "ours.safetensors")
+    assert found == method
+    assert [one["name"] for one in about["imported"]] == [path.name for path in files]
     settings = ("--backbone", fixtures_root / "backbone.json", "--weights", fixtures_root / "backbone.safetensors")
-    run = ("run", "-m", "fbclip", "-t", "brainmri", "--data-root", mini, "--image-size", 70, *settings, "--json")
+    run = ("run", "-m", method, "-t", "brainmri", "--data-root", mini, "--image-size", 70, *settings, "--json")
     scores = [
         json.loads(cli(*run, "--checkpoint", path).out.splitlines()[0])["classes"]
         for path in (official, tmp_path / "ours.safetensors")
     ]
     assert scores[0] == scores[1]
-    assert cli("checkpoints", "import", official, "-m", "fbclip", "--out", tmp_path / "ours.safetensors").code == 2
+    assert cli("checkpoints", "import", official, "-m", method, "--out", tmp_path / "ours.safetensors").code == 2
     assert cli("checkpoints", "import", official, "-m", "clip").code == 2
-    assert cli("checkpoints", "import", "nowhere.pth", "-m", "fbclip").code == 4
+    assert cli("checkpoints", "import", "nowhere.pth", "-m", method).code == 4
+
+
+def test_one_of_two_published_files_is_enough_to_import_both(cli, fixtures_root, tmp_path):
+    prompt, adapter = (fixtures_root / name for name in PUBLISHED["afclip"])
+    for given in (prompt, adapter):
+        told = cli("checkpoints", "import", given, "-m", "afclip", "--out", tmp_path / f"{given.stem}.safetensors")
+        assert told.code == 0, told.err
+        names = [one["name"] for one in read_metadata(tmp_path / f"{given.stem}.safetensors")[1]["imported"]]
+        assert sorted(names) == sorted([prompt.name, adapter.name])
+    assert cli("checkpoints", "import", fixtures_root / "fbclip" / "checkpoint.pth", "-m", "afclip").code == 4
 
 
 PLUGIN = """

@@ -7,8 +7,9 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
+from numpy.typing import NDArray
 
-from zsadbench.data import load_dataset, read_mask
+from zsadbench.data import load_dataset, read_mask, resize_mask_nearest
 from zsadbench.engine.maps import map_path
 from zsadbench.metrics import ClassMetrics, parse_metric
 from zsadbench.results import read_images
@@ -43,7 +44,12 @@ def measure(record: Path, target: str, kinds: Sequence[str]) -> dict[str, float]
         metrics = ClassMetrics([parse_metric(name) for name in METRICS])
         for row in rows.itertuples():
             one = np.load(map_path(record.with_suffix(".maps"), str(row.path)))
-            mask = read_mask(masks[row.path]) if row.label else np.zeros(one.shape, np.uint8)
+            mask = _mask(masks[row.path], one.shape[0]) if row.label else np.zeros(one.shape, np.uint8)
             metrics.update(np.array([row.score]), np.array([row.label]), one[None], mask[None])
         found.append({name: estimate.value for name, estimate in metrics.compute().items()})
     return {name: fmean(value for row in found if (value := row[name]) is not None) for name in METRICS}
+
+
+def _mask(path: str, size: int) -> NDArray[np.uint8]:
+    """The mask as the run measured it: resized once to the size of the map."""
+    return resize_mask_nearest(read_mask(path), size)

@@ -11,7 +11,7 @@ from typing import Any
 from demo_table.halves import METRICS, PARTS, measure
 from demo_table.runs import Entry
 from demo_table.tables import HEADINGS, Numbers, Table, by_kind, controls, spread, verdicts
-from demo_table.text import CONTROLS, INTRODUCTION, how_it_was_made
+from demo_table.text import CONTROLS, INTRODUCTION, REASONS, how_it_was_made
 from zsadbench.cli.common import table
 from zsadbench.engine.runner import Results
 from zsadbench.results import Record
@@ -40,7 +40,7 @@ class Page:
             *("# The demo, with its controls", INTRODUCTION),
             *(f"## FB-CLIP by class ({NOT_CLIP})", self._about_seeds(), self.classes.markdown()),
             *(f"## The controls ({NOT_CLIP})", CONTROLS, *(one.markdown() for one in self.controls)),
-            *("## What was asked for beforehand", "\n".join(self.verdicts)),
+            *("## What was asked for beforehand", "\n".join(self.verdicts), REASONS),
             *(f"## Pixel AUROC by kind of defect ({NOT_CLIP})", *(one.markdown() for one in self.kinds)),
             *("## How it was made", how_it_was_made(self.made, self.recipe)),
         ]

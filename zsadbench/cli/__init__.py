@@ -11,7 +11,7 @@ import sys
 import typer
 from typer import BadParameter
 
-from zsadbench.cli import checkpoints, datasets, methods, parity, predict, protocols, run, train
+from zsadbench.cli import checkpoints, datasets, methods, parity, predict, protocols, report, run, train
 from zsadbench.cli.common import version_wanted
 from zsadbench.cli.settings import settings_from_file
 from zsadbench.errors import ZsadError
@@ -27,6 +27,7 @@ app.command("run")(run.run)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("parity")(parity.parity)
+app.command("report")(report.report)
 app.add_typer(protocols.app, name="protocol", help="What a protocol is; where two differ.")
 app.add_typer(methods.app, name="methods", help="What methods there are, what they need and train.")
 app.add_typer(datasets.app, name="datasets", help="What data sets there are; cards, copies, miniatures.")

@@ -31,10 +31,11 @@ def import_(
     card = registry.method_card(method)
     if card.official is None:
         raise UsageError(f"'{method}' has no published checkpoints")
-    state = card.official.read(paths)
+    files = paths if len(paths) > 1 else card.official.companions(paths[0])
+    state = card.official.read(files)
     goal = out or paths[0].with_suffix(".safetensors")
     if goal.exists():
         raise UsageError(f"{goal} is there already; choose another --out")
-    source = [{"name": path.name, "sha256": file_sha256(path)} for path in paths]
+    source = [{"name": path.name, "sha256": file_sha256(path)} for path in files]
     write_checkpoint(goal, state, card.name, {"imported": source, "options": {}})
     say(str(goal))

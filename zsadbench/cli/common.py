@@ -17,7 +17,7 @@ import typer
 
 from zsadbench.errors import UsageError
 
-NUMERIC = re.compile(r"-|[-+\d.e]+( \(\d+\))?")  # a number, one with a count, or none
+NUMERIC = re.compile(r"-|[-+\d.e]+( \[[\d., ]+\])?( \(\d+\))?")  # a number, with bounds, with a count, or none
 PROGRESS = "zsadbench.run"  # the logger of progress
 DOMAINS = ("industrial", "medical")
 

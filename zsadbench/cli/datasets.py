@@ -12,7 +12,9 @@ from zsadbench.cli.common import say, say_json, say_rows, start_logging, table
 from zsadbench.cli.common import split as split_names
 
 if TYPE_CHECKING:
+    from zsadbench.data.card import Expected
     from zsadbench.data.check import Check
+    from zsadbench.data.maskstats import MaskStatistics
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -29,7 +31,7 @@ def list_(json: flags.Json = False) -> None:
 
 @app.command()
 def show(name: str) -> None:
-    """Print a card: classes, licence, home page, where it is looked for."""
+    """Print a card: classes and words, counts, licence, home page, where it is looked for."""
     from zsadbench.data import find_card
 
     card = find_card(name)
@@ -40,23 +42,42 @@ def show(name: str) -> None:
         "domain": card.domain,
         "levels": ", ".join(card.levels),
         "classes": ", ".join(card.classes),
+        "words in prompts": _worded(card.words()),
+        **{f"words of {method}": _worded(card.words(method)) for method in card.method_words},
+        **{f"words of {method}": "the classes as they are" for method in card.folder_words},
+        **{f"{split} images": _expected(expected) for split, expected in card.expected.items()},
+        "other editions": ", ".join(card.editions),
         "licence": card.licence,
         "home page": card.homepage,
+        "to get it": card.obtain,
         "doi": card.doi,
+        "cite": card.cite,
         "layouts": ", ".join(layout.name for layout in card.layouts),
     }
     for key, value in lines.items():
         say(f"{key}: {value or '-'}")
 
 
+def _worded(words: dict[str, str]) -> str:
+    """The words of the classes that are not called so."""
+    return "; ".join(f"{name}: {text}" for name, text in words.items() if text != name) or "the classes as they are"
+
+
+def _expected(expected: Expected) -> str:
+    normal, anomalous = expected.total or [sum(column) for column in zip(*expected.counts.values(), strict=True)]
+    doubt = "" if expected.certain else " (not confirmed)"
+    in_all = f", {expected.images} in all" if expected.images else ""
+    return f"{normal} normal, {anomalous} anomalous{doubt}{in_all}"
+
+
 @app.command()
 def check(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Data sets, or folder:PATH.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Data sets, folder:PATH or csv:PATH.")],
     data_root: flags.DataRoots = None,
     split: Annotated[
         list[str] | None, typer.Option(help="Splits to judge (default: test, all that a run reads).")
     ] = None,
-    deep: Annotated[bool, typer.Option("--deep", help="Decode every file.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Decode every file; describe the masks.")] = False,
     json: flags.Json = False,
 ) -> None:
     """Say whether a copy is complete and right: per class, every fault with its path, how to get what is missing."""
@@ -80,12 +101,15 @@ def _as_json(found: Check) -> dict[str, object]:
         "synthetic": found.synthetic,
         "root": str(found.root) if found.root else None,
         "layout": found.layout or None,
+        "edition": found.edition or None,
         "fingerprint": found.fingerprint or None,
         "classes": {name: {"found": have, "expected": want} for name, (have, want) in found.classes.items()},
         "faults": found.faults,
         "notes": found.notes,
+        "masks": found.masks.as_json() if found.masks else None,
         "licence": found.card.licence,
         "homepage": found.card.homepage,
+        "obtain": found.card.obtain,
     }
 
 
@@ -99,22 +123,58 @@ def _print(found: Check) -> None:
         header = ["class", "normal", "anomalous", "normal expected", "anomalous expected"]
         table(f"{found.card.name} ({kind}) in {found.root}", header, rows)
     for fault in found.faults:
-        say(f"fault: {fault}")
+        say(f"fault: {_line(fault)}")
     for note in found.notes:
-        say(f"note: {note}")
+        say(f"note: {_line(note)}")
+    if found.masks is not None and found.masks.number:
+        say(_described(found.masks))
     say(f"{found.card.name}: {'not complete' if found.faults else 'complete'}")
     if found.faults and found.card.homepage:
-        say(f"get it from {found.card.homepage} (licence: {found.card.licence or 'not known'})")
+        about = f"; {found.card.obtain}" if found.card.obtain else ""
+        say(f"get it from {found.card.homepage} (licence: {found.card.licence or 'not known'}){about}")
+
+
+def _line(text: str) -> str:
+    """A text that may hold names of files as one line that every terminal can show."""
+    return text.replace("\n", "\\n").encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _described(masks: MaskStatistics) -> str:
+    marked = "" if masks.share is None else f", {100 * masks.share:.2f} % of their pixels anomalous"
+    return (
+        f"masks: {masks.number}, {len(masks.blank)} blank, {len(masks.grey)} with more than two grey values{marked}, "
+        f"identity {masks.digest[:16]}"
+    )
 
 
 @app.command()
-def fingerprint(name: str, data_root: flags.DataRoots = None, allow_partial: flags.AllowPartial = False) -> None:
-    """Print the identity of the copy that a run would use."""
+def fingerprint(
+    name: str,
+    data_root: flags.DataRoots = None,
+    allow_partial: flags.AllowPartial = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Add the hash of all pixels.")] = False,
+    json: flags.Json = False,
+) -> None:
+    """Print the identity of the copy that a run would use, as records have it, and what its masks look like."""
     start_logging()
     from zsadbench.data import load_dataset
+    from zsadbench.data.fingerprint import content_fingerprint
+    from zsadbench.data.maskstats import mask_statistics
 
     found = load_dataset(name, data_root, allow_partial)
-    say(f"{found.fingerprint}  {found.card.name}  {len(found.manifest)} images  {found.root}")
+    masks = mask_statistics(found.manifest, found.card.positive)
+    content = content_fingerprint(found.manifest) if deep else None
+    if json:
+        variant = {"layout": found.layout, "edition": found.edition or None, "synthetic": found.synthetic}
+        about = {"name": found.card.name, "root": str(found.root), "images": len(found.manifest), **variant}
+        say_json({"fingerprint": found.fingerprint, "content": content, **about, "masks": masks.as_json()})
+        return
+    say(f"{found.fingerprint}  {found.card.name}  {len(found.manifest)} images  {_line(str(found.root))}")
+    say(f"layout: {found.layout}" + (f"; edition: {found.edition}" if found.edition else ""))
+    if masks.number:
+        say(_described(masks))
+    if content:
+        say(f"content: {content}")
 
 
 @app.command()

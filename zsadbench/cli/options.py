@@ -16,7 +16,7 @@ Targets = Annotated[
     typer.Option(
         "--target",
         "-t",
-        help="Data set, folder:PATH, all, industrial or medical; repeatable, or a comma list.",
+        help="Data set, folder:PATH, csv:PATH, all, industrial or medical; repeatable, or a comma list.",
     ),
 ]
 Classes = Annotated[list[str] | None, typer.Option("--class", help="Only these classes.")]
@@ -70,6 +70,19 @@ Precision = Annotated[
     str, typer.Option(help="Arithmetic of the image tower: fp32, bf16 or fp16.", envvar="ZSADBENCH_PRECISION")
 ]
 Workers = Annotated[int, typer.Option(help="Threads that read images.", envvar="ZSADBENCH_WORKERS")]
+ImageCache = Annotated[
+    str | None,
+    typer.Option(
+        help="Room for resized images on disk, such as 20GiB (default: none are kept).", envvar="ZSADBENCH_IMAGE_CACHE"
+    ),
+]
+TokenCache = Annotated[
+    str | None,
+    typer.Option(
+        help="Room on disk for the tokens that methods learn from, such as 20GiB; 0 keeps none (default: 4GiB).",
+        envvar="ZSADBENCH_TOKEN_CACHE",
+    ),
+]
 DataRoots = Annotated[
     list[Path] | None,
     typer.Option("--data-root", help="Where data sets lie; repeatable (default: ZSADBENCH_DATA)."),

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def predict(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Images, or folders of images.")],
+    images: Annotated[
+        list[str], typer.Argument(metavar="IMAGE...", help="Images, folders of images, folder:PATH or csv:PATH.")
+    ],
     method: flags.Methods = None,
     class_name: Annotated[str, typer.Option(help="What the images show, for prompts that name it.")] = "object",
     checkpoint: flags.CheckpointPath = None,
@@ -36,10 +38,11 @@ def predict(
     """Score one's own images: heat maps on one fixed colour scale, scores.csv, and a list, strangest first."""
     asked = {name: value for name, value in locals().items() if name != "out"}
     start_logging(quiet=quiet)
-    from zsadbench.engine.triage import images_in, inspect, make_detector, write_scores
+    from zsadbench.data import images_of
+    from zsadbench.engine.triage import inspect, make_detector, write_scores
 
     settled = {"aux": aux} if checkpoint is None else {"aux": None}
-    found = images_in(images)
+    found = images_of(images)
     detector = make_detector(request_of(asked, targets=(aux,), **settled))
     findings = []
     for finding in inspect(detector, found, class_name, out):

@@ -104,6 +104,9 @@ class Progress:
         content = record.as_json()
         picked = {key: content[key] for key in ("mean", "classes", "cost", "signature")}
         named = {"method": job.setting.name, "target": job.target.card.name, "seed": job.seed}
+        named |= {"shots": job.supports.shots, "support_seed": job.supports.seed} if job.supports else {}
+        if content["ledger"].get("leak"):
+            picked["leak"] = content["ledger"]["grade"]
         say_json({"event": "record", "path": str(job.path), **named, **picked})
 
     def failed(self, job: Job, where: str, failure: str) -> None:

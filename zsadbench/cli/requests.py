@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +22,39 @@ def batch_of(text: str) -> int | None:
     return int(text)
 
 
+def bytes_of(text: str | None, flag: str) -> int | None:
+    """A size such as `20GiB`, `500MB` or `0` in bytes; powers of 1024, whatever the spelling.
+
+    >>> [bytes_of(text, "--image-cache") for text in ("1.5 GiB", "2m", None)]
+    [1610612736, 2097152, None]
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", text.strip().lower())
+    if found is None:
+        raise UsageError(f"{flag} is '{text}'; it takes a size such as 20GiB or 500MiB")
+    return int(float(found[1]) * 1024 ** " kmgt".index(found[2] or " "))
+
+
+def token_room(text: str | None) -> int:
+    """Bytes for remembered tokens, as asked for or as usual."""
+    from zsadbench.engine.request import TOKEN_CACHE
+
+    asked = bytes_of(text, "--token-cache")
+    return TOKEN_CACHE if asked is None else asked
+
+
 FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {  # a flag's parameter → the field, and how it is read
     "method": ("methods", split),
     "target": ("targets", targets_of),
     "class_": ("classes", split),
     "seed": ("seeds", lambda given: split_numbers(given, "--seed")),
+    "shots": ("shots", lambda given: split_numbers(given, "--shots") or (0,)),
+    "support_seed": ("support_seeds", lambda given: split_numbers(given, "--support-seed") or (0,)),
     "option": ("options", split_options),
     "batch_size": ("batch_size", batch_of),
+    "image_cache": ("image_cache", lambda given: bytes_of(given, "--image-cache")),
+    "token_cache": ("token_cache", token_room),
     "data_root": ("data_roots", lambda given: tuple(given or ())),
     "metric": ("metrics", split),
 }

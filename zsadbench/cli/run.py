@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from zsadbench.engine.runner import Results
 
 HOUR = 3600
-NOT_YET = {
-    "shots": "no few-shot method is built yet",
-    "support_seed": "no few-shot method is built yet",
-    "token_cache": "tokens are not kept between epochs yet",
-}
 
 
 def run(
@@ -41,8 +36,12 @@ def run(
     checkpoint: flags.CheckpointPath = None,
     epochs: flags.Epochs = None,
     image_size: flags.ImageSize = None,
-    shots: Annotated[int | None, typer.Option(help="Few-shot variants: normal images per class.")] = None,
-    support_seed: Annotated[int | None, typer.Option(help="Which normal images few-shot variants draw.")] = None,
+    shots: Annotated[
+        list[str] | None, typer.Option(help="Few-shot variants: normal images per class; repeatable (default 0).")
+    ] = None,
+    support_seed: Annotated[
+        list[str] | None, typer.Option(help="Which normal images few-shot variants draw; repeatable (default 0).")
+    ] = None,
     protocol: Annotated[str, typer.Option(help="Evaluation protocol.", envvar="ZSADBENCH_PROTOCOL")] = "strict",
     device: flags.Device = "auto",
     precision: flags.Precision = "fp32",
@@ -50,6 +49,7 @@ def run(
         str, typer.Option(help="Images at a time: auto, or a number.", envvar="ZSADBENCH_BATCH_SIZE")
     ] = "auto",
     workers: flags.Workers = 2,
+    image_cache: flags.ImageCache = None,
     data_root: flags.DataRoots = None,
     out: Annotated[Path, typer.Option(help="Where records go.", envvar="ZSADBENCH_OUT")] = Path("results"),
     overwrite: Annotated[str, typer.Option(help="never, missing or always.", envvar="ZSADBENCH_OVERWRITE")] = "missing",
@@ -60,7 +60,7 @@ def run(
         list[str] | None,
         typer.Option(help="One more metric, such as pixel_aupro@0.05."),
     ] = None,
-    token_cache: Annotated[str | None, typer.Option(help="Room for remembered tokens.")] = None,
+    token_cache: flags.TokenCache = None,
     engine: Annotated[str, typer.Option(help="Where cells run: local, or ray.")] = "local",
     plugin: Annotated[list[Path] | None, typer.Option(help="A file that defines one more method as CARD.")] = None,
     offline: flags.Offline = False,
@@ -76,7 +76,6 @@ def run(
     """
     asked = dict(locals())
     start_logging(quiet=quiet, verbose=verbose)
-    refuse(shots=shots, support_seed=support_seed, token_cache=token_cache)
     if engine != "local":
         raise UsageError(f"--engine is '{engine}'; only 'local' is built yet")
     from zsadbench import registry
@@ -91,13 +90,6 @@ def run(
         finish(plan, json=json, quiet=quiet)
 
 
-def refuse(**given: object) -> None:
-    """Raise `UsageError` for a flag of the contract whose subject is not built yet."""
-    for name, value in given.items():
-        if value is not None:
-            raise UsageError(f"--{name.replace('_', '-')}: {NOT_YET[name]}")
-
-
 def show_plan(plan: Plan, *, json: bool) -> None:
     """Print the jobs: what is done and what is to do."""
     rows = [
@@ -106,6 +98,8 @@ def show_plan(plan: Plan, *, json: bool) -> None:
             "method": job.setting.name,
             "target": job.target.card.name,
             "seed": job.seed,
+            "shots": job.cell["shots"],
+            "support_seed": job.supports.seed if job.supports else None,
             "aux": job.aux.card.name if job.aux else None,
             "done": [name for name in job.selected if name not in job.todo],
             "todo": list(job.todo),
@@ -117,9 +111,12 @@ def show_plan(plan: Plan, *, json: bool) -> None:
         for row in rows:
             say_json(row)
         return
-    header = ["method", "target", "seed", "aux", "done", "to do", "record"]
+    header = ["method", "target", "seed", "shots", "aux", "done", "to do", "record"]
     counted = [
-        (row["method"], row["target"], row["seed"], row["aux"] or "-", len(row["done"]), len(row["todo"]), row["path"])  # type: ignore[arg-type]
+        (
+            *(row[name] for name in ("method", "target", "seed", "shots")),
+            *(row["aux"] or "-", len(row["done"]), len(row["todo"]), row["path"]),
+        )
         for row in rows
     ]
     table("", header, [tuple(map(str, row)) for row in counted])

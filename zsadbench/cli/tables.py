@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zsadbench.cli.common import say, table
+from zsadbench.clip.config import DEMO
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
     from zsadbench.engine.plan import Plan
     from zsadbench.engine.runner import Results
     from zsadbench.results import Record, Row
@@ -31,7 +35,7 @@ def print_results(plan: Plan, results: Results) -> None:
     for target in targets:
         records = [(path, record) for path, record in results.records if record.cell["target"]["name"] == target]
         rows = [row for _, record in records for row in table_rows(record, metrics)]
-        table(target, ["method", "class", *(HEADINGS.get(name, name) for name in metrics)], rows)
+        table(_title(target, records), ["method", "class", *(HEADINGS.get(name, name) for name in metrics)], rows)
         for path, record in records:
             say(f"{record.signature}\n  {path}")
             for line in _remarks(record):
@@ -39,10 +43,19 @@ def print_results(plan: Plan, results: Results) -> None:
         say("")
 
 
+def _title(target: str, records: list[tuple[Path, Record]]) -> str:
+    """The target, and that the numbers are not CLIP's where the demo backbone made them."""
+    made_by_demo = any(record.cell["backbone"] == DEMO for _, record in records)
+    return f"{target} (demo backbone, not CLIP)" if made_by_demo else target
+
+
 def table_rows(record: Record, metrics: list[str]) -> list[tuple[str, ...]]:
     """Method, class and percentages; the last row is the mean, unless there is one class only."""
     label = record.cell["method"] + (f" ({record.cell['seed']})" if record.cell["seed"] else "")
-    rows = [(label, name, *_cells(record.classes[name], metrics)) for name in record.expected if name in record.classes]
+    if record.cell["shots"]:
+        label += f", {record.cell['shots']} shots ({record.provenance.get('support_seed', 0)})"
+    done = [name for name in record.expected if name in record.classes]
+    rows = [(label, name, *_cells(record.classes[name], metrics, record.bounds.get(name, {}))) for name in done]
     if len(record.expected) == 1 and rows:
         return rows
     return [*rows, (label, f"mean of {len(record.classes)}/{len(record.expected)}", *_mean_cells(record, metrics))]
@@ -52,11 +65,32 @@ def _mean_cells(record: Record, metrics: list[str]) -> list[str]:
     """The means; where a metric is undefined in some classes, with the number of classes in its mean."""
     means, sizes, _ = record.mean()
     counts = [f" ({sizes[name]})" if 0 < sizes.get(name, 0) < len(record.classes) else "" for name in metrics]
-    return [cell if cell == "-" else cell + count for cell, count in zip(_cells(means, metrics), counts, strict=True)]
+    cells = _cells(means, metrics, _mean_bounds(record, metrics))
+    return [cell if cell == "-" else cell + count for cell, count in zip(cells, counts, strict=True)]
 
 
-def _cells(row: Row, metrics: list[str]) -> list[str]:
-    return ["-" if (value := row.get(name)) is None else f"{100 * value:.1f}" for name in metrics]
+def _mean_bounds(record: Record, metrics: list[str]) -> dict[str, list[float]]:
+    """The bounds of the means of those metrics that are not exact in every class."""
+    found = {}
+    for metric in metrics:
+        values = {name: row[metric] for name, row in record.classes.items() if row.get(metric) is not None}
+        bounds = [record.bounds.get(name, {}).get(metric, [value, value]) for name, value in values.items()]
+        if any(lower != upper for lower, upper in bounds):
+            found[metric] = [sum(side) / len(bounds) for side in zip(*bounds, strict=True)]
+    return found
+
+
+def _cells(row: Row, metrics: list[str], bounds: Mapping[str, Sequence[float]]) -> list[str]:
+    """Percentages, with their bounds where these could change the last digit shown."""
+    return [_cell(row.get(name), bounds.get(name)) for name in metrics]
+
+
+def _cell(value: float | None, bounds: Sequence[float] | None) -> str:
+    if value is None:
+        return "-"
+    shown = f"{100 * value:.1f}"
+    lower, upper = (f"{100 * bound:.1f}" for bound in bounds or (value, value))
+    return shown if lower == upper else f"{shown} [{lower}, {upper}]"
 
 
 def _remarks(record: Record) -> list[str]:

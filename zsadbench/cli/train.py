@@ -24,6 +24,8 @@ def train(
     device: flags.Device = "auto",
     precision: flags.Precision = "fp32",
     workers: flags.Workers = 2,
+    image_cache: flags.ImageCache = None,
+    token_cache: flags.TokenCache = None,
     data_root: flags.DataRoots = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to copy the checkpoint to (default: the cache only).")

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import torch
+
 from zsadbench.clip.taps import place_taps
 from zsadbench.errors import UsageError
 from zsadbench.types import Tokens
@@ -49,4 +51,15 @@ def pick(tokens: Tokens, united: Taps, taps: Taps) -> Tokens:
         tokens.grid,
         tuple(tokens.value_layers[sorted(united.value_blocks).index(block)] for block in sorted(taps.value_blocks)),
         tokens.colours if taps.colours else None,
+    )
+
+
+def join(parts: Sequence[Tokens]) -> Tokens:
+    """The tokens of several batches as those of one."""
+    colours = [part.colours for part in parts if part.colours is not None]
+    return Tokens(
+        tuple(torch.cat(layers) for layers in zip(*(part.layers for part in parts), strict=True)),
+        parts[0].grid,
+        tuple(torch.cat(layers) for layers in zip(*(part.value_layers for part in parts), strict=True)),
+        torch.cat(colours) if colours else None,
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zsadbench.data.loading import LoadedBatch, batches
     from zsadbench.data.locate import find_copy, roots_from_environment
     from zsadbench.data.own import images_of
+    from zsadbench.data.room import Room, stamp
     from zsadbench.data.tensor_cache import TensorCache
 
 _HOMES = {
@@ -43,6 +44,7 @@ _HOMES = {
     "loading": ("LoadedBatch", "batches"),
     "locate": ("find_copy", "roots_from_environment"),
     "own": ("images_of",),
+    "room": ("Room", "stamp"),
     "tensor_cache": ("TensorCache",),
 }
 
@@ -50,6 +52,7 @@ __all__ = [
     "Card",
     "Dataset",
     "LoadedBatch",
+    "Room",
     "TensorCache",
     "all_cards",
     "batches",
@@ -66,6 +69,7 @@ __all__ = [
     "resize_mask_nearest",
     "roots_from_environment",
     "soften_mask",
+    "stamp",
     "synthesise",
     "training_mask",
 ]

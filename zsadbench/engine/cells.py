@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from zsadbench.data import Dataset
     from zsadbench.engine.options import Configured
+    from zsadbench.engine.shots import Supports
     from zsadbench.protocol import EvaluationProtocol
+    from zsadbench.types import Taps
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def training_cell(setting: Setting, aux: Dataset | None, seed: int) -> dict[str,
             "rule": RULE,
             "blocks": list(taps.blocks),
             "mapped": list(map_taps(taps.blocks, setting.spec.config.vision.layers)),
-            "activation": taps.activation if taps.activation != "native" else _native(setting.spec),
+            "activation": activation_of(setting.spec, taps),
             "position": taps.position,
         },
         "image_size": setting.image_size,
@@ -73,32 +75,41 @@ def training_cell(setting: Setting, aux: Dataset | None, seed: int) -> dict[str,
     }
 
 
-def cell_of(setting: Setting, aux: Dataset | None, target: Dataset, seed: int) -> dict[str, Any]:
+def cell_of(
+    setting: Setting, aux: Dataset | None, target: Dataset, seed: int, supports: Supports | None = None
+) -> dict[str, Any]:
     """The cell whose hash is a record's identity."""
+    read = [one for one in (target, aux, supports) if one is not None]
     return {
         **training_cell(setting, aux, seed),
         "target": {"name": target.card.name, "fingerprint": target.fingerprint},
-        "shots": 0,
-        "supports": None,
+        "shots": supports.shots if supports else 0,
+        "supports": supports.named() if supports else None,
         "protocol": {"name": setting.protocol.name, "digest": setting.protocol.digest},
         "limit": setting.limit,
-        "partial": target.partial or bool(aux and aux.partial),
-        "synthetic": target.synthetic or bool(aux and aux.synthetic),
+        "partial": any(one.partial for one in read),
+        "synthetic": any(one.synthetic for one in read),
     }
 
 
-def _native(spec: BackboneSpec) -> str:
-    return "quick_gelu" if spec.config.quick_gelu else "gelu"
+def activation_of(spec: BackboneSpec, taps: Taps) -> str:
+    """What runs in the MLPs of the image tower: as the method asks, else as the weights were trained."""
+    native = "quick_gelu" if spec.config.quick_gelu else "gelu"
+    return native if taps.activation == "native" else taps.activation
 
 
 def _recipe(setting: Setting, aux: Dataset | None) -> dict[str, Any] | None:
     if not setting.trains or aux is None or setting.method.recipe is None:
         return None
-    recipe = {name: value for name, value in asdict(setting.method.recipe).items() if name not in _NOT_HERE}
+    recipe = {
+        name: value
+        for name, value in asdict(setting.method.recipe_on(aux.card.name)).items()
+        if name not in _NOT_HERE and value is not False
+    }
     return {**recipe, "betas": list(recipe["betas"]), "epochs": setting.epochs_on(aux.card.name)}
 
 
-_NOT_HERE = {"epochs", "epochs_else", "image_size"}  # resolved, or stated elsewhere in the cell
+_NOT_HERE = {"epochs", "epochs_else", "image_size", "on"}  # resolved, or stated elsewhere in the cell
 
 
 def _aux(aux: Dataset | None) -> dict[str, Any] | None:
@@ -113,30 +124,21 @@ def count_labels(dataset: Dataset) -> dict[str, int]:
     return {"normal": len(dataset.manifest) - anomalous, "anomalous": anomalous}
 
 
-def why_not_comparable(cell: Mapping[str, Any], setting: Setting, target: Dataset) -> list[str]:
-    """Why the numbers of a cell may not stand beside published ones; empty when they may."""
-    aux = cell["aux"]["name"] if cell["aux"] else None
+def why_not_comparable(cell: Mapping[str, Any], setting: Setting, target: Dataset, leak: str) -> list[str]:
+    """Why the numbers of a cell may not stand beside published ones; empty when they may. `leak` in words, if any."""
     reasons = {
         "random weights": setting.spec.weights.kind == "random",
-        f"backbone '{setting.spec.name}' is no published one": not setting.spec.shipped,
+        "demo backbone, not CLIP": setting.spec.demo,
+        f"backbone '{setting.spec.name}' is no published one": not setting.spec.shipped and not setting.spec.demo,
         f"limited to {cell['limit']} images a label and class": cell["limit"] is not None,
         "the target or the auxiliary set is incomplete": cell["partial"],
         "synthetic data": cell["synthetic"],
         f"'{target.card.name}' is drawn for trials, no published benchmark": target.card.generated,
-        "its trained parts were left at their initial values": setting.trains and aux is None,
-        "trained on the target": aux == cell["target"]["name"],
+        "its trained parts were left at their initial values": setting.trains and cell["aux"] is None,
+        "masks and labels were permuted in training, as a control": bool((cell["recipe"] or {}).get("permuted")),
+        leak: bool(leak),
     }
     return [reason for reason, holds in reasons.items() if holds]
-
-
-def ledger(aux: Dataset | None, target: Dataset) -> dict[str, Any]:
-    """How the auxiliary set overlaps with the target: the same set, a category name in both, or nothing seen."""
-    if aux is None:
-        return {"aux": None, "grade": "clean", "categories": []}
-    shared = sorted(set(aux.card.classes.values()) & set(target.card.classes.values()))
-    same = aux.card.name == target.card.name
-    grade = "same-set" if same else "category-seen" if shared else "clean"
-    return {"aux": aux.card.name, "grade": grade, "categories": shared}
 
 
 def signature(cell: Mapping[str, Any], weights: str) -> str:
@@ -144,8 +146,9 @@ def signature(cell: Mapping[str, Any], weights: str) -> str:
     aux = cell["aux"]["name"] if cell["aux"] else "none"
     shown = f"checkpoint:{cell['checkpoint_sha256'][:8]}" if cell["checkpoint_sha256"] else f"aux:{aux}"
     options = ",".join(f"{key}={_short(value)}" for key, value in sorted(cell["options"].items()))
-    flags = [f"limit:{cell['limit']}"] if cell["limit"] else []
+    flags = [f"{name}:{cell[name]}" for name in ("shots", "limit") if cell[name]]
     flags += [name for name in ("partial", "synthetic") if cell[name]]
+    flags += ["permuted"] if (cell["recipe"] or {}).get("permuted") else []
     parts = [
         cell["method"] + (f"[{options}]" if options else ""),
         f"{cell['backbone']}:{weights}",

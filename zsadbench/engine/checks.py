@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from zsadbench.clip import map_taps
-from zsadbench.clip.config import find_config
+from zsadbench.clip import place_taps
+from zsadbench.clip.config import DEMO, find_config
 from zsadbench.data import find_card
 from zsadbench.engine.options import Configured
 from zsadbench.engine.request import NO_AUX, RunRequest
@@ -64,6 +65,23 @@ def _check_masked(aux: str) -> None:
         raise UsageError(f"'{aux}' has no masks, so nothing can be learned from it; choose another --aux")
 
 
+def with_backbone(request: RunRequest, targets: Sequence[str]) -> RunRequest:
+    """The request with the backbone that its targets go with: the demo's for drawn ones, unless one was named.
+
+    Raises:
+        UsageError: targets that want different backbones, and none was named.
+    """
+    named = request.backbone or request.weights
+    if named or os.environ.get("ZSADBENCH_BACKBONE") or os.environ.get("ZSADBENCH_WEIGHTS"):
+        return request
+    drawn = {find_card(target).generated for target in targets}
+    if len(drawn) > 1:
+        raise UsageError(
+            "drawn targets go with the backbone 'demo', others with CLIP; run them apart or pass --backbone"
+        )
+    return replace(request, backbone=DEMO) if drawn == {True} else request
+
+
 def check_size(request: RunRequest, configured: Sequence[Configured]) -> None:
     """Raise `UsageError` where a named backbone cannot take the image size, or is too shallow for the taps."""
     named = request.backbone or os.environ.get("ZSADBENCH_BACKBONE")
@@ -75,4 +93,4 @@ def check_size(request: RunRequest, configured: Sequence[Configured]) -> None:
         near = max(1, round(size / patch)) * patch
         raise UsageError(f"image size {size} is no multiple of the patch of {config.name}, {patch}; try {near}")
     for method in configured:
-        map_taps(method.card.taps(method.options).blocks, config.vision.layers)
+        place_taps(method.card.taps(method.options), config.vision.layers)

@@ -40,14 +40,16 @@ def _replaced(table: dict[str, T], name: str, entry: T) -> dict[str, T]:
 
 
 def origin(trained: Trained, job: Job) -> dict[str, Any]:
-    """Which checkpoint, weights and copy of the data a record was made with."""
+    """Which checkpoint, weights, copy of the data and seed of the supports a record was made with."""
     path = trained.checkpoint
     return {
         "checkpoint": path.name if path else None,
         "checkpoint_sha256": file_sha256(path) if path else None,
         "data_layout": job.target.layout,
+        "data_edition": job.target.edition or None,
         "backbone_sizes": job.setting.spec.config.sizes(),
         "weights": job.setting.spec.weights.label,
+        **({"support_seed": job.supports.seed} if job.supports else {}),
     }
 
 

@@ -1,9 +1,9 @@
-"""One class of one cell: encode, score, enlarge, smooth, measure."""
+"""One class of one cell: score the tokens, enlarge, smooth, measure."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,27 +13,22 @@ import torch
 from numpy.typing import NDArray
 
 from zsadbench.checkpoints import write_atomically
-from zsadbench.clip import Backbone
-from zsadbench.data import batches, resize_mask_nearest, soften_mask
+from zsadbench.clip.union import pick
 from zsadbench.engine.cost import Stopwatch
+from zsadbench.engine.encode import Encoded, Encoding, Mask
 from zsadbench.engine.maps import Map, enlarge, map_path, smooth
-from zsadbench.engine.train import DTYPES
-from zsadbench.errors import CellError
-from zsadbench.metrics import ClassMetrics, Estimate, MetricName, label_regions
-from zsadbench.types import Method, Tokens
+from zsadbench.engine.shared import taps_of
+from zsadbench.errors import CellError, DataError
+from zsadbench.metrics import ClassMetrics, Estimate, MetricName, mode_for, sample_estimates
+from zsadbench.types import Method
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zsadbench.data import Dataset, LoadedBatch
+    from zsadbench.data import LoadedBatch
     from zsadbench.engine.cells import Setting
 
-Mask = NDArray[np.uint8]
-RESIZE: dict[str, Callable[[Mask, int], Mask]] = {
-    "nearest": resize_mask_nearest,
-    "bilinear-half": soften_mask,
-    "none": lambda mask, _: mask,
-}
+RECOVERABLE = (CellError, DataError, OSError, MemoryError, RuntimeError)  # torch says RuntimeError when memory is short
 
 
 @dataclass
@@ -45,104 +40,105 @@ class ClassResult:
     images: list[dict[str, Any]] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+def evaluate(
+    encoding: Encoding, heads: Sequence[Evaluation], on_images: Callable[[int], None] = lambda count: None
+) -> list[ClassResult | Exception]:
+    """Measure one class with every head: all of them score a batch before the next one is read.
+
+    Returns:
+        For each head its result, or what it failed with: one of `RECOVERABLE`, which leaves the others as they are.
+    """
+    failed: dict[int, Exception] = {}
+    if not heads:
+        return []
+    try:
+        for encoded in encoding:
+            for number, head in enumerate(heads):
+                if number not in failed:
+                    _attempt(head, encoded, number, failed)
+            if len(failed) == len(heads):
+                break
+            on_images(len(encoded.loaded.paths))
+    except RECOVERABLE as failure:  # an image cannot be read, or the tower finds no memory: all of them are hit
+        return [failed.get(number, failure) for number in range(len(heads))]
+    return [failed.get(number) or _finished(head) for number, head in enumerate(heads)]
+
+
+def _attempt(head: Evaluation, encoded: Encoded, number: int, failed: dict[int, Exception]) -> None:
+    try:
+        head.take(encoded)
+    except RECOVERABLE as failure:
+        failed[number] = failure
+
+
+def _finished(head: Evaluation) -> ClassResult | Exception:
+    try:
+        return head.result()
+    except RECOVERABLE as failure:
+        return failure
+
+
+@dataclass
 class Evaluation:
-    """A detector, a data set and a protocol: `evaluate` gives the result of one class after another."""
+    """A detector on one class of a target: it takes batches, then gives the result.
+
+    Raises:
+        CellError: from `take`: a score or a map is not finite.
+    """
 
     setting: Setting
     method: Method
-    backbone: Backbone
-    target: Dataset
+    encoding: Encoding
+    class_name: str
     metrics: tuple[MetricName, ...]
-    batch_size: int
-    workers: int
     maps_folder: Path | None
     watch: Stopwatch
+    images: list[dict[str, Any]] = field(default_factory=list)
 
-    def evaluate(self, class_name: str, on_images: Callable[[int], None] = lambda count: None) -> ClassResult:
-        """Measure one class.
+    def __post_init__(self) -> None:
+        self.target, self.rows = self.encoding.target, self.encoding.rows
+        mode = mode_for(len(self.rows) * self.setting.image_size**2)
+        self.collected = ClassMetrics(self.metrics, masks=self.target.card.pixel_level, mode=mode)
 
-        Raises:
-            CellError: a score or a map is not finite.
-            DataError: an image or a mask cannot be read.
-        """
-        rows = limited(self.target.manifest, class_name, self.setting.limit)
-        pixel = self.target.card.pixel_level
-        collected = ClassMetrics(self.metrics, masks=pixel)
-        result = ClassResult({}, self._counts(rows, class_name))
-        for loaded in self._batches(rows, "native" if pixel else "none"):
-            self._batch(loaded, rows, class_name, collected, result)
-            on_images(len(loaded.paths))
-        with self.watch.stage("metrics"):
-            result.estimates = collected.compute()
-        result.counts["regions"] = collected.regions
-        return result
-
-    def _counts(self, rows: pd.DataFrame, class_name: str) -> dict[str, int]:
-        anomalous = int(rows["label"].sum())
-        counts = {"normal": len(rows) - anomalous, "anomalous": anomalous, "regions": 0}
-        counts["skipped"] = self.target.skipped.get(class_name, 0)
-        return counts | ({"regions_native": 0, "masks_emptied": 0} if self.target.card.pixel_level else {})
-
-    def _batches(self, rows: pd.DataFrame, masks: Any) -> Iterator[LoadedBatch]:
-        """Loaded batches; the wait for each is the stage `load`."""
-        protocol = self.setting.protocol
-        source = batches(
-            rows,
-            size=self.setting.image_size,
-            preprocessing=protocol.preprocessing,
-            masks=masks,
-            positive=self.target.card.positive if protocol.mask_values == "card" else "> 0",
-            batch_size=self.batch_size,
-            workers=self.workers,
-        )
-        while True:
-            with self.watch.stage("load"):
-                loaded = next(source, None)
-            if loaded is None:
-                return
-            yield loaded
-
-    def _batch(
-        self, loaded: LoadedBatch, rows: pd.DataFrame, class_name: str, collected: ClassMetrics, result: ClassResult
-    ) -> None:
-        before = self.watch.seconds["tower"] + self.watch.seconds["head"]
-        image, pixel = self._scores(loaded, class_name)
-        seconds = (self.watch.seconds["tower"] + self.watch.seconds["head"] - before) / len(loaded.paths)
+    def take(self, encoded: Encoded) -> None:
+        """Score one batch and count it."""
+        loaded, masks = encoded.loaded, encoded.masks
+        before = self.watch.seconds["head"]
+        image, pixel = self._scores(encoded)
+        seconds = (encoded.seconds + self.watch.seconds["head"] - before) / len(loaded.paths)
         finite(image, loaded.paths, "image score")
-        masks = self._masks(loaded, result.counts)
+        maps = None
         if masks is not None or self.maps_folder is not None:
             maps = self._maps(pixel, masks, loaded.paths)
-            self._save(maps, loaded, rows)
-        else:
-            maps = None
+            self._save(maps, loaded)
         with self.watch.stage("metrics"):
-            collected.update(image, loaded.labels, maps, masks)
-        result.images += self._image_rows(image, loaded, rows, class_name, seconds)
+            self.collected.update(image, loaded.labels, maps, masks)
+        self.images += self._image_rows(image, loaded, seconds)
 
-    def _scores(self, loaded: LoadedBatch, class_name: str) -> tuple[NDArray[np.float32], torch.Tensor]:
-        words = [self.target.card.classes[class_name]] * len(loaded.paths)
-        taps = self.setting.method.card.taps(self.setting.method.options)
-        with torch.inference_mode():
-            with self.watch.stage("tower"):
-                images = loaded.images.to(self.backbone.device)
-                tokens: Tokens = self.backbone.vision(images, taps, DTYPES[self.setting.precision])
-            with self.watch.stage("head"):
-                scores = self.method.score(tokens, words)
+    def result(self) -> ClassResult:
+        """The metrics of all batches."""
+        with self.watch.stage("metrics"):
+            estimates = self.collected.compute() | self._over_samples()
+        return ClassResult(estimates, self._counts(), self.images)
+
+    def _over_samples(self) -> dict[str, Estimate]:
+        """The metrics asked for in which the views of one object count as one image."""
+        sample = dict(zip(self.rows["relative"], self.rows["sample"], strict=True))
+        scores, labels = [one["score"] for one in self.images], [one["label"] for one in self.images]
+        return sample_estimates(self.metrics, scores, labels, [sample[one["path"]] for one in self.images])
+
+    def _counts(self) -> dict[str, int]:
+        anomalous = int(self.rows["label"].sum())
+        counts = {"normal": len(self.rows) - anomalous, "anomalous": anomalous, "regions": self.collected.regions}
+        counts["skipped"] = self.target.skipped.get(self.class_name, 0)
+        return counts | self.encoding.counts
+
+    def _scores(self, encoded: Encoded) -> tuple[NDArray[np.float32], torch.Tensor]:
+        words = [self.target.card.words(self.setting.name)[self.class_name]] * len(encoded.loaded.paths)
+        with self.watch.stage("head"), torch.inference_mode():
+            tokens = pick(encoded.tokens, self.encoding.taps, taps_of(self.setting))
+            scores = self.method.score(tokens, words)
         return scores.image.float().cpu().numpy(), scores.pixel
-
-    def _masks(self, loaded: LoadedBatch, counts: dict[str, int]) -> list[Mask] | None:
-        """Masks as the protocol wants them; regions that vanish or merge on the way are counted."""
-        if loaded.masks is None:
-            return None
-        size, rule = self.setting.image_size, self.setting.protocol.mask_resize
-        with self.watch.stage("metrics"):
-            resized = [RESIZE[rule](mask, size) for mask in loaded.masks]
-            for mask, made in zip(loaded.masks, resized, strict=True):
-                if mask.any():
-                    counts["regions_native"] += label_regions(mask)[1]
-                    counts["masks_emptied"] += not made.any()
-        return resized
 
     def _maps(self, pixel: torch.Tensor, masks: list[Mask] | None, paths: tuple[str, ...]) -> list[Map]:
         protocol, size = self.setting.protocol, self.setting.image_size
@@ -160,22 +156,21 @@ class Evaluation:
         off = protocol.smoothing == "none" or self.target.card.name in protocol.unsmoothed
         return 0.0 if off else self.setting.method.card.smoothing
 
-    def _save(self, maps: list[Map], loaded: LoadedBatch, rows: pd.DataFrame) -> None:
+    def _save(self, maps: list[Map], loaded: LoadedBatch) -> None:
         if self.maps_folder is None:
             return
         for one, row in zip(maps, loaded.rows, strict=True):
-            path = map_path(self.maps_folder, rows["relative"].iloc[row])
+            path = map_path(self.maps_folder, self.rows["relative"].iloc[row])
             buffer = io.BytesIO()
             np.save(buffer, one.astype(np.float32))
             write_atomically(path, buffer.getvalue())
 
-    def _image_rows(
-        self, scores: NDArray[np.float32], loaded: LoadedBatch, rows: pd.DataFrame, class_name: str, seconds: float
-    ) -> list[dict[str, Any]]:
+    def _image_rows(self, scores: NDArray[np.float32], loaded: LoadedBatch, seconds: float) -> list[dict[str, Any]]:
+        rows = self.rows
         return [
             {
                 "path": rows["relative"].iloc[row],
-                "class": class_name,
+                "class": self.class_name,
                 "label": int(label),
                 "defect": rows["defect"].iloc[row],
                 "score": float(score),

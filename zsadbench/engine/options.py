@@ -9,28 +9,34 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from zsadbench.errors import UsageError, unknown
 from zsadbench.types import MethodCard, Recipe
 
-RECIPE_KEYS = ("lr", "batch", "weight_decay")
+RECIPE_KEYS = ("lr", "batch", "weight_decay", "permuted")
 SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 @dataclass(frozen=True)
 class Configured:
-    """A method with its options and, where it trains, its recipe."""
+    """A method with its options and, where it trains, its recipe; `asked` are the fields that the user chose."""
 
     card: MethodCard
     options: Any
     recipe: Recipe | None
+    asked: Mapping[str, Any] = field(default_factory=dict)
+
+    def recipe_on(self, aux: str) -> Recipe:
+        """The recipe on the auxiliary set `aux`: as asked for, else as that set wants it, else as published."""
+        assert self.recipe is not None  # noqa: S101 - only called where the method trains
+        return replace(self.recipe, **{**self.recipe.on.get(aux, {}), **self.asked})
 
     def changed(self) -> dict[str, Any]:
         """The options that differ from the default, as plain JSON values."""
         default = self.card.options()
-        pairs = {field.name: getattr(self.options, field.name) for field in fields(self.options)}
+        pairs = {one.name: getattr(self.options, one.name) for one in fields(self.options)}
         return {name: _plain(value) for name, value in pairs.items() if value != getattr(default, name)}
 
 
@@ -49,12 +55,13 @@ def configure(card: MethodCard, given: Sequence[str], methods: Sequence[str]) ->
             recipe |= _recipe_value(card, key.removeprefix("recipe."), text)
         else:
             values[key] = _option_value(card, key, text)
-    return Configured(card, build_options(card, values), replace(card.recipe, **recipe) if card.recipe else None)
+    changed = replace(card.recipe, **recipe) if card.recipe else None
+    return Configured(card, build_options(card, values), changed, recipe)
 
 
 def build_options(card: MethodCard, values: Mapping[str, Any]) -> Any:
     """The method's options with `values` in place of the defaults; JSON lists become tuples."""
-    known = {field.name for field in fields(card.options)}
+    known = {one.name for one in fields(card.options)}
     for key in values:
         if key not in known:
             raise unknown(f"option of {card.name}", key, known)
@@ -90,7 +97,7 @@ def _recipe_value(card: MethodCard, key: str, text: str) -> dict[str, Any]:
     if key not in RECIPE_KEYS:
         raise unknown("recipe field", key, RECIPE_KEYS)
     value = _parse(f"recipe.{key}", text, type(getattr(card.recipe, key)))
-    if value < 0 or (key != "weight_decay" and value == 0):
+    if value < 0 or (key not in {"weight_decay", "permuted"} and value == 0):
         raise UsageError(f"option 'recipe.{key}={text}' must be positive")
     return {key: value}
 

@@ -15,6 +15,7 @@ from zsadbench import registry
 from zsadbench.errors import UsageError
 
 Array = NDArray[Any]
+FEW_SHOT = "_fewshot"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ class Fixture:
     def kind(self) -> str:
         """`metrics`, `preprocess`, or the name of a method."""
         return str(self.about.get("kind") or self.about.get("method"))
+
+    @property
+    def method(self) -> str:
+        """The method's name in the registry: a few-shot fixture is one of the method itself."""
+        return self.kind.removesuffix(FEW_SHOT)
 
     def path(self, relative: str) -> Path:
         """A file of the fixture or of its set.
@@ -119,7 +125,7 @@ def check(fixture: Fixture, options: Sequence[str] = (), *, alone: bool = True) 
     from zsadbench.engine.parity_method import method_pairs
 
     makers = {"metrics": metrics_pairs, "preprocess": preprocess_pairs}
-    if fixture.kind not in makers and not alone and fixture.kind not in registry.names("methods"):
+    if fixture.kind not in makers and not alone and fixture.method not in registry.names("methods"):
         return Comparison(fixture.folder, fixture.kind, skipped=f"no method named '{fixture.kind}' is built")
     try:
         make = makers.get(fixture.kind)
@@ -136,9 +142,14 @@ def _stages(fixture: Fixture, pairs: Mapping[str, tuple[Array, Array | None]]) -
 
 
 def tolerance(table: Mapping[str, Any], name: str) -> tuple[float, float]:
-    """(absolute, relative) for one tensor: its own entry, its group's (`gradnorm/…`), else `max_abs`."""
+    """(absolute, relative) for one tensor: its own entry, its group's, else `max_abs`.
+
+    The group of `gradnorm/…` is `gradnorm`, and so is that of `gradnorm_NAME/…`, the variant NAME.
+    """
     own = {**table, **table.get("overrides", {})}
-    entry = own.get(name, own.get(name.partition("/")[0], table["max_abs"]))
+    group, slash, _ = name.partition("/")
+    family = group.partition("_")[0] if slash else group
+    entry = own.get(name, own.get(group, own.get(family, table["max_abs"])))
     if isinstance(entry, str):  # a word in place of a number: equal to the bit, or for information only
         return (0.0, 0.0) if entry.startswith("exact") else (np.inf, 0.0)
     if isinstance(entry, Mapping):

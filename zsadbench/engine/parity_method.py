@@ -16,32 +16,67 @@ from zsadbench.engine.maps import enlarge, smooth
 from zsadbench.engine.options import Configured, configure
 from zsadbench.engine.train import make_optimiser
 from zsadbench.errors import UsageError
-from zsadbench.types import Batch, Recipe, Tokens, Traceable, Trainable
+from zsadbench.types import Batch, FewShot, LossTraceable, Recipe, Tokens, Traceable, Trainable
 
 if TYPE_CHECKING:
     from zsadbench.engine.parity import Array, Fixture
-    from zsadbench.types import MethodCard
+    from zsadbench.types import MethodCard, Official
 
 STEPS = 3
+OVER_STEPS = ("loss_curve", "loss_after_3_steps")
 
 
 def method_pairs(fixture: Fixture, options: Sequence[str]) -> dict[str, tuple[Array, Array | None]]:
-    """Expected and produced tensor by name, in the order of the fixture; None where nothing was produced."""
+    """Expected and produced tensor by name, in the order of the fixture; None where nothing was produced.
+
+    Results under other settings carry the name of the variant. What the fixture's own settings do not reach, such as
+    tokens of a layer that only a variant uses, is taken from the variant.
+    """
     expected = fixture.tensors("expected.safetensors")
-    produced = _Replay(fixture, _configured(fixture, options)).produce()
+    produced: dict[str, Array] = {}
+    for name, changes in _variants(fixture).items():
+        found = _Replay(fixture, _configured(fixture, options, changes)).produce()
+        produced |= {key: value for key, value in found.items() if key not in produced}
+        produced |= {of_variant(key, name): value for key, value in found.items()}
+    produced |= _Replay(fixture, _configured(fixture, options)).produce()
     return {name: (_array(tensor), produced.get(name)) for name, tensor in expected.items()}
+
+
+def of_variant(name: str, variant: str) -> str:
+    """The name that a result under other settings has in `expected`.
+
+    >>> [of_variant(name, "wide") for name in ("score", "gradnorm/gate", "loss_total", "loss_curve")]
+    ['score_wide', 'gradnorm_wide/gate', 'loss_wide_total', 'loss_curve_wide']
+    """
+    if name.startswith("loss_") and name not in OVER_STEPS:
+        return f"loss_{variant}_{name.removeprefix('loss_')}"
+    group, slash, rest = name.partition("/")
+    return f"{group}_{variant}{slash}{rest}"
 
 
 def _array(tensor: Any) -> Array:
     return np.asarray(tensor.detach().float().cpu().numpy())
 
 
-def _configured(fixture: Fixture, options: Sequence[str]) -> Configured:
-    """The fixture's settings as options, with what the user gave on top; the training settings as recipe."""
-    card = registry.method_card(fixture.kind)
-    if card.official is None:
-        raise UsageError(f"'{card.name}' has no published format, so no fixture can be read for it")
-    stated = card.official.options({**fixture.about["options"], "training": fixture.about.get("training", {})})
+def _official(fixture: Fixture) -> Official:
+    official = registry.method_card(fixture.method).official
+    if official is None:
+        raise UsageError(f"'{fixture.method}' has no published format, so no fixture can be read for it")
+    return official
+
+
+def _settings(fixture: Fixture) -> dict[str, Any]:
+    return {**fixture.about["options"], "training": fixture.about.get("training", {})}
+
+
+def _variants(fixture: Fixture) -> Mapping[str, Mapping[str, Any]]:
+    return _official(fixture).variants(_settings(fixture))
+
+
+def _configured(fixture: Fixture, options: Sequence[str], changes: Mapping[str, Any] | None = None) -> Configured:
+    """The fixture's settings as options, changed as a variant has it, with what the user gave on top."""
+    card = registry.method_card(fixture.method)
+    stated = {**_official(fixture).options(_settings(fixture)), **(changes or {})}
     base = replace(card, options=_with_defaults(card, stated))  # type: ignore[arg-type]
     return configure(base, options, (card.name,))
 
@@ -68,8 +103,11 @@ class _Replay:
         names = _class_names(self.fixture.about, len(inputs["images"]))
         with torch.no_grad():
             tokens = backbone.vision(inputs["images"].float(), taps)
+            if "support" in inputs and isinstance(detector, FewShot):
+                detector.remember(backbone.vision(inputs["support"].float(), taps))
             stages = dict(detector.stages(tokens, names))
-        produced = {name: _array(tensor) for name, tensor in stages.items()} | self._maps(stages)
+            maps = self._maps(detector.score(tokens, names).pixel)
+        produced = {name: _array(tensor) for name, tensor in stages.items()} | maps
         if self.fixture.about.get("training") and isinstance(detector, Trainable):
             batch = Batch(inputs["images"].float(), inputs["masks"].float(), inputs["labels"], names)
             produced |= dict(self._training(detector, tokens, batch))
@@ -91,10 +129,10 @@ class _Replay:
             raise UsageError(f"'{card.name}' does not show its stages, so nothing can be compared")
         return backbone, detector
 
-    def _maps(self, stages: Mapping[str, torch.Tensor]) -> dict[str, Array]:
+    def _maps(self, grid: torch.Tensor) -> dict[str, Array]:
         size = self.fixture.about["image_size"]
         sigma = float(self.fixture.about["options"].get("sigma", self.method.card.smoothing))
-        full = enlarge(stages["map_grid"], (size, size))
+        full = enlarge(grid, (size, size))
         smoothed = smooth(full, sigma if self.fixture.about["options"].get("smoothing", True) else 0.0)
         return {"map": full, "map_smooth": smoothed}
 
@@ -104,6 +142,9 @@ class _Replay:
         optimiser = make_optimiser(detector, recipe)
         parts = detector.loss(tokens, batch)
         total: Any = sum(parts.values())
+        if isinstance(detector, LossTraceable):
+            with torch.no_grad():
+                yield from ((name, _array(stage)) for name, stage in detector.loss_stages(tokens, batch).items())
         for name, part in {**parts, "total": total}.items():
             yield f"loss_{name}", _array(part)
         total.backward()
@@ -134,7 +175,7 @@ class _Replay:
         official = self.method.card.official
         own = dict(detector.network.named_parameters())
         for theirs, ours in (official.names() if official else {}).items():
-            gradient = own[ours].grad
+            gradient = own[ours].grad if ours in own else None
             if gradient is not None:
                 yield f"gradnorm/{theirs}", _array(gradient.norm())
 

@@ -16,12 +16,13 @@ from zsadbench import registry
 from zsadbench.clip import resolve
 from zsadbench.data import check_masks, load_dataset
 from zsadbench.engine.cells import Setting, cell_of
-from zsadbench.engine.checks import aux_for, check_aux, check_out, check_size, checked_targets
+from zsadbench.engine.checks import aux_for, check_aux, check_out, check_size, checked_targets, with_backbone
 from zsadbench.engine.device import choose_device
 from zsadbench.engine.maps import map_path
 from zsadbench.engine.options import configure
 from zsadbench.engine.request import NO_AUX, RunRequest
 from zsadbench.engine.settings import load_setting
+from zsadbench.engine.shots import Supports, check_shots, draws, load_normal
 from zsadbench.errors import DataError, UsageError, ZsadError
 from zsadbench.metrics.names import DEFAULT_NAMES, MetricName, parse_metric
 from zsadbench.results import Record, read_images, read_record, record_path
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """One record to make or to complete: a method on a target with a seed.
+    """One record to make or to complete: a method on a target with a seed, and with supports if it is few-shot.
 
     `fault` says why what lies at `path` is no record; it is neither read nor replaced then.
     """
@@ -49,6 +50,7 @@ class Job:
     record: Record | None
     todo: tuple[str, ...]
     fault: str = ""
+    supports: Supports | None = None
 
 
 @dataclass(frozen=True)
@@ -75,17 +77,24 @@ def make_plan(request: RunRequest) -> Plan:
     targets = checked_targets(request)
     check_out(request.out)
     check_aux(request, configured, targets)
+    check_shots(request, configured)
+    request = with_backbone(request, targets)
     check_size(request, configured)
     spec = resolve(request.backbone, request.weights, offline=request.offline)
     settings = [load_setting(request, method, spec, protocol) for method in configured]
     data = _load_all(request, settings, targets)
+    normal = load_normal(request, targets)
+    shown = {target: draws(request, data[target], normal.get(target)) for target in targets}
     wanted = frozenset(str(name) for name in metrics)
     chosen = {target: _selected(request, data[target]) for target in targets}
     jobs = [
         job
         for setting in settings
         for target, selected in chosen.items()
-        for job in _jobs(request, setting, (data[target], selected), data.get(aux_for(target, request.aux)), wanted)
+        for supports in shown[target]
+        for job in _jobs(
+            request, setting, (data[target], selected, supports), data.get(aux_for(target, request.aux)), wanted
+        )
     ]
     return Plan(tuple(jobs), metrics, request)
 
@@ -101,6 +110,7 @@ def make_detector_plan(request: RunRequest) -> tuple[Setting, Dataset | None]:
         raise UsageError("one method at a time; pass --method once")
     method = configure(registry.method_card(request.methods[0]), request.options, request.methods)
     check_aux(replace(request, allow_leak=True), [method], request.targets)
+    request = with_backbone(request, request.targets)
     check_size(request, [method])
     spec = resolve(request.backbone, request.weights, offline=request.offline)
     setting = load_setting(request, method, spec, registry.protocol(request.protocol))
@@ -135,20 +145,20 @@ def _load_all(request: RunRequest, settings: Sequence[Setting], targets: Sequenc
 def _jobs(
     request: RunRequest,
     setting: Setting,
-    chosen: tuple[Dataset, tuple[str, ...]],
+    chosen: tuple[Dataset, tuple[str, ...], Supports | None],
     aux: Dataset | None,
     wanted: frozenset[str],
 ) -> list[Job]:
     """One job a seed on a target's chosen classes; `wanted` are the metrics that every class shall hold."""
-    (target, selected), learned = chosen, aux if setting.trains else None
+    (target, selected, supports), learned = chosen, aux if setting.trains else None
     jobs = []
     for seed in _seeds(request, setting):
-        cell = cell_of(setting, learned, target, seed)
+        cell = cell_of(setting, learned, target, seed, supports)
         path = record_path(request.out, cell)
         record, fault = _finished(request, path)
         done = set(selected) if fault else _done(request, record, path, wanted)
         todo = tuple(name for name in selected if name not in done)
-        jobs.append(Job(setting, target, learned, seed, cell, path, selected, record, todo, fault))
+        jobs.append(Job(setting, target, learned, seed, cell, path, selected, record, todo, fault, supports))
     return jobs
 
 

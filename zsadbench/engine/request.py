@@ -13,6 +13,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS = ("fp32", "bf16", "fp16")
 OVERWRITES = ("never", "missing", "always")
 NO_AUX = "none"
+TOKEN_CACHE = 4 << 30  # bytes
 
 
 @dataclass(frozen=True)
@@ -20,13 +21,18 @@ class RunRequest:
     """The arguments of `zsadbench run`, by the names of its flags.
 
     `aux` None stands for the papers' choice; `seeds` empty for the protocol's, else 0; `epochs`,
-    `image_size` and `batch_size` None for the recipe's, the backbone's and an automatic one.
+    `image_size` and `batch_size` None for the recipe's, the backbone's and an automatic one. `image_cache` is
+    how many bytes resized images may take on disk; None keeps none. `token_cache` is the same for the tokens that
+    methods learn from; 0 keeps none. `shots` are numbers of normal images a class,
+    0 for zero-shot, drawn anew with each of `support_seeds`.
     """
 
     methods: tuple[str, ...]
     targets: tuple[str, ...]
     classes: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
+    shots: tuple[int, ...] = (0,)
+    support_seeds: tuple[int, ...] = (0,)
     aux: str | None = None
     options: tuple[str, ...] = ()
     limit: int | None = None
@@ -40,6 +46,8 @@ class RunRequest:
     precision: Precision = "fp32"
     batch_size: int | None = None
     workers: int = 2
+    image_cache: int | None = None
+    token_cache: int = TOKEN_CACHE
     data_roots: tuple[Path, ...] = ()
     out: Path = field(default_factory=lambda: Path("results"))
     overwrite: Overwrite = "missing"
@@ -68,10 +76,13 @@ class RunRequest:
             raise UsageError("--checkpoint is a trained head and --aux none an untrained one; give one of them")
 
     def _check_numbers(self) -> None:
-        smallest = {"limit": 1, "epochs": 1, "image_size": 1, "batch_size": 1, "workers": 0}
+        smallest = {"limit": 1, "epochs": 1, "image_size": 1, "batch_size": 1, "workers": 0, "image_cache": 0}
+        smallest |= {"token_cache": 0}
         for name, least in smallest.items():
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < least):
                 raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be at least {least}")
-        if any(seed < 0 for seed in self.seeds):
+        if any(seed < 0 for seed in (*self.seeds, *self.support_seeds)):
             raise UsageError("a seed must not be negative")
+        if any(shots < 0 for shots in self.shots):
+            raise UsageError("--shots must not be negative; 0 is zero-shot")

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from zsadbench.checkpoints import file_sha256, read_metadata
-from zsadbench.clip import BackboneSpec, map_taps
+from zsadbench.checkpoints import read_metadata
+from zsadbench.clip import BackboneSpec, place_taps
 from zsadbench.engine.cells import Setting
 from zsadbench.engine.options import Configured, build_options
 from zsadbench.engine.request import RunRequest
-from zsadbench.engine.states import read_state
+from zsadbench.engine.states import checkpoint_sha256, read_state
 from zsadbench.errors import WeightsError
 from zsadbench.protocol import EvaluationProtocol
 
@@ -27,8 +27,9 @@ def load_setting(request: RunRequest, method: Configured, spec: BackboneSpec, pr
     spec.check_size(size)
     sha256 = None
     if request.checkpoint is not None and method.recipe is not None:
-        method, sha256 = _with_checkpoint(method, request.checkpoint, request.options), file_sha256(request.checkpoint)
-    map_taps(method.card.taps(method.options).blocks, spec.config.vision.layers)
+        method = _with_checkpoint(method, request.checkpoint, request.options)
+        sha256 = checkpoint_sha256(method.card, request.checkpoint)
+    place_taps(method.card.taps(method.options), spec.config.vision.layers)
     return Setting(
         method=method,
         spec=spec,

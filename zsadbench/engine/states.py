@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zsadbench.checkpoints import read_archive, read_metadata
+from zsadbench.checkpoints import file_sha256, read_archive, read_metadata
 from zsadbench.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -27,4 +28,12 @@ def read_state(card: MethodCard, path: Path) -> dict[str, Tensor]:
         return dict(read_archive(path))
     if card.official is None:
         raise WeightsError(f"checkpoint '{path}' was not written by zsadbench, and {card.name} has no published format")
-    return card.official.read([path])
+    return card.official.read(card.official.companions(path))
+
+
+def checkpoint_sha256(card: MethodCard, path: Path) -> str:
+    """SHA-256 of a checkpoint; of one that is published in several files, that of their hashes in a row."""
+    published = card.official is not None and read_metadata(path) is None
+    files = sorted(card.official.companions(path)) if published and card.official else [path]
+    hashes = [file_sha256(one) for one in files]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()

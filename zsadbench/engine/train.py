@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +12,19 @@ import torch
 
 from zsadbench.checkpoints import load_state, write_checkpoint
 from zsadbench.clip import Backbone, build, cache_folder
-from zsadbench.data import batches
+from zsadbench.data import TensorCache, batches
 from zsadbench.engine.cells import Setting, training_cell
 from zsadbench.engine.states import read_state
+from zsadbench.engine.token_cache import TokenCache
+from zsadbench.engine.tokens import FrozenTokens
 from zsadbench.errors import CellError, UsageError, WeightsError
 from zsadbench.results import identity, safe_name
-from zsadbench.types import Batch, Method, Recipe, Trainable
+from zsadbench.types import Batch, Method, Recipe, Taps, Tokens, Trainable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pandas as pd
 
     from zsadbench.data import Dataset, LoadedBatch
 
@@ -32,12 +36,17 @@ OPTIMISERS: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adam
 
 @dataclass(frozen=True)
 class Trained:
-    """A detector ready to score, where its parameters came from, and its losses if it was trained just now."""
+    """A detector ready to score, where its parameters came from, and its losses if it was trained just now.
+
+    `encoded` and `remembered` count how often the training ran the tower on an image, and how often it did not need to.
+    """
 
     method: Method
     checkpoint: Path | None
     first_loss: float | None = None
     last_loss: float | None = None
+    encoded: int = 0
+    remembered: int = 0
 
 
 def build_towers(setting: Setting, device: torch.device) -> Backbone:
@@ -66,6 +75,9 @@ def obtain(
     seed: int,
     *,
     workers: int,
+    image_cache: int | None = None,
+    token_cache: int = 0,
+    also: Sequence[Taps] = (),
     fresh: bool = False,
     on_step: Callable[[int, int, float], None] = lambda done, total, loss: None,
 ) -> Trained:
@@ -77,6 +89,9 @@ def obtain(
         aux: what to learn from; None leaves trained parts at their initial values.
         seed: initial values and order of the images.
         workers: threads that read images.
+        image_cache: bytes that resized images may take on disk; None keeps none.
+        token_cache: bytes that tokens of `aux` may take on disk; 0 keeps none.
+        also: taps of methods that will learn from the same tokens: encoded along.
         fresh: train even where the cache has the checkpoint.
         on_step: called with (steps done, steps in all, loss).
 
@@ -94,11 +109,21 @@ def obtain(
     path = checkpoint_path(setting, aux, seed)
     if not fresh and _from_cache(setting, method, path):
         return Trained(method, path)
-    steps = _Steps(setting, aux, seed, workers)
-    losses = list(fit(_trainable(method), backbone, steps, setting, on_step))
+    steps = _Steps(setting, aux, seed, workers, image_cache, pin=backbone.device.type == "cuda")
+    tokens = _frozen(setting, backbone, aux, token_cache, also)
+    losses = list(fit(_trainable(method), tokens, steps, setting, on_step))
     about = training_cell(setting, aux, seed) | {"first_loss": losses[0], "last_loss": losses[-1]}
     write_checkpoint(path, _trainable(method).network.state_dict(), setting.name, about)
-    return Trained(method, path, losses[0], losses[-1])
+    return Trained(method, path, losses[0], losses[-1], tokens.encoded, tokens.remembered)
+
+
+def _frozen(setting: Setting, backbone: Backbone, aux: Dataset, room: int, also: Sequence[Taps]) -> FrozenTokens:
+    """Where the training gets its tokens."""
+    cache = TokenCache.for_training(setting, aux, backbone.device, room)
+    precision = DTYPES[setting.precision]
+    tokens = FrozenTokens(setting, aux, lambda images, taps: backbone.vision(images, taps, precision), cache, also)
+    tokens.announce(f"{setting.name} on {aux.card.name}", room)
+    return tokens
 
 
 def _from_cache(setting: Setting, method: Method, path: Path) -> bool:
@@ -131,11 +156,12 @@ class _Steps:
     aux: Dataset
     seed: int
     workers: int
+    image_cache: int | None
+    pin: bool
 
     @property
     def recipe(self) -> Recipe:
-        assert self.setting.method.recipe is not None  # noqa: S101 - only made where the method trains
-        return self.setting.method.recipe
+        return self.setting.method.recipe_on(self.aux.card.name)
 
     @property
     def epochs(self) -> int:
@@ -145,30 +171,47 @@ class _Steps:
         return self.epochs * -(-len(self.aux.manifest) // self.recipe.batch)
 
     def __iter__(self) -> Iterator[LoadedBatch]:
-        taps = self.setting.method.card.taps(self.setting.method.options)
+        taps, size = self.setting.method.card.taps(self.setting.method.options), self.setting.image_size
+        cache = TensorCache.for_set(self.aux, size, taps.preprocessing, self.image_cache)
+        manifest = permuted(self.aux.manifest, self.seed) if self.recipe.permuted else self.aux.manifest
         for epoch in range(self.epochs):
             order = np.random.default_rng([self.seed, epoch]).permutation(len(self.aux.manifest))
             yield from batches(
-                self.aux.manifest,
-                size=self.setting.image_size,
+                manifest,
+                size=size,
                 preprocessing=taps.preprocessing,
                 masks="training",
                 batch_size=self.recipe.batch,
                 workers=self.workers,
                 order=order,
+                cache=cache,
+                pin=self.pin,
             )
 
 
+def permuted(manifest: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The manifest with masks and labels dealt out anew between the images: a control that nothing can be learned."""
+    order = np.random.default_rng([seed, len(manifest)]).permutation(len(manifest))
+    dealt = {name: manifest[name].to_numpy()[order] for name in ("mask", "label", "defect")}
+    return manifest.assign(**dealt)
+
+
 def fit(
-    method: Trainable, backbone: Backbone, steps: _Steps, setting: Setting, on_step: Callable[[int, int, float], None]
+    method: Trainable,
+    tokens: FrozenTokens,
+    steps: _Steps,
+    setting: Setting,
+    on_step: Callable[[int, int, float], None],
 ) -> Iterator[float]:
     """Train over all steps and yield the total loss before each of them."""
     optimiser = make_optimiser(method, steps.recipe)
-    words = steps.aux.card.classes
+    words = steps.aux.card.words(setting.name)
     names = steps.aux.manifest["class"].tolist()
+    device = next(method.network.parameters()).device
     for number, loaded in enumerate(steps, start=1):
         classes = tuple(words[names[row]] for row in loaded.rows)
-        loss = step(method, backbone, as_batch(loaded, classes, backbone.device), setting, optimiser)
+        batch = as_batch(loaded, classes, device)
+        loss = step(method, tokens(loaded, batch.images), batch, optimiser)
         if not np.isfinite(loss):
             raise CellError(f"{setting.name}: the loss is {loss} at step {number}; a smaller recipe.lr may help")
         on_step(number, len(steps), loss)
@@ -186,16 +229,11 @@ def as_batch(loaded: LoadedBatch, class_names: tuple[str, ...], device: torch.de
     """A loaded batch on the device, its masks as floats."""
     masks = torch.from_numpy(np.asarray(loaded.masks, dtype=np.float32))
     labels = torch.from_numpy(loaded.labels)
-    return Batch(loaded.images.to(device), masks.to(device), labels.to(device), class_names)
+    return Batch(loaded.images.to(device, non_blocking=True), masks.to(device), labels.to(device), class_names)
 
 
-def step(
-    method: Trainable, backbone: Backbone, batch: Batch, setting: Setting, optimiser: torch.optim.Optimizer
-) -> float:
+def step(method: Trainable, tokens: Tokens, batch: Batch, optimiser: torch.optim.Optimizer) -> float:
     """One optimiser step; returns the total loss before it."""
-    taps = setting.method.card.taps(setting.method.options)
-    with torch.no_grad():
-        tokens = backbone.vision(batch.images, taps, DTYPES[setting.precision])
     total: Any = sum(method.loss(tokens, batch).values())
     optimiser.zero_grad(set_to_none=True)
     total.backward()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from zsadbench.engine.device import choose_device
 from zsadbench.engine.plan import Job, make_plan
 from zsadbench.engine.request import RunRequest
+from zsadbench.engine.shared import companions
 from zsadbench.engine.train import build_towers, obtain
 from zsadbench.errors import UsageError
 
@@ -25,12 +26,22 @@ def train_all(request: RunRequest, out: Path | None, *, fresh: bool = False) -> 
         if not job.setting.trains:
             raise UsageError(f"'{job.setting.name}' does not train; there is no checkpoint to make")
     for job in jobs:
-        yield _train(job, request, out, fresh=fresh)
+        yield _train(job, jobs, request, out, fresh=fresh)
 
 
-def _train(job: Job, request: RunRequest, out: Path | None, *, fresh: bool) -> dict[str, Any]:
+def _train(job: Job, jobs: Sequence[Job], request: RunRequest, out: Path | None, *, fresh: bool) -> dict[str, Any]:
     towers = build_towers(job.setting, choose_device(request.device))
-    trained = obtain(job.setting, towers, job.aux, job.seed, workers=request.workers, fresh=fresh)
+    trained = obtain(
+        job.setting,
+        towers,
+        job.aux,
+        job.seed,
+        workers=request.workers,
+        image_cache=request.image_cache,
+        token_cache=request.token_cache,
+        also=companions(job, jobs),
+        fresh=fresh,
+    )
     assert trained.checkpoint is not None  # noqa: S101 - a method that trains leaves a checkpoint
     path = trained.checkpoint
     if out is not None:

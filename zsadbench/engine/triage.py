@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from zsadbench.checkpoints import write_atomically
 from zsadbench.data import read_image
-from zsadbench.data.card import IMAGE_EXTENSIONS
 from zsadbench.engine.device import choose_device
 from zsadbench.engine.pictures import overlay, write_png
 from zsadbench.engine.plan import make_detector_plan
@@ -41,21 +40,6 @@ def make_detector(request: RunRequest) -> LoadedMethod:
     towers = build_towers(setting, choose_device(request.device))
     seed = next(iter(request.seeds), 0)
     return LoadedMethod(setting, towers, obtain(setting, towers, aux, seed, workers=request.workers).method)
-
-
-def images_in(paths: Sequence[Path]) -> list[Path]:
-    """Files as they are given, and the images below each folder in sorted order.
-
-    Raises:
-        DataError: a path is not there, or a folder holds no image.
-    """
-    found: list[Path] = []
-    for path in paths:
-        inside = sorted(one for one in path.rglob("*") if one.suffix.lstrip(".").lower() in IMAGE_EXTENSIONS)
-        if not path.exists() or (path.is_dir() and not inside):
-            raise DataError(f"'{path}' is no image and no folder of images")
-        found += inside if path.is_dir() else [path]
-    return list(dict.fromkeys(found))
 
 
 def inspect(detector: LoadedMethod, images: Iterable[Path], class_name: str, out: Path) -> Iterator[Finding]:

@@ -1,0 +1,199 @@
+"""One encoding for several methods, and training on remembered tokens: CPU seconds, ratios, resident memory.
+
+A tower with random weights encodes one image at a time: the arithmetic is that of trained ones. In one process, in
+turns, for the medians: the frozen tower alone beside open_clip's own forward; each method alone, its own blocks and
+its head; all of them on one encoding of the union of their blocks. Then two epochs of AF-CLIP's training on drawn
+images, the second on remembered tokens. Memory is the largest resident set of a process of its own for each method
+(build, text features, one image), less what the imports take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from time import process_time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from zsadbench import load_method, registry
+from zsadbench.clip.union import pick, unite
+from zsadbench.engine.predict import LoadedMethod
+from zsadbench.engine.shared import taps_of
+from zsadbench.engine.token_cache import TokenCache
+from zsadbench.engine.tokens import FrozenTokens
+from zsadbench.engine.train import make_optimiser, step
+from zsadbench.types import Batch, Trainable
+
+METHODS = ("fbclip", "anomalyclip", "afclip")
+GIB = 2**30
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backbone", default="ViT-L-14-336", help="an architecture, or the path of a backbone.json")
+    for name, default in (("size", 518), ("rounds", 3), ("images", 2)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--json", action="store_true", help="one JSON object a part")
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)  # the process that one method is measured in
+    asked = parser.parse_args()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    if asked.memory_of:
+        print(json.dumps(memory_here(asked.memory_of, asked.backbone, asked.size)))
+        return
+    loaded = {
+        name: load_method(name, asked.backbone, "random", device="cpu", image_size=asked.size) for name in METHODS
+    }
+    say(scoring(loaded, asked.size, asked.rounds), as_json=asked.json)
+    say(training(loaded["afclip"], asked.images), as_json=asked.json)
+    loaded.clear()
+    for name in METHODS:
+        say({"memory_of": name, **memory(name, asked.backbone, asked.size)}, as_json=asked.json)
+
+
+def say(found: dict[str, Any], *, as_json: bool) -> None:
+    """Print one part as soon as it is measured."""
+    print(
+        json.dumps(found) if as_json else "\n".join(f"{name:24} {value}" for name, value in found.items()), flush=True
+    )
+
+
+def scoring(loaded: dict[str, LoadedMethod], size: int, rounds: int) -> dict[str, Any]:
+    """CPU seconds of the tower, of open_clip's forward, of each method alone and of all together."""
+    vision = loaded["fbclip"].backbone.vision
+    images = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
+    taps = {name: taps_of(one.setting) for name, one in loaded.items()}
+    united = unite(list(taps.values()), vision.depth)
+    assert united is not None
+    theirs = open_clip_forward(vision)
+
+    def alone(name: str) -> None:
+        loaded[name].method.score(vision(images, taps[name]), ["object"])
+
+    def together() -> None:
+        tokens = vision(images, united)
+        for name, one in loaded.items():
+            one.method.score(pick(tokens, united, taps[name]), ["object"])
+
+    sides: dict[str, Callable[[], Any]] = {
+        "tower": lambda: vision(images, taps["afclip"]),
+        "open_clip": lambda: theirs(images),
+        **{name: lambda name=name: alone(name) for name in loaded},
+        "together": together,
+    }
+    seconds = {name: median(column) for name, column in in_turns(sides, rounds).items()}
+    return {
+        "cpu_seconds": seconds,
+        "tower_over_open_clip": seconds["tower"] / seconds["open_clip"],
+        "together_over_dearest": seconds["together"] / max(seconds[name] for name in loaded),
+    }
+
+
+def open_clip_forward(vision: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+    """open_clip's own blocks on the same patches: its residual attention blocks as it calls them."""
+
+    def forward(images: torch.Tensor) -> torch.Tensor:
+        tokens: torch.Tensor = vision.visual.transformer(vision.stem(images))
+        return tokens
+
+    return forward
+
+
+def in_turns(sides: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """CPU seconds of every side, round by round, after a first pass of all that is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    with torch.inference_mode():
+        sides["together"]()  # text features are made once
+        for _ in range(rounds):
+            for name, side in sides.items():
+                start = process_time()
+                side()
+                seconds[name].append(process_time() - start)
+    return seconds
+
+
+def training(loaded: LoadedMethod, count: int) -> dict[str, Any]:
+    """CPU seconds of two epochs of the same images, the second on remembered tokens."""
+    method, setting = loaded.method, loaded.setting
+    assert isinstance(method, Trainable)
+    recipe = registry.method_card(setting.name).recipe
+    assert recipe is not None
+    with tempfile.TemporaryDirectory() as folder:
+        source = DrawnSet(count, setting.image_size, Path(folder))
+        shape = (loaded.backbone.grid**2 + 1, setting.spec.config.vision.width)
+        cache = TokenCache(Path(folder) / "tokens" / "drawn", shape, 64 * GIB)
+        tokens = FrozenTokens(setting, source, loaded.backbone.vision, cache)  # type: ignore[arg-type]
+        optimiser, epochs = make_optimiser(method, recipe), []
+        for _ in range(2):
+            start = process_time()
+            for batch, rows in source.batches():
+                step(method, tokens(rows, batch.images), batch, optimiser)
+            epochs.append(process_time() - start)
+    return {"training_cpu_seconds": epochs, "epoch_2_over_epoch_1": epochs[1] / epochs[0]}
+
+
+class Rows:
+    """The rows of one batch, as the loader names them."""
+
+    def __init__(self, rows: Sequence[int]) -> None:
+        self.rows = np.asarray(rows)
+
+
+class DrawnSet:
+    """Random images with a square for a mask; their files are there to be dated, not to be read."""
+
+    def __init__(self, count: int, size: int, folder: Path) -> None:
+        paths = [folder / f"{number}.png" for number in range(count)]
+        for path in paths:
+            path.touch()
+        self.manifest = pd.DataFrame({"relative": [path.name for path in paths], "path": list(map(str, paths))})
+        self.images = torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(1))
+        self.masks = torch.zeros(count, size, size)
+        self.masks[:, : size // 3, : size // 3] = 1
+
+    def batches(self) -> list[tuple[Batch, Rows]]:
+        """One image a batch."""
+        label = torch.ones(1, dtype=torch.int64)
+        return [
+            (Batch(self.images[row : row + 1], self.masks[row : row + 1], label, ("object",)), Rows([row]))
+            for row in range(len(self.images))
+        ]
+
+
+def memory(name: str, backbone: str, size: int) -> dict[str, float]:
+    """Resident memory of one method, measured in a process of its own."""
+    command = [sys.executable, __file__, "--memory-of", name, "--backbone", backbone, "--size", str(size)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    return dict(json.loads(told.stdout))
+
+
+def memory_here(name: str, backbone: str, size: int) -> dict[str, float]:
+    """GiB of the imports, and of the largest resident set above them."""
+    import open_clip  # noqa: F401 - belongs to the imports
+
+    before = resident()
+    loaded = load_method(name, backbone, "random", device="cpu", image_size=size)
+    built = resident()
+    with torch.inference_mode():
+        tokens = loaded.backbone.vision(torch.randn(1, 3, size, size), taps_of(loaded.setting))
+        loaded.method.score(tokens, ["object"])
+    return {"imports": before, "built_above": built - before, "peak_above": resident() - before}
+
+
+def resident() -> float:
+    """Largest resident memory so far, GiB; Linux counts in KiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+r"""Tables as LaTeX: files to `\input`, and `report.tex`, which holds them all and compiles by itself.
+
+`\zsbest`, `\zssecond`, `\zsapart` (not comparable) and `\zsspread` print the numbers; a paper that defines them
+before `\input` has its own way. Templates are Jinja's, with `((*`, `(((` and `((=` for delimiters; whatever they
+print is escaped unless it is already LaTeX.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, TemplateError
+
+from zsadbench.compare import Board, Cell, Number, Report, Table, blocks, contents_of, panels
+from zsadbench.errors import UsageError
+from zsadbench_reports.files import write
+from zsadbench_reports.tex import Tex, escape
+
+MACROS = {"best": "zsbest", "second": "zssecond", "apart": "zsapart"}
+PAIRS, SPREADS, SINGLES = 8, 4, 9  # columns that fit across a page: pairs, with spreads, single numbers
+TALL, WORDY, SENTENCE = 45, 20, 30  # rows that fit on a page, without and with sentences; letters of a sentence
+
+
+def write_latex(board: Board, out: Path, templates: Path | None) -> Sequence[Path]:
+    """Write `main.tex`, `per_class_TARGET.tex`, `cost.tex`, `ablation.tex`, `gaps.tex` and `report.tex` below `out`.
+
+    Raises:
+        UsageError: a template of `templates` is wrong.
+    """
+    found = contents_of(board)
+    parts: dict[str, Sequence[Table]] = {"main": found.main, "gaps": found.gaps}
+    parts |= {f"per_class_{target}": tables for target, tables in found.by_class.items()}
+    parts |= {"cost": found.cost, "ablation": found.ablation}
+    environment = _environment(templates)
+    try:
+        written = [write(out, f"{name}.tex", _part(environment, tables)) for name, tables in parts.items()]
+        names = [Tex(path.name) for path in written]
+        whole = environment.get_template("report.tex.jinja").render(names=names)
+    except TemplateError as failure:
+        raise UsageError(f"a template of '{templates}' cannot be used: {failure}") from failure
+    return [*written, write(out, "report.tex", whole)]
+
+
+def _environment(templates: Path | None) -> Environment:
+    own = PackageLoader("zsadbench_reports")
+    return Environment(
+        loader=ChoiceLoader([FileSystemLoader(templates), own]) if templates else own,
+        block_start_string="((*",
+        block_end_string="*))",
+        variable_start_string="(((",
+        variable_end_string=")))",
+        comment_start_string="((=",
+        comment_end_string="=))",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+        finalize=escape,
+        autoescape=False,  # noqa: S701 - what is printed is LaTeX, escaped by `finalize`
+    )
+
+
+def _part(environment: Environment, tables: Sequence[Table]) -> str:
+    template = environment.get_template("tables.tex.jinja")
+    cut = [panel for table in tables for panel in panels(table, _columns(table), _lines(table))]
+    return template.render(tables=cut, blocks=blocks, cell=cell_text, label=label, words=_words)
+
+
+def _columns(table: Table) -> int:
+    """How many columns of `table` fit across a page."""
+    cells = [cell for row in table.rows for cell in row.cells if not isinstance(cell, str)]
+    if any(number.spread_text for cell in cells for number in cell):
+        return SPREADS
+    return PAIRS if any(len(cell) > 1 for cell in cells) else SINGLES
+
+
+def _lines(table: Table) -> int:
+    """How many rows of `table` fit on a page: fewer where a cell holds a sentence, which takes several lines."""
+    words = [cell for row in table.rows for cell in row.cells if isinstance(cell, str)]
+    return WORDY if max(map(len, words), default=0) > SENTENCE else TALL
+
+
+def _words(table: Table, column: int) -> bool:
+    """Whether a column holds words, which are set ragged and may be long."""
+    return any(isinstance(row.cells[column], str) for row in table.rows)
+
+
+def cell_text(cell: Cell) -> Tex:
+    """A cell: words escaped; one number, or several in brackets."""
+    if isinstance(cell, str):
+        return escape(cell)
+    if all(number.value is None for number in cell):
+        return Tex("--")
+    numbers = [_number(number) for number in cell]
+    return Tex(numbers[0] if len(numbers) == 1 else f"({', '.join(numbers)})")
+
+
+def _number(number: Number) -> str:
+    text = number.text if number.value is not None else "--"
+    marked = rf"\{MACROS[number.mark]}{{{text}}}" if number.mark else text
+    return marked + (rf"\zsspread{{{number.spread_text}}}" if number.spread_text else "")
+
+
+def label(table: Table) -> Tex:
+    r"""A name for `\label` that no text can break out of."""
+    return Tex("tab:zsadbench-" + re.sub(r"[^A-Za-z0-9]+", "-", table.key).strip("-"))
+
+
+REPORT = Report(write_latex)

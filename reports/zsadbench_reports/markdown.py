@@ -1,0 +1,63 @@
+"""All tables as `table.md`, for a README or a pull request: best bold, second best underlined."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from zsadbench.compare import Board, Cell, Number, Report, Row, Table, blocks, contents_of
+from zsadbench_reports.files import write
+
+SPECIAL = re.compile(r"([\\`*_\[\]#+|~$])")
+MARKUP = {"best": "**{}**", "second": "<u>{}</u>", "apart": "{}†", "": "{}"}
+
+
+def write_markdown(board: Board, out: Path, templates: Path | None) -> Sequence[Path]:
+    """Write `table.md` below `out`; there are no templates to override."""
+    text = "\n".join(table_text(table) for table in contents_of(board).all())
+    return [write(out, "table.md", text)]
+
+
+def table_text(table: Table) -> str:
+    """One table with its caption and notes."""
+    header = [table.head, *table.columns]
+    lines = [f"### {escape(table.caption)}", "", _line(map(escape, header)), _line(["---"] * len(header))]
+    for block, rows in blocks(table.rows):
+        lines += [_line([f"*{escape(block)}*", *[""] * len(table.columns)])] if block and not rows[0].summary else []
+        lines += [_row(row) for row in rows]
+    notes = [f"- {escape(note)}" for note in table.notes]
+    return "\n".join([*lines, "", *notes, ""])
+
+
+def _row(row: Row) -> str:
+    return _line([escape(row.label), *map(cell_text, row.cells)])
+
+
+def cell_text(cell: Cell) -> str:
+    """A cell: words escaped; one number, or several in brackets."""
+    if isinstance(cell, str):
+        return escape(cell)
+    if all(number.value is None for number in cell):
+        return "-"
+    numbers = [_number(number) for number in cell]
+    return numbers[0] if len(numbers) == 1 else f"({', '.join(numbers)})"
+
+
+def _number(number: Number) -> str:
+    spread = f" ± {number.spread_text}" if number.spread_text else ""
+    return MARKUP[number.mark].format(number.text + spread)
+
+
+def escape(text: str) -> str:
+    """Text that Markdown and HTML print as it is, on one line."""
+    plain = " ".join(text.split())
+    plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return SPECIAL.sub(r"\\\1", plain)
+
+
+def _line(cells: Sequence[str] | map[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+REPORT = Report(write_markdown)

@@ -1,0 +1,55 @@
+"""Significance from records: images beside them, and what is left out."""
+
+import numpy as np
+import pandas as pd
+
+from zsadbench.compare import Board
+from zsadbench.compare.resolution import significance_tables
+
+TARGETS = ("visa", "btad", "mpdd", "dagm", "dtd", "mvtec")
+
+
+def tables_of(board):
+    return {table.key: table for table in significance_tables(board)}
+
+
+def test_fewer_than_six_data_sets_are_said(make_board, make_record):
+    records = [
+        make_record(name, target, {"x": value}) for name, value in (("a", 0.9), ("b", 0.8)) for target in TARGETS[:2]
+    ]
+    table = tables_of(make_board(records))["significance-1-pixel_auroc"]
+    assert [(row.label, row.cells) for row in table.rows] == [("a against b", ("2", "+10.0", "+10.0 to +10.0", "-"))]
+    assert "Fewer than 6 data sets: no test over data sets." in table.notes
+    assert "Rank intervals: a 1-2, b 1-2." in table.notes
+
+
+def test_six_data_sets_are_tested(make_board, make_record):
+    records = [
+        make_record(name, target, {"x": value + number / 100})
+        for name, value in (("a", 0.9), ("b", 0.8))
+        for number, target in enumerate(TARGETS)
+    ]
+    table = tables_of(make_board(records))["significance-1-image_auroc"]
+    assert table.rows[0].cells[3] == "0.031"
+    assert "Rank intervals: a 1-1, b 2-2." in table.notes
+
+
+def test_what_is_not_comparable_is_no_party(make_board, make_record):
+    records = [make_record("a", "visa", {"x": 0.9}), make_record("b", "visa", {"x": 0.8}, because=["limited"])]
+    assert tables_of(make_board(records)) == {}
+
+
+def test_images_beside_the_records_are_drawn_for_image_metrics(make_board, make_record, tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 20)
+    made = [make_record(name, "visa", {"x": 0.75}) for name in "ab"]
+    for record in made:
+        scores = labels + rng.normal(0, 1, 40)
+        frame = pd.DataFrame({"path": [f"{n:02d}" for n in range(40)], "class": "x", "label": labels, "score": scores})
+        frame.to_parquet(tmp_path / f"{record.cell['method']}.parquet")
+    board = make_board(made)
+    paths = [(tmp_path / f"{record.cell['method']}.json", record) for record in made]
+    found = tables_of(Board(board.frame, paths, board.datasets))
+    assert found["significance-1-pixel_auroc"].rows[0].cells[2] == "+0.0 to +0.0"
+    low, high = (float(one) for one in found["significance-1-image_auroc"].rows[0].cells[2].split(" to "))
+    assert high - low > 5

@@ -1,0 +1,72 @@
+"""Controls of training: masks dealt out anew, and the recipe that an auxiliary set wants for itself."""
+
+from dataclasses import replace
+
+import pytest
+
+from zsadbench.data import load_dataset
+from zsadbench.engine.checks import with_backbone
+from zsadbench.engine.options import configure
+from zsadbench.engine.plan import make_plan
+from zsadbench.engine.request import RunRequest
+from zsadbench.engine.train import permuted
+from zsadbench.errors import UsageError
+from zsadbench.registry import method_card
+
+
+def test_permuted_deals_masks_and_labels_together_and_moves_no_image(mini):
+    manifest = load_dataset("mvtec", [mini], allow_partial=True).manifest
+    dealt = permuted(manifest, 3)
+    assert dealt["path"].tolist() == manifest["path"].tolist()
+    pairs = [sorted(zip(frame["mask"].astype(str), frame["label"], strict=True)) for frame in (manifest, dealt)]
+    assert pairs[0] == pairs[1]
+    assert dealt["mask"].tolist() != manifest["mask"].tolist()
+    assert permuted(manifest, 3).equals(dealt)
+    assert not permuted(manifest, 4).equals(dealt)
+
+
+def test_permuted_training_is_another_cell_another_checkpoint_and_not_comparable(record_of):
+    plain = record_of()
+    control = record_of(options=("recipe.permuted=true",))
+    assert "permuted" not in plain["cell"]["recipe"]
+    assert control["cell"]["recipe"]["permuted"] is True
+    assert control["identity"] != plain["identity"]
+    assert control["provenance"]["checkpoint_sha256"] != plain["provenance"]["checkpoint_sha256"]
+    assert any("permuted" in reason for reason in control["not_comparable_because"])
+    assert not any("permuted" in reason for reason in plain["not_comparable_because"])
+
+
+def test_an_auxiliary_set_has_its_own_recipe_and_the_user_the_last_word():
+    card = method_card("fbclip")
+    card = replace(card, recipe=replace(card.recipe, on={"demo-aux": {"lr": 0.5, "batch": 7}}))
+    plain = configure(card, (), ("fbclip",))
+    assert (plain.recipe_on("demo-aux").lr, plain.recipe_on("demo-aux").batch) == (0.5, 7)
+    assert plain.recipe_on("mvtec").lr == card.recipe.lr
+    asked = configure(card, ("recipe.lr=0.25",), ("fbclip",))
+    assert (asked.recipe_on("demo-aux").lr, asked.recipe_on("demo-aux").batch) == (0.25, 7)
+
+
+@pytest.fixture
+def no_backbone(monkeypatch):
+    for name in ("ZSADBENCH_BACKBONE", "ZSADBENCH_WEIGHTS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_drawn_targets_go_with_the_demo_backbone(no_backbone, tmp_path):
+    (job,) = make_plan(RunRequest(("fbclip",), ("demo",), out=tmp_path)).jobs
+    assert (job.cell["backbone"], job.cell["aux"]["name"], job.setting.image_size) == ("demo", "demo-aux", 120)
+    assert job.cell["recipe"]["lr"] == method_card("fbclip").recipe.on["demo-aux"]["lr"]
+
+
+def test_other_targets_keep_clip(no_backbone):
+    request = RunRequest(("clip",), ("visa",))
+    assert with_backbone(request, ["visa"]) is request
+    named = RunRequest(("clip",), ("demo",), backbone="ViT-B-16")
+    assert with_backbone(named, ["demo"]) is named
+    weighed = RunRequest(("clip",), ("demo",), weights="random")
+    assert with_backbone(weighed, ["demo"]) is weighed
+
+
+def test_drawn_and_other_targets_do_not_mix_without_a_named_backbone(no_backbone):
+    with pytest.raises(UsageError, match="run them apart"):
+        with_backbone(RunRequest(("clip",), ("demo", "visa")), ["demo", "visa"])

@@ -1,0 +1,163 @@
+"""Few shots: supports are drawn by seed and class, nested, recorded, and remembered class by class."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from zsadbench.data import load_dataset
+from zsadbench.engine import recording, runner
+from zsadbench.engine.cells import signature
+from zsadbench.engine.plan import make_plan
+from zsadbench.engine.shots import draw
+from zsadbench.errors import DataError, UsageError
+from zsadbench.results import tidy
+
+CLASSES = ("bottle", "cable")
+
+
+@pytest.fixture
+def few(request_for):
+    """`few(**changes)`: AF-CLIP, untrained, on two classes of MVTec AD with one shot."""
+    settled = {"methods": ("afclip",), "targets": ("mvtec",), "aux": "none", "epochs": None, "classes": CLASSES}
+    return lambda **changes: request_for(**{**settled, "shots": (1,), **changes})
+
+
+@pytest.fixture
+def normal(mini):
+    return load_dataset("mvtec", [mini], splits=("train",))
+
+
+def paths(supports):
+    return {name: rows["relative"].tolist() for name, rows in supports.rows.items()}
+
+
+def test_supports_are_normal_training_images_of_their_class(normal):
+    chosen = paths(draw(normal, CLASSES, 2, 0))
+    assert chosen.keys() == set(CLASSES)
+    for name, found in chosen.items():
+        assert len(set(found)) == 2
+        assert all(path.startswith(f"{name}/train/good/") for path in found)
+
+
+def test_fewer_shots_are_the_first_of_more(normal):
+    many = normal.manifest.iloc[[0] * 40].reset_index(drop=True)
+    many["relative"] = [f"bottle/train/good/{row:03d}.png" for row in range(40)]
+    crowd = type(normal)(**{**normal.__dict__, "manifest": many})
+    for seed in (0, 1):
+        one, two, four = (paths(draw(crowd, ["bottle"], shots, seed))["bottle"] for shots in (1, 2, 4))
+        assert one == four[:1]
+        assert two == four[:2]
+    drawn = {tuple(paths(draw(crowd, ["bottle"], 4, seed))["bottle"]) for seed in range(5)}
+    assert len(drawn) == 5, "another seed draws other images"
+    assert paths(draw(crowd, ["bottle"], 4, 3)) == paths(draw(crowd, ["bottle"], 4, 3))
+
+
+def test_the_choice_for_a_class_does_not_depend_on_other_classes(normal):
+    assert paths(draw(normal, ["cable"], 1, 0))["cable"] == paths(draw(normal, CLASSES, 1, 0))["cable"]
+
+
+def test_the_cell_names_every_support_whatever_classes_are_run(few, mini, normal):
+    (job,) = make_plan(few()).jobs
+    assert job.cell["shots"] == 1
+    named = job.cell["supports"]
+    assert [one["class"] for one in named] == list(normal.classes)
+    for one in named:
+        assert (mini / "mvtec" / one["path"]).stat().st_size == one["bytes"]
+    (other,) = make_plan(few(classes=())).jobs
+    assert other.path == job.path
+    assert "|shots:1|" in signature(job.cell, "random")
+
+
+def test_zero_shots_are_the_zero_shot_record(few):
+    (zero,) = make_plan(few(shots=(0,))).jobs
+    (plain,) = make_plan(few(shots=(0,), support_seeds=(0, 1, 2))).jobs
+    assert (zero.cell["shots"], zero.cell["supports"], zero.supports) == (0, None, None)
+    assert zero.path == plain.path
+
+
+def test_several_shots_and_seeds_are_one_record_each(few):
+    jobs = make_plan(few(shots=(0, 1, 2), support_seeds=(0, 4))).jobs
+    assert [(job.cell["shots"], job.supports.seed if job.supports else None) for job in jobs] == [
+        *((0, None), (1, 0), (1, 4), (2, 0), (2, 4))
+    ]
+    two = [{one["path"] for one in job.cell["supports"]} for job in jobs[-2:]]
+    assert two[0] == two[1], "there are but two images a class"
+
+
+def test_a_run_remembers_each_class_anew(few, monkeypatch):
+    shown = []
+    real = recording.show
+
+    def watch(method, backbone, setting, rows, workers):
+        real(method, backbone, setting, rows, workers)
+        shown.append((rows["class"].unique().tolist(), method._banks[6, 1].clone()))
+
+    monkeypatch.setattr(recording, "show", watch)
+    results = runner.run_plan(make_plan(few(shots=(0, 2))))
+    assert not results.failures
+    assert [names for names, _ in shown] == [["bottle"], ["cable"]]
+    assert shown[0][1].shape == (2 * 4, 64), "two images of 2 × 2 patches"
+    assert not torch.equal(shown[0][1], shown[1][1])
+    (_, zero), (_, two) = results.records
+    frame = tidy(results.records)
+    assert sorted(frame["shots"].unique()) == [0, 2]
+    assert zero.classes != two.classes
+
+
+def test_a_run_of_one_class_scores_as_a_run_of_both(few, tmp_path):
+    runner.run_plan(make_plan(few(shots=(2,))))
+    runner.run_plan(make_plan(few(shots=(2,), classes=("cable",), out=tmp_path / "alone")))
+    whole, alone = (
+        json.loads(next((tmp_path / out).rglob("*.json")).read_text())["classes"]["cable"]
+        for out in ("results", "alone")
+    )
+    assert whole == alone
+
+
+def test_every_support_seed_of_a_run_leaves_a_record(few):
+    results = runner.run_plan(make_plan(few(shots=(1,), support_seeds=(0, 1, 2, 3), classes=("bottle",))))
+    assert not results.failures
+    assert {record.cell["seed"] for _, record in results.records} == {0}
+    assert {record.provenance["support_seed"] for _, record in results.records} <= {0, 1, 2, 3}
+    assert len({json.dumps(record.cell["supports"]) for _, record in results.records}) > 1
+
+
+@pytest.mark.parametrize("target", ["brainmri", "colondb"])
+def test_a_target_without_normal_training_images_is_refused(few, target):
+    with pytest.raises(DataError, match="--shots draws from the normal training images of a target"):
+        make_plan(few(targets=(target,), classes=()))
+
+
+def test_more_shots_than_images_are_refused(few):
+    with pytest.raises(DataError, match="mvtec: bottle has 2 normal training images, --shots 3 needs more"):
+        make_plan(few(shots=(3,)))
+
+
+def test_an_incomplete_training_part_is_refused_or_said(few, mini, tmp_path):
+    copy = tmp_path / "data"
+    shutil.copytree(mini / "mvtec", copy / "mvtec")
+    sorted((copy / "mvtec" / "bottle" / "train" / "good").iterdir())[0].unlink()
+    assert make_plan(few(shots=(0,), data_roots=(copy,))).jobs
+    with pytest.raises(DataError, match="bottle: 1 of 2 normal"):
+        make_plan(few(data_roots=(copy,)))
+    (job,) = make_plan(few(data_roots=(copy,), allow_partial=True)).jobs
+    assert job.cell["partial"] is True
+
+
+def test_methods_without_a_few_shot_form_are_refused(few):
+    with pytest.raises(UsageError, match="--shots: no few-shot form of anomalyclip, clip is known"):
+        make_plan(few(methods=("afclip", "anomalyclip", "clip")))
+
+
+def test_a_support_that_cannot_be_read_fails_its_class_alone(few, mini, tmp_path):
+    copy = tmp_path / "data"
+    shutil.copytree(mini / "mvtec", copy / "mvtec")
+    for broken in (copy / "mvtec" / "bottle" / "train" / "good").iterdir():
+        broken.write_bytes(b"no image")
+    results = runner.run_plan(make_plan(few(data_roots=(copy,))))
+    assert len(results.failures) == 1
+    assert "bottle" in results.failures[0]
+    ((_, record),) = results.records
+    assert record.classes.keys() == {"cable"}

@@ -1,0 +1,194 @@
+"""Training on remembered tokens: the same curve bit for bit, whatever is remembered, torn or foreign."""
+
+import logging
+import os
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from zsadbench import registry
+from zsadbench.checkpoints import read_archive
+from zsadbench.clip.towers import VisionTower
+from zsadbench.data import load_dataset
+from zsadbench.engine.plan import make_plan
+from zsadbench.engine.request import TOKEN_CACHE
+from zsadbench.engine.runner import run_plan
+from zsadbench.engine.token_cache import HEADER, TokenCache
+from zsadbench.engine.train import build_towers, obtain
+from zsadbench.engine.training import train_all
+
+ENTRY = HEADER.size + 4 * 5 * 64  # 2 × 2 patches and the class token of a tower 64 wide
+
+
+@pytest.fixture
+def encoded(monkeypatch):
+    """The images that went through the tower, counted."""
+    seen = []
+    forward = VisionTower.forward
+
+    def counting(self, images, *rest):
+        seen.append(len(images))
+        return forward(self, images, *rest)
+
+    monkeypatch.setattr(VisionTower, "forward", counting)
+    return seen
+
+
+@pytest.fixture
+def learn(request_for):
+    """`learn(**changes)` trains anew on colondb and returns the losses and the detector."""
+
+    def make(room=TOKEN_CACHE, epochs=3, **changes):
+        (job,) = make_plan(request_for(**{"methods": ("afclip",), "epochs": epochs, **changes})).jobs
+        curve = []
+        towers = build_towers(job.setting, torch.device("cpu"))
+        trained = obtain(
+            job.setting,
+            towers,
+            job.aux,
+            job.seed,
+            workers=0,
+            token_cache=room,
+            fresh=True,
+            on_step=lambda done, total, loss: curve.append(loss),
+        )
+        return curve, trained
+
+    return make
+
+
+@pytest.fixture
+def count(mini):
+    return len(load_dataset("colondb", [mini]).manifest)
+
+
+def entries(tmp_path):
+    return sorted((tmp_path / "cache" / "tokens").glob("*/*"))
+
+
+@pytest.mark.parametrize("method", ["fbclip", "anomalyclip", "afclip"])
+def test_the_curve_is_bit_equal_with_and_without(learn, method, encoded, count):
+    without, plain = learn(0, methods=(method,))
+    state = read_archive(plain.checkpoint)
+    assert (plain.encoded, plain.remembered) == (3 * count, 0)
+    encoded.clear()
+    curve, trained = learn(methods=(method,))
+    assert curve == without
+    assert len(curve) == 3 * -(-count // registry.method_card(method).recipe.batch)
+    assert (trained.encoded, trained.remembered) == (count, 2 * count)
+    assert encoded == [1] * count, "every image once, and alone"
+    again = read_archive(trained.checkpoint)
+    assert all((state[name] == again[name]).all() for name in state)
+    curve, trained = learn(methods=(method,))
+    assert curve == without
+    assert (trained.encoded, trained.remembered) == (0, 3 * count), "a later run finds them"
+
+
+def test_part_of_a_set_is_remembered_where_not_all_fits(learn, count, tmp_path, caplog):
+    whole, _ = learn(0)
+    caplog.set_level(logging.INFO)
+    curve, trained = learn(4 * ENTRY + ENTRY // 2)
+    assert curve == whole
+    assert trained.encoded == count + 2 * (count - 1)
+    assert trained.remembered == 2
+    assert len(entries(tmp_path)) == 4
+    assert f"tokens of 1 of {count} images fit into the token cache" in caplog.text
+    assert "the token cache is full" in caplog.text
+
+
+def test_without_room_nothing_is_kept_and_that_is_said(learn, tmp_path, caplog, count):
+    caplog.set_level(logging.INFO)
+    learn(0)
+    assert not entries(tmp_path)
+    assert f"no tokens are remembered; {count} images are encoded in every epoch" in caplog.text
+
+
+def flipped(content):
+    return content[:-3] + bytes([content[-3] ^ 1]) + content[-2:]
+
+
+DAMAGE = {
+    "flipped bit": flipped,
+    "truncated": lambda content: content[:-4],
+    "empty": lambda content: b"",
+    "longer": lambda content: content + b"\0",
+    "of another kind": lambda content: b"zsadpix1" + content[8:],
+    "of another shape": lambda content: content[:8] + content[12:16] + content[8:12] + content[16:],
+    "not finite, unchecked": lambda content: content[: HEADER.size] + b"\xff" * (len(content) - HEADER.size),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_entry_is_made_anew(learn, tmp_path, damage, count):
+    curve, _ = learn(epochs=1)
+    victim = entries(tmp_path)[0]
+    sound = victim.read_bytes()
+    victim.write_bytes(damage(sound))
+    again, trained = learn(epochs=1)
+    assert again == curve
+    assert (trained.encoded, trained.remembered) == (1, count - 1)
+    assert victim.read_bytes() == sound
+
+
+def test_an_entry_of_an_older_file_is_not_taken(learn, tmp_path, mini):
+    copy = tmp_path / "data"
+    shutil.copytree(mini, copy)
+    learn(epochs=1, data_roots=(copy,))
+    os.utime(load_dataset("colondb", [copy]).manifest["path"].iloc[0], ns=(1, 1))
+    _, trained = learn(epochs=1, data_roots=(copy,))
+    assert trained.encoded == 1
+
+
+def test_methods_of_one_run_learn_from_tokens_encoded_once(request_for, encoded, count):
+    results = run_plan(make_plan(request_for(methods=("fbclip", "anomalyclip"), seeds=(0, 1), epochs=2)))
+    assert not results.failures
+    costs = [record.cost for _, record in results.records]
+    assert [cost["tokens_encoded"] for cost in costs] == [count, 0, 0, 0]
+    assert [cost["tokens_remembered"] for cost in costs] == [count, 2 * count, 2 * count, 2 * count]
+    assert encoded == [1] * count + [4, 2], "the auxiliary set once, then six images of the target"
+
+
+def test_methods_that_prepare_images_in_another_order_do_not_share_them(request_for, count):
+    results = run_plan(make_plan(request_for(methods=("fbclip", "afclip"))))
+    assert [record.cost["tokens_encoded"] for _, record in results.records] == [count, count]
+
+
+def test_train_remembers_too(request_for, encoded, count):
+    request = request_for(methods=("fbclip",), targets=("colondb",), allow_leak=True, seeds=(0, 1))
+    events = list(train_all(request, None))
+    assert len(events) == 2
+    assert encoded == [1] * count
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"precision": "bf16"},
+        {"image_size": 42},
+        {"options": ("activation=gelu",)},
+        {"options": ("position=bicubic",)},
+        {"aux": "mvtec"},
+        {"methods": ("fbclip",)},
+    ],
+    ids=str,
+)
+def test_what_decides_tokens_decides_the_folder(request_for, changes):
+    def folder(**given):
+        (job,) = make_plan(request_for(**{"methods": ("afclip",), **given})).jobs
+        return TokenCache.for_training(job.setting, job.aux, torch.device("cpu"), TOKEN_CACHE).folder
+
+    assert folder() == folder(seeds=(7,), options=("layers=24",))
+    assert folder() != folder(**changes)
+
+
+def test_a_method_that_augments_is_not_remembered(request_for):
+    (job,) = make_plan(request_for(methods=("afclip",))).jobs
+    card = replace(job.setting.method.card, augments=True)
+    setting = replace(job.setting, method=replace(job.setting.method, card=card))
+    assert TokenCache.for_training(setting, job.aux, torch.device("cpu"), TOKEN_CACHE) is None
+
+
+def test_no_method_here_augments():
+    assert [name for name in ("fbclip", "anomalyclip", "afclip") if registry.method_card(name).augments] == []

@@ -1,0 +1,78 @@
+"""Every `.tex` compiles without a warning about its width, hostile names included.
+
+`ZSADBENCH_NEEDS_TEX` (as `make check-tex` sets it) turns a missing pdflatex from a skip into a failure.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from zsadbench_reports.latex import write_latex
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    r"\input{/etc/passwd}",
+    "{{ 7*7 }}",
+    "((( 7*7 )))",
+    "a_b%c&d#e$f^g~h",
+    "naïve Ångström 中文 ☃",
+    "x" * 60,
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tex():
+    if shutil.which("pdflatex") is None:
+        where = "no pdflatex on PATH; Debian has it in texlive-latex-recommended and texlive-latex-extra"
+        (pytest.fail if os.environ.get("ZSADBENCH_NEEDS_TEX") else pytest.skip)(where)
+
+
+def compile_tex(folder):
+    """The log of pdflatex on `report.tex` in `folder`."""
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "report.tex"]
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    return (folder / "report.log").read_text(errors="replace")
+
+
+def complaints(log):
+    """Warnings about width, height and what is not defined."""
+    return re.findall(
+        r"Overfull[^\n]*|Float too large[^\n]*|LaTeX Warning: Too[^\n]*|undefined[^\n]*|Missing character[^\n]*", log
+    )
+
+
+def test_the_published_tables_compile(make_board, tmp_path):
+    write_latex(make_board([]), tmp_path, None)
+    assert complaints(compile_tex(tmp_path)) == []
+
+
+def test_many_measured_numbers_compile(make_board, make_record, tmp_path):
+    methods = ("fbclip", "anomalyclip", "afclip", "clip", "winclip")
+    targets = ("visa", "btad", "mpdd", "dagm", "dtd", "mvtec", "colondb")
+    records = [
+        make_record(name, target, {"metal_nut": 0.9 - place / 50 + seed / 100}, seed=seed)
+        for place, name in enumerate(methods)
+        for target in targets
+        for seed in (0, 1)
+    ]
+    records += [make_record("fbclip", target, {"metal_nut": 0.8}, options={"views": "id+sem"}) for target in targets]
+    write_latex(make_board(records), tmp_path, None)
+    assert complaints(compile_tex(tmp_path)) == []
+
+
+def test_hostile_names_compile_and_are_printed_as_they_are(make_board, make_record, tmp_path):
+    records = [
+        make_record(name, "demo", {"a_b": 0.9, HOSTILE[0]: 0.8}, seed=seed) for name in HOSTILE for seed in (0, 1)
+    ]
+    records += [make_record("clip", "folder:" + HOSTILE[1], {HOSTILE[2]: 0.5}, because=[HOSTILE[4]])]
+    write_latex(make_board(records), tmp_path, None)
+    assert [line for line in complaints(compile_tex(tmp_path)) if "Overfull" not in line] == []
+    text = (tmp_path / "main.tex").read_text()
+    assert r"\input" not in text.replace(r"before \input", "")
+    assert "49" not in re.sub(r"\d+\.\d", "", text.partition("FB-")[0])

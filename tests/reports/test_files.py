@@ -1,0 +1,121 @@
+"""What `zsadbench report` writes: which files, escaped, and what it says when something is wrong."""
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from zsadbench.compare import Number, Row, Table
+from zsadbench.results import write_record
+from zsadbench_reports.latex import write_latex
+from zsadbench_reports.markdown import cell_text, escape, table_text, write_markdown
+from zsadbench_reports.tex import escape as escape_tex
+
+
+def report(*arguments):
+    return subprocess.run(
+        [sys.executable, "-c", "from zsadbench.cli import main; main()", "report", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def write_to(folder, record):
+    path = folder / record.cell["target"]["name"] / record.cell["method"] / "0123456789abcdef.json"
+    path.parent.mkdir(parents=True)
+    write_record(path, record, pd.DataFrame({"path": ["x"]}))
+    return path
+
+
+def test_the_verb_writes_all_formats_and_prints_their_paths(make_record, tmp_path):
+    write_to(tmp_path / "results", make_record("fbclip", "visa", {"candle": 0.9}))
+    done = report("--results", tmp_path / "results", "--out", tmp_path / "out", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    names = {json.loads(line)["path"].rpartition("/")[2] for line in done.stdout.splitlines()}
+    assert names == {path.name for path in (tmp_path / "out").iterdir()}
+    assert names >= {
+        "main.tex",
+        "per_class_visa.tex",
+        "cost.tex",
+        "ablation.tex",
+        "table.md",
+        "results.csv",
+        "results.parquet",
+    }
+    frame = pd.read_parquet(tmp_path / "out" / "results.parquet")
+    assert set(frame["source"]) == {"measured", "fbclip", "afclip", "mfpclip"}
+    assert len(pd.read_csv(tmp_path / "out" / "results.csv")) == len(frame)
+
+
+def test_no_records_and_unreadable_ones_are_said_and_the_rest_is_made(make_record, tmp_path):
+    path = write_to(tmp_path / "results", make_record("fbclip", "visa", {"candle": 0.9}))
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"schema": 99}))
+    done = report("--results", tmp_path / "results", "--out", tmp_path / "out", "--format", "csv")
+    assert done.returncode == 0
+    assert str(path) in done.stderr
+    assert "published numbers only" in done.stderr
+    assert len(done.stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--format", "latx"], "did you mean 'latex'?"), (["--templates", "nowhere"], "'nowhere' is no folder")],
+)
+def test_usage_errors_are_one_line_and_exit_2(tmp_path, arguments, said):
+    done = report("--out", tmp_path / "out", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_templates_may_be_replaced(make_board, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "tables.tex.jinja").write_text("((( tables|length ))) tables\n")
+    write_latex(make_board([]), tmp_path, tmp_path / "mine")
+    assert (tmp_path / "gaps.tex").read_text() == "1 tables\n"
+
+
+def test_a_wrong_template_is_one_error(make_board, tmp_path):
+    from zsadbench.errors import UsageError
+
+    (tmp_path / "tables.tex.jinja").write_text("((* if *))")
+    with pytest.raises(UsageError, match="cannot be used"):
+        write_latex(make_board([]), tmp_path, tmp_path)
+
+
+def test_markdown_prints_marks_and_escapes():
+    cells = ((Number(92.44, mark="best"), Number()), (Number(90.0, 0.26, "second"), Number(1.0, mark="apart")), "a|b")
+    text = table_text(Table("t", "<b>", "h_h", ("x", "y", "z"), (Row("r", cells, "block"),), ("*n*",)))
+    assert text.splitlines() == [
+        *("### &lt;b&gt;", "", r"| h\_h | x | y | z |", "| --- | --- | --- | --- |", "| *block* |  |  |  |"),
+        r"| r | (**92.4**, -) | (<u>90.0 ± 0.3</u>, 1.0†) | a\|b |",
+        *("", r"- \*n\*"),
+    ]
+
+
+def test_an_empty_pair_is_one_dash():
+    assert cell_text((Number(), Number())) == "-"
+
+
+@pytest.mark.parametrize("name", ["<script>", "[x](y)", "a\n# b", "`c`"])
+def test_markdown_leaves_nothing_to_interpret(name):
+    assert not {"<", ">", "\n"} & set(escape(name))
+    assert all(escape(name)[place - 1] == "\\" for place, one in enumerate(escape(name)) if one in "[]`#")
+
+
+def test_markdown_has_every_table(make_board, make_record, tmp_path):
+    (path,) = write_markdown(make_board([make_record("fbclip", "visa", {"candle": 0.9})]), tmp_path, None)
+    captions = [line for line in path.read_text().splitlines() if line.startswith("### ")]
+    assert sum("Measured:" in line for line in captions) == 2
+    assert sum("As published" in line for line in captions) == 24
+
+
+def test_tex_escapes_what_latex_would_run():
+    assert escape_tex(r"\input{a}") == r"\textbackslash{}input\{a\}"
+    assert escape_tex("中") == "[U+4E2D]"
+    assert escape_tex("ﬁ ņ ü") == "fi n ü"

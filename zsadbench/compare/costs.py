@@ -1,0 +1,61 @@
+"""Measured time and memory: one row a method and device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zsadbench.compare.board import Board
+from zsadbench.compare.frame import MEASURED
+from zsadbench.compare.layout import Number, Row, Table
+from zsadbench.results import Record
+
+STAGES = ("tower", "head", "map")
+COLUMNS = (
+    "ms an image",
+    "of which tower",
+    "training [s]",
+    "host [MiB]",
+    "device [MiB]",
+    "trained parameters",
+    "device",
+)
+NOTE = "Time: tower, head and map, without loading and metrics, over all images of the records; memory: the peak."
+
+
+def cost_tables(board: Board) -> list[Table]:
+    """What the records say of their cost; empty without records. A run of `profile` says it better."""
+    entries = board.frame[board.frame["source"] == MEASURED].drop_duplicates("signature")
+    names = dict(zip(entries["signature"], entries["entry"], strict=True))
+    found: dict[tuple[str, str, int], list[Record]] = {}
+    for _, record in board.records:
+        name = names.get(record.signature)
+        if name is not None and record.cost.get("seconds"):
+            key = (name, str(record.provenance.get("device", "")), int(record.cell["image_size"]))
+            found.setdefault(key, []).append(record)
+    rows = tuple(_row(name, device, records) for (name, device, _), records in found.items())
+    caption = "Measured cost, as the records have it."
+    return [Table("measured-cost", caption, "method", COLUMNS, rows, (NOTE,))] if rows else []
+
+
+def _row(name: str, device: str, records: list[Record]) -> Row:
+    costs = [record.cost for record in records]
+    images = sum(sum(cost.get("images", {}).values()) for cost in costs)
+    tower, all_stages = _seconds(costs, ("tower",)), _seconds(costs, STAGES)
+    numbers = (
+        Number(1000 * all_stages / images if images else None),
+        Number(1000 * tower / images if images else None),
+        Number(_peak(costs, "seconds_training"), digits=0),
+        Number(_peak(costs, "peak_host_mib"), digits=0),
+        Number(_peak(costs, "peak_device_mib"), digits=0),
+        Number(_peak(costs, "parameters_trained"), digits=0),
+    )
+    return Row(name, (*((number,) for number in numbers), device))
+
+
+def _seconds(costs: list[dict[str, Any]], stages: tuple[str, ...]) -> float:
+    return sum(float(cost["seconds"].get(stage, 0.0)) for cost in costs for stage in stages)
+
+
+def _peak(costs: list[dict[str, Any]], name: str) -> float | None:
+    values = [float(cost[name]) for cost in costs if cost.get(name) is not None]
+    return max(values) if values else None

@@ -1,0 +1,47 @@
+"""The columns of the tidy frame, and what its metrics are called in tables."""
+
+from __future__ import annotations
+
+COLUMNS = [
+    *("source", "table", "entry", "method", "variant", "target", "class", "seed", "shots", "metric"),
+    *("value", "spread", "protocol", "digest", "aupro", "split", "smoothing", "backbone", "computed_by"),
+    *("comparable", "official", "reason", "signature", "note"),
+]
+MEASURED = "measured"
+UNKNOWN = "unknown"
+AUPRO = {
+    "pixel_aupro": "exact",
+    "pixel_aupro_200": "200_minmax",
+    "pixel_aupro_200_max": "200_max",
+    "pixel_aupro_unknown": UNKNOWN,
+}
+HEADINGS = {
+    "image_auroc": "I-AUROC",
+    "image_ap": "I-AP",
+    "image_f1max": "I-F1",
+    "pixel_auroc": "P-AUROC",
+    "pixel_ap": "P-AP",
+    "pixel_f1max": "P-F1",
+    "pixel_aupro": "AUPRO",
+    "pixel_aupro_200": "AUPRO-200",
+    "pixel_aupro_200_max": "AUPRO-200max",
+    "pixel_aupro_unknown": "AUPRO (variant unknown)",
+}
+
+
+def is_cost(metric: str) -> bool:
+    """Whether `metric` is a time, a size or a count, and no accuracy.
+
+    >>> is_cost("inference_time_ms"), is_cost("image_auroc")
+    (True, False)
+    """
+    return not metric.startswith(("image_", "pixel_"))
+
+
+def printed(value: float) -> float:
+    """A fraction as tables print it: percent with one decimal. Ties are ties of printed numbers.
+
+    >>> printed(0.92449)
+    92.4
+    """
+    return float(f"{100 * value:.1f}")

@@ -1,0 +1,113 @@
+"""Frozen tokens on disk, so that a second epoch, or another method or seed, does not run the tower.
+
+An entry holds the tokens of one image after one tapped block, float32 (1 + grid², width): what is read back is
+bit-equal to what the tower gives for this image alone. Entries lie in a folder named after everything that decides
+them, the block apart; each is a header with shape, size and time of change of the image's file and a checksum, then
+the tokens. Whatever is not exactly right (truncated, foreign, of an older file) counts as absent and is written anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import mmap
+import secrets
+import struct
+import zlib
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import numpy as np
+import PIL
+import torch
+
+from zsadbench.clip import cache_folder
+from zsadbench.data import Room, stamp
+from zsadbench.engine.cells import activation_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zsadbench.data import Dataset
+    from zsadbench.engine.cells import Setting
+
+log = logging.getLogger(__name__)
+
+MAGIC = b"zsadtok1"
+HEADER = struct.Struct("<8sIIQqI28x")  # magic, tokens, width, bytes and time of the file, checksum
+
+
+class TokenCache:
+    """The tokens of one auxiliary set through one tower; `room` bytes are for all sets together."""
+
+    def __init__(self, folder: Path, shape: tuple[int, int], room: int) -> None:
+        self.folder, self.shape = folder, shape
+        self.entry_bytes = HEADER.size + 4 * shape[0] * shape[1]
+        self._room = Room(folder, self.entry_bytes, room, "token cache")
+
+    @classmethod
+    def for_training(cls, setting: Setting, aux: Dataset, device: torch.device, room: int) -> TokenCache | None:
+        """The cache of what a method learns from, below the cache folder; None without room, or where it augments."""
+        taps = setting.method.card.taps(setting.method.options)
+        if not room or setting.method.card.augments or taps.colours:
+            return None
+        decides = [
+            *(aux.fingerprint, setting.image_size, taps.preprocessing, PIL.__version__),
+            *(setting.spec.config.sizes(), setting.spec.weights.sha256),
+            *(activation_of(setting.spec, taps), taps.position, setting.precision),
+            *(_arithmetic(device), torch.__version__, MAGIC.decode()),
+        ]
+        key = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:32]
+        vision = setting.spec.config.vision
+        shape = ((setting.image_size // vision.patch_size) ** 2 + 1, vision.width)
+        return cls(cache_folder() / "tokens" / key, shape, room)
+
+    def find(self, tap: str, relative: str, path: str) -> torch.Tensor | None:
+        """The tokens of the image at `path` after one block, (1, tokens, width); None where no sound entry is."""
+        try:
+            with self._entry(tap, relative).open("rb") as stream:
+                content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+            return self._read(content, path)
+        except (OSError, ValueError):  # absent; or empty, which cannot be mapped
+            return None
+
+    def keep(self, tap: str, relative: str, path: str, tokens: torch.Tensor) -> None:
+        """Write an entry, if there is room; a cache that cannot be written to is none."""
+        if not self._room.take():
+            return
+        entry = self._entry(tap, relative)
+        temporary = entry.with_name(f".{entry.name}.{secrets.token_hex(4)}")
+        try:
+            values = np.ascontiguousarray(tokens.detach().cpu().numpy()).data
+            header = HEADER.pack(MAGIC, *self.shape, *stamp(path), zlib.crc32(values))
+            entry.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("xb") as stream:  # not flushed to disk, unlike results: the checksum tells
+                stream.write(header)
+                stream.write(values)
+            temporary.replace(entry)
+        except FileNotFoundError:
+            log.debug("'%s' has just been removed", self.folder)  # by a process that needs the room; or the image has
+        except OSError as failure:
+            with suppress(OSError):
+                temporary.unlink()
+            self._room.close(f"tokens cannot be kept in '{self.folder}': {failure}")
+
+    def _entry(self, tap: str, relative: str) -> Path:
+        return self.folder / f"{hashlib.sha256(relative.encode()).hexdigest()[:32]}-{tap}"
+
+    def _read(self, content: mmap.mmap, path: str) -> torch.Tensor | None:
+        if len(content) != self.entry_bytes:
+            return None
+        magic, *shape, length, changed, checksum = HEADER.unpack_from(content)
+        if (magic, tuple(shape), (length, changed)) != (MAGIC, self.shape, stamp(path)):
+            return None
+        values = np.frombuffer(content, dtype=np.float32, offset=HEADER.size).reshape(1, *self.shape)
+        return torch.from_numpy(values.copy()) if zlib.crc32(values.data) == checksum else None
+
+
+def _arithmetic(device: torch.device) -> list[object]:
+    """What the last bits of a float depend on besides the version of torch."""
+    if device.type == "cuda":
+        return [torch.cuda.get_device_name(device), torch.backends.cuda.matmul.allow_tf32]
+    return [device.type, torch.get_num_threads(), torch.backends.cpu.get_cpu_capability()]
