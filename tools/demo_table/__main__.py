@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 def main() -> None:
     """Run every row, print the tables, and write them as a page where one is asked for."""
     from demo_table.page import make_page, say
-    from demo_table.runs import Teller, run_all
+    from demo_table.runs import run_all
 
     parser = argparse.ArgumentParser(prog="demo_table", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="where records go")
@@ -21,8 +21,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="also write the tables as a page, such as docs/demo.md")
     given = parser.parse_args()
     seeds = [int(part) for part in given.seed.split(",")]
-    with Teller(json=False, quiet=False) as teller:
-        done = list(run_all(seeds, given.target, given.out, teller))
+    done = run_all(seeds, given.target, given.out)
     page = make_page(done, given.target, seeds)
     say(done, page)
     if given.write:

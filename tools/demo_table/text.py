@@ -13,7 +13,9 @@ image-text model that is shipped in place of CLIP. It shows that the machinery w
 says nothing about how methods rank with CLIP on real images: the same people made the pictures, the backbone and
 the harness, so its records carry `comparable: false` and enter no mean, rank or gap.
 
-The page is written by `python tools/demo_table --seed 0,1,2 --out demo-output/results --write docs/demo.md`."""
+The page is written by `python tools/demo_table --seed 0,1,2 --out demo-output/results --write docs/demo.md`.
+Another number of threads rounds otherwise, and short trainings carry that far: these figures were made with two threads
+a run, `make demo` gives each run one, and a seed may differ by points."""
 
 CONTROLS = """\
 `clip` compares every token with two sentences. `token-distance` and `colour-distance` learn nothing and read no
