@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 
@@ -21,7 +22,6 @@ PARTS: dict[str, tuple[str, ...]] = {
     "seen": SEEN_KINDS,
     "unseen": UNSEEN_KINDS,
 }
-Row = Mapping[str, float]
 
 
 def measure(record: Path, target: str, kinds: Sequence[str]) -> dict[str, float]:
@@ -35,7 +35,7 @@ def measure(record: Path, target: str, kinds: Sequence[str]) -> dict[str, float]
     images = read_images(record)
     if images is None:
         raise SystemExit(f"{record}: the row an image beside it is gone; run again")
-    masks = load_dataset(target).manifest.set_index("relative")["mask"]
+    masks = _masks(target)
     chosen = images[(images["label"] == 0) | images["defect"].isin(kinds)]
     found = []
     for _, rows in chosen.groupby("class"):
@@ -48,6 +48,13 @@ def measure(record: Path, target: str, kinds: Sequence[str]) -> dict[str, float]
             metrics.update(np.array([row.score]), np.array([row.label]), one[None], mask[None])
         found.append({name: estimate.value for name, estimate in metrics.compute().items()})
     return {name: fmean(value for row in found if (value := row[name]) is not None) for name in METRICS}
+
+
+@cache
+def _masks(target: str) -> dict[str, str]:
+    """The mask of every image, by where the image lies in its set."""
+    manifest = load_dataset(target).manifest
+    return dict(zip(manifest["relative"], manifest["mask"], strict=True))
 
 
 def _mask(path: str, size: int) -> NDArray[np.uint8]:

@@ -72,11 +72,11 @@ def _lost(rows: Mapping[str, Sequence[Numbers]], label: str) -> str:
     (floor,), metric = rows["clip"], "pixel_auroc"
     base = floor["seen"][metric]
     pairs = list(zip(rows["fbclip"], rows[label], strict=True))
+    text = f"`{label}` keeps of that gain in pixel AUROC: {{}}; asked: at most half"
+    if any(one["seen"][metric] <= base for one, _ in pairs):
+        return _line(False, text.format("no gain to keep in some seed"))
     kept = [(control["seen"][metric] - base) / (one["seen"][metric] - base) for one, control in pairs]
-    gained = all(one["seen"][metric] > base for one, _ in pairs)
-    shown = ", ".join(f"{100 * part:.0f} %" for part in kept) if gained else "no gain to keep"
-    text = f"`{label}` keeps of that gain in pixel AUROC: {shown}; asked: at most half"
-    return _line(gained and max(kept) <= 0.5, text)
+    return _line(max(kept) <= 0.5, text.format(", ".join(f"{100 * part:.0f} %" for part in kept)))
 
 
 def _points(gains: Sequence[float]) -> str:

@@ -14,8 +14,8 @@ says nothing about how methods rank with CLIP on real images: the same people ma
 the harness, so its records carry `comparable: false` and enter no mean, rank or gap.
 
 The page is written by `python tools/demo_table --seed 0,1,2 --out demo-output/results --write docs/demo.md`.
-Another number of threads rounds otherwise, and short trainings carry that far: these figures were made with two threads
-a run, `make demo` gives each run one, and a seed may differ by points."""
+Another processor or number of threads rounds otherwise, and a short training carries that far: a seed may then differ
+by points."""
 
 CONTROLS = """\
 `clip` compares every token with two sentences. `token-distance` and `colour-distance` learn nothing and read no
@@ -30,8 +30,9 @@ residual path: what a token says reaches the score only through what 192 images 
 1,725 images, 860 steps). The backbone, in turn, learned the words *normal* and *damaged* on regions of drawn pictures
 with the same kinds of defect, so `clip` begins high. On `demo-aux`, learning from two classes and tested on the
 other two, FB-CLIP had 84.8 pixel AUROC with the recipe below and 86.7 with five epochs, too slow for `make demo`;
-learning rates from 0.0002 to 0.005 at batches of 1, 2 and 4 gave 73 to 85, 0.01 diverged; `clip` had 90.3. The
-recipe was not changed after the first look at `demo`."""
+learning rates from 0.0002 to 0.005 at batches of 1, 2 and 4 gave 73 to 85, 0.01 diverged; `clip` had 90.3. These
+were measured once, while the recipe was chosen; no command repeats them. The recipe was not changed after the first
+look at `demo`."""
 
 RULES = """\
 Rules that keep the demo from flattering a method:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from zsadbench.cli.common import say, table
 from zsadbench.clip.config import DEMO
+from zsadbench.compare.frame import HEADINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,18 +15,6 @@ if TYPE_CHECKING:
     from zsadbench.engine.plan import Plan
     from zsadbench.engine.runner import Results
     from zsadbench.results import Record, Row
-
-HEADINGS = {
-    "image_auroc": "I-AUROC",
-    "image_ap": "I-AP",
-    "image_f1max": "I-F1",
-    "pixel_auroc": "P-AUROC",
-    "pixel_ap": "P-AP",
-    "pixel_f1max": "P-F1",
-    "pixel_aupro": "AUPRO",
-    "pixel_aupro_200": "AUPRO-200",
-    "pixel_aupro_200_max": "AUPRO-200max",
-}
 
 
 def print_results(plan: Plan, results: Results) -> None:
