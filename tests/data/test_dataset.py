@@ -3,11 +3,14 @@ import os
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from zsadbench.data import check_masks, find_card, load_dataset
 from zsadbench.data.card import Expected
 from zsadbench.data.complete import SYNTH, judge
+from zsadbench.data.fingerprint import fingerprint
 from zsadbench.data.manifest import manifest
 from zsadbench.data.sample import Sample
 from zsadbench.errors import DataError
@@ -247,16 +250,44 @@ def test_the_fingerprint_ignores_the_place_and_sees_the_content(tmp_path, miniat
 def test_the_fingerprint_sees_masks_and_splits_and_not_the_order(miniature, draw):
     root = miniature("colondb", 3)
     found = load_dataset("colondb", [root.parent])
-    from zsadbench.data.fingerprint import fingerprint
-
-    assert fingerprint(found.manifest.iloc[::-1]) == found.fingerprint
-    assert fingerprint(found.manifest.assign(split="train")) != found.fingerprint
-    assert fingerprint(found.manifest.assign(label=0)) != found.fingerprint
+    rule = found.card.positive
+    assert fingerprint(found.manifest.iloc[::-1], rule) == found.fingerprint
+    assert fingerprint(found.manifest.assign(split="train"), rule) != found.fingerprint
+    assert fingerprint(found.manifest.assign(label=0), rule) != found.fingerprint
     draw(root / "masks/1.png", size=(40, 40), mode="L")
     assert load_dataset("colondb", [root.parent]).fingerprint != found.fingerprint
     (root / "images/1.png").unlink()
     with pytest.raises(DataError, match=r"images/1.png' cannot be read: No such file"):
-        fingerprint(found.manifest)
+        fingerprint(found.manifest, rule)
+
+
+def test_the_fingerprint_sees_one_pixel_of_a_mask_that_weighs_as_much(miniature):
+    root = miniature("colondb", 3)
+    manifest = load_dataset("colondb", [root.parent]).manifest
+    mask = root / "masks/1.bmp"
+    values = np.asarray(Image.open(root / "masks/1.png").convert("L")).copy()
+    Image.fromarray(values).save(mask)
+    masked = manifest.assign(mask=[str(mask), *manifest["mask"][1:]])
+    before, weight = fingerprint(masked, "> 0"), mask.stat().st_size
+    assert fingerprint(masked, "> 0") == before  # from the cache
+    values[0, 0] = 255 - values[0, 0]
+    Image.fromarray(values).save(mask)
+    assert mask.stat().st_size == weight
+    assert fingerprint(masked, "> 0") != before
+    assert fingerprint(masked, ">= 128") == fingerprint(masked, "> 0")  # only 0 and 255: the rules agree
+    values[0, 0] = 90
+    Image.fromarray(values).save(mask)
+    assert fingerprint(masked, ">= 128") != fingerprint(masked, "> 0")
+
+
+def test_statistics_in_the_cache_that_are_broken_are_made_anew(miniature, tmp_path):
+    root = miniature("colondb", 3)
+    before = load_dataset("colondb", [root.parent]).fingerprint
+    (kept,) = (tmp_path / "cache/masks").iterdir()
+    for broken in ("", "[1]", "[[1, 2]]", "null", "[null]"):
+        kept.write_text(broken)
+        assert load_dataset("colondb", [root.parent]).fingerprint == before
+    assert json.loads(kept.read_text())[0][2] > 0
 
 
 # ---- masks against images

@@ -47,6 +47,7 @@ def show(name: str) -> None:
         **{f"words of {method}": "the classes as they are" for method in card.folder_words},
         **{f"{split} images": _expected(expected) for split, expected in card.expected.items()},
         "other editions": ", ".join(card.editions),
+        "cut from": ", ".join(card.collections),
         "licence": card.licence,
         "home page": card.homepage,
         "to get it": card.obtain,

@@ -49,7 +49,9 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """The identity of what was read; see `zsadbench.data.fingerprint`."""
-        return content_fingerprint(self.manifest) if self.card.generated else fingerprint(self.manifest)
+        if self.card.generated:
+            return content_fingerprint(self.manifest)
+        return fingerprint(self.manifest, self.card.positive)
 
     @property
     def classes(self) -> tuple[str, ...]:

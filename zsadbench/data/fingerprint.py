@@ -7,7 +7,9 @@ import posixpath
 
 import pandas as pd
 
+from zsadbench.data.card import Positive
 from zsadbench.data.images import read_image
+from zsadbench.data.maskfacts import mask_facts
 from zsadbench.errors import DataError
 
 
@@ -35,20 +37,25 @@ def _pixels(path: str) -> str:
     return hashlib.sha256(f"{image.mode} {image.size} ".encode() + image.tobytes()).hexdigest()
 
 
-def fingerprint(manifest: pd.DataFrame) -> str:
-    """SHA-256, in hexadecimal, over one line a sample: path, sizes in bytes of image and mask, label, class, split.
+def fingerprint(manifest: pd.DataFrame, positive: Positive) -> str:
+    """SHA-256, in hexadecimal, over one line a sample: path, label, class, split, sizes, what its mask holds.
 
-    Paths are relative to the deepest folder that holds all images, so that neither the place of the root
-    nor the order of the rows matters.
+    The sizes are those of image and mask in bytes; of a mask also height and width, the number of pixels that
+    are anomalous by the rule `positive`, and its grey values (see `zsadbench.data.maskfacts`). Paths are
+    relative to the deepest folder that holds all images, so that neither the place of the root nor the order of
+    the rows matters.
 
     Raises:
         DataError: a file has gone.
     """
     above = posixpath.commonpath([posixpath.dirname(path) for path in manifest["relative"]]) if len(manifest) else ""
     names = ["relative", "path", "mask", "label", "class", "split"]
+    rows = list(manifest[names].itertuples(index=False, name=None))
+    sizes = [(_size(path), _size(mask)) for _, path, mask, *_ in rows]
+    facts = mask_facts(manifest["mask"].tolist(), positive)
     lines = sorted(
-        json.dumps([posixpath.relpath(relative, above or "."), _size(path), _size(mask), int(label), name, split])
-        for relative, path, mask, label, name, split in manifest[names].itertuples(index=False)
+        json.dumps([posixpath.relpath(relative, above or "."), *size, int(label), name, split, fact])
+        for (relative, _, _, label, name, split), size, fact in zip(rows, sizes, facts, strict=True)
     )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

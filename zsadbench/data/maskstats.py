@@ -1,15 +1,12 @@
 """What the masks of a copy look like: how many, how much they mark, and an identity of their own."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from zsadbench.data.card import Positive
-from zsadbench.data.images import grey_values, is_positive
-from zsadbench.errors import DataError
+from zsadbench.data.maskfacts import lines_of, mask_facts
 
 
 @dataclass(frozen=True)
@@ -43,28 +40,19 @@ class MaskStatistics:
 
 
 def mask_statistics(manifest: pd.DataFrame, positive: Positive) -> MaskStatistics:
-    """Decode every mask of a manifest once; those that cannot be are passed over, for `check` names them."""
-    lines, blank, many = [], [], []
-    marked: list[int] = []
-    pixels = 0
-    for relative, path in manifest.loc[manifest["mask"] != "", ["relative", "mask"]].itertuples(index=False):
-        try:
-            grey = grey_values(path)
-        except DataError:
-            continue
-        number, kinds = int(np.count_nonzero(is_positive(grey, positive))), np.unique(grey.values).tolist()
-        lines.append(json.dumps([relative, *grey.values.shape, number, kinds]))
-        pixels += grey.values.size
-        marked.append(number)
-        blank += [] if number else [path]
-        many += [path] if len(kinds) > 2 else []
+    """The statistics of every mask of a manifest; those that cannot be decoded are passed over, `check` names them."""
+    paths = manifest["mask"].tolist()
+    facts = mask_facts(paths, positive)
+    known = [(path, fact) for path, fact in zip(paths, facts, strict=True) if fact is not None]
+    marked = [fact.anomalous for _, fact in known]
+    pixels = sum(fact.height * fact.width for _, fact in known)
     seen = [number for number in marked if number]
     return MaskStatistics(
-        number=len(marked),
-        blank=tuple(blank),
-        grey=tuple(many),
+        number=len(known),
+        blank=tuple(path for path, fact in known if not fact.anomalous),
+        grey=tuple(path for path, fact in known if len(fact.greys) > 2),
         share=sum(marked) / pixels if pixels else None,
         smallest=min(seen, default=None),
         largest=max(seen, default=None),
-        digest=hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest(),
+        digest=hashlib.sha256("\n".join(lines_of(manifest, facts)).encode()).hexdigest(),
     )
