@@ -3,8 +3,8 @@
 A tower with random weights encodes one image at a time: the arithmetic is that of trained ones. In one process, in
 turns, for the medians: the frozen tower alone beside open_clip's own forward; each method alone, its own blocks and
 its head; all of them on one encoding of the union of their blocks. Then two epochs of AF-CLIP's training on drawn
-images, the second on remembered tokens. Memory is the largest resident set of a process of its own for each method
-(build, text features, one image), less what the imports take.
+images, the second on remembered tokens. Memory is the largest resident set, as the kernel tells it, of a fresh process
+for each method (build, text features, one image at batch 1), less what was resident after the imports.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -178,21 +177,28 @@ def memory(name: str, backbone: str, size: int) -> dict[str, float]:
 
 
 def memory_here(name: str, backbone: str, size: int) -> dict[str, float]:
-    """GiB of the imports, and of the largest resident set above them."""
+    """GiB: after the imports, the peak of all, the peak above the imports; the parameters of the towers."""
     import open_clip  # noqa: F401 - belongs to the imports
 
-    before = resident()
+    torch.ones(2, 2) @ torch.ones(2, 2)  # and so do the buffers of the matrix product
+    imports = resident("VmRSS")
     loaded = load_method(name, backbone, "random", device="cpu", image_size=size)
-    built = resident()
     with torch.inference_mode():
         tokens = loaded.backbone.vision(torch.randn(1, 3, size, size), taps_of(loaded.setting))
         loaded.method.score(tokens, ["object"])
-    return {"imports": before, "built_above": built - before, "peak_above": resident() - before}
+    peak, towers = resident("VmHWM"), loaded.backbone
+    image = sum(one.numel() for one in towers.vision.parameters()) * 4 / GIB
+    both = towers.count_parameters() * 4 / GIB
+    return {"imports": imports, "peak": peak, "peak_above": peak - imports, "image_tower": image, "both_towers": both}
 
 
-def resident() -> float:
-    """Largest resident memory so far, GiB; Linux counts in KiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+def resident(which: str) -> float:
+    """A figure of the kernel in GiB: `VmRSS` now, `VmHWM` the largest since this program began.
+
+    Not `getrusage`: its peak goes on from the process that started this one.
+    """
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return int(next(line for line in lines if line.startswith(f"{which}:")).split()[1]) / 2**20
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zsadbench.api import load_dataset, load_method, run
+    from zsadbench.api import load_dataset, load_method, run, score
     from zsadbench.engine.predict import LoadedMethod
     from zsadbench.errors import CellError, DataError, UsageError, WeightsError, ZsadError
     from zsadbench.results import read_results
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __version__ = version("zsadbench")
 
 _HOMES = {
-    "zsadbench.api": ("load_dataset", "load_method", "run"),
+    "zsadbench.api": ("load_dataset", "load_method", "run", "score"),
     "zsadbench.engine.predict": ("LoadedMethod",),
     "zsadbench.errors": ("CellError", "DataError", "UsageError", "WeightsError", "ZsadError"),
     "zsadbench.results": ("read_results",),
@@ -34,6 +34,7 @@ __all__ = [
     "load_method",
     "read_results",
     "run",
+    "score",
 ]
 
 

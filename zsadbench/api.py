@@ -14,6 +14,8 @@ from zsadbench.engine.plan import make_plan
 from zsadbench.engine.predict import LoadedMethod
 from zsadbench.engine.request import RunRequest
 from zsadbench.engine.runner import Reporter, Results, run_plan
+from zsadbench.engine.score import score_maps
+from zsadbench.engine.score_plan import ScoreRequest, make_score_plan
 from zsadbench.engine.settings import load_setting
 from zsadbench.engine.train import build_towers, load_checkpoint, make_method
 from zsadbench.errors import UsageError
@@ -37,15 +39,38 @@ def run(
     Raises:
         UsageError, WeightsError, DataError: what can be known beforehand; nothing has run then.
     """
+    settled = _fields("run", RunRequest, arguments)
+    return run_plan(make_plan(RunRequest(_names(methods), _names(targets), **settled)), reporter)
+
+
+def score(maps: str | Path, target: str, **arguments: Any) -> Results:
+    """Measure maps that some other program made and write their record: `zsadbench score`.
+
+    Args:
+        maps: the folder, with one map an image.
+        target: name of the data set, `folder:PATH` or `csv:PATH`.
+        arguments: the other fields of `zsadbench.engine.score_plan.ScoreRequest`, as in `run`.
+
+    Returns:
+        The record, and what failed.
+
+    Raises:
+        UsageError, DataError: what can be known beforehand, missing maps among them; nothing was measured then.
+    """
+    return score_maps(make_score_plan(ScoreRequest(Path(maps), target, **_fields("score", ScoreRequest, arguments))))
+
+
+def _fields(verb: str, request: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Arguments as fields of a request, also where they go by the names of flags."""
     settled: dict[str, Any] = {}
     for given, value in arguments.items():
-        name = FLAGS.get(given, given)
-        if name not in RunRequest.__dataclass_fields__:
-            raise UsageError(f"run() takes no argument '{given}'")
+        name = given if given in request.__dataclass_fields__ else FLAGS.get(given, given)
+        if name not in request.__dataclass_fields__:
+            raise UsageError(f"{verb}() takes no argument '{given}'")
         if name in settled:
-            raise UsageError(f"run() was given '{name}' twice, once as '{given}'")
+            raise UsageError(f"{verb}() was given '{name}' twice, once as '{given}'")
         settled[name] = _settled(name, value)
-    return run_plan(make_plan(RunRequest(_names(methods), _names(targets), **settled)), reporter)
+    return settled
 
 
 FLAGS = {

@@ -187,12 +187,17 @@ def read_metadata(path: Path) -> tuple[str, dict[str, Any]] | None:
 
 
 def load_state(module: Any, state: Mapping[str, Tensor], source: str) -> None:
-    """Load `state` into a torch module, every key and shape agreeing.
+    """Copy `state` into a torch module, every key and shape agreeing.
 
     Raises:
         WeightsError: a tensor is missing, superfluous or of another shape.
     """
-    own = module.state_dict()
+    check_state(module.state_dict(), state, source)
+    module.load_state_dict(state)
+
+
+def check_state(own: Mapping[str, Tensor], state: Mapping[str, Tensor], source: str) -> None:
+    """Raise `WeightsError` unless `state` has the names and shapes of `own`, and no others."""
     missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     if missing or extra:
         raise WeightsError(
@@ -204,4 +209,3 @@ def load_state(module: Any, state: Mapping[str, Tensor], source: str) -> None:
             raise WeightsError(
                 f"{source}: '{name}' has shape {found}, {wanted} is needed; was it made on another backbone?"
             )
-    module.load_state_dict(state)

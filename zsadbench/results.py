@@ -4,6 +4,8 @@
     results/<target>/<method>/<first 16 hex of the identity>.parquet   one row an image
     results/<target>/<method>/<first 16 hex of the identity>.maps/     with --save-maps
 
+and what `zsadbench.sidecars` describes.
+
 A record holds the classes finished so far; files appear whole or not at all; nothing is deleted.
 """
 
@@ -23,12 +25,32 @@ from typing import TYPE_CHECKING, Any
 
 from zsadbench.checkpoints import write_atomically
 from zsadbench.errors import ZsadError
+from zsadbench.sidecars import DETAILS, read_details
 
 if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger(__name__)
 
+__all__ = [
+    "SCHEMA",
+    "Cell",
+    "Record",
+    "Row",
+    "canonical",
+    "find_records",
+    "identity",
+    "map_path",
+    "read_details",
+    "read_images",
+    "read_record",
+    "read_results",
+    "record_path",
+    "safe_name",
+    "tidy",
+    "validate",
+    "write_record",
+]
 SCHEMA = 1
 Cell = Mapping[str, Any]
 Row = dict[str, float | None]
@@ -49,6 +71,11 @@ def record_path(out: Path, cell: Cell) -> Path:
     return out / safe_name(cell["target"]["name"]) / safe_name(cell["method"]) / f"{identity(cell)[:16]}.json"
 
 
+def map_path(folder: Path, relative: str) -> Path:
+    """Where the map of an image is kept: below `folder`, the record's `.maps`, as the image lies below its set."""
+    return folder / f"{relative}.npy"
+
+
 def safe_name(name: str) -> str:
     """A name as one path segment: anything odd becomes a dash, and it never climbs."""
     return re.sub(r"[^\w.-]+", "-", name).lstrip(".") or "-"
@@ -56,13 +83,17 @@ def safe_name(name: str) -> str:
 
 @dataclass
 class Record:
-    """One (method, target, seed). `expected` lists all classes of the target, in its order."""
+    """One (method, target, seed). `expected` lists all classes of the target, in its order.
+
+    `pooled` has the metrics over all classes together: `value`, `lower`, `upper` and `reason` of each.
+    """
 
     cell: Cell
     expected: list[str]
     classes: dict[str, Row] = field(default_factory=dict)
     bounds: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     undefined: dict[str, dict[str, str]] = field(default_factory=dict)
+    pooled: dict[str, dict[str, Any]] = field(default_factory=dict)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     comparable: bool = True
     not_comparable_because: list[str] = field(default_factory=list)
@@ -84,18 +115,24 @@ class Record:
         reasons: dict[str, str] = {}
         for name in names:
             values = [row[name] for row in self.classes.values() if row.get(name) is not None]
-            sizes[name] = len(values)
+            sizes[name] = len(self.classes) if name in self.pooled else len(values)
             reason = self._why_no_mean(name)
-            means[name] = None if reason else sum(values) / len(values)  # type: ignore[arg-type]
+            means[name] = None if reason else self._mean_of(name, values)
             if reason:
                 reasons[name] = reason
         return means, sizes, reasons
+
+    def _mean_of(self, metric: str, values: list[float | None]) -> float | None:
+        """The mean of these values; of a metric over all classes together, its one value."""
+        return self.pooled[metric]["value"] if metric in self.pooled else sum(values) / len(values)  # type: ignore[arg-type]
 
     def _why_no_mean(self, metric: str) -> str:
         """Why there is no mean of `metric`; empty when there is one."""
         absent = [name for name in self.expected if metric not in self.classes.get(name, {})]
         if absent:
             return f"{len(absent)} of {len(self.expected)} classes are not evaluated yet: {', '.join(absent)}"
+        if metric in self.pooled:
+            return self.pooled[metric]["reason"] or ""
         defined = any(row[metric] is not None for row in self.classes.values())
         return "" if defined else "undefined in every class"
 
@@ -114,6 +151,7 @@ class Record:
             "mean": means if self.complete else None,
             "mean_classes": sizes,
             "undefined": undefined,
+            **({"pooled": self.pooled} if self.pooled else {}),
             "counts": {name: self.counts[name] for name in ordered},
             "comparable": self.comparable,
             "not_comparable_because": self.not_comparable_because,
@@ -170,7 +208,7 @@ def read_record(path: Path) -> Record:
     except ZsadError as failure:
         raise ZsadError(f"{path}: {failure}") from failure
     undefined = {name: reasons for name, reasons in content["undefined"].items() if name != "mean"}
-    kept = {name: content[name] for name in Record.__dataclass_fields__ if name != "undefined"}
+    kept = {name: content[name] for name in Record.__dataclass_fields__ if name != "undefined" and name in content}
     return Record(**kept, undefined=undefined)
 
 
@@ -185,6 +223,8 @@ def read_images(path: Path) -> pd.DataFrame | None:
 def find_records(out: Path) -> Iterator[tuple[Path, Record]]:
     """Every readable record below `out`, by path; an unreadable one is reported by name and skipped."""
     for path in sorted(out.glob("*/*/*.json")):
+        if path.name.endswith(DETAILS):
+            continue
         try:
             yield path, read_record(path)
         except ZsadError as failure:

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from zsadbench.clip import Backbone
+    from zsadbench.clip.config import BackboneConfig
     from zsadbench.protocol import EvaluationProtocol
 
 PositionRule = Literal["bilinear", "bicubic", "bicubic_antialias"]
 Activation = Literal["native", "quick_gelu", "gelu"]
 Preprocessing = Literal["rgb_first", "resize_first"]
+MaskRule = Literal["nonzero-bilinear-half", "nonzero-bicubic-grey"]
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,9 @@ class Scores(NamedTuple):
 class Batch(NamedTuple):
     """One batch of labelled images.
 
-    `images` float32 (batch, 3, size, size), normalised; `masks` float32 (batch, size, size) of 0 and
-    1; `labels` int64 (batch,), 1 is anomalous; `class_names` the words that go into prompts.
+    `images` float32 (batch, 3, size, size), normalised; `masks` float32 (batch, size, size) from 0 to 1, between
+    them only where the recipe leaves masks grey; `labels` int64 (batch,), 1 is anomalous; `class_names` the
+    words that go into prompts.
     """
 
     images: Tensor
@@ -135,12 +138,23 @@ class FewShot(Method, Protocol):
         ...
 
 
+@runtime_checkable
+class TextFirst(Method, Protocol):
+    """A detector whose text features need no image: once they are made, it scores without the text tower."""
+
+    def encode_text(self, class_names: Sequence[str]) -> None:
+        """Make, for the present parameters, the text features with which images of these classes are scored."""
+        ...
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How the paper trains. `epochs` names auxiliary sets; `epochs_else` serves all others.
 
     `on` are the fields that another auxiliary set wants otherwise, such as a drawn one of 192 images. `permuted`
     is a control: masks and labels are dealt out anew between the images, so that nothing can be learned from them.
+    `mask` is how masks get the size of the input: every non-zero value counts, enlarged or shrunk bilinearly and cut at
+    one half, or bicubically and left grey.
     """
 
     epochs: Mapping[str, int]
@@ -152,7 +166,7 @@ class Recipe:
     loss: str
     optimiser: Literal["adam", "adamw"] = "adam"
     weight_decay: float = 0.0
-    mask: str = "nonzero-bilinear-half"
+    mask: MaskRule = "nonzero-bilinear-half"
     permuted: bool = False
     on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -192,6 +206,40 @@ class Official:
 
 
 @dataclass(frozen=True)
+class StageNote:
+    """What the stages of one kind are, and how they are drawn.
+
+    `stages` is a pattern of names, `*` for anything. `equation` says what is computed, `paper` where the paper has it.
+    `drawing` turns a tensor into one picture a patch grid: `values` shows one number a patch, `tokens` the first three
+    principal components of a vector a patch, `text` how much nearer a vector of the joint space is to the anomalous
+    than to the normal row of `text_features` (a difference of cosines). `low` and `high` are the ends of the colour
+    `scale`, which is the same for every image.
+    """
+
+    stages: str
+    title: str
+    equation: str
+    paper: str
+    drawing: Literal["values", "tokens", "text"] = "values"
+    low: float = 0.0
+    high: float = 1.0
+    scale: Literal["heat", "grey", "signed"] = "grey"
+
+
+class Macs(NamedTuple):
+    """Multiply-accumulates of a method beyond the image tower, in closed form: products of two matrices alone.
+
+    `image` is what the publication's formulas take for one image, by part; what they compute again and again with
+    the same result counts once, and what cancels not at all. `executed` is what this code multiplies for the same
+    result. `text` is the encoding of the prompts, once for a set of weights and a class.
+    """
+
+    image: Mapping[str, int]
+    executed: Mapping[str, int]
+    text: int
+
+
+@dataclass(frozen=True)
 class MethodCard:
     """One method as the registry knows it. `options` is a frozen dataclass of plain values.
 
@@ -201,6 +249,9 @@ class MethodCard:
     were trained under, so that changing one under a checkpoint is worth a warning. `map_range` are
     the map values at the two ends of a fixed colour scale. `few_shot` says that what is built is a
     `FewShot`, `augments` that training sees an image otherwise in every epoch, so that its tokens cannot be remembered.
+    `notes` say how `stages` are drawn, in the order of the paper's figure; stages without one are listed, not drawn.
+    Without any note, what fits the patch grid is drawn. `macs` counts multiply-accumulates for a backbone, options
+    and the side of the patch grid; None where nobody has written the formulas down.
     """
 
     name: str
@@ -217,3 +268,5 @@ class MethodCard:
     map_range: tuple[float, float] = (0.0, 1.0)
     few_shot: bool = False
     augments: bool = False
+    notes: tuple[StageNote, ...] = ()
+    macs: Callable[[BackboneConfig, Any, int], Macs] | None = None

@@ -1,20 +1,22 @@
 r"""Tables as LaTeX: files to `\input`, and `report.tex`, which holds them all and compiles by itself.
 
-`\zsbest`, `\zssecond`, `\zsapart` (not comparable) and `\zsspread` print the numbers; a paper that defines them
-before `\input` has its own way. Templates are Jinja's, with `((*`, `(((` and `((=` for delimiters; whatever they
-print is escaped unless it is already LaTeX.
+`\zsbest`, `\zssecond`, `\zsapart` (not comparable) and `\zsspread` print the numbers, `\zscite` the references, whose
+entries stand in `references.bib`; a paper that defines them before `\input` has its own way. Templates are Jinja's,
+with `((*`, `(((` and `((=` for delimiters; whatever they print is escaped unless it is already LaTeX.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import count
 from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, TemplateError
 
-from zsadbench.compare import Board, Cell, Number, Report, Table, blocks, contents_of, panels
+from zsadbench.compare import Board, Cell, Number, Report, Table, bibliography, blocks, contents_of, panels
 from zsadbench.errors import UsageError
+from zsadbench.results import safe_name
 from zsadbench_reports.files import write
 from zsadbench_reports.tex import Tex, escape
 
@@ -24,7 +26,8 @@ TALL, WORDY, SENTENCE = 45, 20, 30  # rows that fit on a page, without and with 
 
 
 def write_latex(board: Board, out: Path, templates: Path | None) -> Sequence[Path]:
-    """Write `main.tex`, `per_class_TARGET.tex`, `cost.tex`, `ablation.tex`, `gaps.tex` and `report.tex` below `out`.
+    """Write `main.tex`, `gaps.tex`, `per_class_TARGET.tex`, `breakdown.tex`, `cost.tex`, `ablation.tex`, `report.tex`,
+    which holds all of them, and `references.bib` below `out`.
 
     Raises:
         UsageError: a template of `templates` is wrong.
@@ -32,15 +35,19 @@ def write_latex(board: Board, out: Path, templates: Path | None) -> Sequence[Pat
     found = contents_of(board)
     parts: dict[str, Sequence[Table]] = {"main": found.main, "gaps": found.gaps}
     parts |= {f"per_class_{target}": tables for target, tables in found.by_class.items()}
-    parts |= {"cost": found.cost, "ablation": found.ablation}
+    parts |= {"breakdown": found.breakdown, "cost": found.cost, "ablation": found.ablation}
     environment = _environment(templates)
     try:
-        written = [write(out, f"{name}.tex", _part(environment, tables)) for name, tables in parts.items()]
+        labels = Labels()
+        written = [
+            write(out, f"{name}.tex", _part(environment, tables, labels))
+            for name, tables in zip(distinct(map(safe_name, parts)), parts.values(), strict=True)
+        ]
         names = [Tex(path.name) for path in written]
         whole = environment.get_template("report.tex.jinja").render(names=names)
     except TemplateError as failure:
         raise UsageError(f"a template of '{templates}' cannot be used: {failure}") from failure
-    return [*written, write(out, "report.tex", whole)]
+    return [*written, write(out, "report.tex", whole), write(out, "references.bib", bibliography(board))]
 
 
 def _environment(templates: Path | None) -> Environment:
@@ -62,10 +69,10 @@ def _environment(templates: Path | None) -> Environment:
     )
 
 
-def _part(environment: Environment, tables: Sequence[Table]) -> str:
+def _part(environment: Environment, tables: Sequence[Table], labels: Labels) -> str:
     template = environment.get_template("tables.tex.jinja")
     cut = [panel for table in tables for panel in panels(table, _columns(table), _lines(table))]
-    return template.render(tables=cut, blocks=blocks, cell=cell_text, label=label, words=_words)
+    return template.render(tables=cut, blocks=blocks, cell=cell_text, label=labels.of, words=_words, cite=cite)
 
 
 def _columns(table: Table) -> int:
@@ -103,9 +110,36 @@ def _number(number: Number) -> str:
     return marked + (rf"\zsspread{{{number.spread_text}}}" if number.spread_text else "")
 
 
-def label(table: Table) -> Tex:
-    r"""A name for `\label` that no text can break out of."""
-    return Tex("tab:zsadbench-" + re.sub(r"[^A-Za-z0-9]+", "-", table.key).strip("-"))
+class Labels:
+    r"""Names for `\label` that no text can break out of; two tables never share one."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, str] = {}
+
+    def of(self, table: Table) -> Tex:
+        """The label of a table, the same whenever it is asked for."""
+        if table.key not in self._taken:
+            plain = "tab:zsadbench-" + re.sub(r"[^A-Za-z0-9]+", "-", table.key).strip("-")
+            self._taken[table.key] = distinct([*self._taken.values(), plain])[-1]
+        return Tex(self._taken[table.key])
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """`names`, of which those that came before get a number.
+
+    >>> distinct(["a", "b", "a"])
+    ['a', 'b', 'a-2']
+    """
+    found: list[str] = []
+    for name in names:
+        numbered = (f"{name}-{number}" if number > 1 else name for number in count(1))
+        found.append(next(one for one in numbered if one not in found))
+    return found
+
+
+def cite(key: str) -> Tex:
+    r"""A `\zscite` that no key can break out of."""
+    return Tex(rf"\zscite{{{re.sub(r'[^A-Za-z0-9:._-]', '', key)}}}")
 
 
 REPORT = Report(write_latex)

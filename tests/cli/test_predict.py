@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zsadbench.engine.pictures import overlay
+from zsadbench.pictures import overlay
 
 
 @pytest.fixture

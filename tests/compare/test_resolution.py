@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from zsadbench.compare import Board
-from zsadbench.compare.resolution import significance_tables
+from zsadbench.compare.resolution import critical_tables, significance_tables
 
 TARGETS = ("visa", "btad", "mpdd", "dagm", "dtd", "mvtec")
 
@@ -53,3 +53,28 @@ def test_images_beside_the_records_are_drawn_for_image_metrics(make_board, make_
     assert found["significance-1-pixel_auroc"].rows[0].cells[2] == "+0.0 to +0.0"
     low, high = (float(one) for one in found["significance-1-image_auroc"].rows[0].cells[2].split(" to "))
     assert high - low > 5
+
+
+def test_mean_ranks_say_who_is_not_told_apart_and_why_there_is_no_test(make_board, make_record):
+    def ranked(targets):
+        records = [
+            make_record(name, target, {"x": value + number / 100})
+            for name, value in (("a", 0.7), ("b", 0.5), ("c", 0.9))
+            for number, target in enumerate(targets)
+        ]
+        return {table.key: table for table in critical_tables(make_board(records))}["ranks-1-image_auroc"]
+
+    table = ranked(TARGETS)
+    assert [(row.label, row.cells[0][0].text, row.cells[1]) for row in table.rows] == [
+        ("c", "1.00", "a"),
+        ("a", "2.00", "c, b"),
+        ("b", "3.00", "a"),
+    ]
+    assert table.notes[-1] == "6 data sets: Friedman p = 0.002; critical difference 1.35 ranks."
+    short = ranked(TARGETS[:5])
+    assert short.notes[-1] == "No test: 5 data sets: the test needs 6."
+    assert [row.cells[1] for row in short.rows] == ["a, b", "c, b", "c, a"]
+
+
+def test_two_methods_have_no_critical_difference(make_board, make_record):
+    assert critical_tables(make_board([make_record(name, "visa", {"x": 0.5}) for name in "ab"])) == []

@@ -3,9 +3,11 @@
 import json
 import shutil
 
+import pandas as pd
 import pytest
 import torch
 
+from zsadbench.clip.towers import VisionTower
 from zsadbench.data import load_dataset
 from zsadbench.engine import recording, runner
 from zsadbench.engine.cells import signature
@@ -90,8 +92,8 @@ def test_a_run_remembers_each_class_anew(few, monkeypatch):
     shown = []
     real = recording.show
 
-    def watch(method, backbone, setting, rows, workers):
-        real(method, backbone, setting, rows, workers)
+    def watch(method, seen, setting, rows):
+        real(method, seen, setting, rows)
         shown.append((rows["class"].unique().tolist(), method._banks[6, 1].clone()))
 
     monkeypatch.setattr(recording, "show", watch)
@@ -104,6 +106,21 @@ def test_a_run_remembers_each_class_anew(few, monkeypatch):
     frame = tidy(results.records)
     assert sorted(frame["shots"].unique()) == [0, 2]
     assert zero.classes != two.classes
+
+
+def test_a_support_is_encoded_once_for_all_jobs_that_see_it(few, monkeypatch, tmp_path):
+    asked = {"shots": (0, 1, 2), "support_seeds": (0, 1, 2), "classes": ("bottle",)}
+    encoded, forward = [], VisionTower.forward
+    monkeypatch.setattr(VisionTower, "forward", lambda *given: encoded.append(len(given[1])) or forward(*given))
+    together = runner.run_plan(make_plan(few(**asked)))
+    assert encoded == [1, 1, 4], "two supports, whoever sees them, and the four images of the class"
+    for path, record in together.records:
+        shots, seed = record.cell["shots"], record.provenance.get("support_seed", 0)
+        alone = few(**{**asked, "shots": (shots,), "support_seeds": (seed,)}, out=tmp_path / f"{shots}-{seed}")
+        ((other, _),) = runner.run_plan(make_plan(alone)).records
+        assert json.loads(other.read_text())["classes"] == json.loads(path.read_text())["classes"]
+        scores = [pd.read_parquet(one.with_suffix(".parquet"))["score"].tolist() for one in (path, other)]
+        assert scores[0] == scores[1]
 
 
 def test_a_run_of_one_class_scores_as_a_run_of_both(few, tmp_path):

@@ -12,12 +12,14 @@ from zsadbench import registry
 from zsadbench.checkpoints import read_archive
 from zsadbench.clip.towers import VisionTower
 from zsadbench.data import load_dataset
+from zsadbench.engine.cells import signature
 from zsadbench.engine.plan import make_plan
 from zsadbench.engine.request import TOKEN_CACHE
 from zsadbench.engine.runner import run_plan
 from zsadbench.engine.token_cache import HEADER, TokenCache
 from zsadbench.engine.train import build_towers, obtain
 from zsadbench.engine.training import train_all
+from zsadbench.errors import CellError, UsageError
 
 ENTRY = HEADER.size + 4 * 5 * 64  # 2 × 2 patches and the class token of a tower 64 wide
 
@@ -84,6 +86,48 @@ def test_the_curve_is_bit_equal_with_and_without(learn, method, encoded, count):
     curve, trained = learn(methods=(method,))
     assert curve == without
     assert (trained.encoded, trained.remembered) == (0, 3 * count), "a later run finds them"
+
+
+@pytest.mark.parametrize("method", ["fbclip", "anomalyclip", "afclip"])
+def test_half_tokens_take_half_the_room_and_say_so(learn, request_for, method, tmp_path, count):
+    full, whole = learn(methods=(method,))
+    bytes_of = {path.stat().st_size for path in entries(tmp_path)}
+    shutil.rmtree(tmp_path / "cache" / "tokens")
+    half, first = learn(methods=(method,), token_precision="fp16")
+    assert {path.stat().st_size - HEADER.size for path in entries(tmp_path)} == {
+        (size - HEADER.size) // 2 for size in bytes_of
+    }
+    assert half != full
+    assert half == pytest.approx(full, rel=1e-2)
+    again, second = learn(methods=(method,), token_precision="fp16")
+    assert (second.encoded, again) == (0, half)
+    assert learn(0, methods=(method,), token_precision="fp16")[0] == half, "rounded whether remembered or not"
+    assert first.checkpoint == second.checkpoint != whole.checkpoint
+    (job,) = make_plan(request_for(methods=(method,), token_precision="fp16")).jobs
+    assert job.cell["recipe"]["tokens"] == "fp16"
+    assert "|tokens:fp16|" in signature(job.cell, "random")
+
+
+def test_the_precision_of_tokens_is_none_of_an_untrained_methods(request_for):
+    def path(**asked):
+        return make_plan(request_for(**asked)).jobs[0].path
+
+    for asked in ({"methods": ("clip",)}, {"aux": "none", "epochs": None}):
+        assert path(**asked, token_precision="fp16") == path(**asked)
+    assert path(token_precision="fp16") != path()
+    with pytest.raises(UsageError, match="--token-precision is 'bf16'; it takes one of: fp32, fp16"):
+        request_for(token_precision="bf16")
+
+
+def test_tokens_too_large_for_half_precision_are_refused(learn, monkeypatch):
+    forward = VisionTower.forward
+
+    def large(self, *rest):
+        return forward(self, *rest)._replace(layers=(torch.full((1, 5, 64), 1e6),) * 4)
+
+    monkeypatch.setattr(VisionTower, "forward", large)
+    with pytest.raises(CellError, match=r"the tokens of images/\S+ do not fit into fp16; .* --token-precision fp32"):
+        learn(token_precision="fp16")
 
 
 def test_part_of_a_set_is_remembered_where_not_all_fits(learn, count, tmp_path, caplog):
@@ -166,6 +210,7 @@ def test_train_remembers_too(request_for, encoded, count):
     "changes",
     [
         {"precision": "bf16"},
+        {"token_precision": "fp16"},
         {"image_size": 42},
         {"options": ("activation=gelu",)},
         {"options": ("position=bicubic",)},

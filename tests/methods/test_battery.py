@@ -10,7 +10,7 @@ import torch
 from zsadbench import registry
 from zsadbench.clip import place_taps
 from zsadbench.errors import UsageError, WeightsError
-from zsadbench.types import Batch, FewShot, Method, Paper, Taps, Tokens, Traceable, Trainable
+from zsadbench.types import Batch, FewShot, Method, Paper, Taps, TextFirst, Tokens, Traceable, Trainable
 
 METHODS = registry.names("methods")
 NAMES = ["bolt", "metal_nut", "bolt"]
@@ -207,3 +207,13 @@ def test_files_that_are_not_its_own_are_refused(make, card, tmp_path):
 def test_wrong_option_names_do_not_pass(card):
     with pytest.raises((TypeError, UsageError)):
         card.options(no_such_option=1)
+
+
+def test_text_that_was_encoded_beforehand_is_all_that_scoring_wants(make, seen, tiny_backbone, monkeypatch):
+    detector, later = make(), make()
+    if not isinstance(detector, TextFirst):
+        pytest.skip("it may want text for an image")
+    detector.encode_text(sorted(set(NAMES)))
+    scores = later.score(seen, NAMES)
+    monkeypatch.setattr(tiny_backbone.text, "forward", None)
+    assert all(torch.equal(one, other) for one, other in zip(detector.score(seen, NAMES), scores, strict=True))

@@ -8,8 +8,10 @@ from zsadbench.errors import UsageError
 from zsadbench_methods.fbclip.options import BASE, POOLINGS, VIEWS, Options
 
 NAMES = ["bolt"] * 3
-SCORES = {"score", "map_grid"}
-TOKENS = {"fb_gate", "fb_attention", "background_prototype", "projected"} | SCORES
+AFTER = {"score", "map_grid"}
+SCORES = {"map_before_suppression"} | AFTER
+PROTOTYPE = {"background_prototype", "background_similarity", "projected"} | AFTER
+TOKENS = {"fb_gate", "fb_attention"} | PROTOTYPE | SCORES
 VIEW = {"sem", "spa"} | TOKENS
 
 CHANGES = {  # option → the stages that it moves; every other stage stays as it is
@@ -24,10 +26,10 @@ CHANGES = {  # option → the stages that it moves; every other stage stays as i
     "sem_weight_by_key": (True, {"sem"} | TOKENS),
     "gate": (False, TOKENS),
     "fb_attention": (False, TOKENS - {"fb_gate"}),
-    "bs": (False, {"projected"} | SCORES),
-    "bs_fraction": (1.0, {"background_prototype", "projected"} | SCORES),
-    "bs_select": ("mask", {"background_prototype", "projected"} | SCORES),
-    "bs_mix": (0.9, {"background_prototype", "projected"} | SCORES),
+    "bs": (False, {"projected"} | AFTER),
+    "bs_fraction": (1.0, PROTOTYPE),
+    "bs_select": ("mask", PROTOTYPE),
+    "bs_mix": (0.9, PROTOTYPE),
     "temperature": (0.5, SCORES),
     "image_score": ("cls+max", {"score"}),
 }

@@ -268,7 +268,8 @@ def test_views_take_memory_in_proportion_to_the_tokens(make_tokens, view, by_key
     with Largest() as largest:
         make_view(view, z, foreground, by_key=by_key)
     patches = grid * grid
-    assert largest.numbers <= (grid + 4) ** 2 * width, "the padded field is the largest there is"
+    band = patches * 5 * (grid + 4)  # a patch and the five rows around it, whatever the width
+    assert largest.numbers <= max((grid + 4) ** 2 * width, band), "the padded field is the largest there is"
     assert largest.numbers < patches * patches
     assert largest.numbers < 25 * patches * width
 

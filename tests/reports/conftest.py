@@ -1,9 +1,15 @@
-"""What the tests of reports share: parsing LaTeX tables back, and the printed tables of FB-CLIP."""
+"""What the tests of reports share: LaTeX tables parsed back, FB-CLIP's printed tables, the records of a page."""
 
+import json
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
+
+from zsadbench.compare import board_of
+from zsadbench.results import identity, record_path, write_record
+from zsadbench_reports.html import write_html
 
 GOLDEN = Path(__file__).parent / "golden"
 MARKS = {r"\zsbest": "best", r"\zssecond": "second", r"\zsapart": "apart"}
@@ -62,3 +68,86 @@ def golden():
         return [[cell.strip() for cell in line.split("|")] for line in lines]
 
     return read
+
+
+HOSTILE, ODD = "<script>alert(1)</script>", "{{ 7*7 }}"
+POINTS = [0.0, 0.1, 0.4, 1.0]
+
+
+def _details(record, level):
+    """What lies beside a record: three parts a class, each worth `level` less something, curves and an interval."""
+
+    def part(images, prevalence, value):
+        metrics = {"pixel_ap": value, "pixel_aupro": value, "image_auroc": None}
+        return {
+            "images": images,
+            "prevalence": prevalence,
+            "metrics": metrics,
+            "undefined": {"image_auroc": "no normal image"},
+        }
+
+    def content(place):
+        parts = {"class": part(9, 0.02, level), "defect=crack": part(3, 0.01 * (place + 1), level - 0.1)}
+        parts["area=1"] = part(4 + place, 0.01 * (place + 1), level - 0.2 * (place + 1))
+        curve = {"fpr": POINTS, "tpr": [0.0, level, level, 1.0]}
+        settings = {"level": 0.95, "resamples": 100, "unit": "image", "seed": 0}
+        found = {"parts": parts, "curves": {"roc": curve}, "intervals": {"pixel_aupro": [level - 0.05, level]}}
+        return found | {"interval_settings": settings}
+
+    classes = {name: content(place) for place, name in enumerate(record.expected)}
+    return {"schema": 1, "identity": identity(record.cell), "classes": classes, "area_edges": [0.001, 0.01, 0.1]}
+
+
+@pytest.fixture(scope="session")
+def site_records(make_record):
+    """`site_records(best)`: two methods with a rival of a hostile name, a run that is not comparable, one timed alone.
+
+    `best` is the number of `fbclip`, seed 0, on every class of VisA.
+    """
+
+    def make(best=0.9):
+        visa = ("visa", {"candle": best, ODD: best})
+        records = [
+            make_record("fbclip", *visa),
+            make_record("fbclip", "visa", {"candle": 0.88, ODD: 0.88}, seed=1),
+            make_record("fbclip", "mvtec", {"bottle": 0.7}),
+            make_record("clip", "visa", {"candle": 0.6, ODD: {"image_auroc": 0.5, "pixel_aupro": None}}),
+            make_record("clip", "mvtec", {"bottle": 0.8}),
+            make_record(HOSTILE, "visa", {"candle": 0.65}),
+            make_record(
+                "afclip", "visa", {"candle": 0.99}, limit=2, because=["first 2 images"], signature="afclip|few"
+            ),
+        ]
+        costs = {"fbclip": (200.0, False), "clip": (50.0, False), HOSTILE: (1.0, True)}
+        for record in records:
+            milliseconds, shared = costs.get(record.cell["method"], (None, False))
+            if milliseconds is not None:
+                record.cost = {"seconds": {"tower": milliseconds / 1000}, "images": {"all": 1}, "shared": shared}
+                record.cost["peak_device_mib"] = 10 * milliseconds
+            record.provenance = {"device": "a device", "finished": "2026-11-20T10:00:00+00:00"}
+        return records
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_site(site_records):
+    """`write_site(folder, best=0.9)` writes these records, and details beside those of `fbclip` and `clip` on VisA."""
+
+    def write(folder, best=0.9):
+        for record in site_records(best):
+            path = record_path(folder, record.cell)
+            write_record(path, record, pd.DataFrame({"path": ["x"]}))
+            if record.cell["method"] in {"fbclip", "clip"} and record.cell["target"]["name"] == "visa":
+                level = record.classes["candle"]["pixel_auroc"]
+                path.with_suffix(".details.json").write_text(json.dumps(_details(record, level)))
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def page(write_site, tmp_path_factory):
+    """The path of `index.html` made of these records and all published numbers."""
+    folder = tmp_path_factory.mktemp("site")
+    return write_html(board_of(write_site(folder / "results")), folder, None)[0]

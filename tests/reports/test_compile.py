@@ -31,19 +31,22 @@ def tex():
 
 
 def compile_tex(folder):
-    """The log of pdflatex on `report.tex` in `folder`."""
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "report.tex"]
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stdout[-2000:]
-    return (folder / "report.log").read_text(errors="replace")
+    """The last log of pdflatex on `report.tex` in `folder`, and that of BibTeX."""
+    pdflatex = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "report.tex"]
+    for command in (pdflatex, ["bibtex", "report"], pdflatex, pdflatex):
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stdout[-2000:]
+    return (folder / "report.log").read_text(errors="replace") + (folder / "report.blg").read_text()
 
 
 def complaints(log):
-    """Warnings about width, height and what is not defined."""
+    """Warnings about width, height, what is not defined, and entries that BibTeX finds wanting."""
     return re.findall(
-        r"Overfull[^\n]*|Float too large[^\n]*|LaTeX Warning: Too[^\n]*|undefined[^\n]*|Missing character[^\n]*", log
+        r"Overfull[^\n]*|Float too large[^\n]*|LaTeX Warning: [^\n]*|undefined[^\n]*|Missing character[^\n]*"
+        r"|Warning--[^\n]*",
+        log,
     )
 
 

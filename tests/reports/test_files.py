@@ -1,13 +1,16 @@
 """What `zsadbench report` writes: which files, escaped, and what it says when something is wrong."""
 
 import json
+import re
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
 
-from zsadbench.compare import Number, Row, Table
+from zsadbench.cli import app
+from zsadbench.compare import Number, Report, Row, Table
+from zsadbench.errors import UsageError, ZsadError
 from zsadbench.results import write_record
 from zsadbench_reports.latex import write_latex
 from zsadbench_reports.markdown import cell_text, escape, table_text, write_markdown
@@ -81,8 +84,6 @@ def test_templates_may_be_replaced(make_board, tmp_path):
 
 
 def test_a_wrong_template_is_one_error(make_board, tmp_path):
-    from zsadbench.errors import UsageError
-
     (tmp_path / "tables.tex.jinja").write_text("((* if *))")
     with pytest.raises(UsageError, match="cannot be used"):
         write_latex(make_board([]), tmp_path, tmp_path)
@@ -119,3 +120,79 @@ def test_tex_escapes_what_latex_would_run():
     assert escape_tex(r"\input{a}") == r"\textbackslash{}input\{a\}"
     assert escape_tex("中") == "[U+4E2D]"
     assert escape_tex("ﬁ ņ ü") == "fi n ü"
+
+
+def test_names_that_are_written_alike_keep_files_and_labels_of_their_own(make_board, make_record, tmp_path):
+    records = [make_record("m", f"folder:a{odd}b", {"x": 0.5}) for odd in ("+", "?")]
+    records += [make_record(f"m{odd}", "visa", {"x": 0.5}) for odd in ("+", "?")]
+    written = write_latex(make_board(records), tmp_path, None)
+    assert len({path.name for path in written}) == len(written)
+    assert {"per_class_folder-a-b.tex", "per_class_folder-a-b-2.tex"} <= {path.name for path in written}
+    text = "".join(path.read_text() for path in written)
+    labels = re.findall(r"\\label\{([^}]*)\}", text)
+    assert len(set(labels)) == len(labels)
+
+
+class _Points:
+    """An entry point whose object is given, or whose import fails."""
+
+    def __init__(self, found):
+        self.found, self.value = found, "somewhere:REPORT"
+
+    def load(self):
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+@pytest.fixture
+def formats(monkeypatch):
+    """`formats(name=object)` registers these reports alone."""
+
+    def register(**points):
+        found = {name: _Points(one) for name, one in points.items()}
+        monkeypatch.setattr("zsadbench.registry._points", lambda group: found if group == "reports" else {})
+
+    return register
+
+
+def good(board, out, templates):
+    (out / "good.txt").write_text(str(len(board.frame) > 0))
+    return [out / "good.txt"]
+
+
+def bad(board, out, templates):
+    raise ZsadError("nothing to show")
+
+
+def test_formats_that_cannot_be_loaded_are_left_out_unless_they_are_asked_for(formats, tmp_path, capsys):
+    formats(good=Report(good), gone=ImportError("no module"), odd=3)
+    app(["report", "--results", str(tmp_path), "--out", str(tmp_path / "out")], standalone_mode=False)
+    assert (tmp_path / "out" / "good.txt").is_file()
+    said = capsys.readouterr().err
+    assert "warning: format 'gone' is left out" in said
+    assert "'odd' is no Report but int" in said
+    with pytest.raises(UsageError, match="'gone'"):
+        app(["report", "--format", "gone", "--out", str(tmp_path / "no")], standalone_mode=False)
+    assert not (tmp_path / "no").exists()
+
+
+def test_where_one_format_fails_the_others_are_made_and_it_is_told(formats, tmp_path):
+    formats(bad=Report(bad), good=Report(good))
+    with pytest.raises(ZsadError, match="nothing to show"):
+        app(["report", "--results", str(tmp_path), "--out", str(tmp_path / "out")], standalone_mode=False)
+    assert (tmp_path / "out" / "good.txt").is_file()
+
+
+def test_records_that_contradict_each_other_are_named_and_the_rest_is_made(make_record, tmp_path, capsys):
+    path = write_to(tmp_path / "results", make_record("fbclip", "visa", {"candle": 0.9}))
+    other = make_record("fbclip", "visa", {"candle": 0.7})
+    write_record(path.with_name("fedcba9876543210.json"), other, pd.DataFrame({"path": ["x"]}))
+    write_to(tmp_path / "results", make_record("afclip", "visa", {"candle": 0.8}))
+    out = str(tmp_path / "out")
+    app(["report", "--results", str(tmp_path / "results"), "--out", out, "--format", "csv"], standalone_mode=False)
+    said = capsys.readouterr().err
+    assert "0123456789abcdef.json' and" in said
+    assert "one run with different numbers (candle, image_auroc: 0.9 and 0.7)" in said
+    frame = pd.read_csv(tmp_path / "out" / "results.csv", dtype=str)
+    assert set(frame[frame["source"] == "measured"]["method"]) == {"afclip"}

@@ -1,4 +1,4 @@
-"""The verdicts under the demo's table: computed from the rows, seed by seed."""
+"""The demo's tables and the verdicts under them: computed from the rows, seed by seed."""
 
 import sys
 from pathlib import Path
@@ -60,3 +60,44 @@ def test_several_seeds_show_their_mean_and_ends():
 
     assert spread([0.5]) == "50.0"
     assert spread([0.4, 0.6, 0.8]) == "60.0 (40.0–80.0)"
+
+
+def test_what_lies_above_the_floor_is_said_in_points_seed_by_seed():
+    from demo_table.tables import gains
+
+    def part(value):
+        return {"all": dict.fromkeys(("pixel_auroc", "pixel_aupro", "image_auroc"), value)}
+
+    rows = {"clip": [part(0.7)], "afclip": [part(0.75), part(0.6)], "one": [part(0.71)]}
+    table = gains(rows, "clip", ["afclip", "one"])
+    assert table.header == ["method", "pixel AUROC", "AUPRO", "image AUROC"]
+    assert table.rows == [("afclip", *["-2.5 (+5.0, -10.0)"] * 3), ("one", *["+1.0"] * 3)]
+
+
+def test_figures_on_classes_held_out_are_laid_out_by_rate_and_epoch():
+    from demo_table.tables import held_out
+
+    tried = {"method": "afclip", "batch": 2, "seed": 0}
+    rows = [
+        {"method": "clip", "pixel_auroc": 0.9},
+        {**tried, "lr": 0.001, "epochs": 1, "pixel_auroc": 0.8},
+        {**tried, "lr": 0.001, "epochs": 2, "pixel_auroc": 0.85},
+        {**tried, "lr": 0.01, "epochs": 2, "pixel_auroc": 0.7},
+    ]
+    table = held_out(rows, {"afclip": {"lr": 0.001, "batch": 2, "epochs": 2}})
+    assert table.header == ["pixel AUROC, classes held out", "1 epoch", "2 epochs"]
+    assert table.rows == [
+        ("clip", "90.0", ""),
+        ("afclip, learning rate 0.001", "80.0", "**85.0**"),
+        ("afclip, learning rate 0.01", "", "70.0"),
+    ]
+    assert held_out([], {}).rows == []
+
+
+def test_rows_are_left_out_with_the_methods_that_are_not_asked_for():
+    from demo_table.runs import ENTRIES, TRAINED, entries_for
+
+    assert entries_for(TRAINED) == list(ENTRIES)
+    short = [entry.label for entry in entries_for(["fbclip"])]
+    assert short == [entry.label for entry in ENTRIES if entry.method not in {"anomalyclip", "afclip"}]
+    assert [entry.label for entry in ENTRIES[:4]] == ["clip", "fbclip", "anomalyclip", "afclip"]

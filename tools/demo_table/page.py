@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from demo_recipe.held_out import read_rows
+
 from demo_table.halves import METRICS, PARTS, measure
-from demo_table.runs import Entry
-from demo_table.tables import HEADINGS, Numbers, Table, by_kind, controls, spread, verdicts
-from demo_table.text import CONTROLS, INTRODUCTION, REASONS, how_it_was_made
+from demo_table.runs import FLOOR, RESULT, TRAINED, Entry
+from demo_table.tables import HEADINGS, Numbers, Table, by_kind, controls, gains, held_out, spread, verdicts
+from demo_table.text import CONTROLS, GAINS, HELD_OUT, INTRODUCTION, REASONS, how_it_was_made
 from zsadbench.cli.common import table
 from zsadbench.engine.runner import Results
 from zsadbench.results import Record
@@ -29,10 +31,12 @@ class Page:
     seeds: Sequence[int]
     classes: Table
     controls: list[Table]
+    gains: Table
     kinds: list[Table]
     verdicts: list[str]
     made: dict[str, Any]
-    recipe: dict[str, Any]
+    recipes: dict[str, dict[str, Any]]
+    held_out: Table
 
     def document(self) -> str:
         """The whole page in Markdown."""
@@ -40,9 +44,11 @@ class Page:
             *("# The demo, with its controls", INTRODUCTION),
             *(f"## FB-CLIP by class ({NOT_CLIP})", self._about_seeds(), self.classes.markdown()),
             *(f"## The controls ({NOT_CLIP})", CONTROLS, *(one.markdown() for one in self.controls)),
+            *(f"## Above or below `{FLOOR}` ({NOT_CLIP})", GAINS, self.gains.markdown()),
             *("## What was asked for beforehand", "\n".join(self.verdicts), REASONS),
             *(f"## Pixel AUROC by kind of defect ({NOT_CLIP})", *(one.markdown() for one in self.kinds)),
-            *("## How it was made", how_it_was_made(self.made, self.recipe)),
+            *("## How it was made", how_it_was_made(self.made, self.recipes)),
+            *(HELD_OUT, self.held_out.markdown()),
         ]
         return "\n\n".join(parts) + "\n"
 
@@ -54,15 +60,18 @@ def make_page(done: Done, target: str, seeds: Sequence[int]) -> Page:
     """Measure every run by halves and by kind of defect, and lay out the tables."""
     there = [kind.name for kind in KINDS if target in kind.uses]
     rows = {entry.label: [_numbers(path, target, there) for path, _ in results.records] for entry, results in done}
-    records = [record for _, record in done[0][1].records]
+    records = {entry.label: [record for _, record in results.records] for entry, results in done}
+    recipes = {label: records[label][0].cell["recipe"] for label in TRAINED if label in records}
     return Page(
         seeds=seeds,
-        classes=_by_class(records),
+        classes=_by_class(records[RESULT]),
         controls=[controls(rows, metric) for metric in METRICS],
+        gains=gains(rows, FLOOR, list(recipes)),
         kinds=list(_by_kind(done, target, there)),
         verdicts=verdicts(rows),
         made=json.loads(MADE.read_text(encoding="utf-8")),
-        recipe=records[0].cell["recipe"],
+        recipes=recipes,
+        held_out=held_out(read_rows(), recipes),
     )
 
 
@@ -71,6 +80,7 @@ def say(done: Done, page: Page) -> None:
     table(f"fbclip by class, percent ({NOT_CLIP})", page.classes.header, page.classes.rows)
     for one in page.controls:
         table(f"{one.header[0]}, percent ({NOT_CLIP})", ["run", *one.header[1:]], one.rows)
+    table(f"above or below {FLOOR}, points ({NOT_CLIP})", page.gains.header, page.gains.rows)
     for one in page.kinds:
         table(f"pixel AUROC by {one.header[0]}, percent ({NOT_CLIP})", ["run", *one.header[1:]], one.rows)
     print("\n".join(page.verdicts), "\n")

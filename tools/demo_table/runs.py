@@ -1,4 +1,4 @@
-"""The runs behind the table: FB-CLIP, the floor, two baselines without training and two controls."""
+"""The runs behind the table: the floor, what is trained, two baselines without training and two controls."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from zsadbench.engine.runner import Results
 from zsadbench.engine.train import Trained
 
 RESULT, FLOOR = "fbclip", "clip"
+TRAINED = (RESULT, "anomalyclip", "afclip")
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Teller(Progress):
 
 
 ENTRIES = (
-    Entry("fbclip", RESULT, seeded=True),
     Entry("clip", FLOOR, seeded=False),
+    *(Entry(name, name, seeded=True) for name in TRAINED),
     Entry("token-distance", "token-distance", seeded=False),
     Entry("colour-distance", "colour-distance", seeded=False),
     Entry("fbclip, untrained", RESULT, seeded=True, arguments={"aux": "none"}),
@@ -75,16 +76,22 @@ def run_entry(entry: Entry, seeds: Sequence[int], target: str, out: Path) -> Res
         )
 
 
-def run_all(seeds: Sequence[int], target: str, out: Path) -> list[tuple[Entry, Results]]:
+def entries_for(methods: Sequence[str]) -> list[Entry]:
+    """The rows of a table in which, of what is trained, these methods stand; the controls are those of `fbclip`."""
+    left_out = set(TRAINED) - {RESULT, *methods}
+    return [entry for entry in ENTRIES if entry.method not in left_out]
+
+
+def run_all(entries: Sequence[Entry], seeds: Sequence[int], target: str, out: Path) -> list[tuple[Entry, Results]]:
     """Run every row, two at a time, and return them in the order of the table; what takes longest begins first.
 
     Raises:
         SystemExit: a run failed; there is no table then.
     """
-    first = sorted(ENTRIES, key=lambda entry: (entry.method != RESULT, entry.arguments.get("aux") == "none"))
+    first = sorted(entries, key=lambda entry: (entry.method != RESULT, entry.arguments.get("aux") == "none"))
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         running = {entry.label: pool.submit(run_entry, entry, seeds, target, out) for entry in first}
-        done = [(entry, running[entry.label].result()) for entry in ENTRIES]
+        done = [(entry, running[entry.label].result()) for entry in entries]
     failures = [failure for _, results in done for failure in results.failures]
     if failures:
         raise SystemExit("\n".join(failures))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from demo_table.halves import PARTS
 
@@ -45,6 +45,36 @@ def by_kind(rows: Mapping[str, Mapping[str, Sequence[float]]], kinds: Sequence[s
     """Pixel AUROC by kind of defect, of one of the two halves."""
     cells = [(label, *(spread(row[kind]) for kind in kinds)) for label, row in rows.items()]
     return Table([f"kinds {'seen' if seen else 'not seen'} in demo-aux", *kinds], cells)
+
+
+def gains(rows: Mapping[str, Sequence[Numbers]], floor: str, methods: Sequence[str]) -> Table:
+    """How far each method lies above the floor, or below, on all kinds: points, seed by seed, and their mean."""
+    (base,) = rows[floor]
+    cells = []
+    for method in methods:
+        differences = [[one["all"][metric] - base["all"][metric] for one in rows[method]] for metric in HEADINGS]
+        cells.append((method, *(_difference(values) for values in differences)))
+    return Table(["method", *HEADINGS.values()], cells)
+
+
+def _difference(values: Sequence[float]) -> str:
+    """The mean in points; of several seeds each one's as well."""
+    shown = f"{100 * fmean(values):+.1f}"
+    return shown if len(values) == 1 else f"{shown} ({_points(values)})"
+
+
+def held_out(rows: Sequence[Mapping[str, Any]], recipes: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Pixel AUROC on classes held out of `demo-aux`, by learning rate and epoch; what a recipe takes is set in bold."""
+    lasts = range(1, 1 + max((row.get("epochs", 1) for row in rows), default=1))
+    found: dict[str, dict[int, str]] = {}
+    for row in rows:
+        epoch, taken = row.get("epochs", 1), recipes.get(row["method"])
+        chosen = taken is not None and all(row[name] == taken[name] for name in ("lr", "batch", "epochs"))
+        shown = f"{100 * row['pixel_auroc']:.1f}"
+        label = f"{row['method']}, learning rate {row['lr']:g}" if "lr" in row else row["method"]
+        found.setdefault(label, {})[epoch] = f"**{shown}**" if chosen else shown
+    header = ["pixel AUROC, classes held out", *(f"{last} epoch{'s' if last > 1 else ''}" for last in lasts)]
+    return Table(header, [(label, *(cells.get(last, "") for last in lasts)) for label, cells in found.items()])
 
 
 def verdicts(rows: Mapping[str, Sequence[Numbers]]) -> list[str]:

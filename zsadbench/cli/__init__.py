@@ -11,7 +11,23 @@ import sys
 import typer
 from typer import BadParameter
 
-from zsadbench.cli import checkpoints, datasets, methods, parity, predict, protocols, report, run, train
+from zsadbench.cli import (
+    audit,
+    checkpoints,
+    compare,
+    datasets,
+    explain,
+    methods,
+    parity,
+    predict,
+    profile,
+    protocols,
+    report,
+    reproduce,
+    run,
+    score,
+    train,
+)
 from zsadbench.cli.common import version_wanted
 from zsadbench.cli.settings import settings_from_file
 from zsadbench.errors import ZsadError
@@ -26,8 +42,14 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
+app.command("explain")(explain.explain)
+app.command("profile")(profile.profile)
 app.command("parity")(parity.parity)
+app.command("score")(score.score)
+app.command("audit")(audit.audit)
 app.command("report")(report.report)
+app.command("reproduce")(reproduce.reproduce)
+app.command("compare")(compare.compare)
 app.add_typer(protocols.app, name="protocol", help="What a protocol is; where two differ.")
 app.add_typer(methods.app, name="methods", help="What methods there are, what they need and train.")
 app.add_typer(datasets.app, name="datasets", help="What data sets there are; cards, copies, miniatures.")

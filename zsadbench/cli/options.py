@@ -83,6 +83,13 @@ TokenCache = Annotated[
         envvar="ZSADBENCH_TOKEN_CACHE",
     ),
 ]
+TokenPrecision = Annotated[
+    str,
+    typer.Option(
+        help="What methods learn from: fp32, or tokens rounded to fp16 (half the room; the record says so).",
+        envvar="ZSADBENCH_TOKEN_PRECISION",
+    ),
+]
 DataRoots = Annotated[
     list[Path] | None,
     typer.Option("--data-root", help="Where data sets lie; repeatable (default: ZSADBENCH_DATA)."),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from zsadbench.cli.common import PROGRESS, say_json
 
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
     from zsadbench.engine.plan import Job, Plan
     from zsadbench.engine.train import Trained
     from zsadbench.results import Record
+
+
+def record_event(path: Path, record: Record) -> dict[str, Any]:
+    """What `--json` prints for a record."""
+    content = record.as_json()
+    picked = {key: content[key] for key in ("mean", "classes", "cost", "signature")}
+    if content["ledger"].get("leak"):
+        picked["leak"] = content["ledger"]["grade"]
+    cell = record.cell
+    named = {"method": cell["method"], "target": cell["target"]["name"], "seed": cell["seed"]}
+    return {"event": "record", "path": str(path), **named, **picked}
 
 
 class Progress:
@@ -101,13 +113,8 @@ class Progress:
         if not self.json:
             self._say(f"record {job.path}")
             return
-        content = record.as_json()
-        picked = {key: content[key] for key in ("mean", "classes", "cost", "signature")}
-        named = {"method": job.setting.name, "target": job.target.card.name, "seed": job.seed}
-        named |= {"shots": job.supports.shots, "support_seed": job.supports.seed} if job.supports else {}
-        if content["ledger"].get("leak"):
-            picked["leak"] = content["ledger"]["grade"]
-        say_json({"event": "record", "path": str(job.path), **named, **picked})
+        few_shot = {"shots": job.supports.shots, "support_seed": job.supports.seed} if job.supports else {}
+        say_json(record_event(job.path, record) | few_shot)
 
     def failed(self, job: Job, where: str, failure: str) -> None:
         """Say what failed, whatever else is quiet."""

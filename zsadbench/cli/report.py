@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zsadbench.cli import options as flags
 from zsadbench.cli.common import say, say_json, split, start_logging
-from zsadbench.errors import UsageError
+from zsadbench.errors import UsageError, ZsadError
+
+if TYPE_CHECKING:
+    from zsadbench.compare import Report
+
+log = logging.getLogger(__name__)
 
 Results = Annotated[Path, typer.Option("--results", help="Folder with records (default ./results).")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the report (default ./report).")]
 Formats = Annotated[
-    list[str] | None, typer.Option("--format", help="Formats; repeatable, or a comma list (default: all).")
+    list[str] | None,
+    typer.Option("--format", help="Formats; repeatable, or a comma list (default: all that can be made)."),
 ]
 Templates = Annotated[Path | None, typer.Option("--templates", help="Folder whose templates replace the report's own.")]
 
@@ -24,27 +32,58 @@ def report(
     out: Out = Path("report"),
     format: Formats = None,
     templates: Templates = None,
+    data_root: flags.DataRoots = None,
     json: flags.Json = False,
     quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
 ) -> None:
     """Write tables of all records and published numbers; print the paths of the files."""
-    import logging
+    from zsadbench.compare import board_of
 
-    from zsadbench import registry
-    from zsadbench.compare import Report, board_of
-
-    start_logging(quiet=quiet)
-    wanted = split(format) or tuple(registry.names("reports"))
-    reports = {name: registry.load("reports", name) for name in wanted}
-    for name, found in reports.items():
-        if not isinstance(found, Report):
-            raise UsageError(f"plugin '{name}' is no Report but {type(found).__name__}")
+    start_logging(quiet=quiet, verbose=verbose)
+    reports = _chosen(split(format))
     if templates is not None and not templates.is_dir():
         raise UsageError(f"--templates: '{templates}' is no folder")
-    board = board_of(results)
+    board = board_of(results, data_root)
     if not board.records:
-        logging.getLogger(__name__).warning("no records below '%s': the report has published numbers only", results)
+        log.warning("no records below '%s': the report has published numbers only", results)
     out.mkdir(parents=True, exist_ok=True)
+    failed: list[ZsadError] = []
     for name, found in reports.items():
-        for path in found.write(board, out, templates):
-            say_json({"event": "file", "format": name, "path": str(path)}) if json else say(str(path))
+        try:
+            paths = found.write(board, out, templates)
+            for path in paths:
+                say_json({"event": "file", "format": name, "path": str(path)}) if json else say(str(path))
+            if format and not paths:
+                log.warning("--format %s: nothing is written, for no record has what it shows", name)
+        except ZsadError as failure:  # the other formats are made all the same
+            failed.append(failure)
+    for other in failed[1:]:
+        log.error("%s", other)
+    if failed:
+        raise failed[0]
+
+
+def _chosen(wanted: Sequence[str]) -> dict[str, Report]:
+    """The reports asked for; without a wish every one that can be loaded, the others named in a warning."""
+    from zsadbench import registry
+
+    found = {}
+    for name in wanted or registry.names("reports"):
+        try:
+            found[name] = _loaded(name)
+        except UsageError as failure:
+            if wanted:
+                raise
+            log.warning("format '%s' is left out: %s", name, failure)
+    return found
+
+
+def _loaded(name: str) -> Report:
+    from zsadbench import registry
+    from zsadbench.compare import Report
+
+    found = registry.load("reports", name)
+    if not isinstance(found, Report):
+        raise UsageError(f"plugin '{name}' is no Report but {type(found).__name__}")
+    return found

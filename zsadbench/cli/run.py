@@ -61,6 +61,7 @@ def run(
         typer.Option(help="One more metric, such as pixel_aupro@0.05."),
     ] = None,
     token_cache: flags.TokenCache = None,
+    token_precision: flags.TokenPrecision = "fp32",
     engine: Annotated[str, typer.Option(help="Where cells run: local, or ray.")] = "local",
     plugin: Annotated[list[Path] | None, typer.Option(help="A file that defines one more method as CARD.")] = None,
     offline: flags.Offline = False,
@@ -128,7 +129,7 @@ def finish(plan: Plan, *, json: bool, quiet: bool) -> None:
     from zsadbench.engine.runner import run_plan
 
     log_file = start_log_file(plan.request.out)
-    _warn_of_hours(plan)
+    warn_of_hours(plan)
     with Progress(json=json, quiet=quiet) as progress:
         results = run_plan(plan, progress)
     if json:
@@ -142,7 +143,8 @@ def finish(plan: Plan, *, json: bool, quiet: bool) -> None:
         raise typer.Exit(5)
 
 
-def _warn_of_hours(plan: Plan) -> None:
+def warn_of_hours(plan: Plan) -> None:
+    """Warn with an estimate before hours on a CPU."""
     from zsadbench.engine.device import choose_device
     from zsadbench.engine.estimate import estimate_seconds
 

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
     from zsadbench.engine.plan import Plan
     from zsadbench.engine.runner import Results
+    from zsadbench.engine.score_plan import ScorePlan
     from zsadbench.results import Record, Row
 
 
-def print_results(plan: Plan, results: Results) -> None:
+def print_results(plan: Plan | ScorePlan, results: Results) -> None:
     """One table a target: every method's classes and its mean, then signatures, records and reasons."""
     metrics = [str(name) for name in plan.metrics]
     targets = dict.fromkeys(record.cell["target"]["name"] for _, record in results.records)

@@ -26,6 +26,7 @@ def train(
     workers: flags.Workers = 2,
     image_cache: flags.ImageCache = None,
     token_cache: flags.TokenCache = None,
+    token_precision: flags.TokenPrecision = "fp32",
     data_root: flags.DataRoots = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to copy the checkpoint to (default: the cache only).")

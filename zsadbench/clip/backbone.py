@@ -1,51 +1,78 @@
-"""Build the frozen CLIP: architecture by open_clip, weights checked tensor by tensor."""
+"""The frozen CLIP: two towers, each built when it is first asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from math import prod
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from zsadbench.checkpoints import load_state, read_archive
-from zsadbench.clip.resolve import BackboneSpec, state_of
+from zsadbench.clip.resolve import BackboneSpec
+from zsadbench.clip.sources import Source, skeleton, source_of
 from zsadbench.clip.towers import TextTower, VisionTower
-from zsadbench.clip.weights import RANDOM_SEED
 
 if TYPE_CHECKING:
     from zsadbench.types import Activation, PositionRule
+
+Tower = TypeVar("Tower", bound=nn.Module)
 
 
 class Backbone:
     """A CLIP whose towers never learn: parameters without gradients, evaluation mode, float32.
 
     `vision` and `text` are the towers, `spec` says what they are, `activation` what runs in their
-    MLPs, `image_size` in pixels and `grid` in patches what the image tower takes.
+    MLPs, `image_size` in pixels and `grid` in patches what the image tower takes, `device` where they are.
     """
 
     def __init__(
-        self, clip: Any, spec: BackboneSpec, image_size: int, position: PositionRule, *, quick_gelu: bool
+        self, source: Source, spec: BackboneSpec, image_size: int, position: PositionRule, *, quick_gelu: bool
     ) -> None:
         self.spec = spec
         self.image_size = image_size
         self.activation = "quick_gelu" if quick_gelu else "gelu"
-        self.vision = VisionTower(clip.visual, spec.config, image_size, position)
-        self.text = TextTower(clip, spec.config.text.context_length)
-        self.grid = self.vision.grid
-        for tower in (self.vision, self.text):
-            tower.eval().requires_grad_(requires_grad=False)
+        self.grid = image_size // spec.config.vision.patch_size
+        self.device = torch.device("cpu")
+        self._source, self._position = source, position
+        self._vision: VisionTower | None = None
+        self._text: TextTower | None = None
 
     @property
-    def device(self) -> torch.device:
-        """Where the towers live."""
-        return self.vision.positions.device
+    def vision(self) -> VisionTower:
+        """The image tower."""
+        if self._vision is None:
+            with torch.inference_mode(mode=False):  # whoever asks first: others learn through it
+                made = VisionTower(self._source.vision(), self.spec.config, self.image_size, self._position)
+                self._vision = self._frozen(made)
+        return self._vision
+
+    @property
+    def text(self) -> TextTower:
+        """The text tower; after `release_text` it is built anew."""
+        if self._text is None:
+            with torch.inference_mode(mode=False):
+                self._text = self._frozen(TextTower(self._source.text(), self.spec.config.text.context_length))
+        return self._text
+
+    def release_text(self) -> None:
+        """Let the text tower go: for whoever has all text features that are needed."""
+        self._text = None
+        self._source.forget_text()
+
+    def count_parameters(self) -> int:
+        """Parameters of both towers, whether they are built or not."""
+        return sum(prod(one.shape) for one in skeleton(self.spec.config).values())
 
     def to(self, device: torch.device | str) -> Backbone:
-        """Move both towers."""
-        self.vision.to(device)
-        self.text.to(device)
+        """Move what is built; what is not will be built there."""
+        self.device = torch.empty(0, device=device).device  # 'cuda' by its number
+        for tower in (self._vision, self._text):
+            if tower is not None:
+                tower.to(self.device)
         return self
+
+    def _frozen(self, tower: Tower) -> Tower:
+        return tower.eval().requires_grad_(requires_grad=False).to(self.device)
 
 
 def build(
@@ -56,7 +83,7 @@ def build(
     position: PositionRule = "bilinear",
     device: torch.device | str = "cpu",
 ) -> Backbone:
-    """Build the backbone that `spec` describes.
+    """Make the backbone that `spec` describes; its towers are built when they are first asked for.
 
     Args:
         spec: architecture and located weights.
@@ -72,42 +99,5 @@ def build(
     size = spec.config.vision.image_size if image_size is None else image_size
     spec.check_size(size)
     quick = spec.config.quick_gelu if activation == "native" else activation == "quick_gelu"
-    clip = _architecture(spec, quick_gelu=quick)
-    if spec.weights.path is not None:
-        state = state_of(read_archive(spec.weights.path), str(spec.weights.path))
-        load_state(clip, _complete(state, clip), f"weights {spec.weights.path} for backbone '{spec.name}'")
-    return Backbone(clip, spec, size, position, quick_gelu=quick).to(device)
-
-
-def _architecture(spec: BackboneSpec, *, quick_gelu: bool) -> nn.Module:
-    """An open_clip model with randomly drawn parameters, always the same ones."""
-    from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
-
-    vision, text = spec.config.vision, spec.config.text
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(RANDOM_SEED)
-        model: nn.Module = CLIP(
-            spec.config.embed_dim,
-            CLIPVisionCfg(
-                layers=vision.layers,
-                width=vision.width,
-                head_width=vision.width // vision.heads,
-                patch_size=vision.patch_size,
-                image_size=vision.image_size,
-            ),
-            CLIPTextCfg(
-                context_length=text.context_length,
-                vocab_size=text.vocab_size,
-                width=text.width,
-                heads=text.heads,
-                layers=text.layers,
-            ),
-            quick_gelu=quick_gelu,
-        )
-    return model
-
-
-def _complete(state: Mapping[str, Tensor], clip: nn.Module) -> dict[str, Tensor]:
-    """The stored tensors as float32; the temperature, which no method reads, may be absent."""
-    full = {name: tensor.float() for name, tensor in state.items() if name != "attn_mask"}
-    return {"logit_scale": clip.state_dict()["logit_scale"], **full}
+    source = source_of(spec, quick_gelu=quick)
+    return Backbone(source, spec, size, position, quick_gelu=quick).to(device)

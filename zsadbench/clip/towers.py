@@ -95,11 +95,11 @@ class TextTower(nn.Module):
 
     causal_mask: Tensor
 
-    def __init__(self, clip: Any, context_length: int) -> None:
+    def __init__(self, text: Any, context_length: int) -> None:
         super().__init__()
-        self.transformer, self.norm = clip.transformer, clip.ln_final
-        self.token_embedding = clip.token_embedding
-        self.positional_embedding, self.projection = clip.positional_embedding, clip.text_projection
+        self.transformer, self.norm = text.transformer, text.ln_final
+        self.token_embedding = text.token_embedding
+        self.positional_embedding, self.projection = text.positional_embedding, text.text_projection
         self.context_length = context_length
         mask = torch.full((context_length, context_length), float("-inf")).triu(1)
         self.register_buffer("causal_mask", mask, persistent=False)

@@ -6,20 +6,33 @@ stay inside one comparability group (protocol, AUPRO variant, split, backbone) a
 
 from zsadbench.checkpoints import write_atomically
 from zsadbench.compare.board import Board, Report, board_of
+from zsadbench.compare.citations import bibliography, paper_of
 from zsadbench.compare.contents import Contents, contents_of
+from zsadbench.compare.critical import CriticalDifference, critical_difference
 from zsadbench.compare.layout import Cell, Number, Row, Table, blocks, panels
+from zsadbench.compare.resolution import critical_differences
+from zsadbench.compare.significance import p_text
+from zsadbench.compare.summary import Score, over_seeds
 
 __all__ = [
     "Board",
     "Cell",
     "Contents",
+    "CriticalDifference",
     "Number",
     "Report",
     "Row",
+    "Score",
     "Table",
+    "bibliography",
     "blocks",
     "board_of",
     "contents_of",
+    "critical_difference",
+    "critical_differences",
+    "over_seeds",
+    "p_text",
     "panels",
+    "paper_of",
     "write_atomically",
 ]

@@ -12,6 +12,7 @@ import pandas as pd
 from zsadbench.compare.frame import MEASURED
 from zsadbench.compare.measured import measured
 from zsadbench.compare.published import read_published
+from zsadbench.compare.soundness import sound
 from zsadbench.data import all_cards
 from zsadbench.results import Record, find_records
 
@@ -19,19 +20,24 @@ OWN = "own images"
 
 
 class DataSet(NamedTuple):
-    """How a target is shown: its title, and `industrial`, `medical` or one's own images."""
+    """How a target is shown: its title, `industrial`, `medical` or one's own images, and where it is at home."""
 
     title: str
     domain: str
+    homepage: str = ""
 
 
 @dataclass(frozen=True)
 class Board:
-    """`frame` has the columns of `compare.frame.COLUMNS`; measured and published rows differ in `source`."""
+    """`frame` has the columns of `compare.frame.COLUMNS`; measured and published rows differ in `source`.
+
+    `data_roots` is where a report that shows images looks for them; None leaves it to the environment.
+    """
 
     frame: pd.DataFrame
     records: Sequence[tuple[Path, Record]] = ()
     datasets: Mapping[str, DataSet] = field(default_factory=dict)
+    data_roots: Sequence[Path] | None = None
 
     @property
     def measured(self) -> pd.DataFrame:
@@ -63,13 +69,16 @@ class Report:
         self.write = write
 
 
-def board_of(results: Path | None) -> Board:
-    """All published numbers, and the records below `results`; unreadable records are logged and left out."""
-    records = list(find_records(results)) if results is not None else []
+def board_of(results: Path | None, data_roots: Sequence[Path] | None = None) -> Board:
+    """All published numbers, and the records below `results`; `data_roots` as in `Board`.
+
+    Records that cannot be read, or contradict each other, are logged and left out.
+    """
+    records = sound(find_records(results)) if results is not None else []
     ours, theirs = measured(records), read_published()
     frame = pd.concat([ours, theirs], ignore_index=True) if len(ours) else theirs
-    datasets = {card.name: DataSet(card.title, card.domain) for card in all_cards()}
-    return Board(frame, records, datasets)
+    datasets = {card.name: DataSet(card.title, card.domain, card.homepage) for card in all_cards()}
+    return Board(frame, records, datasets, data_roots)
 
 
 def _place(domain: str, domains: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from zsadbench.compare.board import Board
+from zsadbench.compare.breakdown import breakdown_tables
 from zsadbench.compare.costs import cost_tables
 from zsadbench.compare.frame import HEADINGS
 from zsadbench.compare.gap import DEVIATIONS, OFFICIAL_TOLERANCE, TOLERANCE, Gap, conflicts, gaps
@@ -16,7 +17,7 @@ from zsadbench.compare.paper_tables import (
     paper_cost_tables,
     paper_main_tables,
 )
-from zsadbench.compare.resolution import significance_tables
+from zsadbench.compare.resolution import critical_tables, significance_tables
 from zsadbench.compare.tables import class_tables, main_tables
 
 RULE = (
@@ -34,11 +35,12 @@ class Contents:
     cost: Sequence[Table]
     ablation: Sequence[Table]
     gaps: Sequence[Table]
+    breakdown: Sequence[Table]
 
     def all(self) -> list[Table]:
         """Every table."""
         by_class = [table for tables in self.by_class.values() for table in tables]
-        return [*self.main, *self.gaps, *by_class, *self.cost, *self.ablation]
+        return [*self.main, *self.gaps, *by_class, *self.breakdown, *self.cost, *self.ablation]
 
 
 def contents_of(board: Board) -> Contents:
@@ -50,7 +52,8 @@ def contents_of(board: Board) -> Contents:
         by_class={target: [*measured.get(target, []), *published.get(target, [])] for target in targets},
         cost=[*cost_tables(board), *paper_cost_tables(board)],
         ablation=paper_ablation_tables(board),
-        gaps=[*significance_tables(board), *_gap_table(board), *_conflict_table(board)],
+        gaps=[*significance_tables(board), *critical_tables(board), *_gap_table(board), *_conflict_table(board)],
+        breakdown=breakdown_tables(board),
     )
 
 

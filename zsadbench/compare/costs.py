@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from zsadbench.compare.board import Board
-from zsadbench.compare.frame import MEASURED
+from zsadbench.compare.citations import cites_of
 from zsadbench.compare.layout import Number, Row, Table
 from zsadbench.results import Record
 
@@ -20,21 +20,25 @@ COLUMNS = (
     "device",
 )
 NOTE = "Time: tower, head and map, without loading and metrics, over all images of the records; memory: the peak."
+SHARED = "Left out: {} of the records, whose methods shared an encoding, so that the cost is not of one alone."
 
 
 def cost_tables(board: Board) -> list[Table]:
-    """What the records say of their cost; empty without records. A run of `profile` says it better."""
-    entries = board.frame[board.frame["source"] == MEASURED].drop_duplicates("signature")
+    """What the records say of their cost; empty where none does. A run of `profile` says it better."""
+    entries = board.measured.drop_duplicates("signature")
     names = dict(zip(entries["signature"], entries["entry"], strict=True))
+    timed = [record for _, record in board.records if record.signature in names and record.cost.get("seconds")]
+    alone = [record for record in timed if not record.cost.get("shared")]
     found: dict[tuple[str, str, int], list[Record]] = {}
-    for _, record in board.records:
-        name = names.get(record.signature)
-        if name is not None and record.cost.get("seconds"):
-            key = (name, str(record.provenance.get("device", "")), int(record.cell["image_size"]))
-            found.setdefault(key, []).append(record)
+    for record in alone:
+        place = str(record.provenance.get("device", "")), int(record.cell["image_size"])
+        found.setdefault((names[record.signature], *place), []).append(record)
     rows = tuple(_row(name, device, records) for (name, device, _), records in found.items())
+    notes = (NOTE, SHARED.format(len(timed) - len(alone))) if len(alone) < len(timed) else (NOTE,)
+    cites = cites_of(board, entries[entries["signature"].isin([record.signature for record in alone])])
+    methods = tuple(one for one in cites if one[0] in {name.partition(" [")[0] for name, _, _ in found})
     caption = "Measured cost, as the records have it."
-    return [Table("measured-cost", caption, "method", COLUMNS, rows, (NOTE,))] if rows else []
+    return [Table("measured-cost", caption, "method", COLUMNS, rows, notes, methods)] if timed else []
 
 
 def _row(name: str, device: str, records: list[Record]) -> Row:

@@ -43,7 +43,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """`head` labels the first column, `columns` the others. `key` is a name for files and references."""
+    """`head` labels the first column, `columns` the others. `key` is a name for files and references.
+
+    `cites` are methods and data sets with the BibTeX keys of their papers.
+    """
 
     key: str
     caption: str
@@ -51,6 +54,7 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    cites: tuple[tuple[str, str], ...] = ()
 
 
 def panels(table: Table, most: int, tall: int) -> list[Table]:

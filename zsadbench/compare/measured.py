@@ -27,7 +27,7 @@ DETAIL = ("aux", "recipe", "checkpoint_sha256", "tap_rule", "limit", "partial", 
 def measured(records: Iterable[tuple[Path, Record]]) -> pd.DataFrame:
     """Records in the columns of `frame.COLUMNS`: a row per class, and `mean`, and metric."""
     found = [record for _, record in records]
-    names = _names([record.cell for record in found])
+    names = entry_names([record.cell for record in found])
     rows = [row for record, name in zip(found, names, strict=True) for row in _rows(record, name)]
     return pd.DataFrame(rows, columns=COLUMNS).astype({"value": "float64", "spread": "float64"})
 
@@ -49,7 +49,7 @@ def split_of(cell: Cell) -> str:
     return ", ".join(kinds) or "card"
 
 
-def _names(cells: Sequence[Cell]) -> list[str]:
+def entry_names(cells: Sequence[Cell]) -> list[str]:
     """A name for each cell, so that equal names mean the same but for seed and target."""
     runs = [(cell["method"], _flat(cell, SETUP), _flat(cell, DETAIL)) for cell in cells]
     named = []

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from zsadbench.compare.board import Board
+from zsadbench.compare.citations import cites_of
 from zsadbench.compare.frame import HEADINGS, UNKNOWN
 from zsadbench.compare.layout import Number, Row, Table
 from zsadbench.compare.published import papers
@@ -99,7 +100,7 @@ def _main(board: Board, one: Printed) -> Table:
         ]
         for level in LEVELS:
             lines += _block(board, places, entries, (values, _metrics(rows, level)), f"{domain}, {level}")
-    return Table(one.key, one.caption, "data set", tuple(entries), tuple(lines), one.notes)
+    return Table(one.key, one.caption, "data set", tuple(entries), tuple(lines), one.notes, cites_of(board, rows))
 
 
 def _block(
@@ -141,16 +142,17 @@ def paper_class_tables(board: Board) -> dict[str, list[Table]]:
     found: dict[str, list[Table]] = {}
     for one in printed_tables(board):
         if one.kind == "class":
-            found.setdefault(str(one.rows["target"].iloc[0]), []).append(_classes(one))
+            found.setdefault(str(one.rows["target"].iloc[0]), []).append(_classes(board, one))
     return found
 
 
-def _classes(one: Printed) -> Table:
+def _classes(board: Board, one: Printed) -> Table:
     entry = str(one.rows["entry"].iloc[0])
     values = _values(one.rows, "entry", "class")
     names = [name for name in dict.fromkeys(one.rows["class"]) if name != "mean"]
     rows = [_class_row(values, entry, name) for name in [*names, "mean"]]
-    return Table(one.key, one.caption, "class", tuple(HEADINGS[metric] for metric in BY_CLASS), tuple(rows), one.notes)
+    columns, cites = tuple(HEADINGS[metric] for metric in BY_CLASS), cites_of(board, one.rows)
+    return Table(one.key, one.caption, "class", columns, tuple(rows), one.notes, cites)
 
 
 def _class_row(values: Values, entry: str, name: str) -> Row:
@@ -179,15 +181,15 @@ def _ablation(board: Board, one: Printed) -> Table:
         Row(name, tuple(tuple(marked[target, metric][name] for metric in metrics) for target, _, metrics in wide))
         for name in variants
     ]
-    return Table(one.key, one.caption, "variant", tuple(columns), tuple(lines), one.notes)
+    return Table(one.key, one.caption, "variant", tuple(columns), tuple(lines), one.notes, cites_of(board, rows))
 
 
 def paper_cost_tables(board: Board) -> list[Table]:
     """Time, memory and sizes, as far as a table prints any."""
-    return [made for one in printed_tables(board) for made in _cost(one)]
+    return [made for one in printed_tables(board) for made in _cost(board, one)]
 
 
-def _cost(one: Printed) -> Iterator[Table]:
+def _cost(board: Board, one: Printed) -> Iterator[Table]:
     rows = one.rows[one.rows["target"] == ""]
     if rows.empty:
         return
@@ -198,6 +200,5 @@ def _cost(one: Printed) -> Iterator[Table]:
         for name in dict.fromkeys(rows["entry"])
     ]
     remarks = tuple(f"Remark: {note}." for note in dict.fromkeys(rows["note"]) if note and "printed as" not in note)
-    yield Table(
-        f"{one.key}-cost", one.caption, "method", tuple(COSTS[metric] for metric in metrics), tuple(lines), remarks
-    )
+    columns = tuple(COSTS[metric] for metric in metrics)
+    yield Table(f"{one.key}-cost", one.caption, "method", columns, tuple(lines), remarks, cites_of(board, rows))

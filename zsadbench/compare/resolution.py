@@ -1,17 +1,30 @@
-"""Significance as tables: for every comparability group and metric, differences with intervals, and rank intervals."""
+"""Significance as tables: for every comparability group and metric, differences with intervals, and ranks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from zsadbench.compare.board import Board
+from zsadbench.compare.critical import FEWEST_METHODS, CriticalDifference, critical_difference
 from zsadbench.compare.frame import HEADINGS
-from zsadbench.compare.layout import Row, Table
-from zsadbench.compare.significance import FEWEST, WEIGHTED, Difference, Images, Sample, differences, rank_intervals
+from zsadbench.compare.layout import Number, Row, Table
+from zsadbench.compare.significance import (
+    FEWEST,
+    WEIGHTED,
+    Difference,
+    Images,
+    Sample,
+    Values,
+    differences,
+    p_text,
+    rank_intervals,
+)
+from zsadbench.compare.spreads import Spreads
 from zsadbench.compare.summary import common_targets
 from zsadbench.compare.tables import GROUP, Group, group_of
 from zsadbench.results import read_images
@@ -20,33 +33,113 @@ COLUMNS = ("data sets", "difference", "95 % interval", "p (Wilcoxon, Holm)")
 HOW = "Interval: paired bootstrap over data sets, classes, images (of image metrics) and seeds."
 NO_TEST = f"Fewer than {FEWEST} data sets: no test over data sets."
 RANKS = "Rank interval: 1 + the methods that are significantly better, to all but those that are significantly worse."
-Found = Mapping[tuple[str, str, str], list[Path]]
+EXTRA = "An extra beside the pairwise tests, which see more: Friedman's test, Nemenyi's critical difference."
+
+
+class Contest(NamedTuple):
+    """What may be ranked: methods of one comparability group and metric, on the data sets that all of them have."""
+
+    number: int
+    group: Group
+    metric: str
+    entries: list[str]
+    targets: list[str]
+    rows: pd.DataFrame
+
+    @property
+    def caption(self) -> str:
+        """The metric and the group."""
+        return f"{HEADINGS.get(self.metric, self.metric)}. Measured: {self.group.name}."
+
+    def values(self) -> pd.DataFrame:
+        """Means over classes and seeds, fractions: data sets down, methods across."""
+        scores = self.group.scores
+        columns = {
+            name: [scores[name, target, "mean", self.metric].value for target in self.targets] for name in self.entries
+        }
+        return pd.DataFrame(columns, index=self.targets)
+
+
+def contests(board: Board) -> Iterator[Contest]:
+    """Every group and metric in which at least two methods are comparable on a common data set."""
+    for number, (_, rows) in enumerate(board.measured.groupby(GROUP, sort=False), start=1):
+        comparable = rows[rows["comparable"]]
+        if comparable["entry"].nunique() > 1:
+            group = group_of(board, comparable)
+            for metric in (metric for metrics in group.levels.values() for metric in metrics):
+                found = contest_of(group, comparable, metric, number)
+                if found is not None:
+                    yield found
+
+
+def contest_of(group: Group, rows: pd.DataFrame, metric: str, number: int = 1) -> Contest | None:
+    """The contest of a group made of comparable `rows`; None where no two methods share a data set."""
+    entries = [name for name in group.entries if _has(group, name, metric)]
+    targets = common_targets(group.scores, entries, group.targets, [metric])
+    return Contest(number, group, metric, entries, targets, rows) if len(entries) > 1 and targets else None
+
+
+class Files(NamedTuple):
+    """Signature → record, whose images lie beside it; with `spreads`, the counts of pixels beside it are used, too."""
+
+    paths: Mapping[str, Path]
+    spreads: Spreads | None = None
+
+
+def files_of(board: Board, spreads: Spreads | None = None) -> Files:
+    """The files of the board's records."""
+    return Files({record.signature: path for path, record in board.records}, spreads)
+
+
+def samples_of(contest: Contest, files: Files) -> dict[str, dict[str, Sample]]:
+    """Data set → class → sample, as `significance.differences` takes them; sets without a common class are left out."""
+    data = {
+        target: samples_on(contest.rows, contest.entries, target, contest.metric, files) for target in contest.targets
+    }
+    return {target: classes for target, classes in data.items() if classes}
 
 
 def significance_tables(board: Board) -> list[Table]:
-    """A table a group and metric, where at least two methods are comparable on a common data set."""
-    paths = {record.signature: path for path, record in board.records}
-    grouped = [rows for _, rows in board.measured.groupby(GROUP, sort=False)]
-    return [
-        table
-        for number, rows in enumerate(grouped, start=1)
-        for table in _of_group(board, rows[rows["comparable"]], paths, number)
-    ]
+    """A table a contest: every two methods; empty where there is none."""
+    files, tables = files_of(board), []
+    for contest in contests(board):
+        data = samples_of(contest, files)
+        if data:
+            tables.append(_table(contest, differences(data, contest.entries, contest.metric)))
+    return tables
 
 
-def _of_group(board: Board, rows: pd.DataFrame, paths: Mapping[str, Path], number: int) -> Iterator[Table]:
-    if rows["entry"].nunique() < 2:
-        return
-    group = group_of(board, rows)
-    for metric in (metric for metrics in group.levels.values() for metric in metrics):
-        entries = [name for name in group.entries if _has(group, name, metric)]
-        targets = common_targets(group.scores, entries, group.targets, [metric])
-        if len(entries) > 1 and targets:
-            data = {target: _samples(rows, entries, target, metric, paths) for target in targets}
-            whole = {target: classes for target, classes in data.items() if classes}
-            if whole:
-                found = differences(whole, entries, metric)
-                yield _table(f"significance-{number}-{metric}", group, metric, found, entries)
+def critical_differences(board: Board) -> list[tuple[Contest, CriticalDifference]]:
+    """Mean ranks and critical difference of every contest of at least three methods."""
+    wide = [contest for contest in contests(board) if len(contest.entries) >= FEWEST_METHODS]
+    return [(contest, critical_difference(contest.values())) for contest in wide]
+
+
+def critical_tables(board: Board) -> list[Table]:
+    """The mean ranks of every contest of at least three methods, and what Friedman and Nemenyi say of them."""
+    return [_ranked(contest, found) for contest, found in critical_differences(board)]
+
+
+def _ranked(contest: Contest, found: CriticalDifference) -> Table:
+    rows = tuple(
+        Row(name, ((Number(rank, digits=2),), ", ".join(_alike(name, found)) or "-"))
+        for name, rank in found.ranks.items()
+    )
+    key = f"ranks-{contest.number}-{contest.metric}"
+    columns = ("mean rank", "not told apart from")
+    return Table(key, f"Mean ranks by {contest.caption}", "method", columns, rows, (EXTRA, verdict_of(found)))
+
+
+def verdict_of(found: CriticalDifference) -> str:
+    """One line: the test, or why there is none."""
+    if found.p is None:
+        return f"No test: {found.reason}."
+    return f"{found.sets} data sets: Friedman p {p_text(found.p)}; critical difference {found.distance:.2f} ranks."
+
+
+def _alike(name: str, found: CriticalDifference) -> dict[str, None]:
+    others = (other for clique in found.cliques if name in clique for other in clique if other != name)
+    return dict.fromkeys(others) if found.p is not None else dict.fromkeys(one for one in found.ranks if one != name)
 
 
 def _has(group: Group, entry: str, metric: str) -> bool:
@@ -54,19 +147,32 @@ def _has(group: Group, entry: str, metric: str) -> bool:
     return any(score is not None and score.value is not None for score in scores)
 
 
-def _samples(
-    rows: pd.DataFrame, entries: Sequence[str], target: str, metric: str, paths: Mapping[str, Path]
-) -> dict[str, Sample]:
+def samples_on(rows: pd.DataFrame, entries: Sequence[str], target: str, metric: str, files: Files) -> dict[str, Sample]:
     """The classes of a target in which the metric is defined for every method and seed."""
     here = rows[(rows["target"] == target) & (rows["metric"] == metric) & (rows["class"] != "mean")]
     by_class = {str(name): part for name, part in here.groupby("class", sort=False) if part["value"].notna().all()}
-    images = _images(here, entries, paths) if metric in WEIGHTED else {}
+    images = _images(here, entries, files.paths) if metric in WEIGHTED else {}
     found = {}
     for name, part in by_class.items():
         values = {entry: part[part["entry"] == entry]["value"].to_numpy(dtype=np.float64) for entry in entries}
         if all(len(one) for one in values.values()):
-            found[name] = Sample(values, images.get(name))
+            drawn = _drawn(part, entries, (target, name, metric), files) if name not in images else None
+            found[name] = Sample(values, images.get(name), drawn)
     return found
+
+
+def _drawn(
+    rows: pd.DataFrame,
+    entries: Sequence[str],
+    place: tuple[str, str, str],
+    files: Files,
+) -> dict[str, Values] | None:
+    """What drawn images change in one class, seeds in the order of `rows`; None where that is not known."""
+    paths, spreads = files
+    if spreads is None or not set(rows["signature"]) <= paths.keys():
+        return None
+    own = {entry: rows[rows["entry"] == entry]["signature"] for entry in entries}
+    return spreads.deviations({entry: [paths[name] for name in names] for entry, names in own.items()}, *place)
 
 
 def _images(rows: pd.DataFrame, entries: Sequence[str], paths: Mapping[str, Path]) -> dict[str, Images]:
@@ -94,21 +200,15 @@ def _of_class(tables: Mapping[str, Sequence[pd.DataFrame]], name: str) -> Images
     return Images(first["label"].to_numpy(dtype=np.int64), scores)
 
 
-def _table(key: str, group: Group, metric: str, found: Sequence[Difference], entries: Sequence[str]) -> Table:
-    ranks = rank_intervals(found, entries)
+def _table(contest: Contest, found: Sequence[Difference]) -> Table:
+    ranks = rank_intervals(found, contest.entries)
     shown = ", ".join(f"{name} {first}-{last}" for name, (first, last) in ranks.items())
     notes = (HOW, *([NO_TEST] if found[0].p is None else []), RANKS, f"Rank intervals: {shown}.")
-    rows = tuple(
-        Row(
-            f"{one.left} against {one.right}",
-            (
-                str(one.sets),
-                f"{100 * one.mean:+.1f}",
-                f"{100 * one.low:+.1f} to {100 * one.high:+.1f}",
-                "-" if one.p is None else f"{one.p:.3f}",
-            ),
-        )
-        for one in found
-    )
-    caption = f"Differences in {HEADINGS.get(metric, metric)}, in points. Measured: {group.name}."
-    return Table(key, caption, "methods", COLUMNS, rows, notes)
+    rows = tuple(Row(f"{one.left} against {one.right}", _cells(one)) for one in found)
+    key = f"significance-{contest.number}-{contest.metric}"
+    return Table(key, f"Differences in points of {contest.caption}", "methods", COLUMNS, rows, notes)
+
+
+def _cells(one: Difference) -> tuple[str, ...]:
+    interval = f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
+    return str(one.sets), f"{100 * one.mean:+.1f}", interval, "-" if one.p is None else p_text(one.p).removeprefix("= ")

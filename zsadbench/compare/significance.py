@@ -3,7 +3,8 @@
 *Hierarchical paired bootstrap*: data sets are drawn with replacement, within each its classes, within each class its
 images (normal and anomalous ones apart), and one seed of each method; all methods meet the same draw. The interval
 holds the middle 95 % of the differences between means over data sets. Images are drawn where their scores are beside
-the records and the metric follows from them (`image_auroc`, `image_ap`); other metrics keep their images fixed.
+the records and the metric follows from them (`image_auroc`, `image_ap`), or where a caller brings what drawn images
+change; other metrics keep their images fixed.
 
 *Wilcoxon's signed-rank test* between every two methods over the data sets, two-sided, with Holm's correction over the
 pairs. With fewer than six data sets there is no test: five equal signs still give p = 0.0625.
@@ -33,10 +34,19 @@ class Images(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """One class of one data set: `values[method]` (seeds,), and its images where the metric follows from them."""
+    """One class of one data set: `values[method]` (seeds,), and its images where the metric follows from them.
+
+    `deviations[method]` (seeds, draws) are the metric of drawn images less that of all, for metrics of pixels.
+    """
 
     values: Mapping[str, Values]
     images: Images | None = None
+    deviations: Mapping[str, Values] | None = None
+
+    @property
+    def drawn(self) -> bool:
+        """Whether its images can be drawn."""
+        return self.images is not None or self.deviations is not None
 
 
 class Difference(NamedTuple):
@@ -95,6 +105,15 @@ def holm(values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def p_text(p: float) -> str:
+    """A p-value behind the name that it has in a sentence.
+
+    >>> p_text(0.0312), p_text(0.0001)
+    ('= 0.031', '< 0.001')
+    """
+    return f"= {p:.3f}" if p >= 0.0005 else "< 0.001"
+
+
 def _pairwise(observed: Values) -> list[float]:
     """Two-sided Wilcoxon p of every pair of columns; 1 where all differences are nought."""
     gaps = [observed[:, left] - observed[:, right] for left, right in combinations(range(observed.shape[1]), 2)]
@@ -134,6 +153,8 @@ def _replicates(
     sample: Sample, methods: Sequence[str], metric: str, draws: int, generator: np.random.Generator
 ) -> list[Values]:
     """For each method (seeds, draws): the metric on resampled images, or its one value where images stay fixed."""
+    if sample.deviations is not None:
+        return [sample.values[name][:, None] + sample.deviations[name][:, :draws] for name in methods]
     if sample.images is None or metric not in WEIGHTED:
         return [np.repeat(sample.values[name][:, None], draws, axis=1) for name in methods]
     labels = sample.images.labels

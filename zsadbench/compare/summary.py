@@ -29,15 +29,19 @@ class Score(NamedTuple):
 
 def over_seeds(frame: pd.DataFrame) -> dict[Key, Score]:
     """The scores of measured rows of one comparability group, by entry, target, class and metric."""
-    grouped = frame.groupby(["entry", "target", "class", "metric"], sort=False)
-    return {key: _score(rows) for key, rows in grouped}  # type: ignore[misc]
+    found: dict[Key, list[tuple[float, bool, str]]] = {}
+    keys = zip(*(frame[name] for name in ("entry", "target", "class", "metric")), strict=True)
+    rows = zip(*(frame[name] for name in ("value", "comparable", "reason")), strict=True)
+    for key, row in zip(keys, rows, strict=True):
+        found.setdefault(key, []).append(row)
+    return {key: _score(same) for key, same in found.items()}
 
 
-def _score(rows: pd.DataFrame) -> Score:
+def _score(rows: Sequence[tuple[float, bool, str]]) -> Score:
     """A score is undefined as soon as it is in one seed: a mean over other seeds would be another quantity."""
-    values = [None if math.isnan(value) else float(value) for value in rows["value"]]
+    values = [None if math.isnan(value) else float(value) for value, _, _ in rows]
     defined = [value for value in values if value is not None]
-    comparable, reasons = bool(rows["comparable"].all()), [reason for reason in rows["reason"] if reason]
+    comparable, reasons = all(bool(one) for _, one, _ in rows), [reason for _, _, reason in rows if reason]
     if len(defined) < len(values):
         return Score(None, None, len(values), comparable, reasons[0] if reasons else "undefined")
     mean = sum(defined) / len(defined)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from zsadbench.compare.board import Board
+from zsadbench.compare.citations import Cites, cites_of
 from zsadbench.compare.frame import HEADINGS
 from zsadbench.compare.layout import APART, Number, Row, Table
 from zsadbench.compare.measured import aupro_of
@@ -25,6 +26,7 @@ class Group(NamedTuple):
     scores: Mapping[Key, Score]
     levels: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
+    cites: Cites
 
 
 def groups(board: Board) -> list[Group]:
@@ -39,22 +41,25 @@ def group_of(board: Board, rows: pd.DataFrame) -> Group:
     name = f"protocol {first['protocol']} ({first['digest']}), backbone {first['backbone']}{shots}"
     levels = {"image": ("image_auroc", "image_ap"), "pixel": ("pixel_auroc", aupro_of(first["protocol"]))}
     entries = list(dict.fromkeys(rows["entry"]))
-    return Group(name, entries, board.ordered(list(rows["target"])), over_seeds(rows), levels, _notes(rows))
+    targets, notes = board.ordered(list(rows["target"])), _notes(rows)
+    return Group(name, entries, targets, over_seeds(rows), levels, notes, cites_of(board, rows))
 
 
 def main_tables(board: Board) -> list[Table]:
     """One table a comparability group: data sets down, methods across, pairs of metrics in the cells."""
-    return [_main(board, group, number) for number, group in enumerate(groups(board), start=1)]
+    return [main_table(board, group, number) for number, group in enumerate(groups(board), start=1)]
 
 
-def _main(board: Board, group: Group, number: int) -> Table:
+def main_table(board: Board, group: Group, number: int) -> Table:
+    """One group's table: a block a domain and level, its means and average ranks below, then the group's notes."""
     rows: list[Row] = []
     for domain in dict.fromkeys(board.dataset(target).domain for target in group.targets):
         targets = [target for target in group.targets if board.dataset(target).domain == domain]
         for level, metrics in group.levels.items():
             rows += _block(board, group, targets, metrics, f"{domain}, {level} ({_pair(metrics)})")
     caption = f"Measured: {group.name}."
-    return Table(f"measured-{number}", caption, "data set", tuple(group.entries), tuple(rows), group.notes)
+    key = f"measured-{number}"
+    return Table(key, caption, "data set", tuple(group.entries), tuple(rows), group.notes, group.cites)
 
 
 def _pair(metrics: Sequence[str]) -> str:
@@ -161,7 +166,9 @@ def _classes(
         rows.append(Row(name, cells, "mean" if name == "mean" else "", summary=name == "mean"))
     caption = f"{entry} on {board.dataset(target).title} by class. Measured: {group.name}."
     notes = tuple(note for note in group.notes if note.startswith((f"{entry}: ", "not comparable", "±")))
-    return Table(key, caption, "class", tuple(HEADINGS[metric] for metric in metrics), tuple(rows), notes)
+    names = {entry.partition(" [")[0], board.dataset(target).title}
+    cites = tuple(one for one in group.cites if one[0] in names)
+    return Table(key, caption, "class", tuple(HEADINGS[metric] for metric in metrics), tuple(rows), notes, cites)
 
 
 def _notes(rows: pd.DataFrame) -> tuple[str, ...]:

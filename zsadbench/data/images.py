@@ -102,9 +102,14 @@ def resize_mask_nearest(mask: NDArray[np.uint8], size: int) -> NDArray[np.uint8]
 
 def soften_mask(mask: NDArray[np.uint8], size: int, *, bicubic: bool = False) -> NDArray[np.uint8]:
     """Resize a mask of 0 and 1 as publications do, bilinear or bicubic, cut above one half; (size, size)."""
+    return (grey_mask(mask, size, bicubic=bicubic) > 0.5).astype(np.uint8)
+
+
+def grey_mask(mask: NDArray[np.uint8], size: int, *, bicubic: bool) -> NDArray[np.float32]:
+    """Resize a mask of 0 and 1 smoothly and leave it grey: (size, size), steps of 1/255 from 0 to 1."""
     rule = Image.Resampling.BICUBIC if bicubic else Image.Resampling.BILINEAR
     smooth = Image.fromarray(mask * np.uint8(255)).resize((size, size), rule)
-    return (np.asarray(smooth, dtype=np.float32) / np.float32(255) > 0.5).astype(np.uint8)
+    return np.asarray(smooth, dtype=np.float32) / np.float32(255)
 
 
 def training_mask(path: str | Path, size: int) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,21 +19,31 @@ import torch
 from numpy.typing import NDArray
 
 from zsadbench.data.card import Positive
-from zsadbench.data.images import by, normalise, read_image, read_mask, resize_image, resize_mask_nearest, soften_mask
+from zsadbench.data.images import (
+    by,
+    grey_mask,
+    normalise,
+    read_image,
+    read_mask,
+    resize_image,
+    resize_mask_nearest,
+    soften_mask,
+)
 from zsadbench.data.tensor_cache import Resized, TensorCache
 from zsadbench.errors import DataError
 from zsadbench.types import Preprocessing
 
-MaskRule = Literal["strict", "native", "training", "none"]
-Mask = NDArray[np.uint8]
+MaskRule = Literal["strict", "native", "training", "training-grey", "none"]
+Mask = NDArray[Any]  # uint8 of 0 and 1; float32 from 0 to 1 for `training-grey`
 
 
 class LoadedBatch(NamedTuple):
     """One batch as read from disk.
 
     `images` float32 (batch, 3, size, size), normalised; `masks` uint8 of 0 and 1: (batch, size, size) for
-    the rules `strict` and `training`, a list of (height, width) for `native`, None for `none`; `labels`
-    int64 (batch,); `rows` int64 (batch,), positions in the frame that was given; `paths` as in the frame.
+    the rules `strict` and `training`, a list of (height, width) for `native`, None for `none`; for `training-grey`
+    float32 (batch, size, size) from 0 to 1, or uint8 zeros where all images are normal; `labels` int64 (batch,);
+    `rows` int64 (batch,), positions in the frame that was given; `paths` as in the frame.
     """
 
     images: torch.Tensor
@@ -60,10 +70,11 @@ def batches(
 
     `order` lists positions in `rows`, by default all of them as they stand. `masks`: `strict` decodes by
     `positive` and resizes by nearest neighbour, `native` keeps each mask's own size, `training` is the
-    publications' rule (every non-zero value, bilinear, cut at one half), `none` reads none. A normal image
-    has a mask of zeros. With `workers` 0 everything happens in the caller's thread; the result is the same.
-    It is the same with a `cache` of this set's images, too; masks are not cached. `pin` puts the images into
-    page-locked memory, from which a CUDA device fetches them while it computes.
+    publications' rule (every non-zero value, bilinear, cut at one half), `training-grey` is AF-CLIP's (every
+    non-zero value, bicubic, left grey), `none` reads none. A normal image has a mask of zeros. With `workers`
+    0 everything happens in the caller's thread; the result is the same. It is the same with a `cache` of this
+    set's images, too; masks are not cached. `pin` puts the images into page-locked memory, from which a CUDA
+    device fetches them while it computes.
 
     Raises:
         DataError: while iterating: an image or a mask cannot be read, a mask is missing (and `masks` is not
@@ -154,6 +165,8 @@ class _Reader:
         truth = self._truth(place, shape)
         if self.masks == "native":
             return truth
+        if self.masks == "training-grey":
+            return grey_mask(truth, self.size, bicubic=True)
         return resize_mask_nearest(truth, self.size) if self.masks == "strict" else soften_mask(truth, self.size)
 
     def _truth(self, place: int, shape: tuple[int, int]) -> Mask:
@@ -161,7 +174,7 @@ class _Reader:
         mask = self.named[place]
         if not mask:
             raise DataError(f"'{self.paths[place]}' is anomalous and has no mask")
-        truth = read_mask(mask, "> 0" if self.masks == "training" else self.positive)
+        truth = read_mask(mask, "> 0" if self.masks.startswith("training") else self.positive)
         if truth.shape != shape:
             raise DataError(f"mask '{mask}' is {by(*truth.shape[::-1])}, its image is {by(*shape[::-1])}")
         return truth

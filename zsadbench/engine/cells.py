@@ -33,6 +33,7 @@ class Setting:
     epochs: int | None
     checkpoint: Path | None
     checkpoint_sha256: str | None
+    token_precision: str = "fp32"
 
     @property
     def name(self) -> str:
@@ -106,7 +107,8 @@ def _recipe(setting: Setting, aux: Dataset | None) -> dict[str, Any] | None:
         for name, value in asdict(setting.method.recipe_on(aux.card.name)).items()
         if name not in _NOT_HERE and value is not False
     }
-    return {**recipe, "betas": list(recipe["betas"]), "epochs": setting.epochs_on(aux.card.name)}
+    rounded = {} if setting.token_precision == "fp32" else {"tokens": setting.token_precision}
+    return {**recipe, "betas": list(recipe["betas"]), "epochs": setting.epochs_on(aux.card.name), **rounded}
 
 
 _NOT_HERE = {"epochs", "epochs_else", "image_size", "on"}  # resolved, or stated elsewhere in the cell
@@ -148,7 +150,9 @@ def signature(cell: Mapping[str, Any], weights: str) -> str:
     options = ",".join(f"{key}={_short(value)}" for key, value in sorted(cell["options"].items()))
     flags = [f"{name}:{cell[name]}" for name in ("shots", "limit") if cell[name]]
     flags += [name for name in ("partial", "synthetic") if cell[name]]
-    flags += ["permuted"] if (cell["recipe"] or {}).get("permuted") else []
+    recipe = cell["recipe"] or {}
+    flags += ["permuted"] if recipe.get("permuted") else []
+    flags += [f"tokens:{recipe['tokens']}"] if recipe.get("tokens") else []
     parts = [
         cell["method"] + (f"[{options}]" if options else ""),
         f"{cell['backbone']}:{weights}",

@@ -27,3 +27,10 @@ def choose_device(name: str) -> torch.device:
         seen = torch.cuda.device_count()
         raise UsageError(f"device '{name}' is not there: {seen} CUDA devices are seen; use --device cpu")
     return device
+
+
+def is_shortage(failure: BaseException) -> bool:
+    """Whether memory was short, on the host or on a device: torch says so with a `RuntimeError` of many kinds."""
+    return isinstance(failure, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(failure, RuntimeError) and "memory" in str(failure).lower()
+    )

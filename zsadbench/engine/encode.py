@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from zsadbench.data import Dataset, LoadedBatch
     from zsadbench.engine.cells import Setting
+    from zsadbench.engine.shots import SupportTokens
 
 Mask = NDArray[np.uint8]
 RESIZE: dict[str, Callable[[Mask, int], Mask]] = {
@@ -46,7 +47,8 @@ class Encoded(NamedTuple):
 class Encoding:
     """One class of a target; going through it reads and encodes every batch once.
 
-    `setting` is any of those that share it: they agree in all that is used here. `counts` are of the mask regions
+    `setting` is any of those that share it: they agree in all that is used here. `supports` are for those of them
+    that see a few normal images of the class beforehand. `counts` are of the mask regions
     seen so far, and empty for a set without masks.
     """
 
@@ -59,17 +61,19 @@ class Encoding:
     workers: int
     image_cache: int | None
     watch: Stopwatch
+    supports: SupportTokens
     counts: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.counts = {"regions_native": 0, "masks_emptied": 0} if self.target.card.pixel_level else {}
 
     def __iter__(self) -> Iterator[Encoded]:
+        tower = self.backbone.vision  # built now, if nobody asked for it before: that is none of its seconds
         for loaded in self._loaded():
             before = self.watch.seconds["tower"]
             with self.watch.stage("tower"), torch.inference_mode():
                 images = loaded.images.to(self.backbone.device, non_blocking=True)
-                tokens: Tokens = self.backbone.vision(images, self.taps, DTYPES[self.setting.precision])
+                tokens: Tokens = tower(images, self.taps, DTYPES[self.setting.precision])
             yield Encoded(loaded, tokens, self._masks(loaded), self.watch.seconds["tower"] - before)
 
     def _loaded(self) -> Iterator[LoadedBatch]:

@@ -57,6 +57,5 @@ def parameters(trained: Trained, backbone: Backbone) -> dict[str, int]:
     """Parameters of the towers and the head together, and those of them that are trained."""
     network = getattr(trained.method, "network", None)
     own = list(network.parameters()) if network is not None else []
-    towers = {id(p): p.numel() for tower in (backbone.vision, backbone.text) for p in tower.parameters()}
-    learned = sum(p.numel() for p in own if p.requires_grad)
-    return {"parameters_total": sum(towers.values()) + sum(p.numel() for p in own), "parameters_trained": learned}
+    total = backbone.count_parameters() + sum(p.numel() for p in own)
+    return {"parameters_total": total, "parameters_trained": sum(p.numel() for p in own if p.requires_grad)}

@@ -2,50 +2,101 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from zsadbench.engine.evaluate import limited
+from zsadbench.engine.shared import learning_key, sharings, taps_of
+from zsadbench.engine.token_cache import entry_bytes
+from zsadbench.engine.train import checkpoint_path
 
 if TYPE_CHECKING:
+    from zsadbench.clip.config import VisionConfig
     from zsadbench.engine.cells import Setting
     from zsadbench.engine.plan import Job, Plan
 
-HEAD_SHARE = 1.4  # a whole image costs about this many times its tower
-STEP_SHARE = 2.5  # and a training step about this many times its image
+HEAD_SHARE = 0.4  # what a head costs beside the tower, for one image
+STEP_SHARE = 1.5  # and what learning from one costs, forth and back
 EFFICIENCY = 0.5  # of what a large matrix product reaches
 
 
-def tower_macs(setting: Setting) -> float:
+def image_macs(vision: VisionConfig, image_size: int) -> float:
     """Multiply-accumulates of the image tower for one image: linear layers and attention products."""
-    vision = setting.spec.config.vision
-    tokens = (setting.image_size // vision.patch_size) ** 2 + 1
-    return vision.layers * tokens * vision.width * (12 * vision.width + 2 * tokens)
+    tokens = (image_size // vision.patch_size) ** 2 + 1
+    return float(vision.layers * tokens * vision.width * (12 * vision.width + 2 * tokens))
+
+
+def seconds_for(scored: float, learned: float) -> float:
+    """A rough duration on this CPU of runs that share nothing.
+
+    Args:
+        scored: multiply-accumulates of the image tower over all images that are scored.
+        learned: the same over all images that are learned from, epoch by epoch.
+    """
+    return _seconds((1 + HEAD_SHARE) * scored + (1 + STEP_SHARE) * learned)
 
 
 def estimate_seconds(plan: Plan) -> float:
-    """A rough duration on this CPU, from the arithmetic of the jobs and the speed of one matrix product."""
+    """A rough duration on this CPU, from the arithmetic of the jobs and the speed of one matrix product.
+
+    Jobs that share an encoding pay for the tower once, and so do trainings on the same tokens where these fit into
+    the token cache; a checkpoint that is cached already costs nothing.
+    """
     todo = [job for job in plan.jobs if job.todo]
-    scored = sum(tower_macs(job.setting) * _images(job) for job in todo) * HEAD_SHARE
-    learned = {_training_key(job): tower_macs(job.setting) * _steps(job) for job in todo}
-    return (scored + STEP_SHARE * sum(learned.values())) / (EFFICIENCY * _macs_per_second())
+    scored = sum(_scoring(group) for group in sharings(todo))
+    learned = _learning(todo, plan.request.token_cache)
+    return _seconds(scored + learned)
 
 
-def _images(job: Job) -> int:
-    return sum(len(limited(job.target.manifest, name, job.setting.limit)) for name in job.todo)
+def _scoring(group: Sequence[Job]) -> float:
+    """Multiply-accumulates of jobs that share an encoding: every class once through the tower, and each head's."""
+    first = group[0]
+    wanted = dict.fromkeys(name for job in group for name in job.todo)
+    heads = sum(_images(job, job.todo) for job in group)
+    return _tower(first.setting) * (_images(first, wanted) + HEAD_SHARE * heads)
+
+
+def _learning(jobs: Sequence[Job], room: int) -> float:
+    """Multiply-accumulates of all trainings: their steps, and what has to be encoded for them."""
+    trainings = {checkpoint_path(job.setting, job.aux, job.seed): job for job in jobs if job.aux is not None}
+    pending = [job for path, job in trainings.items() if not path.is_file()]
+    steps = sum(_tower(job.setting) * STEP_SHARE * _steps(job) for job in pending)
+    together: dict[Any, list[Job]] = {}
+    for job in pending:
+        together.setdefault(learning_key(job), []).append(job)
+    return steps + sum(_tower(group[0].setting) * _encoded(group, room) for group in together.values())
+
+
+def _encoded(group: Sequence[Job], room: int) -> int:
+    """How often trainings on the same tokens run the tower: once an image that is remembered, else in every epoch."""
+    aux, taps = group[0].aux, {taps_of(job.setting) for job in group}
+    assert aux is not None  # noqa: S101 - they learn
+    count = len(aux.manifest)
+    kept = {block for one in taps for block in (*one.blocks, *(-block for block in one.value_blocks))}
+    augments = group[0].setting.method.card.augments
+    fits = 0 if augments or not kept else min(count, room // (len(kept) * entry_bytes(group[0].setting)))
+    return fits + sum(_steps(job) * (count - fits) // count for job in group)
+
+
+def _tower(setting: Setting) -> float:
+    return image_macs(setting.spec.config.vision, setting.image_size)
+
+
+def _images(job: Job, names: Iterable[str]) -> int:
+    return sum(len(limited(job.target.manifest, name, job.setting.limit)) for name in names)
 
 
 def _steps(job: Job) -> int:
-    """Images that training sees; a training that several jobs share is counted once, by its key."""
-    if job.aux is None:
-        return 0
+    """Images that a training sees, epoch by epoch."""
+    assert job.aux is not None  # noqa: S101 - it learns
     return job.setting.epochs_on(job.aux.card.name) * len(job.aux.manifest)
 
 
-def _training_key(job: Job) -> tuple[str, str, int]:
-    return (job.setting.name, job.aux.card.name if job.aux else "", job.seed)
+def _seconds(macs: float) -> float:
+    return macs / (EFFICIENCY * _macs_per_second())
 
 
 def _macs_per_second(size: int = 768, rounds: int = 3) -> float:

@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from zsadbench.checkpoints import write_atomically
-from zsadbench.clip.union import pick
 from zsadbench.engine.cost import Stopwatch
-from zsadbench.engine.encode import Encoded, Encoding, Mask
-from zsadbench.engine.maps import Map, enlarge, map_path, smooth
-from zsadbench.engine.shared import taps_of
+from zsadbench.engine.encode import Encoded, Encoding
+from zsadbench.engine.maps import Map
+from zsadbench.engine.measure import Measurement
+from zsadbench.engine.scoring import Scorer
+from zsadbench.engine.thresholds import Thresholds
 from zsadbench.errors import CellError, DataError
-from zsadbench.metrics import ClassMetrics, Estimate, MetricName, mode_for, sample_estimates
+from zsadbench.metrics import Details, Estimate, MetricName
+from zsadbench.results import map_path
 from zsadbench.types import Method
 
 if TYPE_CHECKING:
@@ -27,17 +28,20 @@ if TYPE_CHECKING:
 
     from zsadbench.data import LoadedBatch
     from zsadbench.engine.cells import Setting
+    from zsadbench.sidecars import Arrays
 
 RECOVERABLE = (CellError, DataError, OSError, MemoryError, RuntimeError)  # torch says RuntimeError when memory is short
 
 
 @dataclass
 class ClassResult:
-    """What one class gave: estimates by metric, counts, one row an image."""
+    """What one class gave: estimates by metric, counts, one row an image; `details` and `pooled` as in `Measured`."""
 
     estimates: dict[str, Estimate]
     counts: dict[str, int]
     images: list[dict[str, Any]] = field(default_factory=list)
+    details: Details | None = None
+    pooled: Arrays = field(default_factory=dict)
 
 
 def evaluate(
@@ -82,6 +86,8 @@ def _finished(head: Evaluation) -> ClassResult | Exception:
 class Evaluation:
     """A detector on one class of a target: it takes batches, then gives the result.
 
+    `area_edges` and `thresholds` as in `Measurement`.
+
     Raises:
         CellError: from `take`: a score or a map is not finite.
     """
@@ -93,68 +99,47 @@ class Evaluation:
     metrics: tuple[MetricName, ...]
     maps_folder: Path | None
     watch: Stopwatch
+    area_edges: Sequence[float] | None = None
+    thresholds: Thresholds = field(default_factory=Thresholds)
     images: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.target, self.rows = self.encoding.target, self.encoding.rows
-        mode = mode_for(len(self.rows) * self.setting.image_size**2)
-        self.collected = ClassMetrics(self.metrics, masks=self.target.card.pixel_level, mode=mode)
+        self.scorer = Scorer(self.setting, self.method, self.target, self.class_name, self.encoding.taps, self.watch)
+        self.measured = Measurement(
+            self.metrics,
+            self.rows,
+            masked=self.target.card.pixel_level,
+            pixels=len(self.rows) * self.setting.image_size**2,
+            area_edges=self.area_edges,
+            thresholds=self.thresholds,
+        )
 
     def take(self, encoded: Encoded) -> None:
         """Score one batch and count it."""
         loaded, masks = encoded.loaded, encoded.masks
         before = self.watch.seconds["head"]
-        image, pixel = self._scores(encoded)
+        image, pixel = self.scorer.scores(encoded)
         seconds = (encoded.seconds + self.watch.seconds["head"] - before) / len(loaded.paths)
-        finite(image, loaded.paths, "image score")
         maps = None
         if masks is not None or self.maps_folder is not None:
-            maps = self._maps(pixel, masks, loaded.paths)
+            maps = self.scorer.maps(pixel, masks, loaded.paths)
             self._save(maps, loaded)
         with self.watch.stage("metrics"):
-            self.collected.update(image, loaded.labels, maps, masks)
+            self.measured.take(image, loaded.rows, maps if masks is not None else None, masks)
         self.images += self._image_rows(image, loaded, seconds)
 
     def result(self) -> ClassResult:
         """The metrics of all batches."""
         with self.watch.stage("metrics"):
-            estimates = self.collected.compute() | self._over_samples()
-        return ClassResult(estimates, self._counts(), self.images)
-
-    def _over_samples(self) -> dict[str, Estimate]:
-        """The metrics asked for in which the views of one object count as one image."""
-        sample = dict(zip(self.rows["relative"], self.rows["sample"], strict=True))
-        scores, labels = [one["score"] for one in self.images], [one["label"] for one in self.images]
-        return sample_estimates(self.metrics, scores, labels, [sample[one["path"]] for one in self.images])
+            found = self.measured.result()
+        return ClassResult(found.estimates, self._counts(), self.images, found.details, found.pooled)
 
     def _counts(self) -> dict[str, int]:
         anomalous = int(self.rows["label"].sum())
-        counts = {"normal": len(self.rows) - anomalous, "anomalous": anomalous, "regions": self.collected.regions}
+        counts = {"normal": len(self.rows) - anomalous, "anomalous": anomalous, "regions": self.measured.regions}
         counts["skipped"] = self.target.skipped.get(self.class_name, 0)
         return counts | self.encoding.counts
-
-    def _scores(self, encoded: Encoded) -> tuple[NDArray[np.float32], torch.Tensor]:
-        words = [self.target.card.words(self.setting.name)[self.class_name]] * len(encoded.loaded.paths)
-        with self.watch.stage("head"), torch.inference_mode():
-            tokens = pick(encoded.tokens, self.encoding.taps, taps_of(self.setting))
-            scores = self.method.score(tokens, words)
-        return scores.image.float().cpu().numpy(), scores.pixel
-
-    def _maps(self, pixel: torch.Tensor, masks: list[Mask] | None, paths: tuple[str, ...]) -> list[Map]:
-        protocol, size = self.setting.protocol, self.setting.image_size
-        native = protocol.map_size == "native" and masks is not None
-        sizes = [mask.shape for mask in masks] if native and masks else [(size, size)] * len(paths)
-        with self.watch.stage("map"):
-            grids = [pixel[index : index + 1] for index in range(len(paths))]
-            maps = [smooth(enlarge(grid, wanted), self._sigma())[0] for grid, wanted in zip(grids, sizes, strict=True)]
-        for one, path in zip(maps, paths, strict=True):
-            finite(one, (path,), "anomaly map")
-        return maps
-
-    def _sigma(self) -> float:
-        protocol = self.setting.protocol
-        off = protocol.smoothing == "none" or self.target.card.name in protocol.unsmoothed
-        return 0.0 if off else self.setting.method.card.smoothing
 
     def _save(self, maps: list[Map], loaded: LoadedBatch) -> None:
         if self.maps_folder is None:
@@ -186,14 +171,3 @@ def limited(manifest: pd.DataFrame, class_name: str, limit: int | None) -> pd.Da
     if limit is not None:
         rows = rows[rows.groupby("label").cumcount() < limit]
     return rows.reset_index(drop=True)
-
-
-def finite(values: NDArray[np.float32], paths: tuple[str, ...], what: str) -> None:
-    """Raise `CellError`, naming the image, where a score or a map holds NaN or infinity.
-
-    `values` has one row an image, or is the one map of the only path.
-    """
-    bad = ~np.isfinite(values)
-    if bad.any():
-        index = 0 if len(paths) == 1 else int(np.argmax(bad.reshape(len(paths), -1).any(axis=1)))
-        raise CellError(f"the {what} of {paths[index]} holds NaN or infinity; nothing can be ranked with it")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +11,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Map = NDArray[np.float32]
-
-
-def map_path(folder: Path, relative: str) -> Path:
-    """Where the map of an image is kept: below `folder`, as the image lies below its set."""
-    return folder / f"{relative}.npy"
 
 
 def enlarge(grid: Tensor, size: tuple[int, int]) -> Map:

@@ -18,14 +18,13 @@ from zsadbench.data import check_masks, load_dataset
 from zsadbench.engine.cells import Setting, cell_of
 from zsadbench.engine.checks import aux_for, check_aux, check_out, check_size, checked_targets, with_backbone
 from zsadbench.engine.device import choose_device
-from zsadbench.engine.maps import map_path
 from zsadbench.engine.options import configure
 from zsadbench.engine.request import NO_AUX, RunRequest
 from zsadbench.engine.settings import load_setting
 from zsadbench.engine.shots import Supports, check_shots, draws, load_normal
 from zsadbench.errors import DataError, UsageError, ZsadError
 from zsadbench.metrics.names import DEFAULT_NAMES, MetricName, parse_metric
-from zsadbench.results import Record, read_images, read_record, record_path
+from zsadbench.results import Record, map_path, read_images, read_record, record_path
 
 if TYPE_CHECKING:
     from zsadbench.data import Dataset
@@ -62,8 +61,10 @@ class Plan:
     request: RunRequest
 
 
-def make_plan(request: RunRequest) -> Plan:
+def make_plan(request: RunRequest, shelf: dict[str, Dataset] | None = None) -> Plan:
     """Check a request and lay out its jobs, without running any.
+
+    `shelf` holds data sets that were read for another request with the same roots; those read now are put there.
 
     Raises:
         UsageError: something asked for cannot be right.
@@ -71,7 +72,7 @@ def make_plan(request: RunRequest) -> Plan:
         DataError: a data set is missing, incomplete or wrong; all of them are listed.
     """
     choose_device(request.device)
-    metrics = _metrics(request.metrics)
+    metrics = all_metrics(request.metrics)
     protocol = registry.protocol(request.protocol)
     configured = [configure(registry.method_card(name), request.options, request.methods) for name in request.methods]
     targets = checked_targets(request)
@@ -82,11 +83,11 @@ def make_plan(request: RunRequest) -> Plan:
     check_size(request, configured)
     spec = resolve(request.backbone, request.weights, offline=request.offline)
     settings = [load_setting(request, method, spec, protocol) for method in configured]
-    data = _load_all(request, settings, targets)
+    data = _load_all(request, settings, targets, {} if shelf is None else shelf)
     normal = load_normal(request, targets)
     shown = {target: draws(request, data[target], normal.get(target)) for target in targets}
     wanted = frozenset(str(name) for name in metrics)
-    chosen = {target: _selected(request, data[target]) for target in targets}
+    chosen = {target: selected_classes(request, data[target]) for target in targets}
     jobs = [
         job
         for setting in settings
@@ -117,29 +118,33 @@ def make_detector_plan(request: RunRequest) -> tuple[Setting, Dataset | None]:
     aux = aux_for(request.targets[0], request.aux)
     if not setting.trains or aux == NO_AUX:
         return setting, None
-    return setting, _load_all(request, [], [aux])[aux]
+    return setting, _load_all(request, [], [aux], {})[aux]
 
 
-def _metrics(extra: Sequence[str]) -> tuple[MetricName, ...]:
+def all_metrics(extra: Sequence[str]) -> tuple[MetricName, ...]:
+    """The metrics that every record holds, and those asked for besides."""
     return tuple(dict.fromkeys((*DEFAULT_NAMES, *map(parse_metric, extra))))
 
 
-def _load_all(request: RunRequest, settings: Sequence[Setting], targets: Sequence[str]) -> dict[str, Dataset]:
+def _load_all(
+    request: RunRequest, settings: Sequence[Setting], targets: Sequence[str], shelf: dict[str, Dataset]
+) -> dict[str, Dataset]:
     """Every target and every auxiliary set that some method learns from; all faults in one message."""
     names = list(targets)
     if any(setting.trains for setting in settings):
         names += [aux for target in targets if (aux := aux_for(target, request.aux)) != NO_AUX]
-    loaded: dict[str, Dataset] = {}
     faults: list[str] = []
     for name in dict.fromkeys(names):
         try:
-            loaded[name] = load_dataset(name, request.data_roots or None, request.allow_partial)
-            check_masks(loaded[name])
+            if name not in shelf:
+                read = load_dataset(name, request.data_roots or None, request.allow_partial)
+                check_masks(read)
+                shelf[name] = read
         except DataError as failure:
             faults.append(str(failure))
     if faults:
         raise DataError("\nerror: ".join(faults))
-    return loaded
+    return shelf
 
 
 def _jobs(
@@ -155,8 +160,8 @@ def _jobs(
     for seed in _seeds(request, setting):
         cell = cell_of(setting, learned, target, seed, supports)
         path = record_path(request.out, cell)
-        record, fault = _finished(request, path)
-        done = set(selected) if fault else _done(request, record, path, wanted)
+        record, fault = record_so_far(request, path)
+        done = set(selected) if fault else classes_done(request, record, path, wanted)
         todo = tuple(name for name in selected if name not in done)
         jobs.append(Job(setting, target, learned, seed, cell, path, selected, record, todo, fault, supports))
     return jobs
@@ -169,7 +174,12 @@ def _seeds(request: RunRequest, setting: Setting) -> tuple[int, ...]:
     return tuple(dict.fromkeys(request.seeds)) or setting.protocol.seeds or (0,)
 
 
-def _selected(request: RunRequest, target: Dataset) -> tuple[str, ...]:
+def selected_classes(request: RunRequest, target: Dataset) -> tuple[str, ...]:
+    """The classes of a copy that are asked for.
+
+    Raises:
+        DataError: the copy has none of them.
+    """
     selected = tuple(name for name in target.classes if not request.classes or name in request.classes)
     absent = [name for name in request.classes if name in target.card.classes and name not in selected]
     if absent:
@@ -179,7 +189,7 @@ def _selected(request: RunRequest, target: Dataset) -> tuple[str, ...]:
     return selected
 
 
-def _finished(request: RunRequest, path: Path) -> tuple[Record | None, str]:
+def record_so_far(request: RunRequest, path: Path) -> tuple[Record | None, str]:
     """The record so far, None if there is none or it shall be made anew; or why the file is no record."""
     if not path.is_file() or request.overwrite == "always":
         return None, ""
@@ -189,7 +199,7 @@ def _finished(request: RunRequest, path: Path) -> tuple[Record | None, str]:
         return None, f"{failure}; move it away, or pass --overwrite always to replace it"
 
 
-def _done(request: RunRequest, record: Record | None, path: Path, wanted: frozenset[str]) -> set[str]:
+def classes_done(request: RunRequest, record: Record | None, path: Path, wanted: frozenset[str]) -> set[str]:
     """The classes of a record that need nothing more: every metric and, if asked for, every map is there."""
     if record is None:
         return set()

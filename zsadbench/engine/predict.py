@@ -12,26 +12,31 @@ import torch
 from zsadbench.clip import Backbone
 from zsadbench.data import prepare, read_image
 from zsadbench.engine.maps import enlarge, smooth
-from zsadbench.errors import DataError
-from zsadbench.types import Method, Scores, Tokens
+from zsadbench.engine.text import encode_text, release_text
+from zsadbench.errors import DataError, UsageError
+from zsadbench.types import Method, Scores, Tokens, Traceable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
+    from torch import Tensor
 
     from zsadbench.engine.cells import Setting
 
+OBJECT = "object"  # what is in an image, for whoever does not say
+
 
 class LoadedMethod:
-    """A detector with its backbone, for one's own images."""
+    """A detector with its backbone, for one's own images; the text tower is let go as soon as the text is encoded."""
 
     def __init__(self, setting: Setting, backbone: Backbone, method: Method) -> None:
         self.setting, self.backbone, self.method = setting, backbone, method
+        self._encode_text(OBJECT)
 
     def predict(
         self,
         images: Sequence[str | Path | Image | NDArray[Any]] | NDArray[Any] | str | Path | Image,
-        class_name: str = "object",
+        class_name: str = OBJECT,
     ) -> Scores:
         """Score images: paths, PIL images or uint8 arrays (height, width, 3).
 
@@ -45,19 +50,45 @@ class LoadedMethod:
         Raises:
             DataError: an image cannot be read, or an array is none.
         """
+        self._encode_text(class_name)
         found = [self._score(one, class_name) for one in _several(images)]
         if not found:
             raise DataError("no image given; pass at least one")
         return Scores(torch.cat([one.image for one in found]), torch.cat([one.pixel for one in found]))
 
-    def _score(self, image: Any, class_name: str) -> Scores:
-        card, size = self.setting.method.card, self.setting.image_size
-        pixels = prepare(_opened(image), size, self.setting.protocol.preprocessing)
-        batch = torch.from_numpy(pixels).unsqueeze(0).to(self.backbone.device)
+    def stages(self, image: str | Path | Image | NDArray[Any], class_name: str = OBJECT) -> dict[str, Tensor]:
+        """Every stage that the method shows of one image, by name, float32 on the host; `map` is the one of `predict`.
+
+        Raises:
+            UsageError: the method shows no stages.
+            DataError: the image cannot be read.
+        """
+        if not isinstance(self.method, Traceable):
+            raise UsageError(f"'{self.setting.name}' does not show its stages, so there is nothing to explain")
         with torch.inference_mode():
-            tokens: Tokens = self.backbone.vision(batch, card.taps(self.setting.method.options))
-            found = self.method.score(tokens, [class_name])
-        full = smooth(enlarge(found.pixel, (size, size)), card.smoothing)
+            tokens = self._tokens(image)
+            found = self.method.stages(tokens, [class_name])
+            full = self._finished(self.method.score(tokens, [class_name])).pixel
+        return {name: stage.float().cpu() for name, stage in found.items()} | {"map": full}
+
+    def _encode_text(self, class_name: str) -> None:
+        encode_text(self.method, [class_name])
+        release_text(self.backbone, [self.method])
+
+    def _score(self, image: Any, class_name: str) -> Scores:
+        with torch.inference_mode():
+            return self._finished(self.method.score(self._tokens(image), [class_name]))
+
+    def _tokens(self, image: Any) -> Tokens:
+        pixels = prepare(_opened(image), self.setting.image_size, self.setting.protocol.preprocessing)
+        batch = torch.from_numpy(pixels).unsqueeze(0).to(self.backbone.device)
+        tokens: Tokens = self.backbone.vision(batch, self.setting.method.card.taps(self.setting.method.options))
+        return tokens
+
+    def _finished(self, found: Scores) -> Scores:
+        """The map enlarged and smoothed, both on the host."""
+        size = self.setting.image_size
+        full = smooth(enlarge(found.pixel, (size, size)), self.setting.method.card.smoothing)
         return Scores(found.image.float().cpu(), torch.from_numpy(full))
 
 

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from zsadbench.checkpoints import write_atomically
+from zsadbench.engine.areas import edges_of
 from zsadbench.engine.cells import signature, why_not_comparable
 from zsadbench.engine.cost import STAGES, peak_device_mib, peak_host_mib
+from zsadbench.engine.details import with_class
 from zsadbench.engine.entries import enter, origin, parameters
 from zsadbench.engine.evaluate import ClassResult, Evaluation
 from zsadbench.engine.ledger import audit, leak_of
+from zsadbench.engine.pooled import pooled_entries
 from zsadbench.engine.provenance import now, provenance
 from zsadbench.engine.shared import companions
 from zsadbench.engine.shots import show
+from zsadbench.engine.thresholds import Thresholds, find_thresholds
 from zsadbench.engine.train import Trained, obtain
 from zsadbench.errors import CellError
-from zsadbench.results import Record, read_images, write_record
+from zsadbench.results import Record, identity, read_images, write_record
+from zsadbench.sidecars import Sidecars, read_sidecars
 
 if TYPE_CHECKING:
     from zsadbench.clip import Backbone
@@ -35,10 +41,13 @@ class Recording:
         self.plan, self.job, self.backbone, self.batch_size = plan, job, backbone, batch_size
         self.record = job.record or _new_record(job)
         self.images = read_images(job.path) if job.record is not None else None
+        made = identity(job.cell)
+        self.beside = read_sidecars(job.path, made) if job.record is not None else Sidecars(made)
         self.failed = False
         self._train_seconds = 0.0
         self._trained: Trained | None = None
         self._whence: dict[str, Any] = {}
+        self._thresholds = Thresholds()
 
     @property
     def trained(self) -> Trained:
@@ -61,7 +70,8 @@ class Recording:
             on_step=on_step,
         )
         self._train_seconds = perf_counter() - start if trained.first_loss is not None else 0.0
-        self._trained, self._whence = trained, {"started": started, **origin(trained, self.job)}
+        self._thresholds = find_thresholds(self.plan, self.job, trained.method, self.backbone, self.batch_size)
+        self._trained, self._whence = trained, {"started": started, **origin(trained, self.job), **self._cuts()}
         return trained
 
     def audit(self) -> None:
@@ -80,9 +90,24 @@ class Recording:
         """
         method, setting = self.trained.method, self.job.setting
         if supports := self.job.supports:
-            show(method, self.backbone, setting, supports.rows[class_name], self.plan.request.workers)
+            show(method, encoding.supports, setting, supports.rows[class_name])
         maps_folder = self.job.path.with_suffix(".maps") if self.plan.request.save_maps else None
-        return Evaluation(setting, method, encoding, class_name, self.plan.metrics, maps_folder, watch)
+        edges = self._area_edges()
+        return Evaluation(
+            setting, method, encoding, class_name, self.plan.metrics, maps_folder, watch, edges, self._thresholds
+        )
+
+    def _cuts(self) -> dict[str, Any]:
+        """The thresholds from the auxiliary set, where there are some."""
+        return {"thresholds": asdict(self._thresholds)} if self._thresholds.aux else {}
+
+    def _area_edges(self) -> list[float] | None:
+        """The quartiles of region area of the target, None where it has no masks."""
+        setting, target = self.job.setting, self.job.target
+        if target.card.pixel_level and self.beside.area_edges is None:
+            edges = edges_of(target, setting.protocol, setting.image_size, self.plan.request.workers)
+            self.beside = replace(self.beside, area_edges=edges)
+        return self.beside.area_edges
 
     def enter(self, class_name: str, result: ClassResult, seconds: Mapping[str, float], *, shared: bool) -> None:
         """Write the record with one class more; what fails leaves the record as it was.
@@ -105,11 +130,17 @@ class Recording:
         path, new = self.job.path, pd.DataFrame(result.images)
         old = self.images
         images = new if old is None else pd.concat([old[old["class"] != class_name], new], ignore_index=True)
+        beside = self.beside
+        if result.details is not None:
+            beside = with_class(beside, class_name, result.details, self.job.target.manifest, result.pooled)
+            beside.write(path)
+        masked = self.job.target.card.pixel_level
+        record.pooled = pooled_entries(self.plan.metrics, record, images, beside.pooled, masked=masked)
         if self.plan.request.save_maps:
             scores = images[["path", "score"]].to_csv(index=False)
             write_atomically(path.with_suffix(".maps") / "scores.csv", scores.encode())
         write_record(path, record, images)
-        self.record, self.images = record, images
+        self.record, self.images, self.beside = record, images, beside
 
     def _cost(
         self, before: Mapping[str, Any], class_name: str, count: int, seconds: Mapping[str, float]

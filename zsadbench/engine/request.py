@@ -10,7 +10,9 @@ from zsadbench.errors import UsageError
 
 Overwrite = Literal["never", "missing", "always"]
 Precision = Literal["fp32", "bf16", "fp16"]
+TokenPrecision = Literal["fp32", "fp16"]
 PRECISIONS = ("fp32", "bf16", "fp16")
+TOKEN_PRECISIONS = ("fp32", "fp16")
 OVERWRITES = ("never", "missing", "always")
 NO_AUX = "none"
 TOKEN_CACHE = 4 << 30  # bytes
@@ -23,7 +25,7 @@ class RunRequest:
     `aux` None stands for the papers' choice; `seeds` empty for the protocol's, else 0; `epochs`,
     `image_size` and `batch_size` None for the recipe's, the backbone's and an automatic one. `image_cache` is
     how many bytes resized images may take on disk; None keeps none. `token_cache` is the same for the tokens that
-    methods learn from; 0 keeps none. `shots` are numbers of normal images a class,
+    methods learn from, which have `token_precision`; 0 keeps none. `shots` are numbers of normal images a class,
     0 for zero-shot, drawn anew with each of `support_seeds`.
     """
 
@@ -48,6 +50,7 @@ class RunRequest:
     workers: int = 2
     image_cache: int | None = None
     token_cache: int = TOKEN_CACHE
+    token_precision: TokenPrecision = "fp32"
     data_roots: tuple[Path, ...] = ()
     out: Path = field(default_factory=lambda: Path("results"))
     overwrite: Overwrite = "missing"
@@ -70,6 +73,9 @@ class RunRequest:
             raise UsageError(f"--overwrite is '{self.overwrite}'; it takes one of: {', '.join(OVERWRITES)}")
         if self.precision not in PRECISIONS:
             raise UsageError(f"--precision is '{self.precision}'; it takes one of: {', '.join(PRECISIONS)}")
+        if self.token_precision not in TOKEN_PRECISIONS:
+            known = ", ".join(TOKEN_PRECISIONS)
+            raise UsageError(f"--token-precision is '{self.token_precision}'; it takes one of: {known}")
         if self.checkpoint is not None and len(self.methods) > 1:
             raise UsageError("--checkpoint belongs to one method; run the methods one by one")
         if self.checkpoint is not None and self.aux == NO_AUX:

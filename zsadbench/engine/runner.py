@@ -22,8 +22,11 @@ from zsadbench.engine.evaluate import RECOVERABLE, ClassResult, Evaluation, eval
 from zsadbench.engine.plan import Job, Plan
 from zsadbench.engine.recording import Recording
 from zsadbench.engine.shared import common_taps, portions, sharings, tower_key
+from zsadbench.engine.shots import SupportTokens
+from zsadbench.engine.text import encode_text, release_text
 from zsadbench.engine.train import Trained, build_towers
 from zsadbench.results import Record
+from zsadbench.types import Taps
 
 
 class Reporter(Protocol):
@@ -145,6 +148,7 @@ class _Together:
         backbone = self.run.backbone(self.jobs[0])
         recordings = [Recording(self.run.plan, job, backbone, self.run.batch_size) for job in self.jobs]
         ready = [one for one in recordings if self._prepared(one)]
+        release_text(backbone, [one.trained.method for one in ready])
         reset_peak(self.run.device)
         for class_name in self.jobs[0].target.classes:
             wanting = [one for one in ready if class_name in one.job.todo]
@@ -156,10 +160,12 @@ class _Together:
             self.run.results.finished += not one.failed
 
     def _prepared(self, one: Recording) -> bool:
-        """Make the detector of a job ready."""
+        """Make the detector of a job ready, its text features included."""
         job, teller = one.job, self.run.teller
         try:
             trained = one.learn(lambda done, total, loss: teller.training(job, done, total, loss))
+            words = job.target.card.words(job.setting.name)
+            encode_text(trained.method, [words[name] for name in job.todo])
         except RECOVERABLE as failure:
             self._fail(one, "training", failure)
             return False
@@ -172,15 +178,16 @@ class _Together:
         setting, target = self.jobs[0].setting, self.jobs[0].target
         rows = limited(target.manifest, class_name, setting.limit)
         pixels = len(rows) * setting.image_size**2 if target.card.pixel_level else 0
+        shown = self._taps([job for job in self.jobs if job.supports] or self.jobs)
+        supports = SupportTokens(backbone, setting, shown, self.run.plan.request.workers)
         for part in portions(wanting, pixels):
             for one in part:
                 self.run.teller.evaluating(one.job, class_name, len(rows))
-            self._part(class_name, rows, part, backbone)
+            self._part(class_name, part, self._encoding(rows, part, backbone, supports))
             for one in part:
                 self.run.teller.evaluated(one.job, class_name)
 
-    def _part(self, class_name: str, rows: pd.DataFrame, part: Sequence[Recording], backbone: Backbone) -> None:
-        encoding = self._encoding(rows, part, backbone)
+    def _part(self, class_name: str, part: Sequence[Recording], encoding: Encoding) -> None:
         heads: list[tuple[Recording, Evaluation]] = []
         for one in part:
             try:
@@ -196,13 +203,20 @@ class _Together:
             except RECOVERABLE as failure:
                 self._fail(one, class_name, failure)
 
-    def _encoding(self, rows: pd.DataFrame, part: Sequence[Recording], backbone: Backbone) -> Encoding:
+    @staticmethod
+    def _taps(jobs: Sequence[Job]) -> Taps:
+        """What serves all of these jobs, which were put together because there is such a thing."""
+        taps = common_taps([job.setting for job in jobs])
+        assert taps is not None  # noqa: S101 - see above
+        return taps
+
+    def _encoding(
+        self, rows: pd.DataFrame, part: Sequence[Recording], backbone: Backbone, supports: SupportTokens
+    ) -> Encoding:
         request, first = self.run.plan.request, self.jobs[0]
-        taps = common_taps([one.job.setting for one in part])
-        assert taps is not None  # noqa: S101 - these jobs were put together because they can share
         return Encoding(
             setting=first.setting,
-            taps=taps,
+            taps=self._taps([one.job for one in part]),
             backbone=backbone,
             target=first.target,
             rows=rows,
@@ -210,6 +224,7 @@ class _Together:
             workers=request.workers,
             image_cache=request.image_cache,
             watch=Stopwatch(self.run.device),
+            supports=supports,
         )
 
     def _fail(self, one: Recording, where: str, failure: Exception) -> None:

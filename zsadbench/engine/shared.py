@@ -62,13 +62,13 @@ def _fits(group: Sequence[Job], job: Job) -> bool:
 
 def companions(job: Job, jobs: Sequence[Job]) -> list[Taps]:
     """Taps of the other jobs that have yet to learn from the tokens of the same images."""
-    key = _learning_key(job)
-    others = [one for one in jobs if one is not job and one.todo and one.aux is not None and _learning_key(one) == key]
+    key = learning_key(job)
+    others = [one for one in jobs if one is not job and one.todo and one.aux is not None and learning_key(one) == key]
     pending = [one for one in others if one.aux and not checkpoint_path(one.setting, one.aux, one.seed).is_file()]
     return list(dict.fromkeys(taps_of(one.setting) for one in pending))
 
 
-def _learning_key(job: Job) -> tuple[Any, ...]:
+def learning_key(job: Job) -> tuple[Any, ...]:
     """What decides the tokens of the auxiliary set, taps apart."""
     setting = job.setting
     aux = job.aux.fingerprint if job.aux else ""

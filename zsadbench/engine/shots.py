@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from zsadbench.clip.union import join
+from zsadbench.clip.union import join, pick
 from zsadbench.data import batches, load_dataset
 from zsadbench.engine.train import DTYPES
 from zsadbench.errors import DataError, UsageError
-from zsadbench.types import FewShot
+from zsadbench.types import FewShot, Taps, Tokens
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,27 +115,51 @@ def draw(normal: Dataset, classes: Sequence[str], shots: int, seed: int) -> Supp
     return Supports(shots, seed, rows, normal.partial, normal.synthetic)
 
 
-def show(method: Method, backbone: Backbone, setting: Setting, rows: pd.DataFrame, workers: int) -> None:
-    """Encode the images of one class, one at a time, and let a few-shot detector remember them.
+@dataclass
+class SupportTokens:
+    """The tokens of support images, each encoded once and alone, whichever jobs want it.
+
+    `setting` is any of those that share an encoding, `taps` are what one run of the tower keeps for all of them.
+    """
+
+    backbone: Backbone
+    setting: Setting
+    taps: Taps
+    workers: int
+    _kept: dict[str, Tokens] = field(default_factory=dict)
+
+    def __call__(self, rows: pd.DataFrame, taps: Taps) -> Tokens:
+        """The tokens that `taps` asks for, of these images, in their order.
+
+        Raises:
+            DataError: an image cannot be read.
+        """
+        new = rows[~rows["path"].isin(self._kept.keys())]
+        source = batches(
+            new,
+            size=self.setting.image_size,
+            preprocessing=self.setting.protocol.preprocessing,
+            masks="none",
+            batch_size=1,
+            workers=self.workers,
+        )
+        tower, precision = self.backbone.vision, DTYPES[self.setting.precision]
+        with torch.inference_mode():
+            for loaded in source:
+                self._kept[loaded.paths[0]] = tower(loaded.images.to(self.backbone.device), self.taps, precision)
+            return join([pick(self._kept[path], self.taps, taps) for path in rows["path"]])
+
+
+def show(method: Method, seen: SupportTokens, setting: Setting, rows: pd.DataFrame) -> None:
+    """Let a few-shot detector remember the images of one class.
 
     Raises:
         DataError: an image cannot be read.
     """
     assert isinstance(method, FewShot)  # noqa: S101 - checked by the card before anything runs
-    taps, protocol = setting.method.card.taps(setting.method.options), setting.protocol
-    source = batches(
-        rows,
-        size=setting.image_size,
-        preprocessing=protocol.preprocessing,
-        masks="none",
-        batch_size=1,
-        workers=workers,
-    )
+    tokens = seen(rows, setting.method.card.taps(setting.method.options))
     with torch.inference_mode():
-        seen = [
-            backbone.vision(loaded.images.to(backbone.device), taps, DTYPES[setting.precision]) for loaded in source
-        ]
-        method.remember(join(seen))
+        method.remember(tokens)
 
 
 def _bytes(path: str) -> int:

@@ -1,9 +1,10 @@
 """Frozen tokens on disk, so that a second epoch, or another method or seed, does not run the tower.
 
-An entry holds the tokens of one image after one tapped block, float32 (1 + grid², width): what is read back is
-bit-equal to what the tower gives for this image alone. Entries lie in a folder named after everything that decides
-them, the block apart; each is a header with shape, size and time of change of the image's file and a checksum, then
-the tokens. Whatever is not exactly right (truncated, foreign, of an older file) counts as absent and is written anew.
+An entry holds the tokens of one image after one tapped block, (1 + grid², width), as float32, or as float16 where they
+were rounded to it before: what is read back is bit-equal to what a method would learn from without a cache. Entries
+lie in a folder named after everything that decides them, the block apart; each is a header with shape, size and time of
+change of the image's file and a checksum, then the tokens. Whatever is not exactly right (truncated, foreign, of an
+older file) counts as absent and is written anew.
 """
 
 from __future__ import annotations
@@ -34,16 +35,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAGIC = b"zsadtok1"
+KINDS = {"fp32": (b"zsadtok1", np.float32), "fp16": (b"zsadtok2", np.float16)}  # magic and numbers of an entry
 HEADER = struct.Struct("<8sIIQqI28x")  # magic, tokens, width, bytes and time of the file, checksum
 
 
 class TokenCache:
     """The tokens of one auxiliary set through one tower; `room` bytes are for all sets together."""
 
-    def __init__(self, folder: Path, shape: tuple[int, int], room: int) -> None:
+    def __init__(self, folder: Path, shape: tuple[int, int], room: int, precision: str = "fp32") -> None:
         self.folder, self.shape = folder, shape
-        self.entry_bytes = HEADER.size + 4 * shape[0] * shape[1]
+        self._magic, self._kind = KINDS[precision]
+        self.entry_bytes = _entry_bytes(shape, precision)
         self._room = Room(folder, self.entry_bytes, room, "token cache")
 
     @classmethod
@@ -56,15 +58,13 @@ class TokenCache:
             *(aux.fingerprint, setting.image_size, taps.preprocessing, PIL.__version__),
             *(setting.spec.config.sizes(), setting.spec.weights.sha256),
             *(activation_of(setting.spec, taps), taps.position, setting.precision),
-            *(_arithmetic(device), torch.__version__, MAGIC.decode()),
+            *(_arithmetic(device), torch.__version__, KINDS[setting.token_precision][0].decode()),
         ]
         key = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:32]
-        vision = setting.spec.config.vision
-        shape = ((setting.image_size // vision.patch_size) ** 2 + 1, vision.width)
-        return cls(cache_folder() / "tokens" / key, shape, room)
+        return cls(cache_folder() / "tokens" / key, _shape(setting), room, setting.token_precision)
 
     def find(self, tap: str, relative: str, path: str) -> torch.Tensor | None:
-        """The tokens of the image at `path` after one block, (1, tokens, width); None where no sound entry is."""
+        """Tokens of the image at `path` after one block, float32 (1, tokens, width); None where no sound entry is."""
         try:
             with self._entry(tap, relative).open("rb") as stream:
                 content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
@@ -79,8 +79,8 @@ class TokenCache:
         entry = self._entry(tap, relative)
         temporary = entry.with_name(f".{entry.name}.{secrets.token_hex(4)}")
         try:
-            values = np.ascontiguousarray(tokens.detach().cpu().numpy()).data
-            header = HEADER.pack(MAGIC, *self.shape, *stamp(path), zlib.crc32(values))
+            values = np.ascontiguousarray(tokens.detach().cpu().numpy(), self._kind).data
+            header = HEADER.pack(self._magic, *self.shape, *stamp(path), zlib.crc32(values))
             entry.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("xb") as stream:  # not flushed to disk, unlike results: the checksum tells
                 stream.write(header)
@@ -100,10 +100,24 @@ class TokenCache:
         if len(content) != self.entry_bytes:
             return None
         magic, *shape, length, changed, checksum = HEADER.unpack_from(content)
-        if (magic, tuple(shape), (length, changed)) != (MAGIC, self.shape, stamp(path)):
+        if (magic, tuple(shape), (length, changed)) != (self._magic, self.shape, stamp(path)):
             return None
-        values = np.frombuffer(content, dtype=np.float32, offset=HEADER.size).reshape(1, *self.shape)
-        return torch.from_numpy(values.copy()) if zlib.crc32(values.data) == checksum else None
+        values = np.frombuffer(content, self._kind, offset=HEADER.size).reshape(1, *self.shape)
+        return torch.from_numpy(values.astype(np.float32)) if zlib.crc32(values.data) == checksum else None
+
+
+def entry_bytes(setting: Setting) -> int:
+    """Bytes that the tokens of one image after one block take on disk."""
+    return _entry_bytes(_shape(setting), setting.token_precision)
+
+
+def _shape(setting: Setting) -> tuple[int, int]:
+    vision = setting.spec.config.vision
+    return ((setting.image_size // vision.patch_size) ** 2 + 1, vision.width)
+
+
+def _entry_bytes(shape: tuple[int, int], precision: str) -> int:
+    return HEADER.size + np.dtype(KINDS[precision][1]).itemsize * shape[0] * shape[1]
 
 
 def _arithmetic(device: torch.device) -> list[object]:

@@ -11,6 +11,7 @@ import torch
 from zsadbench.clip import place_taps
 from zsadbench.clip.union import join, pick, unite
 from zsadbench.engine.token_cache import TokenCache
+from zsadbench.errors import CellError
 from zsadbench.types import Taps, Tokens
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ GIB = 2**30
 
 class FrozenTokens:
     """What a method learns from: read back where it is remembered, else encoded, and remembered where there is room.
+
+    With `token_precision` fp16 all tokens are rounded to it, remembered or not, so that this alone decides the losses.
 
     Args:
         setting: the method that learns.
@@ -49,6 +52,7 @@ class FrozenTokens:
         self.taps = setting.method.card.taps(setting.method.options)
         united = unite((self.taps, *also), self.depth) if cache else None
         self.united = united or self.taps
+        self.rounds = setting.token_precision == "fp16"
         self.encoded = self.remembered = 0
 
     def __call__(self, loaded: LoadedBatch, images: torch.Tensor) -> Tokens:
@@ -76,6 +80,8 @@ class FrozenTokens:
         self.encoded += 1
         with torch.no_grad():
             made = self.encode(image, self.united)
+        if self.rounds:
+            made = _rounded(made, self.relative[row])
         if self.cache:
             layers = (*made.layers, *made.value_layers)
             for tap, layer in zip(_names(self.united, self.depth), layers, strict=True):
@@ -95,6 +101,18 @@ class FrozenTokens:
         plain = len(self.taps.blocks)
         grid = int((found[0].shape[1] - 1) ** 0.5)
         return Tokens(tuple(found[:plain]), grid, tuple(found[plain:]))
+
+
+def _rounded(tokens: Tokens, relative: str) -> Tokens:
+    """Tokens as half precision holds them, float32 still.
+
+    Raises:
+        CellError: a value is too large for it.
+    """
+    layers, values = ([layer.half().float() for layer in path] for path in (tokens.layers, tokens.value_layers))
+    if not all(bool(layer.isfinite().all()) for layer in (*layers, *values)):
+        raise CellError(f"the tokens of {relative} do not fit into fp16; learn from them with --token-precision fp32")
+    return tokens._replace(layers=tuple(layers), value_layers=tuple(values))
 
 
 def _names(taps: Taps, depth: int) -> list[str]:

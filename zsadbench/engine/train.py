@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zsadbench.data import Dataset, LoadedBatch
+    from zsadbench.data.loading import MaskRule
 
 log = logging.getLogger(__name__)
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+MASKS: dict[str, MaskRule] = {"nonzero-bilinear-half": "training", "nonzero-bicubic-grey": "training-grey"}
 OPTIMISERS: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -109,15 +111,15 @@ def obtain(
     path = checkpoint_path(setting, aux, seed)
     if not fresh and _from_cache(setting, method, path):
         return Trained(method, path)
-    steps = _Steps(setting, aux, seed, workers, image_cache, pin=backbone.device.type == "cuda")
-    tokens = _frozen(setting, backbone, aux, token_cache, also)
+    steps = Steps(setting, aux, seed, workers, image_cache, pin=backbone.device.type == "cuda")
+    tokens = frozen_tokens(setting, backbone, aux, token_cache, also)
     losses = list(fit(_trainable(method), tokens, steps, setting, on_step))
     about = training_cell(setting, aux, seed) | {"first_loss": losses[0], "last_loss": losses[-1]}
     write_checkpoint(path, _trainable(method).network.state_dict(), setting.name, about)
     return Trained(method, path, losses[0], losses[-1], tokens.encoded, tokens.remembered)
 
 
-def _frozen(setting: Setting, backbone: Backbone, aux: Dataset, room: int, also: Sequence[Taps]) -> FrozenTokens:
+def frozen_tokens(setting: Setting, backbone: Backbone, aux: Dataset, room: int, also: Sequence[Taps]) -> FrozenTokens:
     """Where the training gets its tokens."""
     cache = TokenCache.for_training(setting, aux, backbone.device, room)
     precision = DTYPES[setting.precision]
@@ -149,7 +151,7 @@ def _trainable(method: Method) -> Trainable:
 
 
 @dataclass(frozen=True)
-class _Steps:
+class Steps:
     """The batches of a whole training, epoch after epoch, each in its own seeded order."""
 
     setting: Setting
@@ -161,10 +163,12 @@ class _Steps:
 
     @property
     def recipe(self) -> Recipe:
+        """The recipe on this auxiliary set."""
         return self.setting.method.recipe_on(self.aux.card.name)
 
     @property
     def epochs(self) -> int:
+        """Epochs on it."""
         return self.setting.epochs_on(self.aux.card.name)
 
     def __len__(self) -> int:
@@ -180,7 +184,7 @@ class _Steps:
                 manifest,
                 size=size,
                 preprocessing=taps.preprocessing,
-                masks="training",
+                masks=MASKS[self.recipe.mask],
                 batch_size=self.recipe.batch,
                 workers=self.workers,
                 order=order,
@@ -199,7 +203,7 @@ def permuted(manifest: pd.DataFrame, seed: int) -> pd.DataFrame:
 def fit(
     method: Trainable,
     tokens: FrozenTokens,
-    steps: _Steps,
+    steps: Steps,
     setting: Setting,
     on_step: Callable[[int, int, float], None],
 ) -> Iterator[float]:
@@ -226,7 +230,7 @@ def make_optimiser(method: Trainable, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def as_batch(loaded: LoadedBatch, class_names: tuple[str, ...], device: torch.device) -> Batch:
-    """A loaded batch on the device, its masks as floats."""
+    """A loaded batch on the device, its masks as floats from 0 to 1."""
     masks = torch.from_numpy(np.asarray(loaded.masks, dtype=np.float32))
     labels = torch.from_numpy(loaded.labels)
     return Batch(loaded.images.to(device, non_blocking=True), masks.to(device), labels.to(device), class_names)

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from zsadbench.clip import Backbone
 from zsadbench.engine.device import choose_device
 from zsadbench.engine.plan import Job, make_plan
 from zsadbench.engine.request import RunRequest
-from zsadbench.engine.shared import companions
+from zsadbench.engine.shared import companions, tower_key
 from zsadbench.engine.train import build_towers, obtain
 from zsadbench.errors import UsageError
 
@@ -25,12 +26,18 @@ def train_all(request: RunRequest, out: Path | None, *, fresh: bool = False) -> 
     for job in jobs:
         if not job.setting.trains:
             raise UsageError(f"'{job.setting.name}' does not train; there is no checkpoint to make")
+    built: dict[tuple[Any, ...], Backbone] = {}
     for job in jobs:
-        yield _train(job, jobs, request, out, fresh=fresh)
+        key = tower_key(job.setting)
+        if key not in built:  # most jobs take the same towers; two pairs of them are never held
+            built.clear()
+            built[key] = build_towers(job.setting, choose_device(request.device))
+        yield _train(job, jobs, built[key], request, out, fresh=fresh)
 
 
-def _train(job: Job, jobs: Sequence[Job], request: RunRequest, out: Path | None, *, fresh: bool) -> dict[str, Any]:
-    towers = build_towers(job.setting, choose_device(request.device))
+def _train(
+    job: Job, jobs: Sequence[Job], towers: Backbone, request: RunRequest, out: Path | None, *, fresh: bool
+) -> dict[str, Any]:
     trained = obtain(
         job.setting,
         towers,

@@ -11,12 +11,12 @@ from pathlib import Path
 from zsadbench.checkpoints import write_atomically
 from zsadbench.data import read_image
 from zsadbench.engine.device import choose_device
-from zsadbench.engine.pictures import overlay, write_png
 from zsadbench.engine.plan import make_detector_plan
 from zsadbench.engine.predict import LoadedMethod
 from zsadbench.engine.request import RunRequest
 from zsadbench.engine.train import build_towers, obtain
 from zsadbench.errors import DataError
+from zsadbench.pictures import overlay, write_png
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,18 @@ def inspect(detector: LoadedMethod, images: Iterable[Path], class_name: str, out
         except DataError as failure:
             yield Finding(image, failure=str(failure))
             continue
-        heat_map = out / _free_name(image.stem, taken)
+        heat_map = out / free_name(image.stem, taken, ".png")
         values = scores.pixel[0].numpy()
         write_png(heat_map, overlay(picture, values, low, high))
         yield Finding(image, float(scores.image[0]), float(values.max()), heat_map)
 
 
-def _free_name(stem: str, taken: set[str]) -> str:
-    """A file name that no other image of this call has, whatever the case."""
-    name, number = f"{stem}.png", 1
+def free_name(stem: str, taken: set[str], ending: str = "") -> str:
+    """A name that no other image of this call has, whatever the case; from now on it is taken."""
+    name, number = f"{stem}{ending}", 1
     while name.casefold() in taken:
         number += 1
-        name = f"{stem}-{number}.png"
+        name = f"{stem}-{number}{ending}"
     taken.add(name.casefold())
     return name
 

@@ -16,6 +16,8 @@
     subsets       defect types, views, quartiles of region areas, in one pass
     intervals     how far metrics would move with other images
     names         the names of metrics in records, tables and commands
+    at_threshold  F1 at a threshold that was chosen on other images
+    details       ClassDetails: parts, curves, regions and intervals of one class, in the same pass
     samples       the metrics of images over objects seen from several sides
     by_class      ClassMetrics: every requested name of one class, batch by batch
 
@@ -31,7 +33,9 @@ NumPy alone is needed for images; numba comes in when the first pixel is read, a
 (`_compiled`).
 """
 
+from zsadbench.metrics.at_threshold import F1At, best_threshold, best_threshold_of
 from zsadbench.metrics.by_class import ClassMetrics, mode_for
+from zsadbench.metrics.details import ClassDetails, Details
 from zsadbench.metrics.estimate import Estimate
 from zsadbench.metrics.f1 import f1_max
 from zsadbench.metrics.intervals import Spread, differences, interval, mean_of
@@ -49,8 +53,11 @@ from zsadbench.metrics.subsets import Subsets, area_edges
 
 __all__ = [
     "DEFAULT_NAMES",
+    "ClassDetails",
     "ClassMetrics",
+    "Details",
     "Estimate",
+    "F1At",
     "MetricName",
     "PixelMetrics",
     "RegionOverlaps",
@@ -61,6 +68,8 @@ __all__ = [
     "aupro_200",
     "aupro_200_max",
     "average_precision",
+    "best_threshold",
+    "best_threshold_of",
     "by_sample",
     "count_regions",
     "differences",

@@ -18,7 +18,7 @@ class Image(NamedTuple):
 
     `runs` (k, 3) are the first flat index, the index after the last and the region of each anomalous run,
     `areas` (regions,) int64. `least` and `greatest` are extreme scores, nan and nan without a pixel; `union`
-    is the bitwise or of the bits of float32 scores.
+    is the bitwise or of the bits of float32 scores; `width` is that of the image in pixels.
     """
 
     scores: Floats
@@ -27,6 +27,33 @@ class Image(NamedTuple):
     least: float
     greatest: float
     union: int = 0
+    width: int = 0
+
+    @property
+    def inside(self) -> Floats:
+        """The scores of the anomalous pixels, in raster order."""
+        if self.scores.dtype != np.float32:
+            return self.scores[self.flags]
+        from zsadbench.metrics._keys_kernel import separate
+
+        return separate(self.scores.view(np.uint32), self.runs, self.areas, False)[1].view(np.float32)
+
+    @property
+    def borders(self) -> NDArray[np.int64]:
+        """How many pixels lie between each region and the nearest border, (regions,); 0 where it touches."""
+        from zsadbench.metrics._regions_kernel import border_distances
+
+        width = max(self.width, 1)
+        return border_distances(self.runs, len(self.areas), width, self.scores.size // width)
+
+    def by_region(self) -> list[Floats]:
+        """The scores of each region."""
+        from zsadbench.metrics._regions_kernel import by_region
+
+        if not len(self.areas):
+            return []
+        found: list[Floats] = np.split(by_region(self.scores, self.runs, self.areas), self.areas.cumsum()[:-1])
+        return found
 
     @property
     def flags(self) -> NDArray[np.bool_]:
@@ -56,10 +83,21 @@ def _read_all(part: Sequence[tuple[int, tuple[Floats, Marks]]], corners: bool) -
         if len(runs) == 1 and not areas.size:
             raise ValueError(f"masks[{index}] {TWO_KINDS}")
         try:
-            found.append(Image(one_map.reshape(-1), runs, areas, *extremes(one_map.reshape(-1))))
+            found.append(Image(one_map.reshape(-1), runs, areas, *extremes(one_map.reshape(-1)), mask.shape[1]))
         except ValueError as failure:
             raise ValueError(f"scores[{index}] {failure}") from failure
     return found
+
+
+def as_float32(image: Image) -> tuple[Image, bool]:
+    """The image with scores of float32, and whether that rounded one."""
+    if image.scores.dtype == np.float32:
+        return image, False
+    with np.errstate(over="ignore"):
+        scores = image.scores.astype(np.float32)
+    low, high, union = extremes(scores)
+    narrow = image._replace(scores=scores, least=low, greatest=high, union=union)
+    return narrow, not np.array_equal(scores, image.scores)
 
 
 def extremes(scores: Floats) -> tuple[float, float, int]:

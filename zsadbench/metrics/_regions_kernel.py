@@ -4,6 +4,8 @@ Runs of one row are joined with the runs of the row above that they touch, in a 
 points at an earlier run of its region (union–find). Regions are then numbered by their first run.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -113,3 +115,27 @@ def _number(runs: NDArray[np.int64], parent: NDArray[np.int64]) -> NDArray[np.in
             runs[run, 2] = runs[root, 2]
         areas[runs[run, 2]] += runs[run, 1] - runs[run, 0]
     return areas[:regions].copy()
+
+
+@compiled
+def by_region(scores: NDArray[np.floating[Any]], runs: NDArray[np.int64], areas: NDArray[np.int64]) -> Any:
+    """The scores of anomalous pixels, those of each region together, regions in order."""
+    found = np.empty(areas.sum(), scores.dtype)
+    at = np.zeros(len(areas), np.int64)
+    at[1:] = areas.cumsum()[:-1]
+    for run in range(len(runs)):
+        region, length = runs[run, 2], runs[run, 1] - runs[run, 0]
+        found[at[region] : at[region] + length] = scores[runs[run, 0] : runs[run, 1]]
+        at[region] += length
+    return found
+
+
+@compiled
+def border_distances(runs: NDArray[np.int64], regions: int, width: int, height: int) -> NDArray[np.int64]:
+    """How many pixels lie between each region and the nearest border, (regions,); 0 where it touches."""
+    found = np.full(regions, width + height)
+    for run in range(len(runs)):
+        row = runs[run, 0] // width
+        left, right = runs[run, 0] - row * width, (row + 1) * width - runs[run, 1]
+        found[runs[run, 2]] = min(found[runs[run, 2]], row, height - 1 - row, left, right)
+    return found

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from zsadbench.metrics._arguments import Floats, Images, labelled
 from zsadbench.metrics._counts import count
+from zsadbench.metrics._image import Image
 from zsadbench.metrics._shelf import BUDGET
 from zsadbench.metrics.estimate import Estimate
 from zsadbench.metrics.names import DEFAULT_LIMIT, DEFAULT_NAMES, MetricName, parse_metric
@@ -65,6 +66,11 @@ class ClassMetrics:
         self._pixels = PixelMetrics(mode=mode, bits=bits, **settings) if masks else None
 
     @property
+    def pixels(self) -> PixelMetrics | None:
+        """The accumulator of the pixels, None for a data set without masks."""
+        return self._pixels
+
+    @property
     def regions(self) -> int:
         """Regions in the masks seen so far; 0 for a data set without masks."""
         return self._pixels.regions if self._pixels else 0
@@ -82,14 +88,35 @@ class ClassMetrics:
                 mask value cannot be right, or a score is NaN.
         """
         normal, anomalous = labelled(image_scores, labels, ndim=1)
+        if self._pixels is not None and maps is not None and len(maps) != normal.size + anomalous.size:
+            raise ValueError(f"{len(maps)} maps but {normal.size + anomalous.size} labels")
+        self.take(image_scores, labels, self.read(maps, masks))
+
+    def read(self, maps: Images | None = None, masks: Images | None = None) -> list[Image]:
+        """Check the maps and masks of a batch and find their regions; none for a data set without masks.
+
+        Raises:
+            ValueError: as in `update`.
+        """
         if self._pixels is None and masks is not None:
             raise ValueError("masks came for a data set that has none")
+        if self._pixels is None:
+            return []
+        if maps is None or masks is None:
+            raise ValueError("maps and masks are missing; a data set without masks says so beforehand")
+        return self._pixels.read(maps, masks)
+
+    def take(self, image_scores: ArrayLike, labels: ArrayLike, images: Sequence[Image]) -> None:
+        """Take in one batch whose maps and masks were read by `read`; after an error nothing has been taken in.
+
+        Raises:
+            ValueError: counts differ, a label cannot be right, or a score is NaN.
+        """
+        normal, anomalous = labelled(image_scores, labels, ndim=1)
         if self._pixels is not None:
-            if maps is None or masks is None:
-                raise ValueError("maps and masks are missing; a data set without masks says so beforehand")
-            if len(maps) != normal.size + anomalous.size:
-                raise ValueError(f"{len(maps)} maps but {normal.size + anomalous.size} labels")
-            self._pixels.update(maps, masks)
+            if len(images) != normal.size + anomalous.size:
+                raise ValueError(f"{len(images)} maps but {normal.size + anomalous.size} labels")
+            self._pixels.take(images)
         self._normal.append(normal)
         self._anomalous.append(anomalous)
 
@@ -141,7 +168,7 @@ class ClassMetrics:
     def compute(self) -> dict[str, Estimate]:
         """Record key → estimate, for every requested name in the order asked for.
 
-        Names over samples are passed over: they belong to `zsadbench.metrics.samples`.
+        Names that are taken over samples, over all classes or at a given threshold are passed over.
         """
         counts = count(self._joined(self._normal), self._joined(self._anomalous))
         found = {f"image_{kind}": one for kind, one in ranked_estimates(counts, "image").items()}

@@ -19,10 +19,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zsadbench.metrics._arguments import Images, checked_connectivity, checked_limit, labelled
-from zsadbench.metrics._image import Image, keys_of, read
+from zsadbench.metrics._cells import BITS as CELL_BITS
+from zsadbench.metrics._cells import Cells, cells_of
+from zsadbench.metrics._image import Image, as_float32, read
 from zsadbench.metrics.names import DEFAULT_LIMIT
 
 BITS = 14
+COARSER = CELL_BITS - BITS
 AT_ONCE = 250  # draws
 
 Values = NDArray[np.float64]
@@ -64,7 +67,12 @@ class Spread:
         if again or len(set(names)) < len(names):
             raise ValueError(f"image '{(again or list(names))[0]}' came before, or twice in this batch")
         for name, score, flag, image in zip(names, scores.tolist(), flags.tolist(), images, strict=True):
-            self._images[name] = (score, flag, None if image is None else _counted(image))
+            narrow = as_float32(image)[0] if image is not None else None
+            self.take(name, score, flag, narrow, cells_of(narrow) if narrow is not None else None)
+
+    def take(self, name: str, score: float, label: bool, image: Image | None, cells: Cells | None) -> None:
+        """Take in one new image that was read, checked and counted already; its scores are float32."""
+        self._images[name] = (score, label, _counted(image, cells) if image is not None and cells else None)
 
     @property
     def labels(self) -> dict[str, bool]:
@@ -173,21 +181,15 @@ def differences(one: Spread, other: Spread, draws: int = 2000, seed: int | Seque
     return {key: first[key] - second[key] for key in first if key in second}
 
 
-def _counted(image: Image) -> NDArray[Any]:
+def _counted(image: Image, cells: Cells) -> NDArray[Any]:
     """The pixels of an image by the first bits of their keys: rows of `ROW`, bins ascending."""
-    names = keys_of(image.scores.astype(np.float32, copy=False)) >> np.uint32(32 - BITS)
-    lowest = int(names.min()) if names.size else 0
-    bins = names.astype(np.int64) - lowest
-    size = int(bins.max(initial=0)) + 1
-    inside = image.flags
-    area = np.repeat(image.areas[image.runs[:, 2]], image.runs[:, 1] - image.runs[:, 0])
-    normal = np.bincount(bins[~inside], minlength=size)
-    anomalous = np.bincount(bins[inside], minlength=size)
-    weight = np.bincount(bins[inside], weights=1 / area, minlength=size)
-    used = np.flatnonzero(normal + anomalous)
-    rows = np.empty(used.size, ROW)
-    rows["bin"], rows["normal"], rows["anomalous"] = used + lowest, normal[used], anomalous[used]
-    rows["weight"] = weight[used]
+    from zsadbench.metrics._cells_kernel import coarsened
+
+    bits, by, shift = image.scores.view(np.uint32), np.uint64(COARSER), np.uint64(32 - BITS)
+    columns = coarsened(cells.names, cells.numbers, bits, (image.runs, image.areas), by, shift)
+    rows = np.empty(columns[0].size, ROW)
+    for field, column in zip(ROW.names or (), columns, strict=True):
+        rows[field] = column
     return rows
 
 

@@ -6,6 +6,8 @@ A name is a level, a metric and, for AUPRO, a limit that is spelled only where i
     pixel_auroc  pixel_ap  pixel_f1max  pixel_aupro  pixel_aupro_200  pixel_aupro_200_max
     pixel_aupro@0.05  pixel_aupro_200@0.05  pixel_aupro_200_max@0.05
     image_auroc@sample  image_auroc@sample_mean     (and so for all three kinds: see `zsadbench.metrics.samples`)
+    image_auroc@pooled  pixel_auroc@pooled          (and so for all three kinds: over all classes, on one scale)
+    image_f1@aux  pixel_f1@aux                      (F1 at the threshold that is best on the auxiliary set)
 
 `pixel_aupro_200minmax` and `pixel_aupro_200max` are read as well; `pixel_aupro@0.3` is `pixel_aupro`, and
 `image_auroc@sample_max` is `image_auroc@sample`.
@@ -22,7 +24,9 @@ LIMITED_KINDS = ("aupro", "aupro_200", "aupro_200_max")
 KINDS = {"image": RANKED_KINDS, "pixel": (*RANKED_KINDS, *LIMITED_KINDS)}
 _ALIASES = {"pixel_aupro_200minmax": "pixel_aupro_200", "pixel_aupro_200max": "pixel_aupro_200_max"}
 MEAN_OF_VIEWS = "sample_mean"
-OVERS = {"sample": "sample", "sample_max": "sample", MEAN_OF_VIEWS: MEAN_OF_VIEWS}
+POOLED, AUX, F1 = "pooled", "aux", "f1"
+OVERS = {one: one for one in ("sample", MEAN_OF_VIEWS, POOLED, AUX)} | {"sample_max": "sample"}
+OVER_SAMPLES = ("sample", MEAN_OF_VIEWS)
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)(e-?\d+)?", re.ASCII)
 
 
@@ -31,8 +35,9 @@ class MetricName:
     """One metric with its settings; as a string, its record key.
 
     `level` is "image" or "pixel", `kind` one of its `KINDS`; `limit`, in (0, 1], belongs to the
-    AUPROs alone and is None for all others. `over` is empty, or "sample" or "sample_mean" where the images of an
-    object count as one, by their largest score or by the mean.
+    AUPROs alone and is None for all others. `over` is empty; "sample" or "sample_mean" where the images of an
+    object count as one, by their largest score or by the mean; "pooled" where all classes of a target are ranked
+    together; "aux" for the kind "f1" alone, whose threshold is the best one of the auxiliary set.
 
     Raises:
         UsageError: the level has no such kind, or a setting cannot be right.
@@ -44,14 +49,23 @@ class MetricName:
     over: str = ""
 
     def __post_init__(self) -> None:
+        if self.level in KINDS and self.kind == F1:
+            if self.over != AUX or self.limit is not None:
+                raise UsageError(f"'{self.level}_{F1}' needs a threshold; write '{self.level}_{F1}@{AUX}'")
+            return
         if self.kind not in KINDS.get(self.level, ()):
             raise unknown("metric", f"{self.level}_{self.kind}", _known())
         if self.kind not in LIMITED_KINDS and self.limit is not None:
             raise UsageError(f"metric '{self.level}_{self.kind}' takes no limit, but '{self.limit}' was given")
         if self.kind in LIMITED_KINDS and not (self.limit is not None and 0 < self.limit <= 1):
             raise UsageError(f"the limit of '{self.level}_{self.kind}' must lie in (0, 1], not '{self.limit}'")
-        if self.over and (self.over not in OVERS.values() or self.level != "image"):
+        if self.over and not self._may_be_taken_over():
             raise UsageError(f"metric '{self.level}_{self.kind}' cannot be taken over '{self.over}'")
+
+    def _may_be_taken_over(self) -> bool:
+        if self.over == POOLED:
+            return self.kind in RANKED_KINDS
+        return self.over in OVER_SAMPLES and self.level == "image"
 
     @property
     def short(self) -> str:
@@ -71,17 +85,15 @@ def parse_metric(text: str) -> MetricName:
     ('pixel_aupro', 'pixel_aupro_200@0.05')
 
     Raises:
-        UsageError: no metric has this name, or its setting cannot be right or is not built.
+        UsageError: no metric has this name, or its setting cannot be right.
     """
     base, at, setting = text.partition("@")
     base = _ALIASES.get(base, base)
-    if base not in _known():
+    if base not in (*_known(), *(f"{level}_{F1}" for level in KINDS)):
         raise unknown("metric", base, _known())
     level, kind = base.split("_", 1)
     if setting in OVERS:
         return MetricName(level, kind, DEFAULT_LIMIT if kind in LIMITED_KINDS else None, OVERS[setting])
-    if setting == "pooled":
-        raise UsageError(f"metric '{text}' is not built yet; leave out '@{setting}'")
     if not at:
         return MetricName(level, kind, DEFAULT_LIMIT if kind in LIMITED_KINDS else None)
     if not _NUMBER.fullmatch(setting):

@@ -15,14 +15,19 @@ from zsadbench.metrics._groups import Groups
 from zsadbench.metrics._image import Image, read
 
 KEPT = 256  # scores of a region
+RATES = (0.01, 0.05, 0.1, 0.3)
 
 
 class Region(NamedTuple):
-    """One region: the name of its image, its area in pixels and over that of its image, its overlap at each rate."""
+    """One region: the name of its image, its area in pixels and over that of its image, its overlap at each rate.
+
+    `border` is how many pixels lie between it and the nearest border of its image.
+    """
 
     image: str
     area: int
     fraction: float
+    border: int
     overlaps: tuple[float, ...]
 
 
@@ -35,7 +40,7 @@ class RegionOverlaps:
     >>> regions.update(scores, masks, ["a.png"]), metrics.update(scores, masks)
     (None, None)
     >>> regions.table(metrics.groups(), [0.0])
-    [Region(image='a.png', area=3, fraction=0.5, overlaps=(1.0,))]
+    [Region(image='a.png', area=3, fraction=0.5, border=0, overlaps=(1.0,))]
 
     Raises:
         ValueError: the connectivity is neither 4 nor 8.
@@ -43,7 +48,7 @@ class RegionOverlaps:
 
     def __init__(self, *, connectivity: int = 8) -> None:
         self._corners = checked_connectivity(connectivity)
-        self._found: list[tuple[str, int, float, Floats]] = []
+        self._found: list[tuple[str, int, float, int, Floats]] = []
 
     def update(self, scores: Images, masks: Images, names: Sequence[str]) -> None:
         """Take in the regions of one batch; `scores` and `masks` as in `PixelMetrics.update`, `names` one an image.
@@ -55,17 +60,21 @@ class RegionOverlaps:
         if len(names) != len(images):
             raise ValueError(f"{len(images)} images but {len(names)} names")
         for name, image in zip(names, images, strict=True):
-            self._found += [
-                (name, found.size, found.size / image.scores.size, _thinned(np.sort(found)))
-                for found in region_scores(image)
-            ]
+            self.take(name, image)
+
+    def take(self, name: str, image: Image) -> None:
+        """Take in the regions of one image that was read and checked already."""
+        self._found += [
+            (name, found.size, found.size / image.scores.size, border, _thinned(np.sort(found)))
+            for found, border in zip(image.by_region(), image.borders.tolist(), strict=True)
+        ]
 
     def merge(self, other: Self) -> Self:
         """Take in the regions of another, and return self."""
         self._found.extend(other._found)
         return self
 
-    def table(self, groups: Groups, rates: Iterable[float] = (0.01, 0.05, 0.1, 0.3)) -> list[Region]:
+    def table(self, groups: Groups, rates: Iterable[float] = RATES) -> list[Region]:
         """Every region with its overlap at each rate, by image and area; `groups` are those of the class.
 
         Raises:
@@ -73,17 +82,10 @@ class RegionOverlaps:
         """
         cuts = [_threshold(groups, rate if rate == 0 else checked_limit(rate)) for rate in rates]
         rows = [
-            Region(name, area, fraction, tuple(float((scores >= cut).mean()) for cut in cuts))
-            for name, area, fraction, scores in self._found
+            Region(name, area, fraction, border, tuple(float((scores >= cut).mean()) for cut in cuts))
+            for name, area, fraction, border, scores in self._found
         ]
         return sorted(rows)
-
-
-def region_scores(image: Image) -> list[Floats]:
-    """The scores of each region of an image."""
-    owner = np.repeat(image.runs[:, 2], image.runs[:, 1] - image.runs[:, 0])
-    scores = image.scores[image.flags][np.argsort(owner, kind="stable")]
-    return np.split(scores, image.areas.cumsum()[:-1]) if len(image.areas) else []
 
 
 def _thinned(ascending: Floats) -> Floats:

@@ -25,6 +25,7 @@ from zsadbench.metrics.estimate import Estimate
 from zsadbench.metrics.exact import ExactPixels
 from zsadbench.metrics.names import DEFAULT_LIMIT, spell_limit
 from zsadbench.metrics.pro import aupro_within
+from zsadbench.metrics.pro200 import Curve as Curve200
 from zsadbench.metrics.pro200 import area_under, span_of
 from zsadbench.metrics.ranked import ranked_estimates
 from zsadbench.metrics.stream import StreamPixels
@@ -72,6 +73,7 @@ class PixelMetrics:
         self._corners = checked_connectivity(connectivity)
         self.connectivity = int(connectivity)
         self.threads = threads_of(threads)
+        self._counted: tuple[Groups, Curve200] | None = None
         self._pixels: ExactPixels | StreamPixels
         if mode == "stream":
             self._pixels = StreamPixels(self.bits)
@@ -93,10 +95,15 @@ class PixelMetrics:
             ValueError: shapes differ, a mask value cannot be right, or a map has a NaN; the message
                 names the index of the image in the batch.
         """
-        self.take(read(scores, masks, self._corners, self.threads))
+        self.take(self.read(scores, masks))
+
+    def read(self, scores: Images, masks: Images) -> list[Image]:
+        """Check a batch and find its regions, for `take`; arguments and errors are those of `update`."""
+        return read(scores, masks, self._corners, self.threads)
 
     def take(self, images: Sequence[Image]) -> None:
         """Take in images that were read and checked already, whole or in parts."""
+        self._counted = None
         self._pixels.add(images, self.threads)
 
     def merge(self, other: Self) -> Self:
@@ -108,6 +115,7 @@ class PixelMetrics:
         if self._settings() != other._settings():
             differ = f"{self._settings()} and {other._settings()}"
             raise ValueError(f"accumulators differ in limit, mode, bits or connectivity: {differ}")
+        self._counted = None
         self._pixels.merge(other._pixels)  # type: ignore[arg-type]  # of one mode, so of one kind
         return self
 
@@ -146,7 +154,7 @@ class PixelMetrics:
             ValueError: a limit is not in (0, 1].
         """
         wanted = {"": self.limit, **{f"@{spell_limit(one)}": checked_limit(one) for one in limits}}
-        groups, curve = tables_of(self._pixels, self.threads)
+        groups, curve = self.tables()
         reason = groups.counts.missing("pixel")
         found = ranked_estimates(groups.counts, "pixel")
         for suffix, limit in wanted.items():
@@ -157,7 +165,13 @@ class PixelMetrics:
 
     def groups(self) -> Groups:
         """The anomalous pixels in groups of one score, or in a stream of one bin: what every metric is made of."""
-        return tables_of(self._pixels, self.threads)[0]
+        return self.tables()[0]
+
+    def tables(self) -> tuple[Groups, Curve200]:
+        """The groups, and the curve at the 200 thresholds of the variants that papers publish."""
+        if self._counted is None:
+            self._counted = tables_of(self._pixels, self.threads)
+        return self._counted
 
     def curves(self, points: int = 512) -> dict[str, Curve]:
         """The curves `roc`, `pr` and `pro`, each of at most so many points; none where the metrics are undefined.
@@ -170,7 +184,7 @@ class PixelMetrics:
 
     def span_200(self, limit: float | None = None) -> tuple[float, float] | None:
         """The false positive rates that the 200-threshold variants stretch to 0 and 1; None where there are none."""
-        return span_of(tables_of(self._pixels, self.threads)[1], self.limit if limit is None else checked_limit(limit))
+        return span_of(self.tables()[1], self.limit if limit is None else checked_limit(limit))
 
     def _settings(self) -> tuple[float, str, int, int]:
         return self.limit, self.mode, self.bits, self.connectivity

@@ -29,7 +29,7 @@ UNCLEAR = "the 200 thresholds lie too near to each other for the bits of the str
 
 
 class Curve(NamedTuple):
-    """False positive rate and mean region overlap at every threshold, thresholds ascending, float64.
+    """False positive rate, mean region overlap and recall at every threshold, thresholds ascending, float64.
 
     Each is known to lie between two bounds, which are equal where all scores were kept. Without points, the
     `reason`.
@@ -37,6 +37,7 @@ class Curve(NamedTuple):
 
     fpr: tuple[NDArray[np.float64], NDArray[np.float64]]
     pro: tuple[NDArray[np.float64], NDArray[np.float64]]
+    recall: tuple[NDArray[np.float64], NDArray[np.float64]]
     reason: str | None = None
 
 
@@ -84,19 +85,28 @@ def no_thresholds(low: np.floating, high: np.floating) -> str | None:
 def curve_at(groups: Groups, places: Places) -> Curve:
     """The curve at thresholds, each of which lies in a group."""
     counts, total, (at, unknown) = groups.counts, groups.weight.sum(), places
-    above = groups.weight[::-1].cumsum()[::-1] - groups.weight
+    above, found = groups.weight[::-1].cumsum()[::-1] - groups.weight, counts.detected - counts.anomalous
     fpr = [(counts.greater[at] + counts.equal[at] * more) / counts.normals for more in (0, unknown)]
     pro = [(above[at] + groups.weight[at] * more) / total for more in (0, unknown)]
-    return Curve((fpr[0], fpr[1]), (pro[0], pro[1]))
+    recall = [(found[at] + counts.anomalous[at] * more) / counts.anomalies for more in (0, unknown)]
+    return Curve((fpr[0], fpr[1]), (pro[0], pro[1]), (recall[0], recall[1]))
 
 
 def span_of(curve: Curve, limit: float) -> tuple[float, float] | None:
     """The least and the greatest false positive rate that is kept, which are stretched to 0 and 1."""
-    if curve.reason is not None:
-        return None
-    middle = (curve.fpr[0] + curve.fpr[1]) / 2
-    kept = middle[middle < limit]
+    kept = _kept(curve, limit)
     return (float(kept.min()), float(kept.max())) if kept.size else None
+
+
+def number_kept(curve: Curve, limit: float) -> int:
+    """How many of the 200 thresholds stay below the limit: what the area is drawn from."""
+    return int(_kept(curve, limit).size)
+
+
+def _kept(curve: Curve, limit: float) -> NDArray[np.float64]:
+    middle = (curve.fpr[0] + curve.fpr[1]) / 2
+    kept: NDArray[np.float64] = middle[middle < limit]
+    return kept
 
 
 def area_under(curve: Curve, limit: float, from_minimum: bool) -> Estimate:

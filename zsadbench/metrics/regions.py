@@ -42,7 +42,16 @@ def count_regions(mask: ArrayLike, connectivity: int = 8) -> int:
     >>> count_regions([[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 1, 0]])
     2
     """
-    return int(_labelled(mask, connectivity)[2].size)
+    return int(region_areas(mask, connectivity).size)
+
+
+def region_areas(mask: ArrayLike, connectivity: int = 8) -> NDArray[np.int64]:
+    """The pixels of each region of one mask, (regions,); arguments and errors are those of `label_regions`.
+
+    >>> region_areas([[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 1, 1]]).tolist()
+    [2, 3]
+    """
+    return _labelled(mask, connectivity)[2]
 
 
 def _labelled(mask: ArrayLike, connectivity: int) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:

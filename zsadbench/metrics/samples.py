@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zsadbench.metrics.estimate import Estimate
-from zsadbench.metrics.names import MEAN_OF_VIEWS, MetricName
+from zsadbench.metrics.names import MEAN_OF_VIEWS, OVER_SAMPLES, MetricName
 from zsadbench.metrics.ranked import image_metrics
 
 NO_VIEWS = "the data set does not show its objects from several sides"
@@ -35,7 +35,7 @@ def sample_estimates(
     Raises:
         ValueError: the counts differ, a label is neither 0 nor 1, or a score is NaN.
     """
-    wanted = [name for name in names if name.over]
+    wanted = [name for name in names if name.over in OVER_SAMPLES]
     reason = _why_none(samples)
     if reason:
         return {str(name): Estimate.undefined(reason) for name in wanted}

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from zsadbench.metrics._arguments import Floats
 from zsadbench.metrics._groups import Groups, Places
 from zsadbench.metrics._histogram import Edge, Histogram, joined
-from zsadbench.metrics._image import Image, extremes, scores_of
+from zsadbench.metrics._image import Image, as_float32, scores_of
 from zsadbench.metrics._stream_groups import Stream, groups_of
 from zsadbench.metrics._tables import Tables
 from zsadbench.metrics._threads import ranges, side_by_side
@@ -122,13 +122,9 @@ class StreamPixels:
         return self._least, self._greatest
 
     def _as_float32(self, image: Image) -> Image:
-        if image.scores.dtype == np.float32:
-            return image
-        with np.errstate(over="ignore"):
-            scores = image.scores.astype(np.float32)
-        self._rounded |= not np.array_equal(scores, image.scores)
-        low, high, union = extremes(scores)
-        return image._replace(scores=scores, least=low, greatest=high, union=union)
+        narrow, rounded = as_float32(image)
+        self._rounded |= rounded
+        return narrow
 
     def _flush(self) -> None:
         """Bring what the tables counted into the one histogram, which has the same bytes in whatever way it came."""

@@ -1,33 +1,44 @@
-"""Parts of a class in one pass: by defect type, by view, by the area of regions.
+"""Parts of a class in one pass: by defect type, by view, by area, number and place of regions.
 
-What is normal in a part is written down once, here. Of a defect type, and of a quartile of areas: all
-normal images of the class, and the normal pixels of the images that show the defect, or have a region of the
-quartile. Pixels of other regions are ignored, never counted as normal. A view's are those of its own images
-alone. So a part differs from its class in what is to be found, hardly in what may be mistaken for it.
+What is normal in a part is written down once, here. Of every part but a view: all normal images of the class, and
+the normal pixels of the images that show the defect, or have a region of the part. Pixels of other regions are
+ignored, never counted as normal. A view's are those of its own images alone. So a part differs from its class in
+what is to be found, hardly in what may be mistaken for it. Average precision and F1 depend on how rare anomalies
+are: they are read beside the prevalence of the part.
 
-Quartiles are of region area over image area in the ground truth of the whole data set (`area_edges`), so
-they are the same for every method; a region on an edge belongs to the smaller quartile. Average precision
-and F1 depend on how rare anomalies are: they are read beside the prevalence of the part.
+    view=NAME           images from one side
+    defect=NAME         images with this type of defect
+    area=1 … area=4     regions by quartile of region area over image area, the smallest first; the quartiles are those
+                        of the ground truth of the whole data set (`area_edges`), the same for every method, and a
+                        region on an edge belongs to the smaller one
+    regions=1 2 3-5 6+  images by their number of regions
+    border=touching     regions that reach the first or last row or column of their image;
+    border=near         … that do not, but come closer to it than a tenth of the image's shorter side;
+    border=far          … that stay farther away
 
-Images of one view, one defect type and the same quartiles are counted together, normal pixels and those of
-each quartile apart; a part is the sum of some of these.
+Each image is counted once in cells (`_cells`), so numbers of a part have bounds, narrow ones, that meet where
+scores are coarse. Memory does not grow with the number of images.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Self
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from zsadbench.metrics._arguments import Images, checked_connectivity, labelled
-from zsadbench.metrics._image import Image, extremes, read
+from zsadbench.metrics._arguments import Images, checked_connectivity, checked_limit, labelled
+from zsadbench.metrics._cells import Bools, Cells, Extreme, Table, cells_of
+from zsadbench.metrics._image import Image, as_float32, read
 from zsadbench.metrics._threads import threads_of
 from zsadbench.metrics.estimate import Estimate
+from zsadbench.metrics.names import DEFAULT_LIMIT
 from zsadbench.metrics.pixels import PixelMetrics
 from zsadbench.metrics.ranked import image_metrics
-from zsadbench.metrics.regions import label_regions
+from zsadbench.metrics.regions import region_areas
 
-CLASS = "class"
+NEAR = 0.1  # of the shorter side
+BORDERS = ("touching", "near", "far")
+NUMBERS = {1: "1", 2: "2", 3: "3-5", 4: "3-5", 5: "3-5"}
 
 
 class Part(NamedTuple):
@@ -38,20 +49,16 @@ class Part(NamedTuple):
     images: int
 
 
-class _Kind(NamedTuple):
-    """What the images of one collection share; no defect is a normal image."""
+class _Sum:
+    """The images of a part, or the normal ones that parts share."""
 
-    view: str
-    defect: str
-    quartiles: tuple[int, ...]
-
-
-class _Collection:
-    def __init__(self, settings: dict[str, Any]) -> None:
-        self.settings = settings
+    def __init__(self) -> None:
+        self.table = Table()
         self.scores: list[float] = []
-        self.normal = PixelMetrics(**settings)
-        self.regions: dict[int, PixelMetrics] = {}
+
+    def merge(self, other: Self) -> None:
+        self.table.merge(other.table)
+        self.scores += other.scores
 
 
 def area_edges(masks: Iterable[ArrayLike], connectivity: int = 8) -> tuple[float, float, float]:
@@ -62,8 +69,7 @@ def area_edges(masks: Iterable[ArrayLike], connectivity: int = 8) -> tuple[float
     """
     fractions: list[float] = []
     for mask in masks:
-        labels, _ = label_regions(mask, connectivity)
-        fractions += (np.bincount(labels.ravel())[1:] / labels.size).tolist()
+        fractions += (region_areas(mask, connectivity) / np.size(mask)).tolist()
     if not fractions:
         raise ValueError("no mask has a region, so there are no quartiles of areas")
     low, middle, high = np.quantile(fractions, (0.25, 0.5, 0.75)).tolist()
@@ -73,21 +79,30 @@ def area_edges(masks: Iterable[ArrayLike], connectivity: int = 8) -> tuple[float
 class Subsets:
     """The metrics of the parts of one class.
 
-    `edges` are those of `area_edges`, None where areas shall not divide the class; `mode`, `bits`,
-    `connectivity`, `threads` and `limit` are those of `PixelMetrics`.
+    `edges` are those of `area_edges`, None where areas shall not divide the class; `limit`, `connectivity` and
+    `threads` are those of `PixelMetrics`.
 
     Raises:
         ValueError: edges do not ascend, or a setting cannot be right.
     """
 
-    def __init__(self, edges: Sequence[float] | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        edges: Sequence[float] | None = None,
+        *,
+        limit: float = DEFAULT_LIMIT,
+        connectivity: int = 8,
+        threads: int | None = None,
+    ) -> None:
         self.edges = np.asarray(edges if edges is not None else (), np.float64)
         if (np.diff(self.edges) < 0).any():
             raise ValueError(f"edges must ascend, not {self.edges.tolist()}")
-        self._settings = settings
-        self._corners = checked_connectivity(settings.get("connectivity", 8))
-        self._threads = threads_of(settings.get("threads"))
-        self._collections: dict[_Kind, _Collection] = {}
+        self.limit, self.connectivity = checked_limit(limit), connectivity
+        self._corners, self._threads = checked_connectivity(connectivity), threads_of(threads)
+        self._normal: dict[str, _Sum] = {}  # by view
+        self._parts: dict[str, _Sum] = {}
+        self._least = self._greatest = -1
+        self._union, self._rounded = 0, False
 
     def update(
         self,
@@ -115,7 +130,17 @@ class Subsets:
             if len(image.areas) and not defect:
                 raise ValueError(f"masks[{index}] has an anomalous pixel, but the image names no defect")
         for image, defect, view, score in zip(images, defects, seen, scores.tolist(), strict=True):
-            self._take(image, defect, view, score)
+            narrow, rounded = as_float32(image)
+            self._rounded |= rounded
+            self.take(narrow, cells_of(narrow), defect, view, score)
+
+    def take(self, image: Image, cells: Cells, defect: str, view: str, score: float) -> None:
+        """Take in one image that was read, checked and counted already; its scores are float32."""
+        least, greatest = self._extremes(image, cells)
+        self._union |= image.union
+        for one, chosen in self._sums(image, defect, view):
+            one.table.add(image, cells, chosen, least, greatest)
+            one.scores.append(score)
 
     def merge(self, other: Self) -> Self:
         """Take in everything that `other` has seen, and return self.
@@ -125,69 +150,81 @@ class Subsets:
         """
         if not np.array_equal(self.edges, other.edges):
             raise ValueError("subsets differ in the edges of their quartiles")
-        for kind, theirs in other._collections.items():
-            mine = self._collection(kind)
-            mine.scores += theirs.scores
-            mine.normal.merge(theirs.normal)
-            for quartile, regions in theirs.regions.items():
-                mine.regions.setdefault(quartile, PixelMetrics(**self._settings)).merge(regions)
+        if (self.limit, self.connectivity) != (other.limit, other.connectivity):
+            raise ValueError("subsets differ in limit or connectivity")
+        for mine, theirs in ((self._normal, other._normal), (self._parts, other._parts)):
+            for name, one in theirs.items():
+                mine.setdefault(name, _Sum()).merge(one)
+        self._least = min((key for key in (self._least, other._least) if key >= 0), default=-1)
+        self._greatest = max(self._greatest, other._greatest)
+        self._union, self._rounded = self._union | other._union, self._rounded | other._rounded
         return self
 
     def compute(self) -> dict[str, Part]:
-        """Every part by its name: `class`, `view=top`, `defect=scratch`, `area=1` (the smallest regions) … `area=4`."""
-        kinds = list(self._collections)
-        found = {CLASS: self._part([(kind, None) for kind in kinds])}
-        for view in sorted({kind.view for kind in kinds if kind.view}):
-            found[f"view={view}"] = self._part([(kind, None) for kind in kinds if kind.view == view])
-        for defect in sorted({kind.defect for kind in kinds if kind.defect}):
-            found[f"defect={defect}"] = self._part([(kind, None) for kind in kinds if kind.defect in ("", defect)])
-        for quartile in sorted({one for kind in kinds for one in kind.quartiles} if self.edges.size else ()):
-            chosen = [kind for kind in kinds if not kind.defect or quartile in kind.quartiles]
-            found[f"area={quartile + 1}"] = self._part([(kind, quartile) for kind in chosen])
-        return found
+        """Every part that has an anomalous image, and every view, by its name; views first, then by name."""
+        views = {f"view={view}" for view in self._normal if view}
+        names = sorted(views | self._parts.keys(), key=lambda name: (not name.startswith("view="), name))
+        return {name: self._part(name) for name in names}
 
-    def _take(self, image: Image, defect: str, view: str, score: float) -> None:
-        quartiles = np.searchsorted(self.edges, image.areas / max(image.scores.size, 1), side="left")
-        collection = self._collection(_Kind(view, defect, tuple(sorted(set(quartiles.tolist())))))
-        collection.scores.append(score)
-        collection.normal.take([_normal_only(image)])
-        for quartile in set(quartiles.tolist()):
-            regions = collection.regions.setdefault(quartile, PixelMetrics(**self._settings))
-            regions.take([_regions_only(image, quartiles == quartile)])
+    def _extremes(self, image: Image, cells: Cells) -> tuple[Extreme | None, Extreme | None]:
+        """The pixels of the least and of the greatest score of all images so far, where this image has them."""
+        if cells.least < 0:
+            return None, None
+        self._least = cells.least if self._least < 0 else min(self._least, cells.least)
+        self._greatest = max(self._greatest, cells.greatest)
+        least = Extreme.of(image, cells.least) if cells.least == self._least else None
+        return least, Extreme.of(image, cells.greatest) if cells.greatest == self._greatest else None
 
-    def _collection(self, kind: _Kind) -> _Collection:
-        return self._collections.setdefault(kind, _Collection(self._settings))
+    def _sums(self, image: Image, defect: str, view: str) -> Iterator[tuple[_Sum, Bools]]:
+        """Where an image is to be added, and which of its regions."""
+        every = np.ones(len(image.areas), np.bool_)
+        if not defect:
+            yield self._normal.setdefault(view, _Sum()), every
+            return
+        for name, chosen in self._belongs(image, defect, view, every):
+            yield self._parts.setdefault(name, _Sum()), chosen
 
-    def _part(self, chosen: Sequence[tuple[_Kind, int | None]]) -> Part:
-        """The sum of some collections, of their regions those of one quartile where one is given."""
-        whole = PixelMetrics(**self._settings)
-        scores: list[float] = []
-        labels: list[bool] = []
-        for kind, quartile in sorted(chosen):
-            collection = self._collections[kind]
-            whole.merge(collection.normal)
-            for number, regions in collection.regions.items():
-                if quartile in (None, number):
-                    whole.merge(regions)
-            scores += collection.scores
-            labels += [bool(kind.defect)] * len(collection.scores)
-        counts = whole.groups().counts
-        pixels = counts.normals + counts.anomalies
-        found = {f"image_{key}": one for key, one in image_metrics(scores, labels).items()}
-        found |= {f"pixel_{key}": one for key, one in whole.compute().items()}
-        return Part(found, counts.anomalies / pixels if pixels else None, len(scores))
+    def _belongs(self, image: Image, defect: str, view: str, every: Bools) -> Iterator[tuple[str, Bools]]:
+        if view:
+            yield f"view={view}", every
+        yield f"defect={defect}", every
+        if not every.size:
+            return
+        yield f"regions={NUMBERS.get(every.size, '6+')}", every
+        places = _places(image)
+        kinds = [("border", place, BORDERS[place]) for place in sorted(set(places.tolist()))]
+        for kind, place, name in kinds:
+            yield f"{kind}={name}", places == place
+        if self.edges.size:
+            quartiles = np.searchsorted(self.edges, image.areas / image.scores.size, side="left")
+            for quartile in sorted(set(quartiles.tolist())):
+                yield f"area={quartile + 1}", quartiles == quartile
+
+    def _part(self, name: str) -> Part:
+        """The images of a part, with the normal ones that it is measured against."""
+        table, normal, anomalous = Table(), [], []
+        for view, shared in sorted(self._normal.items()):
+            if not name.startswith("view=") or name == f"view={view}":
+                table.merge(shared.table)
+                normal += shared.scores
+        if name in self._parts:
+            table.merge(self._parts[name].table)
+            anomalous = self._parts[name].scores
+        pixels = self._pixels(table)
+        counts = pixels.groups().counts
+        total = counts.normals + counts.anomalies
+        labels = [0] * len(normal) + [1] * len(anomalous)
+        found = {f"image_{key}": one for key, one in image_metrics([*normal, *anomalous], labels).items()}
+        found |= {f"pixel_{key}": one for key, one in pixels.compute().items()}
+        return Part(found, counts.anomalies / total if total else None, len(labels))
+
+    def _pixels(self, table: Table) -> PixelMetrics:
+        settings = {"limit": self.limit, "mode": "stream", "bits": 32, "connectivity": self.connectivity}
+        state = table.state(self._least, self._greatest, self._union, rounded=self._rounded)
+        return PixelMetrics.from_state({key: np.array(value) for key, value in settings.items()} | state)
 
 
-def _normal_only(image: Image) -> Image:
-    scores = image.scores[~image.flags]
-    return Image(scores, image.runs[:0], image.areas[:0], *extremes(scores))
-
-
-def _regions_only(image: Image, chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> Image:
-    """The pixels of some regions and no other pixel, with the areas that they have in the image."""
-    runs = image.runs[chosen[image.runs[:, 2]]]
-    scores = np.concatenate([image.scores[start:stop] for start, stop, _ in runs.tolist()])
-    ends = (runs[:, 1] - runs[:, 0]).cumsum()
-    numbers = np.cumsum(chosen) - 1
-    moved = np.column_stack([ends - (runs[:, 1] - runs[:, 0]), ends, numbers[runs[:, 2]]])
-    return Image(scores, moved, image.areas[chosen], *extremes(scores))
+def _places(image: Image) -> NDArray[np.int64]:
+    """How far each region is from the border: 0 touching, 1 near, 2 far."""
+    shorter, distances = min(image.width, image.scores.size // image.width), image.borders
+    return np.where(distances == 0, 0, np.where(distances < NEAR * shorter, 1, 2))

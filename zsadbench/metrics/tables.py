@@ -8,7 +8,7 @@ from zsadbench.metrics._arguments import Floats
 from zsadbench.metrics._groups import Groups, Places
 from zsadbench.metrics.pro200 import Curve, curve_at, no_thresholds, thresholds
 
-NOTHING = np.empty(0)
+NOTHING = np.empty(0), np.empty(0)
 
 
 class Pixels(Protocol):
@@ -30,5 +30,5 @@ def tables_of(pixels: Pixels, threads: int) -> tuple[Groups, Curve]:
     cuts = thresholds(*found) if found is not None and reason is None else np.empty(0, np.float32)
     groups, places = pixels.groups(cuts, threads)
     reason = groups.counts.missing("pixel") or reason
-    curve = curve_at(groups, places) if reason is None else Curve((NOTHING,) * 2, (NOTHING,) * 2, reason)
+    curve = curve_at(groups, places) if reason is None else Curve(NOTHING, NOTHING, NOTHING, reason)
     return groups.anomalous_only(), curve

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from zsadbench.protocol import EvaluationProtocol
 from zsadbench.types import MethodCard, Official, Paper, Recipe, Taps
 from zsadbench_methods.afclip import official
+from zsadbench_methods.afclip.macs import macs
+from zsadbench_methods.afclip.notes import NOTES
 from zsadbench_methods.afclip.options import Options
 
 if TYPE_CHECKING:
@@ -47,8 +49,10 @@ CARD = MethodCard(
         betas=(0.5, 0.999),
         image_size=518,
         loss="focal+l1+alignment",
+        mask="nonzero-bicubic-grey",
     ),
     protocols=(PAPER_PROTOCOL,),
+    notes=NOTES,
     official=Official(
         read=official.read,
         names=official.names,
@@ -61,4 +65,5 @@ CARD = MethodCard(
         | {"adapter", "temperature", "position", "activation"}
     ),
     few_shot=True,
+    macs=macs,
 )

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from zsadbench.types import Batch, Losses, Scores, Tokens
-from zsadbench_methods.afclip.adapter import Adapter
+from zsadbench_methods.afclip.adapter import Adapter, Projected
 from zsadbench_methods.afclip.aggregation import aggregate
 from zsadbench_methods.afclip.alignment import alignment
 from zsadbench_methods.afclip.losses import loss_terms, patch_target, weighted
 from zsadbench_methods.afclip.memory import bank_of, distance
 from zsadbench_methods.afclip.prompts import Prompts
+from zsadbench_methods.parts.precision import in_single
 from zsadbench_methods.parts.remembered import Remembered
 
 if TYPE_CHECKING:
@@ -40,11 +41,12 @@ class Head(nn.Module):
 
 
 class TokenSet(NamedTuple):
-    """One tapped layer aggregated with one window: (batch, 1 + patches, width)."""
+    """One tapped layer aggregated with one window: (batch, 1 + patches, width), and what the adapter needs of it."""
 
     block: int
     window: int
     tokens: Tensor
+    ready: Projected | None
 
     @property
     def label(self) -> str:
@@ -66,7 +68,7 @@ class AFCLIP:
         text, logits, distances = self._remembered_text(), [], []
         for one in self._sets(tokens):  # each is aggregated once for both
             if one.block in self.options.layers:
-                logits.append(self._logits(self._projected(one.tokens), text))
+                logits.append(self._logits(self._projected(one), text))
             if (one.block, one.window) in self._banks:
                 distances.append(distance(one.tokens, self._banks[one.block, one.window]))
         zero_shot = _scores(torch.stack(logits).sum(dim=0).sigmoid(), tokens.grid)
@@ -74,9 +76,13 @@ class AFCLIP:
 
     def remember(self, tokens: Tokens) -> None:
         """Keep the aggregated patches of normal images; of no image, forget what there was."""
-        kept = (one for one in self._sets(tokens) if one.block in self.options.memory_layers)
+        kept = (one for one in self._sets(tokens, adapt=False) if one.block in self.options.memory_layers)
         seen = len(tokens.layers[0]) > 0
         self._banks = {(one.block, one.window): bank_of(one.tokens) for one in kept} if seen else {}
+
+    def encode_text(self, class_names: Sequence[str]) -> None:
+        """Make the text features, which are the same for all classes."""
+        self._remembered_text()
 
     def loss(self, tokens: Tokens, batch: Batch) -> Losses:
         """The four components on one batch; gradients reach the prefix through the frozen text tower."""
@@ -89,23 +95,36 @@ class AFCLIP:
         ends = states[torch.arange(2, device=states.device), prompts.eot]
         return normalize(ends @ text.projection, dim=-1)
 
-    def _sets(self, tokens: Tokens) -> Iterator[TokenSet]:
-        """Every window of every tapped layer, by layer, then window; frozen, so no gradient."""
+    def _sets(self, tokens: Tokens, *, adapt: bool = True) -> Iterator[TokenSet]:
+        """Every window of every tapped layer, by layer, then window; the tokens are frozen, so no gradient.
+
+        What the adapter makes of a token first is linear: with `adapt` it is made once a layer and aggregated, too.
+        """
         options = self.options
         for block, layer in zip(options.blocks, tokens.layers, strict=True):
+            wanted = adapt and options.adapter and block in options.layers
+            ready = self.network.adapter.project(layer) if wanted else None
             for window in options.windows:
-                with torch.no_grad():
-                    made = aggregate(
-                        layer, tokens.grid, window, options.window_sigma, renormalise=options.renormalise_border
-                    )
-                yield TokenSet(block, window, made)
+                with torch.no_grad(), in_single(layer):
+                    made = self._aggregated(layer, tokens.grid, window)
+                if ready is None:
+                    yield TokenSet(block, window, made, None)
+                else:
+                    rows = self._aggregated(ready.rows, tokens.grid, window)
+                    yield TokenSet(block, window, made, ready._replace(rows=rows))
 
-    def _projected(self, tokens: Tensor) -> Tensor:
+    def _aggregated(self, field: Tensor, grid: int, window: int) -> Tensor:
+        options = self.options
+        return aggregate(field, grid, window, options.window_sigma, renormalise=options.renormalise_border)
+
+    def _projected(self, one: TokenSet) -> Tensor:
         """Adapter, then CLIP's final norm and projection: (batch, 1 + patches, joint)."""
         vision = self.backbone.vision
-        adapted = self.network.adapter(tokens) if self.options.adapter else tokens
-        projected: Tensor = vision.norm(adapted) @ vision.projection
+        projected: Tensor = vision.norm(self._adapted(one)) @ vision.projection
         return projected
+
+    def _adapted(self, one: TokenSet) -> Tensor:
+        return one.tokens if one.ready is None else self.network.adapter.attend(one.tokens, one.ready)
 
     def _logits(self, features: Tensor, text: Tensor) -> Tensor:
         """Abnormal against normal, (batch, 1 + patches): the two-way softmax of sums is the sigmoid of their sum."""
@@ -123,7 +142,7 @@ class AFCLIP:
         target = patch_target(batch.masks, tokens.grid).flatten(1)
         for one in self._sets(tokens):
             if one.block in self.options.layers:
-                features = self._projected(one.tokens)
+                features = self._projected(one)
                 logits.append(self._logits(features, text))
                 if self.options.alignment != "none":
                     aligned.append(alignment(features[:, 1:], target, self.options))
@@ -143,9 +162,9 @@ class AFCLIP:
         named |= {f"vision_tokens_l{block:02d}": z for block, z in zip(self.options.blocks, tokens.layers, strict=True)}
         for one in self._sets(tokens):
             named[f"aggregated_{one.label}"] = one.tokens
-            named[f"projected_{one.label}"] = self._projected(one.tokens)
+            named[f"projected_{one.label}"] = self._projected(one)
             if self.options.adapter:
-                named[f"adaptor_{one.label}"] = self.network.adapter(one.tokens)
+                named[f"adaptor_{one.label}"] = self._adapted(one)
         return named | dict(self._memory_stages(tokens, text))
 
     def _memory_stages(self, tokens: Tokens, text: Tensor) -> Iterator[tuple[str, Tensor]]:
@@ -157,7 +176,7 @@ class AFCLIP:
             yield f"bank_l{block:02d}_r{window}", bank
         banked = [(one, self._banks.get((one.block, one.window))) for one in sets]
         memory = _memory_scores([distance(one.tokens, bank) for one, bank in banked if bank is not None], tokens.grid)
-        logits = [self._logits(self._projected(one.tokens), text) for one in sets if one.block in self.options.layers]
+        logits = [self._logits(self._projected(one), text) for one in sets if one.block in self.options.layers]
         zero_shot = _scores(torch.stack(logits).sum(dim=0).sigmoid(), tokens.grid)
         for name, part in (("memory", memory), ("zero_shot", zero_shot)):
             yield f"{name}_score", part.image

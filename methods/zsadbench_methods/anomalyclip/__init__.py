@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from zsadbench.protocol import EvaluationProtocol
 from zsadbench.types import MethodCard, Official, Paper, Recipe, Taps
 from zsadbench_methods.anomalyclip import official
+from zsadbench_methods.anomalyclip.macs import macs
+from zsadbench_methods.anomalyclip.notes import NOTES
 from zsadbench_methods.anomalyclip.options import LAST, Options
 
 if TYPE_CHECKING:
@@ -57,18 +59,21 @@ CARD = MethodCard(
     build=_build,
     smoothing=4.0,
     recipe=Recipe(
-        epochs={},
+        epochs={"demo-aux": 1},
         epochs_else=15,
         batch=8,
         lr=1e-3,
         betas=(0.5, 0.999),
         image_size=518,
         loss="cross-entropy+focal+dice",
+        on={"demo-aux": {"lr": 1e-2, "batch": 2}},  # 192 drawn images; chosen by tools/demo_recipe
     ),
     protocols=(PAPER_PROTOCOL,),
+    notes=NOTES,
     official=Official(read=official.read, names=official.names, options=official.options, variants=official.variants),
     weight_bound=frozenset(
         {"layers", "value_value", "value_from", "context", "class_word", "damage_word"}
         | {"deep_depth", "deep_length", "deep_half", "cls_norm", "temperature", "position", "activation"}
     ),
+    macs=macs,
 )

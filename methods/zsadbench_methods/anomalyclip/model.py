@@ -44,6 +44,10 @@ class AnomalyCLIP:
         text = self._remembered_text()
         return Scores(self._image_logit(tokens, text).sigmoid(), self._maps(tokens, text).sum(dim=1))
 
+    def encode_text(self, class_names: Sequence[str]) -> None:
+        """Make the text features, which are the same for all classes."""
+        self._remembered_text()
+
     def loss(self, tokens: Tokens, batch: Batch) -> Losses:
         """The glocal losses on one batch; gradients reach the prompts through the frozen text tower."""
         return weighted(self._loss_terms(tokens, batch), self.options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zsadbench.types import MethodCard, Paper, Taps
+from zsadbench_methods.clip.macs import macs
 from zsadbench_methods.clip.options import Options
 
 if TYPE_CHECKING:
@@ -35,4 +36,5 @@ CARD = MethodCard(
     taps=_taps,
     build=_build,
     smoothing=4.0,
+    macs=macs,
 )

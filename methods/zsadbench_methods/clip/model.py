@@ -27,6 +27,10 @@ class PlainCLIP:
         """Probability of the anomalous sentence, for the class token and for every patch."""
         return self._read(self._probability(tokens, class_names), tokens.grid)
 
+    def encode_text(self, class_names: Sequence[str]) -> None:
+        """Make the text features of these classes, as far as they are not there."""
+        self._text(class_names)
+
     def stages(self, tokens: Tokens, class_names: Sequence[str]) -> Mapping[str, Tensor]:
         """Text features (batch, 2, joint), image score and patch map."""
         scores = self.score(tokens, class_names)

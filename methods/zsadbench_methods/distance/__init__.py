@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zsadbench.types import MethodCard, Paper, Taps
+from zsadbench.types import Macs, MethodCard, Paper, Taps
 from zsadbench_methods.distance.options import ColourOptions, TokenOptions
 
 if TYPE_CHECKING:
     from zsadbench.clip import Backbone
+    from zsadbench.clip.config import BackboneConfig
     from zsadbench_methods.distance.model import Distance
 
 OURS = Paper(title="Control of zsadbench: distance to the image's own mean", venue="none", year=2026, key="zsadbench")
@@ -32,6 +33,10 @@ def _colours(chosen: ColourOptions) -> Taps:
     return Taps(preprocessing="rgb_first", colours=True)
 
 
+def _macs(config: BackboneConfig, chosen: TokenOptions | ColourOptions, grid: int) -> Macs:
+    return Macs({}, {}, 0)  # distances are no products of matrices
+
+
 TOKENS = MethodCard(
     name="token-distance",
     paper=OURS,
@@ -40,6 +45,7 @@ TOKENS = MethodCard(
     build=_build,
     smoothing=4.0,
     map_range=(0.0, FAR),
+    macs=_macs,
 )
 
 COLOURS = MethodCard(
@@ -50,4 +56,5 @@ COLOURS = MethodCard(
     build=_build,
     smoothing=4.0,
     map_range=(0.0, FAR),
+    macs=_macs,
 )

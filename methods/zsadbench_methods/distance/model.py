@@ -22,6 +22,9 @@ class Distance:
         distance = (patches - patches.mean(dim=1, keepdim=True)).norm(dim=-1)
         return Scores(distance.amax(dim=1), distance.reshape(-1, tokens.grid, tokens.grid))
 
+    def encode_text(self, class_names: Sequence[str]) -> None:
+        """There is no text."""
+
     def stages(self, tokens: Tokens, class_names: Sequence[str]) -> Mapping[str, Tensor]:
         """The score and the map before it is enlarged."""
         scores = self.score(tokens, class_names)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from zsadbench.protocol import EvaluationProtocol
 from zsadbench.types import MethodCard, Official, Paper, Recipe, Taps
 from zsadbench_methods.fbclip import official
+from zsadbench_methods.fbclip.macs import macs
+from zsadbench_methods.fbclip.notes import NOTES
 from zsadbench_methods.fbclip.options import BASE, Options
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ CARD = MethodCard(
     ),
     protocols=(PAPER_PROTOCOL,),
     presets={"base": BASE},
+    notes=NOTES,
     official=Official(read=official.read, names=official.names, options=official.options),
     weight_bound=frozenset(
         {"layers", "context", "class_word", "text_causal", "views", "poolings", "fb_attention", "gate", "bs"}
@@ -74,4 +77,5 @@ CARD = MethodCard(
         | {"sem_weight_by_key", "bs_fraction", "bs_select", "bs_mix", "temperature", "image_score"}
         | {"position", "activation"}
     ),
+    macs=macs,
 )

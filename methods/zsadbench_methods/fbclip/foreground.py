@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, pad
 
-CUE_WEIGHTS = (0.30, 0.30, 0.30, 0.10)  # local saliency, distance to the mean, unlike CLS, change between taps
+CUES = {"local_saliency": 0.30, "distance_to_mean": 0.30, "unlike_class_token": 0.30, "change_between_taps": 0.10}
 
 
 class Foreground(NamedTuple):
@@ -38,9 +38,7 @@ def find_foreground(
     """
     cls, patches = tokens[:, :1], tokens[:, 1:]
     similarity = cosine_similarity(patches, cls, dim=-1)
-    change = None if previous is None else (patches - previous[:, 1:]).norm(dim=-1)
-    cues = (_local_saliency(patches), (patches - patches.mean(1, keepdim=True)).norm(dim=-1), 1 - similarity, change)
-    score = sum_cues(cues)
+    score = sum_cues(_raw_cues(patches, similarity, previous))
     if smoothing:
         score = pad(score.unsqueeze(1), (2, 2), mode="reflect").squeeze(1).unfold(1, 5, 1).mean(dim=-1)
     is_foreground = score > threshold
@@ -50,8 +48,24 @@ def find_foreground(
 
 def sum_cues(cues: tuple[Tensor | None, ...]) -> Tensor:
     """Each cue min-max scaled over the patches of its image, then weighted; a missing cue counts 0."""
-    terms = [weight * _scaled(cue) for weight, cue in zip(CUE_WEIGHTS, cues, strict=True) if cue is not None]
+    terms = [weight * _scaled(cue) for weight, cue in zip(CUES.values(), cues, strict=True) if cue is not None]
     return torch.stack(terms).sum(dim=0)
+
+
+def scaled_cues(tokens: Tensor, previous: Tensor | None, similarity: Tensor) -> dict[str, Tensor]:
+    """The cues of a layer by name, each min-max scaled over the patches of its image: (batch, patches) in [0, 1].
+
+    The first layer has no tap before it, so it has no change between taps. `similarity` as in `Foreground`.
+    """
+    cues = zip(CUES, _raw_cues(tokens[:, 1:], similarity, previous), strict=True)
+    return {name: _scaled(cue) for name, cue in cues if cue is not None}
+
+
+def _raw_cues(patches: Tensor, similarity: Tensor, previous: Tensor | None) -> tuple[Tensor | None, ...]:
+    """In the order of `CUES`, (batch, patches) each."""
+    from_mean = (patches - patches.mean(1, keepdim=True)).norm(dim=-1)
+    change = None if previous is None else (patches - previous[:, 1:]).norm(dim=-1)
+    return _local_saliency(patches), from_mean, 1 - similarity, change
 
 
 def _scaled(cue: Tensor) -> Tensor:

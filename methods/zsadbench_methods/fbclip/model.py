@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import cosine_similarity, normalize
 
 from zsadbench.types import Batch, Losses, Scores, Tokens
 from zsadbench_methods.fbclip.attention import FBAttention
-from zsadbench_methods.fbclip.foreground import Foreground, find_foreground
+from zsadbench_methods.fbclip.foreground import Foreground, find_foreground, scaled_cues
 from zsadbench_methods.fbclip.fusion import TextFusion
 from zsadbench_methods.fbclip.losses import all_losses
 from zsadbench_methods.fbclip.prompts import Prompts
 from zsadbench_methods.fbclip.suppression import masked_prototype, sequence_prototype, suppress
-from zsadbench_methods.fbclip.views import make_view
+from zsadbench_methods.fbclip.views import View, find_view
+from zsadbench_methods.parts.precision import in_single
 from zsadbench_methods.parts.remembered import Remembered
 
 if TYPE_CHECKING:
@@ -66,6 +67,10 @@ class FBCLIP:
         projected = self._projected(self._groups(tokens), tokens)
         return self._read(self._logits(projected, self._remembered_text()), tokens.grid)
 
+    def encode_text(self, class_names: Sequence[str]) -> None:
+        """Make the text features, which are the same for all classes."""
+        self._remembered_text()
+
     def loss(self, tokens: Tokens, batch: Batch) -> Losses:
         """The four components on one batch; gradients reach the contexts through the frozen text tower."""
         text = self.text_features()
@@ -83,7 +88,7 @@ class FBCLIP:
     def _foregrounds(self, tokens: Tokens) -> list[Foreground]:
         """One mask a tapped layer; taps are frozen, so no gradient passes."""
         before = (None, *tokens.layers[:-1])
-        with torch.no_grad():
+        with torch.no_grad(), in_single(tokens.layers[0]):
             return [
                 find_foreground(
                     layer,
@@ -95,18 +100,36 @@ class FBCLIP:
                 for layer, previous in zip(tokens.layers, before, strict=True)
             ]
 
-    def _views(self, tokens: Tokens) -> Iterator[Group]:
-        """Every view of every tapped layer, by layer, then view; raw tokens, no gradient."""
+    def _found_views(self, tokens: Tokens) -> Iterator[tuple[int, str, View]]:
+        """The weights of every view of every tapped layer, by layer, then view; no gradient."""
         foregrounds = self._foregrounds(tokens)
         for number, (layer, foreground) in enumerate(zip(tokens.layers, foregrounds, strict=True)):
-            for view in self.options.views:
-                with torch.no_grad():
-                    made = make_view(view, layer, foreground, by_key=self.options.sem_weight_by_key)
-                yield Group(number, view, made)
+            for name in self.options.views:
+                with torch.no_grad(), in_single(layer):
+                    found = find_view(name, layer, foreground, by_key=self.options.sem_weight_by_key)
+                yield number, name, found
+
+    def _views(self, tokens: Tokens) -> Iterator[Group]:
+        """Every view as raw tokens, no gradient."""
+        for number, name, view in self._found_views(tokens):
+            with torch.no_grad(), in_single(tokens.layers[number]):
+                made = view(tokens.layers[number])
+            yield Group(number, name, made)
 
     def _groups(self, tokens: Tokens) -> list[Group]:
-        attend = self.network.attention if self.options.fb_attention else nn.Identity()
-        return [group._replace(tokens=attend(group.tokens)) for group in self._views(tokens)]
+        """Every view after FB-Attention; what is linear in the tokens is made once a layer, for all views of it."""
+        if not self.options.fb_attention:
+            return list(self._views(tokens))
+        attention, made, ready = self.network.attention, [], (-1, tokens.layers[0])
+        fused = attention.fused()
+        for number, name, view in self._found_views(tokens):
+            layer = tokens.layers[number]
+            if ready[0] != number:
+                ready = (number, attention.project(layer, fused))
+            with torch.no_grad(), in_single(layer):
+                raw = view(layer)
+            made.append(Group(number, name, attention.attend(raw, view(ready[1]), fused)))
+        return made
 
     def _prototype(self, groups: Sequence[Group], tokens: Tokens) -> Tensor:
         """The background vector of each image, (batch, width)."""
@@ -153,7 +176,26 @@ class FBCLIP:
             "score": scores.image,
             "map_grid": scores.pixel,
         }
-        return named | dict(self._group_stages(tokens, groups, projected))
+        named |= dict(self._cue_stages(tokens, foregrounds))
+        return (
+            named | dict(self._group_stages(tokens, groups, projected)) | dict(self._background(tokens, groups, text))
+        )
+
+    def _cue_stages(self, tokens: Tokens, foregrounds: Sequence[Foreground]) -> Iterator[tuple[str, Tensor]]:
+        """The four cues of every mask, scaled, before they are summed."""
+        before = (None, *tokens.layers[:-1])
+        for block, layer, previous, found in zip(self.options.layers, tokens.layers, before, foregrounds, strict=True):
+            for name, cue in scaled_cues(layer, previous, found.similarity).items():
+                yield f"cue_{name}_l{block:02d}", cue
+
+    def _background(self, tokens: Tokens, groups: Sequence[Group], text: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """How like the background prototype every token is, and the map as it were without suppression."""
+        prototype = self._prototype(groups, tokens).unsqueeze(1)
+        for group in groups:
+            name = f"background_similarity_l{self.options.layers[group.layer]:02d}_{group.view}"
+            yield name, cosine_similarity(group.tokens, prototype, dim=-1)
+        plain = (group._replace(tokens=group.tokens @ self.backbone.vision.projection) for group in groups)
+        yield "map_before_suppression", self._read(self._logits(plain, text), tokens.grid).pixel
 
     def _group_stages(
         self, tokens: Tokens, groups: Sequence[Group], projected: Sequence[Group]

@@ -1,11 +1,14 @@
 """MVFBE's three views of a layer: identity, semantic and spatial (§3.4).
 
-Both non-trivial views are attention with logits that are simple enough to sum in closed form, so
-neither an L × L matrix (semantic) nor a 25-fold unfolded tensor (spatial) is ever made. The
-word-for-word versions stand in the tests.
+Each view is a weighted sum of the layer's own tokens. The weights are softmaxes that are simple enough to sum in
+closed form (semantic) or reach two patches far (spatial), so neither an L × L matrix nor a 25-fold unfolded tensor is
+ever made. They are found once and can then be laid on whatever is linear in the tokens: a view is a function that does.
+The word-for-word versions stand in the tests.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -14,55 +17,71 @@ from torch.nn.functional import avg_pool2d, normalize, pad
 from zsadbench_methods.fbclip.foreground import Foreground
 
 WINDOW = 5
+REACH = WINDOW // 2
 RESIDUAL = 0.4
+
+View = Callable[[Tensor], Tensor]
+"""(batch, 1 + patches, channels) → the same, linear in it; the class token is untouched."""
 
 
 def make_view(name: str, tokens: Tensor, foreground: Foreground, *, by_key: bool = False) -> Tensor:
     """The view `id`, `sem` or `spa` of (batch, 1 + patches, width) tokens; the class token is untouched."""
+    return find_view(name, tokens, foreground, by_key=by_key)(tokens)
+
+
+def find_view(name: str, tokens: Tensor, foreground: Foreground, *, by_key: bool = False) -> View:
+    """The weights of the view `id`, `sem` or `spa` that these tokens call for."""
     if name == "id":
-        return tokens
+        return lambda field: field
     patches = semantic(tokens, foreground, by_key=by_key) if name == "sem" else spatial(tokens, foreground)
-    return torch.cat([tokens[:, :1], patches], dim=1)
+    return lambda field: torch.cat([field[:, :1], patches(field[:, 1:])], dim=1)
 
 
-def semantic(tokens: Tensor, foreground: Foreground, *, by_key: bool = False) -> Tensor:
-    """SEM: every patch is mixed with two image-wide means, 0.6·y + 0.4·x.
+def semantic(tokens: Tensor, foreground: Foreground, *, by_key: bool = False) -> View:
+    """SEM: every patch is mixed with image-wide means, 0.6·y + 0.4·x; on patches, (batch, patches, channels).
 
     The row softmax over `ρᵢ·pᵢ·pⱼ` (and over `γᵢ·p̄ᵢ·p̄ⱼ` for the background) takes two values per row,
     one for foreground and one for background keys, so it is a weighted mean of their two sums.
     With `by_key` the richness of the key, not of the query, weighs: then all rows of a kind agree.
     """
-    patches, soft = tokens[:, 1:], foreground.soft
-    attend = _mean_by_key if by_key else _mean_by_query
-    outer = attend(patches, foreground, 1 - foreground.similarity, soft)
-    inner = attend(patches, foreground, foreground.similarity, 1 - soft)
-    mixed = soft.unsqueeze(-1) * outer + (1 - soft).unsqueeze(-1) * inner
-    return (1 - RESIDUAL) * mixed + RESIDUAL * patches
+    weigh = _by_key if by_key else _by_query
+    soft = foreground.soft
+    outer, inner = (
+        weigh(foreground, 1 - foreground.similarity, soft),
+        weigh(foreground, foreground.similarity, 1 - soft),
+    )
+    shares = torch.cat([soft.unsqueeze(-1) * outer[0], (1 - soft).unsqueeze(-1) * inner[0]], dim=-1)
+    means = torch.cat([outer[1], inner[1]], dim=1)  # (batch, 4, patches)
+    return lambda field: torch.baddbmm(
+        field, shares.to(field), means.to(field) @ field, beta=RESIDUAL, alpha=1 - RESIDUAL
+    )
 
 
-def _mean_by_query(patches: Tensor, foreground: Foreground, richness: Tensor, soft: Tensor) -> Tensor:
-    """`Σⱼ softmaxⱼ(rᵢ·sᵢ·sⱼ)·xⱼ` where s takes one value on foreground and one on background."""
-    front = foreground.is_foreground.to(patches.dtype)
-    sums = torch.stack([front, 1 - front], dim=1) @ patches  # (batch, 2, width): foreground, background
-    counts = torch.stack([front.sum(1), (1 - front).sum(1)], dim=1)  # (batch, 2)
-    of_front = (soft * front).amax(dim=1, keepdim=True)  # the value of s on foreground keys
-    of_back = (soft * (1 - front)).amax(dim=1, keepdim=True)
-    logits = torch.stack([richness * soft * of_front, richness * soft * of_back], dim=-1)  # (batch, patches, 2)
+def _by_query(foreground: Foreground, richness: Tensor, soft: Tensor) -> tuple[Tensor, Tensor]:
+    """`softmaxⱼ(rᵢ·sᵢ·sⱼ)`, s with one value on foreground and one on background, as two factors.
+
+    Returns:
+        (batch, patches, 2): the share of either kind's sum in a row; (batch, 2, patches): which patches are of a kind.
+    """
+    front = foreground.is_foreground.to(soft.dtype)
+    kinds = torch.stack([front, 1 - front], dim=1)  # (batch, 2, patches): foreground, background
+    of_kind = (soft.unsqueeze(1) * kinds).amax(dim=-1).unsqueeze(1)  # (batch, 1, 2): the value of s on keys of a kind
+    logits = (richness * soft).unsqueeze(-1) * of_kind  # (batch, patches, 2)
     weights = (logits - logits.amax(dim=-1, keepdim=True)).exp()
-    total = (weights * counts.unsqueeze(1)).sum(dim=-1, keepdim=True)
-    return (weights / total) @ sums
+    total = (weights * kinds.sum(dim=-1).unsqueeze(1)).sum(dim=-1, keepdim=True)
+    return weights / total, kinds
 
 
-def _mean_by_key(patches: Tensor, foreground: Foreground, richness: Tensor, soft: Tensor) -> Tensor:
-    """`Σⱼ softmaxⱼ(rⱼ·sᵢ·sⱼ)·xⱼ`: one row for all foreground queries, one for all background ones."""
+def _by_key(foreground: Foreground, richness: Tensor, soft: Tensor) -> tuple[Tensor, Tensor]:
+    """`softmaxⱼ(rⱼ·sᵢ·sⱼ)` as two factors: one row for all foreground queries, one for all background ones."""
     front = foreground.is_foreground
-    scale = torch.stack([(soft * front).amax(dim=1), (soft * ~front).amax(dim=1)], dim=1)  # (batch, 2)
-    rows = (scale.unsqueeze(-1) * (richness * soft).unsqueeze(1)).softmax(dim=-1) @ patches  # (batch, 2, width)
-    return torch.where(front.unsqueeze(-1), rows[:, :1], rows[:, 1:])
+    of_kind = torch.stack([(soft * front).amax(dim=1), (soft * ~front).amax(dim=1)], dim=1)  # (batch, 2)
+    rows = (of_kind.unsqueeze(-1) * (richness * soft).unsqueeze(1)).softmax(dim=-1)  # (batch, 2, patches)
+    return torch.stack([front, ~front], dim=-1).to(soft.dtype), rows
 
 
-def spatial(tokens: Tensor, foreground: Foreground) -> Tensor:
-    """SPA: two softmax-weighted sums over a 5 × 5 window, each divided again by its soft count.
+def spatial(tokens: Tensor, foreground: Foreground) -> View:
+    """SPA: two softmax-weighted sums over a 5 × 5 window, each divided again by its soft count; on patches.
 
     Positions outside the image are zero vectors with soft mask 0: they count as background.
     """
@@ -76,11 +95,35 @@ def spatial(tokens: Tensor, foreground: Foreground) -> Tensor:
     background, focus = _window_logits(field, soft, direction)
     front = focus.softmax(dim=-1) * _windows(soft) / _windows(soft).sum(-1, keepdim=True).clamp_min(1e-8)
     back = background.softmax(dim=-1) * _windows(1 - soft) / _windows(1 - soft).sum(-1, keepdim=True).clamp_min(1e-8)
-    weights = front + back  # (batch, grid, grid, 25)
-    total = torch.zeros(batch, grid, grid, width, dtype=tokens.dtype, device=tokens.device)
-    for offset, shifted in enumerate(_shifts(field)):
-        total.addcmul_(shifted, weights[..., offset, None])
-    return total.view(batch, patches, width)
+    rows = _banded(front + back)
+    return lambda field: _weighted(rows.to(field), field)
+
+
+def _banded(weights: Tensor) -> Tensor:
+    """Weights of windows, (batch, grid, grid, 25), as one matrix a row of the grid: (batch, grid, grid, 5 · grid).
+
+    It takes five rows of patches to one; what lies beside the grid has no column, being zero.
+    """
+    batch, grid = weights.shape[:2]
+    wide = weights.new_zeros(batch, grid, grid, WINDOW, grid + 2 * REACH)
+    row, column, across, down, _ = wide.stride()
+    band = wide.as_strided((batch, grid, grid, WINDOW, WINDOW), (row, column, across + 1, down, 1))
+    band.copy_(weights.view(batch, grid, grid, WINDOW, WINDOW))
+    return wide[..., REACH:-REACH].flatten(3)
+
+
+def _weighted(rows: Tensor, patches: Tensor) -> Tensor:
+    """The matrices of `_banded` on (batch, patches, channels): every row of patches from the five around it."""
+    grid, channels = rows.shape[1], patches.shape[-1]
+    padded = pad(patches, (0, 0, REACH * grid, REACH * grid))  # rows of zeros above and below
+    around = (grid, WINDOW * grid, channels)
+    steps = (grid * channels, channels, 1)
+    return torch.stack(
+        [
+            (one @ field.as_strided(around, steps, field.storage_offset())).flatten(0, 1)
+            for one, field in zip(rows, padded, strict=True)
+        ]
+    )
 
 
 def _window_logits(field: Tensor, soft: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:

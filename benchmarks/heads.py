@@ -1,0 +1,146 @@
+"""Each head beside its slow twin: the order of operations of the published code, on the same weights and tokens.
+
+Both run in one process, in turns; the median of the rounds' ratios counts. Extra memory is the peak of a call above
+what was there before it: of the process on a CPU, of the allocator on a GPU. Tokens are drawn and look like a residual
+stream; text features are given to both. The twins pass the parity fixtures (tests/methods/test_twins.py).
+
+    python benchmarks/heads.py                        a narrow look, under a minute: 266 pixels
+    python benchmarks/heads.py --size 518 --rounds 3  full size: some minutes on two cores
+    python benchmarks/heads.py --device cuda --size 518 --batch 8 --rounds 20
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from statistics import median
+from time import process_time
+from typing import Any
+
+import torch
+from torch import Tensor
+from twins import afclip, anomalyclip, fbclip
+
+from zsadbench import load_method
+from zsadbench.engine.cost import peak_device_mib, peak_host_mib, reset_peak, reset_peak_host, wait_for
+from zsadbench.engine.profile_timing import seconds_of
+from zsadbench.engine.provenance import device_name
+from zsadbench.engine.shared import taps_of
+from zsadbench.types import Scores, Taps, Tokens
+
+TWINS: dict[str, Callable[[Any, Tokens, Tensor], Scores]] = {
+    "fbclip": fbclip.score,
+    "afclip": afclip.score,
+    "anomalyclip": anomalyclip.score,
+}
+
+
+def drawn_tokens(taps: Taps, batch: int, grid: int, width: int, device: torch.device) -> Tokens:
+    """Layers that add up, as a residual stream does, with something that all tokens of an image share."""
+    draw = torch.Generator().manual_seed(0)
+
+    def path(count: int) -> tuple[Tensor, ...]:
+        common = torch.randn(1, batch, 1, width, generator=draw)
+        steps = torch.randn(max(count, 1), batch, 1 + grid**2, width, generator=draw)
+        return tuple((steps.cumsum(dim=0) + common).to(device).unbind())[:count]
+
+    return Tokens(path(len(taps.blocks)), grid, path(len(taps.value_blocks)))
+
+
+def widen(network: Any) -> None:
+    """Weights far from where they start, so that no path is idle."""
+    draw = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_((0.02 * torch.randn(parameter.shape, generator=draw)).to(parameter.device))
+
+
+def measure(name: str, asked: argparse.Namespace, device: torch.device) -> dict[str, Any]:
+    """One head: seconds and peak memory of both sides, and how far apart they are."""
+    loaded = load_method(name, asked.backbone, "random", device=str(device), image_size=asked.size)
+    detector: Any = loaded.method
+    widen(detector.network)
+    detector.encode_text(["object"])
+    text = detector.text_features().detach()
+    taps, width = taps_of(loaded.setting), loaded.setting.spec.config.vision.width
+    tokens = drawn_tokens(taps, asked.batch, loaded.backbone.grid, width, device)
+    sides: dict[str, Callable[[], Scores]] = {
+        "ours": lambda: detector.score(tokens, ["object"] * asked.batch),
+        "twin": lambda: TWINS[name](detector, tokens, text),
+    }
+    apart = max(float((a - b).abs().max()) for a, b in zip(*(side() for side in sides.values()), strict=True))
+    times = [{side: timed(call, device) for side, call in sides.items()} for _ in range(asked.rounds)]
+    memory = {side: extra_memory(call, device) for side, call in sides.items()}
+    return {
+        "head": name,
+        "ours_s": median(one["ours"] for one in times),
+        "twin_s": median(one["twin"] for one in times),
+        "times_faster": median(one["twin"] / one["ours"] for one in times),
+        "ours_mib": memory["ours"],
+        "twin_mib": memory["twin"],
+        "share_of_memory": None if None in memory.values() else memory["ours"] / memory["twin"],
+        "difference": apart,
+        "size": asked.size,
+        "batch": asked.batch,
+        "rounds": asked.rounds,
+        "threads": torch.get_num_threads(),
+        "device": device_name(device),
+    }
+
+
+def timed(call: Callable[[], object], device: torch.device) -> float:
+    """CPU seconds on a CPU, which others may share; seconds of the clock on a GPU."""
+    if device.type == "cpu":
+        start = process_time()
+        call()
+        return process_time() - start
+
+    def waited() -> None:
+        call()
+        wait_for(device)
+
+    return seconds_of(waited)
+
+
+def extra_memory(call: Callable[[], object], device: torch.device) -> float | None:
+    """Peak MiB of one call above what was there before; None where the system does not say."""
+    if device.type == "cpu" and not reset_peak_host():
+        return None
+    reset_peak(device)
+    peak = peak_device_mib if device.type == "cuda" else lambda _: peak_host_mib()
+    before = peak(device)
+    call()
+    after = peak(device)
+    return None if before is None or after is None else after - before
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--head", choices=sorted(TWINS), action="append", help="repeatable; all of them by default")
+    parser.add_argument("--backbone", default="ViT-L-14-336")
+    parser.add_argument("--device", default="cpu")
+    for name, default in (("size", 266), ("batch", 1), ("rounds", 3)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--json", action="store_true", help="one JSON object a head")
+    asked = parser.parse_args()
+    with torch.inference_mode():
+        for name in asked.head or TWINS:
+            found = measure(name, asked, torch.device(asked.device))
+            print(json.dumps(found) if asked.json else line(found), flush=True)
+
+
+def line(found: dict[str, Any]) -> str:
+    share = "unknown" if found["share_of_memory"] is None else f"1/{1 / max(found['share_of_memory'], 1e-9):.1f}"
+    memory = " MiB against ".join(
+        "?" if one is None else f"{one:.0f}" for one in (found["ours_mib"], found["twin_mib"])
+    )
+    return (
+        f"{found['head']:12} {found['ours_s']:8.3f} s   twin {found['twin_s']:8.3f} s   "
+        f"{found['times_faster']:5.1f} times faster   extra memory {memory} MiB, {share}   "
+        f"difference {found['difference']:.1e}"
+    )
+
+
+if __name__ == "__main__":
+    main()

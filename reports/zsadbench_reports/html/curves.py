@@ -1,0 +1,57 @@
+"""ROC, PR and PRO curves of single classes, thinned until they fit, as lists of thousandths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zsadbench_reports.html.cells import without_empty
+
+AXES = {"roc": ("fpr", "tpr"), "pr": ("recall", "precision"), "pro": ("fpr", "pro")}
+TOLERANCES = (0.002, 0.005, 0.01, 0.02, 0.05)  # how far a drawn curve may lie from the stored points
+Values = NDArray[np.float64]
+
+
+def thinned(x: Sequence[float], y: Sequence[float], tolerance: float) -> list[int]:
+    """The points without which a line would leave the stored ones by more than `tolerance`, `[x, y, x, y, …]`.
+
+    Points are dropped as by D. Douglas and T. Peucker, "Algorithms for the reduction of the number of points required
+    to represent a digitized line", Cartographica 10 (1973). Values are in thousandths.
+
+    >>> thinned([0.0, 0.25, 0.5, 1.0], [0.0, 0.5, 1.0, 1.0], 0.002)
+    [0, 0, 500, 1000, 1000, 1000]
+    """
+    points = np.column_stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)])
+    kept, open_spans = {0, len(points) - 1}, [(0, len(points) - 1)]
+    while open_spans:
+        first, last = open_spans.pop()
+        if last - first < 2:
+            continue
+        away = _distances(points[first : last + 1])
+        farthest = int(away.argmax())
+        if away[farthest] > tolerance:
+            kept.add(first + farthest)
+            open_spans += [(first, first + farthest), (first + farthest, last)]
+    return [round(1000 * float(value)) for place in sorted(kept) for value in points[place]]
+
+
+def _distances(points: Values) -> Values:
+    """Of each point from the segment between the first and the last one."""
+    along = points[-1] - points[0]
+    length = float(along @ along)
+    share = np.clip((points - points[0]) @ along / length, 0.0, 1.0) if length else np.zeros(len(points))
+    away: Values = np.linalg.norm(points - points[0] - share[:, None] * along, axis=1)
+    return away
+
+
+def curves_of(stored: Mapping[str, Any], tolerance: float) -> dict[str, list[int]]:
+    """The curves of one class as the page holds them; those that are absent or empty are left out."""
+    found = {}
+    for name, (across, up) in AXES.items():
+        curve = stored.get(name) or {}
+        if curve.get(across) and len(curve[across]) == len(curve.get(up, ())):
+            found[name] = thinned(curve[across], curve[up], tolerance)
+    return without_empty(found)

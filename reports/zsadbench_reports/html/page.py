@@ -1,0 +1,78 @@
+"""`index.html` out of its templates: numbers as JSON, scripts, styles and drawings inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, TemplateError
+
+from zsadbench.compare import Board, Report, blocks, contents_of
+from zsadbench.errors import UsageError
+from zsadbench_reports.files import write
+from zsadbench_reports.html.costs import measured_trades, published_trades
+from zsadbench_reports.html.figures import rank_figures, seed_figures, trade_figure
+from zsadbench_reports.html.payload import as_script, payload
+from zsadbench_reports.html.templates import environment_of, plain
+
+STYLES = ("html/page.css",)
+SCRIPTS = (
+    "html/elements.js",
+    "html/theme.js",
+    "html/state.js",
+    "html/board.js",
+    "html/classes.js",
+    "html/curves.js",
+    "html/breakdowns.js",
+    "html/page.js",
+)
+
+
+def write_html(board: Board, out: Path, templates: Path | None) -> Sequence[Path]:
+    """Write `index.html` below `out`; it links to `failures.html` where that lies beside it already.
+
+    Raises:
+        UsageError: a template of `templates` is wrong.
+    """
+    environment = environment_of(templates)
+    try:
+        text = environment.get_template("html/index.html.jinja").render(_context(board, out, environment))
+    except TemplateError as failure:
+        raise UsageError(f"a template of '{templates}' cannot be used: {failure}") from failure
+    return [write(out, "index.html", text)]
+
+
+def _context(board: Board, out: Path, environment: Environment) -> dict[str, Any]:
+    found, numbers = contents_of(board), payload(board)
+    return {
+        "payload": as_script(numbers.content),
+        "numbers": numbers,
+        "styles": plain(environment, STYLES),
+        "scripts": plain(environment, SCRIPTS),
+        "summary": summary(board),
+        "contents": found,
+        "blocks": blocks,
+        "measured_costs": [trade_figure(one, f"cost{place}") for place, one in enumerate(measured_trades(board))],
+        "published_costs": [trade_figure(one, f"printed{place}") for place, one in enumerate(published_trades(board))],
+        "seeds": seed_figures(board),
+        "ranks": rank_figures(board),
+        "failures": (out / "failures.html").is_file(),
+    }
+
+
+def summary(board: Board) -> str:
+    """One line: how much is measured and published, and when the last run ended."""
+    parts = [_counted(board.measured, "measured"), _counted(board.published, "published")]
+    ended = max((str(record.provenance.get("finished", "")) for _, record in board.records), default="")
+    return "; ".join(part for part in parts if part) + (f". Last run: {ended[:10]}." if ended else ".")
+
+
+def _counted(rows: pd.DataFrame, kind: str) -> str:
+    rows = rows[(rows["target"] != "") & (rows["variant"] == "")] if kind == "published" else rows
+    methods, sets = rows["method"].nunique(), rows["target"].nunique()
+    return f"{methods} methods {kind} on {sets} data set{'s' if sets > 1 else ''}" if methods else ""
+
+
+REPORT = Report(write_html)

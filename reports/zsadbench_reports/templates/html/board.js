@@ -1,0 +1,146 @@
+// The board: one table a comparability group; sorting never crosses groups.
+
+const missing = (cells) => !cells || cells.every((cell) => cell === null);
+
+/** The columns of a group under the present filters: data sets, with each domain's means and ranks behind them. */
+function columnsOf(group) {
+  const cells = group.cells[keyOf(group, view.metric)] ?? {};
+  const chosen = view.datasets ? new Set(view.datasets.split(",")) : null;
+  const wanted = (target) => (!view.domain || domainOf(target) === view.domain) && (!chosen || chosen.has(target));
+  const targets = group.targets.filter((target) => wanted(target) && !missing(cells[target]));
+  const lines = group.summary[keyOf(group, view.metric)] ?? {};
+  return unique(targets.map(domainOf)).flatMap((domain) => [
+    ...targets.filter((target) => domainOf(target) === domain)
+      .map((target) => ({ key: target, domain, title: titleOf(target), cells: cells[target] })),
+    ...(lines[domain] ?? []).map((line, place) => ({
+      key: `${["mean", "rank"][place]}:${domain}`, domain, title: line.label, cells: line.cells, summary: true,
+    })),
+  ]);
+}
+
+/** The places of the rows that the filters leave, in the order asked for. */
+function rowsOf(group, columns) {
+  const asked = view.method.toLowerCase();
+  const places = group.rows.map((row, place) => place).filter((place) => {
+    const row = group.rows[place];
+    const named = row.name.toLowerCase().includes(asked);
+    const made = !view.protocol || row.protocols.includes(view.protocol);
+    return named && made && columns.some((column) => column.cells[place]);
+  });
+  return sorted(group, columns, places);
+}
+
+/** Sorted by the chosen column; what is not comparable stands behind, what has no number last. */
+function sorted(group, columns, places) {
+  const [key, way] = sortOf();
+  if (key === "name") {
+    const names = [...places].sort((one, other) => group.rows[one].name.localeCompare(group.rows[other].name));
+    return way === "desc" ? names.reverse() : names;
+  }
+  const column = columns.find((one) => one.key === key);
+  if (!column) return places;
+  const rank = (cell) => (Number.isNaN(valueOf(cell)) ? 2 : cell[2] === "apart" ? 1 : 0);
+  return [...places].sort((one, other) => {
+    const [left, right] = [column.cells[one], column.cells[other]];
+    if (rank(left) !== rank(right)) return rank(left) - rank(right);
+    if (rank(left) === 2) return 0;
+    return (valueOf(left) - valueOf(right)) * (way === "desc" ? -1 : 1);
+  });
+}
+
+/** `[column, "asc" or "desc"]` as chosen. */
+function sortOf() {
+  const end = view.sort.lastIndexOf(":");
+  return end < 0 ? ["", ""] : [view.sort.slice(0, end), view.sort.slice(end + 1)];
+}
+
+/** A heading that sorts: first the way in which better comes first, then the other, then as it was. */
+function sortable(key, title, attributes) {
+  const first = key === "name" || key.startsWith("rank:") ? "asc" : "desc";
+  const [chosen, way] = sortOf();
+  const active = chosen === key;
+  const next = !active ? `${key}:${first}` : way === first ? `${key}:${first === "asc" ? "desc" : "asc"}` : "";
+  const arrow = active ? (way === "asc" ? "▲" : "▼") : "";
+  const button = element("button", { type: "button", onclick: () => sortBy(next, key) }, title, element("span", { class: "arrow", "aria-hidden": "true" }, arrow));
+  const state = active ? (way === "asc" ? "ascending" : "descending") : "none";
+  return element("th", { ...attributes, "aria-sort": state, "data-key": key }, button);
+}
+
+/** Sort, and leave the focus on the heading that was pressed. */
+function sortBy(sort, key) {
+  const table = document.activeElement?.closest("table")?.id;
+  change({ sort });
+  document.querySelector(`#${table} th[data-key="${CSS.escape(key)}"] button`)?.focus();
+}
+
+function boardTable(group, columns, rows) {
+  const domains = unique(columns.map((column) => column.domain));
+  const spans = domains.map((domain) => element("th", {
+    scope: "colgroup", colspan: columns.filter((column) => column.domain === domain).length,
+  }, domain));
+  const headings = columns.map((column) => sortable(column.key, column.title, { scope: "col", class: column.summary ? "summary" : false }));
+  const body = rows.map((place) => element("tr", {},
+    element("th", { scope: "row" }, group.rows[place].name, element("small", { class: "tag" }, group.rows[place].tag)),
+    columns.map((column) => element("td", { class: column.summary ? "summary" : false }, printed(column.cells[place])))));
+  return element("table", { id: `board-${group.id}`, class: "board" },
+    element("caption", { class: "sr" }, `${group.title}, ${titles.get(view.metric)}`),
+    element("thead", {}, element("tr", {}, element("td", {}), spans), element("tr", {}, sortable("name", "method", { scope: "col" }), headings)),
+    element("tbody", {}, body));
+}
+
+/** Below a table: how each of its rows was made, and the notes that go with it in every format. */
+function boardNotes(group, columns, rows) {
+  const made = rows.map((place) => element("li", {}, `${group.rows[place].name}: ${group.rows[place].about}`));
+  const reasons = rows.flatMap((place) => columns.filter((column) => column.cells[place]?.[3])
+    .map((column) => `${group.rows[place].name}, ${column.title}: ${column.cells[place][3]}`));
+  const notes = [...reasons.map((reason) => `No number: ${reason}.`), ...group.notes];
+  return element("details", { class: "how" }, element("summary", {}, "How these numbers were made"),
+    element("ul", { class: "notes" }, made, notes.map((note) => element("li", {}, note))));
+}
+
+function renderBoard() {
+  const shown = data.groups.filter((group) => !view.source || group.kind === view.source)
+    .map((group) => ({ group, columns: columnsOf(group) }))
+    .map(({ group, columns }) => ({ group, columns, rows: columns.length ? rowsOf(group, columns) : [] }))
+    .filter(({ rows }) => rows.length);
+  const label = (group) => `${group.kind}: ${group.title}`;
+  document.getElementById("tables-of-board").replaceChildren(...shown.flatMap(({ group, columns, rows }) => [
+    heading(group), wide(label(group), boardTable(group, columns, rows)), boardNotes(group, columns, rows),
+  ]));
+  const count = (kind) => shown.filter(({ group }) => group.kind === kind).reduce((sum, { rows }) => sum + rows.length, 0);
+  const found = `${titles.get(view.metric)}: ${count("measured")} measured and ${count("published")} published rows in ${shown.length} tables.`;
+  const hint = view.metric.startsWith("pixel_aupro") ? " Papers print AUPRO under one name: choose each table’s own variant to see it." : "";
+  document.getElementById("status").textContent = (shown.length ? found : "Nothing fits these filters.") + hint;
+  renderFilters();
+}
+
+/** The controls as the view has them. */
+function renderFilters() {
+  const form = document.getElementById("filters").elements;
+  const protocols = unique(data.groups.flatMap((group) => group.rows.flatMap((row) => row.protocols))).filter((name) => name);
+  fill(form.metric, data.metrics, view.metric);
+  fill(form.domain, [["", "all"], ...unique(Object.values(data.datasets).map((set) => set.domain)).map((name) => [name, name])], view.domain);
+  fill(form.protocol, [["", "all"], ...protocols.map((name) => [name, name])], view.protocol);
+  form.source.value = view.source;
+  if (form.method.value !== view.method) form.method.value = view.method;
+  const chosen = view.datasets.split(",");
+  for (const box of document.querySelectorAll("#sets input")) box.checked = !view.datasets || chosen.includes(box.value);
+  document.getElementById("sets-chosen").textContent = view.datasets ? chosen.filter((name) => data.datasets[name]).map(titleOf).join(", ") : "all";
+  document.getElementById("permalink").href = fragment();
+}
+
+function startBoard() {
+  const form = document.getElementById("filters");
+  document.getElementById("sets").append(...Object.entries(data.datasets).map(([name, set]) => element("label", {},
+    element("input", { type: "checkbox", name: "dataset", value: name }), ` ${set.title}`)));
+  form.addEventListener("input", (event) => {
+    const { name, value } = event.target;
+    if (name === "dataset") {
+      const boxes = [...document.querySelectorAll("#sets input")];
+      const kept = boxes.filter((box) => box.checked).map((box) => box.value);
+      change({ datasets: kept.length === boxes.length ? "" : kept.join(",") || "none" });
+    } else change({ [name]: value });
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  document.getElementById("reset").addEventListener("click", () => change({ metric: view.metric, domain: "", source: "", protocol: "", method: "", datasets: "", sort: "" }));
+}

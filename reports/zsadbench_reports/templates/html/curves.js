@@ -1,0 +1,102 @@
+// Curves of one class, one line a method; and what the methods are worth there, with intervals.
+
+const PANELS = {
+  roc: ["ROC", "false positive rate", "true positive rate"],
+  pr: ["Precision and recall", "recall", "precision"],
+  pro: ["PRO", "false positive rate", "overlap with regions"],
+};
+const SVG = "http://www.w3.org/2000/svg";
+const [WIDTH, HEIGHT, LEFT, BOTTOM] = [320, 250, 40, 36];
+
+function shape(name, attributes, text) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text) made.textContent = text;
+  return made;
+}
+
+/** The groups that have curves of `target`. */
+const withCurves = (target) => data.groups.filter((group) => group.curves?.[target]);
+
+/** `[x, y, …]` in thousandths → path; `end` is the largest x of the panel. */
+function path(points, end) {
+  const steps = [];
+  for (let place = 0; place < points.length; place += 2) {
+    const x = LEFT + (points[place] / end) * (WIDTH - LEFT - 8);
+    const y = HEIGHT - BOTTOM - (points[place + 1] / 1000) * (HEIGHT - BOTTOM - 24);
+    steps.push(`${place ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`);
+  }
+  return steps.join("");
+}
+
+/** One panel; `lines` are `{name, place, points}`. */
+function panel(kind, lines) {
+  const [title, across, up] = PANELS[kind];
+  const end = Math.max(...lines.flatMap(({ points }) => points.filter((_, place) => place % 2 === 0)), 1);
+  const names = lines.map(({ name }) => name).join(", ");
+  const drawn = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title} of ${names}; the areas stand in the table below` });
+  const text = (x, y, words, anchor, extra = {}) => drawn.append(shape("text", { x, y, "text-anchor": anchor, ...extra }, words));
+  for (const share of [0, 0.25, 0.5, 0.75, 1]) {
+    const y = HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - 24);
+    const x = LEFT + share * (WIDTH - LEFT - 8);
+    drawn.append(shape("line", { x1: LEFT, x2: WIDTH - 8, y1: y, y2: y, class: "grid" }));
+    text(LEFT - 5, y + 3.5, share.toFixed(2), "end");
+    text(x, HEIGHT - BOTTOM + 14, (share * end / 1000).toFixed(end < 1000 ? 3 : 2), "middle");
+  }
+  text(LEFT, 12, title, "start", { class: "heading" });
+  text((WIDTH + LEFT) / 2, HEIGHT - 4, across, "middle");
+  text(10, (HEIGHT - BOTTOM + 24) / 2, up, "middle", { transform: `rotate(-90 10 ${(HEIGHT - BOTTOM + 24) / 2})` });
+  for (const { place, points } of lines) {
+    const dash = ["", "6 3", "2 2"][Math.floor(place / 8) % 3];
+    drawn.append(shape("path", { d: path(points, end), class: "curve", style: `stroke:var(--s${place % 8})`, "stroke-dasharray": dash }));
+  }
+  return element("figure", { class: "panel" }, drawn);
+}
+
+/** Every method's numbers of the class, with the interval of each where there is one. */
+function areas(group, target, name, present) {
+  const classes = group.classes[target];
+  const row = classes?.names.indexOf(name) ?? -1;
+  const shown = data.metrics.filter(([metric]) => metric !== "aupro" && classes?.cells[metric]?.[row]?.some((cell) => cell));
+  const interval = (place, metric) => {
+    const found = group.intervals?.[target]?.[name]?.[place]?.[metric];
+    return found ? element("small", { class: "interval" }, `${found[0]} to ${found[1]}`) : null;
+  };
+  const body = present.map((place) => element("tr", {},
+    element("th", { scope: "row" }, element("i", { class: `series s${place % 8}`, "aria-hidden": "true" }), group.rows[place].name),
+    shown.map(([metric]) => element("td", {}, printed(classes.cells[metric][row][place]), interval(place, metric)))));
+  return element("table", { class: "areas" }, element("caption", {}, `${titleOf(target)}, ${name}`),
+    element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "method"), shown.map(([, title]) => element("th", { scope: "col" }, title)))),
+    element("tbody", {}, body));
+}
+
+function groupCurves(group, target, name) {
+  const stored = group.curves[target][name] ?? [];
+  const present = group.rows.map((_, place) => place).filter((place) => stored[place]);
+  const panels = Object.keys(PANELS).map((kind) => [kind, present.filter((place) => stored[place][kind])
+    .map((place) => ({ place, name: group.rows[place].name, points: stored[place][kind] }))]).filter(([, lines]) => lines.length);
+  return [
+    heading(group),
+    element("div", { class: "figures three" }, panels.map(([kind, lines]) => panel(kind, lines))),
+    wide(`Numbers of ${titleOf(target)}, ${name}`, areas(group, target, name, present)),
+  ];
+}
+
+function renderCurves() {
+  const place = document.getElementById("curves-shown");
+  if (!place) return;
+  const form = document.getElementById("curve-filters").elements;
+  const targets = Object.keys(data.datasets).filter((target) => withCurves(target).length);
+  fill(form.curveset, targets.map((target) => [target, titleOf(target)]), view.curveset);
+  const groups = withCurves(form.curveset.value);
+  const names = unique(groups.flatMap((group) => Object.keys(group.curves[form.curveset.value])));
+  fill(form.class, names.map((name) => [name, name]), view.class);
+  place.replaceChildren(...groups.filter((group) => group.curves[form.curveset.value][form.class.value])
+    .flatMap((group) => groupCurves(group, form.curveset.value, form.class.value)));
+}
+
+function startCurves() {
+  const form = document.getElementById("curve-filters");
+  form?.addEventListener("input", (event) => change({ [event.target.name]: event.target.value }));
+  form?.addEventListener("submit", (event) => event.preventDefault());
+}

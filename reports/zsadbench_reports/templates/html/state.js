@@ -1,0 +1,56 @@
+// What the page knows, and what is shown of it.
+const data = JSON.parse(document.getElementById("payload").textContent);
+const titles = new Map(data.metrics);
+
+const defaults = {
+  metric: data.metrics[0][0], domain: "", source: "", protocol: "", method: "", datasets: "", sort: "",
+  set: "", by: "", curveset: "", class: "", partset: "", part: "", partmetric: "",
+};
+const view = { ...defaults };
+
+/** The view that the address names; what it does not name, or names wrongly, is as at first. */
+function readView() {
+  const asked = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+  for (const key of Object.keys(defaults)) view[key] = asked.get(key) ?? defaults[key];
+  if (!titles.has(view.metric)) view.metric = defaults.metric;
+}
+
+/** The fragment that names this view; a section's name where nothing is chosen. */
+function fragment() {
+  const chosen = Object.entries(view).filter(([key, value]) => value !== defaults[key]);
+  return chosen.length ? `#${new URLSearchParams(chosen)}` : "#board";
+}
+
+/** Keep `changes`, show them and put them into the address. */
+function change(changes) {
+  Object.assign(view, changes);
+  history.replaceState(null, "", fragment());
+  render();
+}
+
+/** The metric under which `group` keeps `metric`: AUPRO goes by each group's own variant. */
+const keyOf = (group, metric) => (metric === "aupro" ? group.aupro : metric);
+const domainOf = (target) => data.datasets[target].domain;
+const titleOf = (target) => data.datasets[target].title;
+const unique = (values) => [...new Set(values)];
+
+/** The number that a cell prints, NaN where it prints none. */
+const valueOf = (cell) => (cell ? Number.parseFloat(cell[0]) : NaN);
+
+/** What a cell shows: number, mark and spread; what is seen is said, too. */
+function printed(cell) {
+  if (!cell || cell[0] === "-") return [element("span", { title: cell?.[3] || false }, "–"), cell?.[3] ? unseen(cell[3]) : null];
+  const [text, spread, mark] = cell;
+  const tag = { best: "strong", second: "u" }[mark];
+  const number = tag ? element(tag, {}, text, unseen(mark === "best" ? " best" : " second best")) : text;
+  const apart = mark === "apart" ? [element("span", { "aria-hidden": "true" }, "†"), unseen(" not comparable")] : [];
+  return [number, ...apart, spread ? element("small", {}, ` ±${spread}`) : null];
+}
+
+const badge = (group) => element("span", { class: `badge ${group.kind}` }, group.kind);
+
+/** A group's heading. */
+const heading = (group) => element("h3", {}, badge(group), " ", group.title);
+
+/** A table that may be wider than the page, reachable and scrollable by keyboard. */
+const wide = (label, table) => element("div", { class: "wide", role: "region", tabindex: "0", "aria-label": label }, table);

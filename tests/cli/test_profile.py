@@ -1,0 +1,79 @@
+"""`zsadbench profile` as it is typed."""
+
+import json
+
+import pytest
+
+from zsadbench.engine import profile_timing
+
+FLAGS = ("--weights", "random", "--device", "cpu", "--rounds", 1)
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    monkeypatch.setattr(profile_timing, "WITHIN", 1e9)
+
+
+def test_tables_have_published_columns_beside(cli, small):
+    told = cli("profile", "-m", "fbclip,afclip", "--backbone", small, *FLAGS)
+    assert told.code == 0, told.err
+    lines = told.out.splitlines()
+    table13 = lines[next(i for i, line in enumerate(lines) if "Table 13" in line) :][:7]
+    rows = {line.split()[0]: line.split() for line in table13 if line.strip()}
+    assert rows["FAPrompt"][1:4] == ["not", "built", "yet"]
+    assert rows["FAPrompt"][-2:] == ["232", "2.6"]
+    assert rows["FB-CLIP"][-2:] == ["215", "3.3"]
+    assert float(rows["FB-CLIP"][1]) > 0
+    assert rows["AF-CLIP"][-2:] == ["112", "2.5"]
+    table5 = lines[next(i for i, line in enumerate(lines) if "Table 5" in line) :]
+    adaptor = next(line.split() for line in table5 if "Adaptor" in line)
+    assert adaptor[-4:] == ["2109440", "3862", "0.142", "294.0*"]
+    assert "attention is left out" in told.out
+    assert "not built yet" in next(line for line in table5 if "LoRA" in line)
+
+
+def test_a_method_that_was_not_asked_for_is_said_to_be_so(cli, small):
+    told = cli("profile", "-m", "clip", "--backbone", small, *FLAGS)
+    assert told.out.count("not asked for") == 3
+    assert told.out.count("not built yet") == 4
+
+
+def test_json_is_one_object_a_line(cli, small, tmp_path):
+    told = cli(
+        *("profile", "-m", "fbclip,clip", "--backbone", small, *FLAGS, "--batch-size", "1,2"),
+        *("--json", "--out", tmp_path / "out"),
+    )
+    objects = [json.loads(line) for line in told.out.splitlines()]
+    assert [(one["method"], one["batch_size"]) for one in objects] == [
+        ("fbclip", 1),
+        ("fbclip", 2),
+        ("clip", 1),
+        ("clip", 2),
+    ]
+    kept = json.loads((tmp_path / "out" / "profile.json").read_text())
+    assert kept["profiles"] == objects
+    assert kept["provenance"]["device"]
+    assert (tmp_path / "out" / "profile.svg").read_text().lstrip().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "said"),
+    [
+        (("--save-maps",), 2, "--save-maps"),
+        (("--batch-size", "many"), 2, "--batch-size"),
+        (("--precision", "int4"), 2, "int4"),
+        (("--scenario", "server"), 2, "single-stream"),
+        (("--device", "abacus"), 2, "abacus"),
+        (("--weights", "/nowhere.pt"), 4, "/nowhere.pt"),
+        (("--image-size", "29"), 2, "29"),
+    ],
+)
+def test_what_cannot_be_is_one_line(cli, small, flags, code, said):
+    told = cli("profile", "-m", "clip", "--backbone", small, *FLAGS, *flags)
+    assert told.code == code
+    assert said in told.error
+    assert not told.out
+
+
+def test_a_method_is_needed(cli):
+    assert cli("profile").code == 2

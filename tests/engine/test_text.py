@@ -1,0 +1,104 @@
+"""Text before images: its features are made once, then the text tower is gone, and no score knows the difference."""
+
+import pytest
+import torch
+
+from zsadbench import load_method
+from zsadbench.clip.backbone import Backbone
+from zsadbench.clip.towers import TextTower, VisionTower
+from zsadbench.engine.plan import make_plan
+from zsadbench.engine.runner import run_plan
+from zsadbench.engine.text import release_text
+from zsadbench.engine.train import build_towers, make_method
+
+TRAINED = ("fbclip", "anomalyclip", "afclip")
+UNTRAINED = {"aux": "none", "epochs": None, "targets": ("mvtec",), "classes": ("bottle", "grid")}
+
+
+@pytest.fixture
+def happened(monkeypatch):
+    """What became of the towers, in order."""
+    events = []
+    for owner, name, event in (
+        (TextTower, "__init__", "text built"),
+        (VisionTower, "__init__", "vision built"),
+        (TextTower, "forward", "text encoded"),
+        (Backbone, "release_text", "text released"),
+    ):
+        _watch(monkeypatch, owner, name, event, events)
+    return events
+
+
+def _watch(monkeypatch, owner, name, event, events):
+    original = getattr(owner, name)
+
+    def watched(*arguments, **named):
+        events.append(event)
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(owner, name, watched)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_the_text_tower_goes_before_the_image_tower_comes(request_for, happened, name):
+    results = run_plan(make_plan(request_for(**UNTRAINED, methods=(name,))))
+    assert not results.failures
+    assert happened == ["text built", "text encoded", "text released", "vision built"]
+
+
+def test_methods_of_one_run_share_both_towers_and_clip_encodes_every_class(request_for, happened):
+    results = run_plan(make_plan(request_for(**UNTRAINED, methods=("afclip", "clip", "token-distance"), image_size=28)))
+    assert not results.failures
+    assert happened == ["text built", *["text encoded"] * 3, "text released", "vision built"]
+
+
+def test_learning_goes_through_the_text_tower_which_is_let_go_afterwards(request_for, happened):
+    results = run_plan(make_plan(request_for(methods=("anomalyclip",))))
+    assert not results.failures
+    assert [event for event in happened if event != "text encoded"] == ["text built", "vision built", "text released"]
+    assert happened[-2:] == ["text encoded", "text released"], "with what was learned"
+
+
+def test_a_detector_for_own_images_holds_no_text_tower(tiny_file, happened):
+    detector = load_method("fbclip", str(tiny_file), "random", device="cpu")
+    assert happened == ["text built", "text encoded", "text released"]
+    detector.predict(torch.zeros(1, 28, 28, 3, dtype=torch.uint8).numpy())
+    assert happened.count("text built") == happened.count("vision built") == 1
+
+
+def test_another_class_is_encoded_when_it_comes(tiny_file, happened):
+    detector = load_method("clip", str(tiny_file), "random", device="cpu")
+    image = torch.zeros(28, 28, 3, dtype=torch.uint8).numpy()
+    first = detector.predict(image, "bottle")
+    again = load_method("clip", str(tiny_file), "random", device="cpu").predict(image, "bottle")
+    assert torch.equal(first.pixel, again.pixel)
+    assert detector.backbone._text is None
+
+
+@pytest.mark.parametrize("name", [*TRAINED, "clip", "token-distance", "colour-distance"])
+def test_no_score_knows_the_difference(request_for, tiny_images, name):
+    (job,) = make_plan(request_for(**{**UNTRAINED, "methods": (name,), "image_size": 70})).jobs
+    taps, words = job.setting.method.card.taps(job.setting.method.options), ["bottle"] * 3
+
+    def scored(*, early):
+        towers = build_towers(job.setting, torch.device("cpu"))
+        method = make_method(job.setting, towers, 0)
+        if early:
+            method.encode_text(["bottle", "grid"])
+            towers.release_text()
+        with torch.inference_mode():
+            return method.score(towers.vision(tiny_images, taps), words), towers
+
+    (kept, _), (released, towers) = scored(early=False), scored(early=True)
+    assert all(torch.equal(one, other) for one, other in zip(kept, released, strict=True))
+    assert towers._text is None, "nothing asked for it again"
+
+
+def test_a_method_that_may_want_text_for_an_image_keeps_the_tower(tiny_file):
+    class Asking:
+        def score(self, tokens, class_names): ...
+
+    towers = load_method("fbclip", str(tiny_file), "random", device="cpu").backbone
+    tower = towers.text
+    release_text(towers, [Asking()])
+    assert towers.text is tower

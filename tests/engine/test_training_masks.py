@@ -1,0 +1,71 @@
+"""The masks that a method learns from, by the rule of its recipe."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from zsadbench import registry
+from zsadbench.data import batches, load_dataset
+from zsadbench.engine import train
+from zsadbench.engine.plan import make_plan
+from zsadbench.engine.runner import run_plan
+
+
+@pytest.fixture
+def rows(mini):
+    return load_dataset("colondb", [mini]).manifest
+
+
+def published(path, size, rule):
+    """Word for word: every non-zero value as 255, resized with Pillow, from 0 to 1."""
+    grey = np.asarray(Image.open(path).convert("L"))
+    white = Image.fromarray(np.where(grey > 0, 255, 0).astype(np.uint8))
+    return torch.from_numpy(np.array(white.resize((size, size), rule))).float() / 255
+
+
+def test_both_rules_are_the_published_ones(rows):
+    for rule, resampling in (("training", Image.Resampling.BILINEAR), ("training-grey", Image.Resampling.BICUBIC)):
+        for loaded in batches(rows, size=42, masks=rule, batch_size=1, workers=0):
+            wanted = published(rows["mask"].iloc[loaded.rows[0]], 42, resampling)
+            if rule == "training":
+                wanted = (wanted > 0.5).float()
+            else:
+                assert ((wanted > 0) & (wanted < 1)).any(), "or the two rules could not be told apart"
+            assert torch.equal(torch.from_numpy(loaded.masks[0]).float(), wanted)
+
+
+def test_class_ids_count_as_anomalous(rows, tmp_path):
+    copies = rows.copy()
+    for row, path in enumerate(rows["mask"]):
+        ids = (np.asarray(Image.open(path).convert("L")) > 0).astype(np.uint8) * 3
+        copies.loc[row, "mask"] = str(tmp_path / f"{row}.png")
+        Image.fromarray(ids).save(tmp_path / f"{row}.png")
+    same = (next(batches(one, size=42, masks="training-grey", workers=0)).masks for one in (rows, copies))
+    assert np.array_equal(*same)
+
+
+def test_normal_images_have_masks_of_zeros_beside_grey_ones(mini):
+    manifest = load_dataset("mvtec", [mini]).manifest
+    (loaded,) = batches(manifest, size=42, masks="training-grey", batch_size=len(manifest), workers=0)
+    assert loaded.masks.dtype == np.float32
+    assert not loaded.masks[loaded.labels == 0].any()
+    assert loaded.masks[loaded.labels == 1].reshape(loaded.labels.sum(), -1).max(axis=1).min() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("method", "rule", "grey"),
+    [
+        ("fbclip", "nonzero-bilinear-half", False),
+        ("anomalyclip", "nonzero-bilinear-half", False),
+        ("afclip", "nonzero-bicubic-grey", True),
+    ],
+)
+def test_every_method_learns_from_its_own(request_for, monkeypatch, method, rule, grey):
+    seen, as_batch = [], train.as_batch
+    monkeypatch.setattr(train, "as_batch", lambda *given: seen.append(as_batch(*given)) or seen[-1])
+    plan = make_plan(request_for(methods=(method,)))
+    assert registry.method_card(method).recipe.mask == plan.jobs[0].cell["recipe"]["mask"] == rule
+    assert not run_plan(plan).failures
+    masks = torch.cat([batch.masks for batch in seen])
+    assert bool(((masks > 0) & (masks < 1)).any()) is grey

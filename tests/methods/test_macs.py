@@ -1,0 +1,134 @@
+"""Multiply-accumulates in closed form against a counter of what is really multiplied."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from zsadbench import registry
+from zsadbench.clip import place_taps
+from zsadbench.clip.config import find_config
+from zsadbench.clip.macs import block_macs, text_macs, tower_macs
+from zsadbench.types import Macs, Taps, TextFirst
+
+NAMES = ["bolt", "bolt"]
+
+
+def counted(call):
+    """Multiply-accumulates of a call: gradients enabled, attention by plain products, so that nothing is hidden."""
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.enable_grad():
+        call()
+    return counter.get_total_flops() / 2
+
+
+# --- the trap --------------------------------------------------------------------------------------
+
+
+def test_the_counter_sees_no_attention_module_in_inference_mode():
+    attention = nn.MultiheadAttention(64, 2, batch_first=True).eval()
+    tokens = torch.randn(1, 10, 64)
+
+    def look():
+        attention(tokens, tokens, tokens, need_weights=False)
+
+    def inferred():
+        with torch.inference_mode():
+            look()
+
+    truth = 4 * 10 * 64**2 + 2 * 10 * 10 * 64
+    assert counted(inferred) == 0, "a fast path that the counter does not know: what it says there is no cost"
+    assert counted(look) == truth
+
+
+# --- the towers ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "taps",
+    [Taps((24,)), Taps((1, 6, 12)), Taps((24,), value_blocks=(24,)), Taps((2,), value_blocks=(7, 9), value_from=4)],
+    ids=str,
+)
+def test_the_image_tower(tiny_backbone, tiny_images, taps):
+    config, size = tiny_backbone.spec.config, tiny_backbone.image_size
+    assert counted(lambda: tiny_backbone.vision(tiny_images, taps)) == len(tiny_images) * tower_macs(config, size, taps)
+
+
+def test_the_whole_image_tower_is_that_of_its_last_block(tiny_backbone):
+    config, size = tiny_backbone.spec.config, tiny_backbone.image_size
+    assert tower_macs(config, size) == tower_macs(config, size, Taps((24,)))
+    assert tower_macs(config, size, Taps(colours=True)) == 0
+    assert tower_macs(config, size, Taps((12,))) < tower_macs(config, size) / 1.9
+
+
+@pytest.mark.parametrize("length", [17, None])
+def test_the_text_tower(tiny_backbone, length):
+    text, config = tiny_backbone.text, tiny_backbone.spec.config
+    states = torch.zeros(2, length or 77, config.text.width)
+    assert counted(lambda: text(states)) == text_macs(config, 2, length)
+
+
+def test_published_sizes():
+    config = find_config("ViT-L-14-336")
+    assert tower_macs(config, 518) == pytest.approx(507e9, rel=1e-3)
+    assert block_macs(1370, 1024) == pytest.approx(21.08e9, rel=1e-3)
+    assert text_macs(config, 2) == pytest.approx(13.3e9, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("name", "giga"), [("fbclip", 678), ("afclip", 577), ("anomalyclip", 608), ("clip", 508), ("token-distance", 507)]
+)
+def test_whole_methods_at_full_size(name, giga):
+    config, card = find_config("ViT-L-14-336"), registry.method_card(name)
+    options = card.options()
+    found = card.macs(config, options, 37)
+    tower = tower_macs(config, 518, card.taps(options))
+    assert tower + sum(found.image.values()) == pytest.approx(giga * 1e9, rel=1e-3)
+    assert sum(found.executed.values()) <= sum(found.image.values()) or name == "clip"
+
+
+# --- the heads -------------------------------------------------------------------------------------
+
+OPTIONS = {
+    "fbclip": [
+        {},
+        {"views": ("id",)},
+        {"views": ("spa",), "gate": False, "layers": (3, 12)},
+        {"fb_attention": False, "bs": False},
+        {"sem_weight_by_key": True, "bs_select": "mask"},
+    ],
+    "afclip": [{}, {"windows": (1,)}, {"windows": (5, 7), "layers": (2, 24)}, {"adapter": False}],
+    "anomalyclip": [{}, {"layers": (12, 24)}, {"value_value": False}, {"cls_norm": True}],
+    "clip": [{}],
+    "token-distance": [{}],
+    "colour-distance": [{}],
+}
+CASES = [(name, options) for name, several in OPTIONS.items() for options in several]
+
+
+def test_every_method_that_counts_is_counted_here():
+    assert {name for name in registry.names("methods") if registry.method_card(name).macs} == OPTIONS.keys()
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=str)
+def test_what_a_head_executes(tiny_backbone, tiny_images, name, options):
+    card = registry.method_card(name)
+    chosen = card.options(**options)
+    detector = card.build(tiny_backbone, chosen)
+    taps = card.taps(chosen)
+    place_taps(taps, 24)
+    tokens = tiny_backbone.vision(tiny_images[:2], taps)
+    if isinstance(detector, TextFirst):
+        detector.encode_text(NAMES)
+    found = card.macs(tiny_backbone.spec.config, chosen, tokens.grid)
+    assert isinstance(found, Macs)
+    assert counted(lambda: detector.score(tokens, NAMES)) == 2 * sum(found.executed.values())
+
+
+@pytest.mark.parametrize("name", ["fbclip", "afclip", "anomalyclip", "clip"])
+def test_what_the_text_takes(tiny_backbone, name):
+    card = registry.method_card(name)
+    detector = card.build(tiny_backbone, card.options())
+    found = card.macs(tiny_backbone.spec.config, card.options(), 5)
+    real = counted(lambda: detector.encode_text(["bolt"]))
+    assert found.text == pytest.approx(real, rel=0.05), "the pooling and projection of two sentences are not counted"

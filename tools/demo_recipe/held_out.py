@@ -1,0 +1,143 @@
+"""A method learns from half of the classes of `demo-aux` and is scored on the other half."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from zsadbench import registry
+from zsadbench.checkpoints import write_atomically
+from zsadbench.clip import Backbone, resolve
+from zsadbench.data import Dataset, batches, load_dataset
+from zsadbench.engine.cells import Setting
+from zsadbench.engine.maps import enlarge, smooth
+from zsadbench.engine.options import configure
+from zsadbench.engine.request import TOKEN_CACHE, RunRequest
+from zsadbench.engine.settings import load_setting
+from zsadbench.engine.train import Steps, build_towers, fit, frozen_tokens, make_method
+from zsadbench.metrics import ClassMetrics, parse_metric
+from zsadbench.types import Method, Tokens, Trainable
+
+HELD_OUT = Path(__file__).with_name("held_out.json")
+AUX = "demo-aux"
+HALVES = (("herringbone", "gear"), ("shingles", "spoon"))  # a texture and an object each
+METRICS = ("pixel_auroc", "pixel_aupro", "image_auroc")
+
+
+class Held(NamedTuple):
+    """Images of one class that a method did not learn from, encoded."""
+
+    words: str
+    tokens: list[Tokens]
+    labels: np.ndarray[Any, Any]
+    masks: np.ndarray[Any, Any]
+
+
+def score_recipes(method: str, rates: Sequence[float], batch: int, epochs: int, seed: int) -> list[dict[str, Any]]:
+    """One row a learning rate and epoch, means over both halves; one row in all for a method that does not learn.
+
+    Args:
+        method: its name.
+        rates: learning rates; none stand for the recipe's own.
+        batch: images a step.
+        epochs: of every training; each of them is scored.
+        seed: of initial values and of the order of the images.
+    """
+    found: dict[tuple[float, int], list[dict[str, float]]] = {}
+    for learned, held in (HALVES, HALVES[::-1]):
+        for key, numbers in _scored(method, (learned, held), rates, (batch, epochs, seed)):
+            found.setdefault(key, []).append(numbers)
+    return [
+        {
+            "method": method,
+            **({"lr": lr, "batch": batch, "epochs": epoch, "seed": seed} if epoch else {}),
+            **{name: fmean(half[name] for half in halves) for name in METRICS},
+        }
+        for (lr, epoch), halves in found.items()
+    ]
+
+
+def write_rows(rows: Sequence[dict[str, Any]]) -> None:
+    """Put the rows of one method into `held_out.json`, in place of its older ones."""
+    there = read_rows()
+    kept = [row for row in there if row["method"] != rows[0]["method"]]
+    lines = ",\n".join(json.dumps(row) for row in (*kept, *rows))
+    write_atomically(HELD_OUT, f"[\n{lines}\n]\n".encode())
+
+
+def read_rows() -> list[dict[str, Any]]:
+    """The figures that were kept; none where there is no file yet."""
+    return list(json.loads(HELD_OUT.read_text(encoding="utf-8"))) if HELD_OUT.is_file() else []
+
+
+def half_of(aux: Dataset, classes: Sequence[str]) -> Dataset:
+    """Some classes of a set as a set of their own."""
+    return replace(aux, manifest=aux.manifest[aux.manifest["class"].isin(classes)].reset_index(drop=True))
+
+
+def _scored(
+    name: str, halves: tuple[Sequence[str], Sequence[str]], rates: Sequence[float], asked: tuple[int, int, int]
+) -> Iterator[tuple[tuple[float, int], dict[str, float]]]:
+    """(learning rate, epoch) and the metrics on the half that was held out."""
+    batch, epochs, seed = asked
+    setting, aux = _setting(name, (), epochs), load_dataset(AUX)
+    towers = build_towers(setting, torch.device("cpu"))
+    held = [_encoded(setting, towers, half_of(aux, [one])) for one in halves[1]]
+    if not setting.trains:
+        yield (0.0, 0), _measure(setting, make_method(setting, towers, seed), held)
+        return
+    for lr in rates or [setting.method.recipe_on(AUX).lr]:
+        chosen = _setting(name, (f"recipe.lr={lr}", f"recipe.batch={batch}"), epochs)
+        method = make_method(chosen, towers, seed)
+        assert isinstance(method, Trainable)
+        for epoch in _epochs(chosen, towers, method, half_of(aux, halves[0]), seed):
+            yield (lr, epoch), _measure(chosen, method, held)
+
+
+def _setting(name: str, options: tuple[str, ...], epochs: int) -> Setting:
+    request = RunRequest((name,), (AUX,), options=options, epochs=epochs, backbone="demo")
+    configured = configure(registry.method_card(name), options, (name,))
+    return load_setting(request, configured, resolve("demo", "demo"), registry.protocol("strict"))
+
+
+def _epochs(setting: Setting, towers: Backbone, method: Trainable, learned: Dataset, seed: int) -> Iterator[int]:
+    """Train as a run would, and say after every epoch which it was: what follows does not change what was."""
+    steps = Steps(setting, learned, seed, workers=0, image_cache=None, pin=False)
+    tokens = frozen_tokens(setting, towers, learned, TOKEN_CACHE, ())
+    each = len(steps) // steps.epochs
+    for number, _ in enumerate(fit(method, tokens, steps, setting, lambda done, total, loss: None), start=1):
+        if number % each == 0:
+            yield number // each
+
+
+def _encoded(setting: Setting, towers: Backbone, part: Dataset) -> Held:
+    """The images of one class as protocol `strict` prepares them."""
+    taps, size = setting.method.card.taps(setting.method.options), setting.image_size
+    source = list(batches(part.manifest, size=size, masks="strict", batch_size=1, workers=0))
+    with torch.inference_mode():
+        tokens = [towers.vision(loaded.images, taps) for loaded in source]
+    masks = np.concatenate([np.asarray(loaded.masks) for loaded in source])
+    (name,) = part.classes
+    return Held(part.card.words(setting.name)[name], tokens, part.manifest["label"].to_numpy(), masks)
+
+
+def _measure(setting: Setting, method: Method, held: Sequence[Held]) -> dict[str, float]:
+    """Means over the classes, as protocol `strict` measures."""
+    found = []
+    size, sigma = setting.image_size, setting.method.card.smoothing
+    for one in held:
+        metrics = ClassMetrics([parse_metric(name) for name in METRICS])
+        with torch.inference_mode():
+            scores = [method.score(tokens, [one.words]) for tokens in one.tokens]
+        image = np.array([float(score.image[0]) for score in scores])
+        maps = np.concatenate([smooth(enlarge(score.pixel, (size, size)), sigma) for score in scores])
+        metrics.update(image, one.labels, maps, one.masks)
+        found.append({name: estimate.value for name, estimate in metrics.compute().items()})
+    return {name: fmean(value for row in found if (value := row[name]) is not None) for name in METRICS}

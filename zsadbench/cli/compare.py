@@ -1,0 +1,147 @@
+"""`zsadbench compare A B`: two methods on the same images, and each beside what papers print of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zsadbench.cli import options as flags
+from zsadbench.cli.common import say, say_json, split, start_logging, table, targets_of
+from zsadbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from zsadbench.compare.board import Board
+    from zsadbench.compare.gap import Gap
+    from zsadbench.compare.pair import Line, Overall, Pairing
+    from zsadbench.compare.summary import Score
+
+Left = Annotated[str, typer.Argument(metavar="A", help="Method, or a run as the report's tables name it.")]
+Right = Annotated[str, typer.Argument(metavar="B", help="The method that A is compared with.")]
+Results = Annotated[Path, typer.Option("--results", help="Folder with records (default ./results).")]
+Metrics = Annotated[
+    list[str] | None, typer.Option("--metric", help="Metric beside those of the tables; repeatable, or a comma list.")
+]
+
+
+def compare(
+    left: Left,
+    right: Right,
+    results: Results = Path("results"),
+    target: flags.Targets = None,
+    metric: Metrics = None,
+    json: flags.Json = False,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+) -> None:
+    """Print gaps by class with intervals, significance over data sets, rank intervals, gaps to published numbers."""
+    from zsadbench.compare import board_of
+    from zsadbench.compare.pair import pairings
+
+    start_logging(quiet=quiet, verbose=verbose)
+    board = board_of(results)
+    if not board.records:
+        raise UsageError(f"no records below '{results}'; make some with zsadbench run, or name their folder: --results")
+    for found in pairings(board, left, right, targets_of(target), split(metric)):
+        for line in _events(found) if json else ():
+            say_json(line)
+        if not json:
+            _print(board, found)
+
+
+def _events(found: Pairing) -> Iterator[dict[str, Any]]:
+    """One object a class, a metric over data sets, and a published number; values are fractions, gaps points."""
+    common = {"group": found.group, "left": found.left, "right": found.right}
+    for line in found.lines:
+        place = {"target": line.target, "class": line.class_name, "metric": line.metric}
+        values = {"left_value": line.left.value, "right_value": line.right.value, "points": line.points}
+        comparable = line.left.comparable and line.right.comparable
+        drawn = [100 * end for end in line.interval] if line.interval else None
+        yield (
+            {"event": "gap"}
+            | common
+            | place
+            | values
+            | {"interval": drawn, "comparable": comparable, "because": line.because}
+        )
+    for one in found.overall:
+        difference = one.difference
+        about = {"metric": one.metric, "sets": difference.sets, "points": 100 * difference.mean, "p": difference.p}
+        ends = {"interval": [100 * difference.low, 100 * difference.high]}
+        yield {"event": "overall"} | common | about | ends | {"ranks": dict(one.ranks), "rivals": one.rivals}
+    for gap in found.published:
+        place = {"method": gap.entry, "target": gap.target, "class": gap.class_name, "metric": gap.metric}
+        numbers = {"value": gap.measured.value, "published": gap.published, "points": gap.points}
+        source = {"paper": gap.paper, "table": gap.table, "verdict": gap.verdict, "because": gap.because}
+        yield {"event": "published"} | place | numbers | source
+
+
+def _print(board: Board, found: Pairing) -> None:
+    from zsadbench.compare.frame import HEADINGS
+
+    say(f"{found.left} against {found.right}: {found.group}")
+    for remark in found.remarks:
+        say(f"not comparable with published numbers, and left out over data sets: {remark}")
+    for target, metric in dict.fromkeys((line.target, line.metric) for line in found.lines):
+        lines = [line for line in found.lines if (line.target, line.metric) == (target, metric)]
+        title = f"{board.dataset(target).title}, {HEADINGS.get(metric, metric)}"
+        table(title, ["class", found.left, found.right, "gap", "95 % interval"], map(_line, lines))
+    _print_overall(found)
+    means = [gap for gap in found.published if gap.class_name == "mean"]
+    if means:
+        header = ["method", "data set", "metric", "measured", "published", "gap", "printed in", "verdict"]
+        table("beside published numbers", header, (_published(board, gap) for gap in means))
+
+
+def _line(line: Line) -> tuple[str, ...]:
+    values = (_score(line.left), _score(line.right))
+    if line.points is None:
+        return (line.class_name, *values, "-", line.because)
+    return (line.class_name, *values, f"{line.points:+.1f}", _ends(line.interval))
+
+
+def _score(score: Score) -> str:
+    if score.value is None:
+        return "-"
+    spread = f" ± {100 * score.spread:.1f}" if score.spread is not None else ""
+    return f"{100 * score.value:.1f}{spread}{'' if score.comparable else '†'}"
+
+
+def _ends(interval: tuple[float, float] | None) -> str:
+    return f"{100 * interval[0]:+.1f} to {100 * interval[1]:+.1f}" if interval else "-"
+
+
+def _print_overall(found: Pairing) -> None:
+    from zsadbench.compare.significance import FEWEST
+
+    if not found.overall:
+        say("over data sets: nothing, as no data set has comparable records of both\n")
+        return
+    header = ["metric", "data sets", "gap", "95 % interval", "p (Wilcoxon)", f"rank of {found.left}", found.right]
+    table("over data sets", header, map(_over_sets, found.overall))
+    if any(one.difference.p is None for one in found.overall):
+        say(f"p: fewer than {FEWEST} data sets, no test over data sets\n")
+
+
+def _over_sets(one: Overall) -> tuple[str, ...]:
+    from zsadbench.compare.frame import HEADINGS
+    from zsadbench.compare.significance import p_text
+
+    difference = one.difference
+    p = "-" if difference.p is None else p_text(difference.p).removeprefix("= ")
+    interval = _ends((difference.low, difference.high))
+    ranks = [f"{first}-{last} of {one.rivals}" for first, last in one.ranks.values()] or ["-", "-"]
+    name = HEADINGS.get(one.metric, one.metric)
+    return (name, str(difference.sets), f"{100 * difference.mean:+.1f}", interval, p, *ranks)
+
+
+def _published(board: Board, gap: Gap) -> tuple[str, ...]:
+    from zsadbench.compare.frame import HEADINGS
+
+    place = (gap.entry, board.dataset(gap.target).title, HEADINGS.get(gap.metric, gap.metric))
+    points = "-" if gap.points is None else f"{gap.points:+.1f}"
+    numbers = (_score(gap.measured), f"{100 * gap.published:.1f}", points)
+    verdict = f"{gap.verdict}: {gap.because}" if gap.because else gap.verdict
+    return (*place, *numbers, f"{gap.paper} Table {gap.table}", verdict)

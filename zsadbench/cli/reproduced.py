@@ -1,0 +1,189 @@
+"""What `zsadbench reproduce` prints: a paper's table with ours beside, what is missing, claims."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from zsadbench.cli.common import say, say_json, table
+from zsadbench.compare.frame import HEADINGS, is_cost
+from zsadbench.data import find_card
+
+if TYPE_CHECKING:
+    from zsadbench.compare.claims import Outcome
+    from zsadbench.engine.runner import Results
+    from zsadbench.reproduce.beside import Beside
+    from zsadbench.reproduce.layout import Layout
+    from zsadbench.reproduce.needs import Needs, Work
+    from zsadbench.reproduce.papertable import PaperRow, PaperTable
+
+LEGEND = "printed → ours, difference and verdict; [n]: not judged, or not run, for the reason below."
+VERDICTS = ("agrees", "drifts", "not comparable", "not run")
+
+
+def tally(cells: Sequence[Beside]) -> dict[str, int]:
+    """How many cells have each verdict."""
+    counts = Counter(cell.verdict for cell in cells)
+    return {verdict: counts[verdict] for verdict in VERDICTS}
+
+
+def print_table(layout: Layout, cells: Sequence[Beside], results: Results, *, json: bool) -> None:
+    """One small table a data set; then the reasons, the signatures of the runs and the count of verdicts."""
+    if json:
+        for cell in cells:
+            say_json(_event(cell))
+        counts = {verdict.replace(" ", "_"): count for verdict, count in tally(cells).items()}
+        run = {"finished": results.finished, "skipped": results.skipped, "failed": results.failed}
+        say_json({"event": "done", "table": layout.table.name, **run, **counts})
+        return
+    say(f"{layout.table.title}\n{LEGEND}\n")
+    notes: dict[str, int] = {}
+    for target in dict.fromkeys(cell.place.target if cell.class_name else "" for cell in cells):
+        shown = [cell for cell in cells if (cell.place.target if cell.class_name else "") == target]
+        _print_part(target, shown, notes)
+    for reason, number in notes.items():
+        say(f"[{number}] {reason}")
+    for path, record in results.records:
+        say(f"{record.signature}\n  {path}")
+    say("; ".join(f"{count} {verdict}" for verdict, count in tally(cells).items()))
+
+
+def _event(cell: Beside) -> dict[str, Any]:
+    row, place = cell.place.row, cell.place
+    about = {"row": row.label, "method": row.method, "options": list(row.options), "shots": row.shots}
+    where = {"target": place.target if cell.class_name else None, "used": place.used, "class": cell.class_name or None}
+    numbers = {"published": cell.published, "measured": cell.measured, "spread": cell.spread}
+    judged = {"difference": cell.difference, "verdict": cell.verdict, "because": cell.because}
+    changed = {"substituted": list(place.changed)}
+    return {"event": "cell", **about, **where, "metric": cell.metric, **numbers, **judged, **changed}
+
+
+def _print_part(target: str, cells: Sequence[Beside], notes: dict[str, int]) -> None:
+    """The cells of one data set: rows of the paper, or its classes, down; metrics across."""
+    metrics = list(dict.fromkeys(_heading(cell) for cell in cells))
+    by_class = any(cell.class_name not in {"mean", ""} for cell in cells)
+    found: dict[str, dict[str, str]] = {}
+    for cell in cells:
+        label = cell.class_name if by_class else row_label(cell.place.row)
+        found.setdefault(label, {})[_heading(cell)] = _text(cell, notes)
+    rows = [(label, *(texts.get(metric, "-") for metric in metrics)) for label, texts in found.items()]
+    table(_title(target, cells), ["class" if by_class else "row", *metrics], rows)
+
+
+def _title(target: str, cells: Sequence[Beside]) -> str:
+    used = next((cell.place.used for cell in cells), target)
+    if not target:
+        return f"cost, on {used}"
+    title = find_card(target).title
+    return title if used == target else f"{title} ({used} in its place)"
+
+
+def _heading(cell: Beside) -> str:
+    return cell.metric if is_cost(cell.metric) else HEADINGS[cell.metric]
+
+
+def row_label(row: PaperRow) -> str:
+    """The label of a row, with its shots where it has any."""
+    shots = "" if row.shots == 0 else ", all normal images" if row.shots < 0 else f", {row.shots}-shot"
+    return row.label + shots
+
+
+def _text(cell: Beside, notes: dict[str, int]) -> str:
+    cost = is_cost(cell.metric)
+    printed, ours = (_number(value, cost=cost) for value in (cell.published, cell.measured))
+    if cell.because:
+        number = notes.setdefault(cell.because, len(notes) + 1)
+        return f"{printed} → {ours} [{number}]"
+    difference = "" if cell.difference is None else f" ({cell.difference:+.1f})"
+    return f"{printed} → {ours}{difference} {cell.verdict}"
+
+
+def _number(value: float | None, *, cost: bool) -> str:
+    if value is None:
+        return "-"
+    return f"{value:g}" if cost else f"{100 * value:.1f}"
+
+
+def print_needs(paper_table: PaperTable, needs: Needs, *, json: bool) -> None:
+    """What a table needs: its rows, then data, weights, hours and disk."""
+    if json:
+        for work in needs.works:
+            say_json({"event": "plan", **_work(work)})
+        say_json(_needs_event(paper_table, needs))
+        return
+    say(paper_table.title)
+    header = ["row", "method", "data sets", "learns from", "epochs", "records", "state"]
+    table("", header, _grouped(needs.works))
+    for need in needs.data:
+        count = "unknown number of" if need.images is None else str(need.images)
+        say(f"data: {need.title}, {count} images: {_state(need.missing)}")
+    say(f"weights of {needs.backbone}: {_state(needs.weights_missing)}")
+    say(f"time: {needs.petamacs:.3g} PMAC of the image tower; roughly {needs.hours:.1f} hours on this CPU")
+    parts = f"{needs.weights_gb:.2f} GB of weights to get, {needs.tokens_gb:.2f} GB of remembered tokens"
+    more = "" if not any(need.missing for need in needs.data) else "; data sets come on top, their cards state no size"
+    say(f"disk: {parts}{more}; {needs.free_gb:.1f} GB are free")
+    if needs.complete:
+        say("nothing is missing")
+
+
+def _grouped(works: Sequence[Work]) -> list[tuple[str, ...]]:
+    """One line for all data sets on which a row does alike."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for work in works:
+        told = _work(work)
+        key = tuple(str(told[name]) for name in ("label", "method", "aux", "epochs", "records", "state"))
+        alike.setdefault(key, []).append(told["target"])
+    return [(*key[:2], _some(names), *key[2:]) for key, names in alike.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    """Up to four names, or the first three and the number of the others.
+
+    >>> _some(["mvtec", "visa"]), _some(["mvtec", "visa", "mpdd", "btad", "dagm"])
+    ('mvtec, visa', 'mvtec, visa, mpdd and 2 more')
+    """
+    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
+
+
+def _state(missing: str) -> str:
+    return f"missing: {missing}" if missing else "here"
+
+
+def _work(work: Work) -> dict[str, Any]:
+    learns = work.request.aux if work.state in {"to run", "done"} and work.trains else "-"
+    running = work.state in {"to run", "done"}
+    return {
+        "label": row_label(work.row),
+        "method": work.row.method,
+        "options": list(work.row.options),
+        "target": work.used if work.used == work.target else f"{work.used} for {work.target}",
+        "aux": learns,
+        "epochs": work.epochs if running else 0,
+        "records": work.runs if running else 0,
+        "seeds": list(work.request.seeds),
+        "state": work.state,
+    }
+
+
+def _needs_event(paper_table: PaperTable, needs: Needs) -> dict[str, Any]:
+    data = [
+        {"name": need.name, "images": need.images, "homepage": need.homepage, "missing": need.missing or None}
+        for need in needs.data
+    ]
+    weights = {"backbone": needs.backbone, "missing": needs.weights_missing or None, "gigabytes": needs.weights_gb}
+    disk = {"tokens_gb": needs.tokens_gb, "free_gb": needs.free_gb}
+    work = {"petamacs": needs.petamacs, "hours": needs.hours, "complete": needs.complete}
+    return {"event": "needs", "table": paper_table.name, "data": data, "weights": weights, **disk, **work}
+
+
+def print_claims(outcomes: Sequence[Outcome], *, json: bool) -> None:
+    """Every claim: what the paper says, what its tables give, and whether it holds."""
+    if json:
+        for one in outcomes:
+            say_json({"event": "claim", **one._asdict()})
+        return
+    for one in outcomes:
+        say(f"{'holds' if one.holds else 'DOES NOT HOLD'}: {one.says} ({one.where})")
+        say(f"  said {one.said}; recomputed {one.found}{': ' + one.detail if one.detail else ''}")
+    say(f"{sum(one.holds for one in outcomes)} of {len(outcomes)} claims hold")

@@ -1,0 +1,49 @@
+"""Multiply-accumulates of the two towers, in closed form.
+
+Counted are the products of matrices: linear layers, convolutions, and both products of every attention. Norms,
+activations, softmaxes and sums are not. One multiply-accumulate is two floating-point operations. N tokens through a
+block of width D take `12·N·D²` in linear layers (four for the attention, eight for an MLP four times as wide) and
+`2·N²·D` in the attention.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zsadbench.clip.taps import place_taps
+
+if TYPE_CHECKING:
+    from zsadbench.clip.config import BackboneConfig
+    from zsadbench.types import Taps
+
+MLP_RATIO = 4
+
+
+def attention_macs(queries: int, keys: int, width: int) -> int:
+    """Both products of an attention: queries with keys, weights with values; `width` is that of all heads together."""
+    return 2 * queries * keys * width
+
+
+def block_macs(tokens: int, width: int) -> int:
+    """One transformer block on one sequence."""
+    return (4 + 2 * MLP_RATIO) * tokens * width**2 + attention_macs(tokens, tokens, width)
+
+
+def tower_macs(config: BackboneConfig, image_size: int, taps: Taps | None = None) -> int:
+    """The image tower on one image: as far as `taps` reach, value-value path included, or all of it, plain."""
+    vision = config.vision
+    patches = (image_size // vision.patch_size) ** 2
+    tokens, width = 1 + patches, vision.width
+    stem = patches * width * 3 * vision.patch_size**2
+    if taps is None:
+        return stem + vision.layers * block_macs(tokens, width)
+    placed = place_taps(taps, vision.layers)
+    beside = placed.last - placed.value_from + 1 if placed.value_blocks else 0
+    value = attention_macs(tokens, tokens, width) + tokens * width**2  # its queries, keys and values are made already
+    return (stem + placed.last * block_macs(tokens, width) if placed.last else 0) + beside * value
+
+
+def text_macs(config: BackboneConfig, sentences: int, length: int | None = None) -> int:
+    """The text tower on so many sentences of `length` tokens, the whole context if None; without the projection."""
+    text = config.text
+    return sentences * text.layers * block_macs(text.context_length if length is None else length, text.width)

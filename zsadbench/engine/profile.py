@@ -1,0 +1,196 @@
+"""`zsadbench profile`: what a method costs, measured so that it can be compared; nothing is learned or written here.
+
+Every method is measured on its own: towers built, text features made, text tower let go, peaks of memory counted from
+there. In every round the image tower alone runs beside the method, so that its multiple of that floor comes from one
+process, one machine and the same minute.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import TYPE_CHECKING, Any, Literal
+
+from zsadbench import registry
+from zsadbench.clip import resolve
+from zsadbench.clip.macs import tower_macs
+from zsadbench.engine import cost
+from zsadbench.engine.checks import check_size
+from zsadbench.engine.device import choose_device, is_shortage
+from zsadbench.engine.entries import parameters
+from zsadbench.engine.options import configure
+from zsadbench.engine.profile_energy import EnergyMeter
+from zsadbench.engine.profile_subject import Subject
+from zsadbench.engine.profile_timing import Rounds, percentiles, seconds_of, warm_up
+from zsadbench.engine.profile_training import training_cost
+from zsadbench.engine.provenance import device_name
+from zsadbench.engine.request import PRECISIONS, RunRequest
+from zsadbench.engine.settings import load_setting
+from zsadbench.engine.shared import taps_of
+from zsadbench.engine.text import release_text
+from zsadbench.engine.train import Trained, build_towers, make_method
+from zsadbench.errors import CellError, UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from zsadbench.engine.cells import Setting
+
+Scenario = Literal["single-stream", "offline"]
+SCENARIOS = ("single-stream", "offline")
+STAGES = ("tower", "head", "map")
+GIGA = 1e9
+
+
+@dataclass(frozen=True)
+class ProfileRequest:
+    """What is to be measured: every method of `run` at every precision and batch size.
+
+    `rounds` None goes round until the figures settle (see `profile_timing.Rounds`). In the scenario `single-stream` a
+    batch comes when the one before is done; in `offline` all are there at once and nobody waits for any of them.
+    """
+
+    run: RunRequest
+    precisions: tuple[str, ...] = ("fp32",)
+    batch_sizes: tuple[int, ...] = (1,)
+    scenario: Scenario = "single-stream"
+    rounds: int | None = None
+    training: bool = False
+
+    def __post_init__(self) -> None:
+        if self.run.save_maps:
+            raise UsageError("--save-maps and profile do not go together: writing maps is not part of a method's time")
+        if self.scenario not in SCENARIOS:
+            raise UsageError(f"--scenario is '{self.scenario}'; it takes one of: {', '.join(SCENARIOS)}")
+        unknown = [one for one in self.precisions if one not in PRECISIONS]
+        if unknown or not self.precisions:
+            raise UsageError(f"--precision is '{', '.join(unknown)}'; it takes some of: {', '.join(PRECISIONS)}")
+        if not self.batch_sizes or min(self.batch_sizes) < 1:
+            raise UsageError("--batch-size takes numbers from 1 on")
+        if self.rounds is not None and self.rounds < 1:
+            raise UsageError(f"--rounds is {self.rounds}; it must be at least 1")
+
+
+def profile(request: ProfileRequest) -> Iterator[dict[str, Any]]:
+    """Measure one (method, precision, batch size) after the other and yield its figures as plain values.
+
+    Raises:
+        UsageError, WeightsError: what can be known beforehand, before anything is measured.
+        CellError: the device has too little memory for one of them; those before it have been yielded.
+    """
+    device = choose_device(request.run.device)
+    for setting in _settings(request.run):
+        yield from _method(setting, device, request)
+        gc.collect()  # the towers of one method are not in the peak of the next
+
+
+def _settings(run: RunRequest) -> list[Setting]:
+    configured = [configure(registry.method_card(name), run.options, run.methods) for name in run.methods]
+    check_size(run, configured)
+    spec = resolve(run.backbone, run.weights, offline=run.offline)
+    return [load_setting(run, method, spec, registry.protocol(run.protocol)) for method in configured]
+
+
+def _method(setting: Setting, device: torch.device, request: ProfileRequest) -> Iterator[dict[str, Any]]:
+    backbone = build_towers(setting, device)
+    method = make_method(setting, backbone, 0)
+    first = Subject(setting, backbone, method, 1)
+    texts = {"text_cold": 1000 * first.text(), "text_amortised": 1000 * first.text()}
+    sizes = parameters(Trained(method, None), backbone)
+    release_text(backbone, [method])
+    for precision in request.precisions:
+        exact = replace(setting, precision=precision)
+        for batch_size in request.batch_sizes:
+            try:
+                found = _measured(Subject(exact, backbone, method, batch_size), texts, request)
+            except (RuntimeError, MemoryError) as failure:
+                if not is_shortage(failure):
+                    raise
+                raise CellError(
+                    f"{setting.name}, {precision}: no memory for a batch of {batch_size}; pass a smaller --batch-size"
+                ) from failure
+            training = training_cost(exact, backbone, method) if request.training else {}
+            yield found | sizes | _macs(exact) | training
+
+
+def _measured(subject: Subject, texts: dict[str, float], request: ProfileRequest) -> dict[str, Any]:
+    """Time and memory of one method at one precision and batch size."""
+    device, watches = subject.device, [cost.Stopwatch(subject.device)]
+    counted = _start_peaks(device)
+    warm = warm_up(subject.call, lambda _: subject.whole())
+    floors, wholes = [], []
+    for _ in Rounds(request.rounds):
+        floors.append(subject.floor())
+        if device.type == "cpu":  # nothing runs on while the host goes ahead: one call gives both
+            wholes.append(subject.staged(watches[-1]))
+        else:
+            wholes.append(subject.whole())
+            subject.staged(watches[-1])
+        watches.append(cost.Stopwatch(device))
+    peaks = {
+        "peak_host_mib": cost.peak_host_mib(),
+        "peak_device_mib": cost.peak_device_mib(device),
+        "reserved_device_mib": cost.peak_reserved_mib(device),
+        "peak_host_of": "these calls" if counted else "the process so far",
+    }
+    rate = _throughput(subject, len(wholes)) if request.scenario == "offline" else None
+    stages = {name: percentiles([watch.seconds[name] for watch in watches[:-1]]).median for name in STAGES}
+    latency = percentiles(wholes)
+    return {
+        "method": subject.setting.name,
+        "device": str(device),
+        "device_name": device_name(device),
+        "precision": subject.setting.precision,
+        "batch_size": subject.batch_size,
+        "scenario": request.scenario,
+        "backbone": subject.setting.spec.name,
+        "image_size": subject.setting.image_size,
+        "latency_ms": latency._asdict(),
+        "images_per_second": rate["images_per_second"] if rate else 1000 * subject.batch_size / latency.median,
+        "joules_an_image": rate["joules_an_image"] if rate else None,
+        "tower_ms": percentiles(floors).median,
+        "ratio_to_tower": median([whole / floor for whole, floor in zip(wholes, floors, strict=True)]),
+        "stages": stages | subject.host_stages() | texts,
+        "rounds": len(wholes),
+        "warm_up": warm._asdict(),
+        **peaks,
+    }
+
+
+def _start_peaks(device: torch.device) -> bool:
+    """Count peaks from here; whether the host's can be."""
+    gc.collect()
+    cost.reset_peak(device)
+    return cost.reset_peak_host()
+
+
+def _throughput(subject: Subject, batches: int) -> dict[str, float | None]:
+    """Images a second over so many batches that are all there at once, and the energy of an image."""
+    meter = EnergyMeter(subject.device)
+
+    def all_of_them() -> None:
+        for _ in range(batches):
+            subject.call()
+
+    seconds, images = seconds_of(lambda: subject.wait_after(all_of_them)), batches * subject.batch_size
+    joules = meter.joules()
+    return {"images_per_second": images / seconds, "joules_an_image": None if joules is None else joules / images}
+
+
+def _macs(setting: Setting) -> dict[str, float | None]:
+    """Multiply-accumulates of an image, giga: by the publication's formulas and as run, towers included."""
+    config, card = setting.spec.config, setting.method.card
+    tower = tower_macs(config, setting.image_size, taps_of(setting))
+    if card.macs is None:
+        return {"gmac": None, "gmac_executed": None, "gmac_tower": tower / GIGA, "gmac_text": None, "tflop": None}
+    found = card.macs(config, setting.method.options, setting.image_size // config.vision.patch_size)
+    gmac = (tower + sum(found.image.values())) / GIGA
+    return {
+        "gmac": gmac,
+        "gmac_executed": (tower + sum(found.executed.values())) / GIGA,
+        "gmac_tower": tower / GIGA,
+        "gmac_text": found.text / GIGA,
+        "tflop": 2 * gmac / 1000,
+    }
