@@ -190,26 +190,31 @@ def _count_keys(
     marked = kernel.mark_keys(keys, slot_of, pages.size)
     room = np.uint64(np.clip(BUFFERS // max(pages.size, 1), 256, 8192))
 
-    def work(job: Sequence[Part]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def work(job: Sequence[Part]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         buffers, filled = np.empty(pages.size * int(room), np.uint16), np.zeros(pages.size, np.uint64)
         counters, elsewhere = np.zeros(marked.first[-1], np.uint32), np.zeros(kernel.PAGES, np.int64)
         into = kernel.Counters(room, buffers, filled, counters, elsewhere)
-        total, taken = np.zeros(counters.size, np.int64), 0
+        full, taken = np.zeros(1, np.int64), 0
         for part in job:
+            if taken + part.scores.size > FULL:
+                kernel.empty_all(marked, into)
+                full = full + counters
+                counters[:], taken = 0, 0
             kernel.count_scores(part.scores.view(np.uint32), part.runs, marked, into)
             taken += part.scores.size
-            if taken > FULL or part is job[-1]:
-                kernel.empty_all(marked, into)
-                total += counters
-                counters[:], taken = 0, 0
-        return total, elsewhere
+        kernel.empty_all(marked, into)
+        return full + counters if full.size > 1 else counters, elsewhere
 
     done = side_by_side(work, ranges(parts, threads))
-    counters, elsewhere = (np.sum(one, axis=0) for one in zip(*done, strict=True))
-    slots = slot_of[keys >> 16].astype(np.int64)
-    at = 2 * np.arange(keys.size) + slots + 1  # each page before has one counter more than two a key
-    up_to = counters.cumsum()[at] + elsewhere.cumsum()[keys >> 16]
-    return normals - up_to, counters[at]
+    counters, elsewhere = np.zeros(marked.first[-1], np.int64), np.zeros(kernel.PAGES, np.int64)
+    while done:
+        found, beside = done.pop()
+        counters += found
+        elsewhere += beside
+    at = 2 * np.arange(keys.size) + slot_of[keys >> 16] + 1  # each page before has one counter more than two a key
+    equal = counters[at]
+    np.cumsum(counters, out=counters)
+    return normals - counters[at] - elsewhere.cumsum()[keys >> 16], equal
 
 
 def _count_by_sorting(parts: Sequence[Part], values: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
