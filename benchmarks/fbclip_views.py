@@ -1,8 +1,8 @@
 """FB-CLIP's two costly views beside their definitions: seconds, ratio, largest difference.
 
-SEM sums an L × L attention in closed form; SPA runs over the 25 shifts of a padded map in place of a
-25-fold unfolded tensor. The definitions below are written word for word. Both sides run in one
-process, in turns, on the same tokens; the medians are compared.
+SEM sums an L × L attention in closed form; SPA runs over the 25 shifts of a padded map and one matrix a row
+of the grid in place of a 25-fold unfolded tensor. The definitions below are written word for word. Both sides run in
+one process, in turns, on the same tokens; the medians are compared.
 
     python benchmarks/fbclip_views.py                      a minute or less on two cores
     python benchmarks/fbclip_views.py --width 1024         the size of ViT-L/14 at 518 pixels
@@ -59,8 +59,8 @@ def spatial_by_definition(tokens: Tensor, foreground: Foreground) -> Tensor:
 
 
 VIEWS: dict[str, tuple[View, View]] = {
-    "sem": (semantic, semantic_by_definition),
-    "spa": (spatial, spatial_by_definition),
+    "sem": (lambda tokens, foreground: semantic(tokens, foreground)(tokens[:, 1:]), semantic_by_definition),
+    "spa": (lambda tokens, foreground: spatial(tokens, foreground)(tokens[:, 1:]), spatial_by_definition),
 }
 
 

@@ -7,6 +7,7 @@ with `((*`, `(((` and `((=` for delimiters; whatever they print is escaped unles
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from itertools import count
@@ -22,7 +23,9 @@ from zsadbench_reports.tex import Tex, escape
 
 MACROS = {"best": "zsbest", "second": "zssecond", "apart": "zsapart"}
 PAIRS, SPREADS, SINGLES = 8, 4, 9  # columns that fit across a page: pairs, with spreads, single numbers
-TALL, WORDY, SENTENCE = 45, 20, 30  # rows that fit on a page, without and with sentences; letters of a sentence
+TALL, FEWEST = 45, 5  # lines of a table that fit on a page; rows that stay together, whatever they hold
+ACROSS, SENTENCE = 115, 30  # letters across a page; letters from which words are a sentence
+LABEL, WIDE = 1.5, 3.0  # how much wider than a number the first column is, and one that holds sentences
 
 
 def write_latex(board: Board, out: Path, templates: Path | None) -> Sequence[Path]:
@@ -72,7 +75,9 @@ def _environment(templates: Path | None) -> Environment:
 def _part(environment: Environment, tables: Sequence[Table], labels: Labels) -> str:
     template = environment.get_template("tables.tex.jinja")
     cut = [panel for table in tables for panel in panels(table, _columns(table), _lines(table))]
-    return template.render(tables=cut, blocks=blocks, cell=cell_text, label=labels.of, words=_words, cite=cite)
+    return template.render(
+        tables=cut, blocks=blocks, cell=cell_text, label=labels.of, words=_words, widths=widths, cite=cite
+    )
 
 
 def _columns(table: Table) -> int:
@@ -84,9 +89,20 @@ def _columns(table: Table) -> int:
 
 
 def _lines(table: Table) -> int:
-    """How many rows of `table` fit on a page: fewer where a cell holds a sentence, which takes several lines."""
-    words = [cell for row in table.rows for cell in row.cells if isinstance(cell, str)]
-    return WORDY if max(map(len, words), default=0) > SENTENCE else TALL
+    """How many rows of `table` fit on a page: fewer where names or sentences take several lines."""
+    shown = table if len(table.columns) <= _columns(table) else panels(table, _columns(table), len(table.rows))[0]
+    letters = [ACROSS * share / len(widths(shown)) for share in widths(shown)]
+    rows = [(row.label, *(cell if isinstance(cell, str) else "" for cell in row.cells)) for row in shown.rows]
+    taken = [math.ceil(len(text) / room) for row in rows for text, room in zip(row, letters, strict=True)]
+    return max(FEWEST, TALL // max([1, *taken]))
+
+
+def widths(table: Table) -> list[float]:
+    """The share of the page of the first column and of all others, as multiples of their mean."""
+    columns = zip(*(row.cells for row in table.rows), strict=True) if table.rows else ([] for _ in table.columns)
+    longest = [max((len(cell) for cell in column if isinstance(cell, str)), default=0) for column in columns]
+    shares = [LABEL, *(WIDE if letters > SENTENCE else 1.0 for letters in longest)]
+    return [share * len(shares) / sum(shares) for share in shares]
 
 
 def _words(table: Table, column: int) -> bool:

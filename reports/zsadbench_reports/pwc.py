@@ -49,10 +49,11 @@ class _List(NamedTuple):
 
 
 def write_leaderboard(board: Board, out: Path, templates: Path | None) -> Sequence[Path]:
-    """Write the file below `out`; there are no templates to override."""
+    """Write the file below `out`, or nothing where no record is comparable; there are no templates to override."""
     lists = list(_lists(board))
     if not lists:
-        log.warning("no comparable records: %s is empty", FILE)
+        log.info("no %s: no record is comparable with published numbers", FILE)
+        return []
     tasks = [_task(board, task, lists) for task in dict.fromkeys(one.task for one in lists)]
     text = json.dumps(tasks, indent=1, ensure_ascii=False, allow_nan=False)
     return [write(out, FILE, text + "\n")]

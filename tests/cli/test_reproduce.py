@@ -82,6 +82,7 @@ def test_a_number_that_drifts_is_exit_code_six(cli, monkeypatch, make_record, va
     monkeypatch.setattr("zsadbench.cli.reproduce._run", lambda *_, **__: results)
     told = cli("reproduce", "fbclip:table2", "--target", "visa")
     assert told.code == code
+    assert "AUPRO of ours is the variant 200_minmax in: Base+MSTFF+MVFBE+BS+SCR (full)" in told.out
     assert shown in told.out
     results.failures = ["one failed"]
     assert cli("reproduce", "fbclip:table2", "--target", "visa").code == (code or 5)

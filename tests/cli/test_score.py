@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 import zsadbench
+from zsadbench import metrics
 from zsadbench.data import resize_mask_nearest
 from zsadbench.metrics import ClassMetrics
 from zsadbench.results import validate
@@ -79,6 +80,10 @@ def save_png(path, made):
 
 def save_stem(path, made):
     np.save(path.with_suffix(".npy"), made.astype(np.int32))
+
+
+def save_swapped(path, made):
+    np.save(f"{path}.npy", np.asfortranarray(made.astype(">f8")))
 
 
 @pytest.fixture
@@ -159,7 +164,7 @@ def test_a_set_without_masks_needs_scores_or_maps_alone(cli, quick, tmp_path):
     assert record["counts"] == ran["counts"]
 
 
-@pytest.mark.parametrize("save", [save_npy, save_npz, save_tiff, save_lzw, save_png, save_stem])
+@pytest.mark.parametrize("save", [save_npy, save_npz, save_tiff, save_lzw, save_png, save_stem, save_swapped])
 def test_every_format_gives_the_same_numbers(cli, own, target, maps, tmp_path, save):
     told = cli("score", maps(save=save), *target, "--method-name", "other", "--json")
     assert told.code == 0, told.err
@@ -200,6 +205,22 @@ def test_the_table_and_python_say_the_same(cli, own, target, maps, tmp_path):
         zsadbench.score(folder, "visa", method="x")
 
 
+def test_metrics_over_all_classes_and_at_other_thresholds(cli, target, maps, tmp_path, own):
+    wanted = ("pixel_auroc@pooled", "image_auroc@pooled", "pixel_f1@aux")
+    record = record_of(cli("score", maps(), *target, "--metric", ",".join(wanted), "--json"), tmp_path)
+    made = values()
+    masks = {
+        relative: np.asarray(Image.open(own / mask_name(relative))) if "/bad/" in relative else np.zeros((SIDE, SIDE))
+        for relative in made
+    }
+    pixels = metrics.pixel_auroc(list(made.values()), [masks[relative] for relative in made])
+    assert record["mean"]["pixel_auroc@pooled"] == pytest.approx(pixels, abs=1e-6)
+    labels = ["/bad/" in relative for relative in made]
+    assert record["mean"]["image_auroc@pooled"] == metrics.image_auroc([one.max() for one in made.values()], labels)
+    assert record["mean"]["pixel_f1@aux"] is None
+    assert record["undefined"]["nut"]["pixel_f1@aux"] == "no detector was seen, only what it made"
+
+
 def test_it_is_done_once_and_a_changed_map_is_another_record(cli, target, maps, tmp_path):
     folder = maps()
     first = cli("score", folder, *target, "--class", "nut", "--json")
@@ -215,7 +236,7 @@ def test_it_is_done_once_and_a_changed_map_is_another_record(cli, target, maps, 
     assert changed["classes"]["bolt"] == whole["classes"]["bolt"]
 
 
-def test_every_missing_image_is_named(cli, own, target, maps, tmp_path):
+def test_every_missing_image_is_named(cli, target, maps, tmp_path, monkeypatch):
     folder, gone = maps(), [IMAGES["bolt"][1], IMAGES["nut"][4]]
     for relative in gone:
         Path(f"{folder / relative}.npy").unlink()
@@ -234,6 +255,10 @@ def test_every_missing_image_is_named(cli, own, target, maps, tmp_path):
     assert record["counts"]["nut"]["skipped"] == 1
     assert record["counts"]["nut"]["normal"] + record["counts"]["nut"]["anomalous"] == 5
     assert record["provenance"]["maps_missing"] == {"bolt": gone[:1], "nut": gone[1:]}
+    monkeypatch.setattr("zsadbench.engine.score_missing.MANY", 1)
+    told = cli("score", folder, *target)
+    assert f"{gone[0]} and 1 more, named above" in told.error
+    assert f"warning: no map for {gone[1]}" in told.err
     (tmp_path / "empty").mkdir()
     told = cli("score", tmp_path / "empty", *target)
     assert told.code == 3

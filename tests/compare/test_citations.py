@@ -12,7 +12,8 @@ from zsadbench.data import all_cards
 
 @pytest.mark.parametrize("name", registry.names("methods"))
 def test_a_methods_entry_has_the_key_of_its_card(name):
-    assert key_of(method_entry(name)) == registry.method_card(name).paper.key
+    paper = registry.method_card(name).paper
+    assert key_of(method_entry(name)) == ("" if paper.venue == "none" else paper.key)  # a control has no paper
 
 
 @pytest.mark.parametrize("card", all_cards(), ids=lambda card: card.name)

@@ -3,6 +3,7 @@
 `ZSADBENCH_NEEDS_TEX` (as `make check-tex` sets it) turns a missing pdflatex from a skip into a failure.
 """
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,8 @@ import subprocess
 
 import pytest
 
+from zsadbench.compare import Board
+from zsadbench.results import identity
 from zsadbench_reports.latex import write_latex
 
 HOSTILE = [
@@ -67,6 +70,29 @@ def test_many_measured_numbers_compile(make_board, make_record, tmp_path):
     records += [make_record("fbclip", target, {"metal_nut": 0.8}, options={"views": "id+sem"}) for target in targets]
     write_latex(make_board(records), tmp_path, None)
     assert complaints(compile_tex(tmp_path)) == []
+
+
+def test_breakdowns_compile(make_board, make_record, tmp_path):
+    """Details beside the records, of more methods than fit across a page."""
+    part = {"images": 20, "prevalence": 0.0123, "undefined": {}}
+    part["metrics"] = dict.fromkeys(("image_auroc", "image_ap", "pixel_auroc", "pixel_aupro", "pixel_ap"), 0.9)
+    names = ["class", "area=1", "regions=3-5", "regions=6+", "border=touching", "view=C1"]
+    parts = dict.fromkeys([*names, *(f"defect=scratch_{number} & 10%" for number in range(50))], part)
+    settings = {"level": 0.95, "resamples": 10, "unit": "image", "seed": 0}
+    side = {"parts": parts, "curves": {}, "intervals": {}, "interval_settings": settings}
+    records = []
+    for name in ("fbclip", "anomalyclip", "afclip", "clip", "winclip", "adaclip", "faprompt"):
+        record = make_record(name, "visa", {"pipe_fryum": 0.9})
+        path = tmp_path / f"{identity(record.cell)[:16]}.json"
+        content = {"schema": 1, "identity": identity(record.cell), "area_edges": None, "classes": {"pipe_fryum": side}}
+        path.with_suffix(".details.json").write_text(json.dumps(content))
+        records.append((path, record))
+    board = make_board([record for _, record in records])
+    (tmp_path / "out").mkdir()
+    write_latex(Board(board.frame, records, board.datasets), tmp_path / "out", None)
+    assert complaints(compile_tex(tmp_path / "out")) == []
+    text = (tmp_path / "out" / "breakdown.tex").read_text()
+    assert text.count(r"pipe\_\allowbreak{}fryum:\allowbreak{} scratch") == 50 * (2 + 2 + 1)  # panels of each pair of metrics
 
 
 def test_hostile_names_compile_and_are_printed_as_they_are(make_board, make_record, tmp_path):

@@ -67,7 +67,8 @@ def audit(
         )
         _show_class(one, json=json, shown=per_class and not one.failure)
     _show_mean(audits, list(plan.found), plan.truth.target.card.name, json=json)
-    _show_flips(flips(audits), len(audits), several=len(plan.found) > 1, json=json)
+    if any(not one.failure for one in audits):
+        _show_flips(flips(audits), len(audits), several=len(plan.found) > 1, json=json)
     _leave(known, audits, json=json)
 
 
@@ -148,7 +149,7 @@ def _spans_table(audits: Sequence[ClassAudit], made: Sequence[str]) -> None:
     for limit in limits:
         spans = {name: [(one.variants[name].spans[limit], one.class_name) for one in audits] for name in made}
         rows.append((f"0–{_percent(limit)}", *(_narrowest(spans[name]) for name in made)))
-    table("false positive rates that the 200 thresholds see, in the class where they see least", ["limit", *made], rows)
+    table("what the 200 thresholds see (least class)", ["rates", *made], rows)
 
 
 def _narrowest(spans: Sequence[tuple[Span | None, str]]) -> str:

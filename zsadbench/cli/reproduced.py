@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.cli.common import say, say_json, table
-from zsadbench.compare.frame import HEADINGS, is_cost
+from zsadbench.compare.frame import AUPRO, HEADINGS, is_cost
+from zsadbench.compare.paper_tables import COSTS, DIGITS
 from zsadbench.data import find_card
 
 if TYPE_CHECKING:
@@ -42,11 +43,23 @@ def print_table(layout: Layout, cells: Sequence[Beside], results: Results, *, js
     for target in dict.fromkeys(cell.place.target if cell.class_name else "" for cell in cells):
         shown = [cell for cell in cells if (cell.place.target if cell.class_name else "") == target]
         _print_part(target, shown, notes)
+    for variant, rows in _variants(cells).items():
+        say(f"AUPRO of ours is the variant {variant} in: {', '.join(rows)}")
     for reason, number in notes.items():
         say(f"[{number}] {reason}")
     for path, record in results.records:
         say(f"{record.signature}\n  {path}")
     say("; ".join(f"{count} {verdict}" for verdict, count in tally(cells).items()))
+
+
+def _variants(cells: Sequence[Beside]) -> dict[str, list[str]]:
+    """AUPRO variant → the rows in which our number is of it."""
+    found: dict[str, list[str]] = {}
+    for cell in cells:
+        label = row_label(cell.place.row)
+        if cell.metric in AUPRO and cell.measured is not None and label not in found.setdefault(AUPRO[cell.metric], []):
+            found[AUPRO[cell.metric]].append(label)
+    return found
 
 
 def _event(cell: Beside) -> dict[str, Any]:
@@ -80,7 +93,9 @@ def _title(target: str, cells: Sequence[Beside]) -> str:
 
 
 def _heading(cell: Beside) -> str:
-    return cell.metric if is_cost(cell.metric) else HEADINGS[cell.metric]
+    if is_cost(cell.metric):
+        return COSTS[cell.metric]
+    return "AUPRO" if cell.metric in AUPRO else HEADINGS[cell.metric]
 
 
 def row_label(row: PaperRow) -> str:
@@ -90,8 +105,7 @@ def row_label(row: PaperRow) -> str:
 
 
 def _text(cell: Beside, notes: dict[str, int]) -> str:
-    cost = is_cost(cell.metric)
-    printed, ours = (_number(value, cost=cost) for value in (cell.published, cell.measured))
+    printed, ours = (_number(value, cell.metric) for value in (cell.published, cell.measured))
     if cell.because:
         number = notes.setdefault(cell.because, len(notes) + 1)
         return f"{printed} → {ours} [{number}]"
@@ -99,10 +113,10 @@ def _text(cell: Beside, notes: dict[str, int]) -> str:
     return f"{printed} → {ours}{difference} {cell.verdict}"
 
 
-def _number(value: float | None, *, cost: bool) -> str:
+def _number(value: float | None, metric: str) -> str:
     if value is None:
         return "-"
-    return f"{value:g}" if cost else f"{100 * value:.1f}"
+    return f"{value:.{DIGITS.get(metric, 1)}f}" if is_cost(metric) else f"{100 * value:.1f}"
 
 
 def print_needs(paper_table: PaperTable, needs: Needs, *, json: bool) -> None:

@@ -58,7 +58,7 @@ class VisionTower(nn.Module):
         placed = place_taps(taps, self.depth)
         kept: list[Tensor] = []
         value_kept: list[Tensor] = []
-        with _arithmetic(images.device.type, precision):
+        with arithmetic(images.device.type, precision):
             tokens, value = self.stem(images), None
             for number, block in enumerate(self.visual.transformer.resblocks[: placed.last], start=1):
                 if placed.value_blocks and number == placed.value_from:
@@ -76,7 +76,8 @@ class VisionTower(nn.Module):
         return avg_pool2d(images, images.shape[-1] // self.grid).flatten(2).transpose(1, 2)
 
 
-def _arithmetic(device: str, precision: torch.dtype) -> AbstractContextManager[Any]:
+def arithmetic(device: str, precision: torch.dtype) -> AbstractContextManager[Any]:
+    """Products on a kind of device, `cpu` or `cuda`, in this precision; what must not be keeps its own."""
     if precision == torch.float32:
         return nullcontext()
     return torch.autocast(device, dtype=precision)

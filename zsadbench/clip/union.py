@@ -54,8 +54,20 @@ def pick(tokens: Tokens, united: Taps, taps: Taps) -> Tokens:
     )
 
 
+def some(tokens: Tokens, rows: slice) -> Tokens:
+    """The tokens of some images of a batch; nothing is copied."""
+    return Tokens(
+        tuple(layer[rows] for layer in tokens.layers),
+        tokens.grid,
+        tuple(layer[rows] for layer in tokens.value_layers),
+        None if tokens.colours is None else tokens.colours[rows],
+    )
+
+
 def join(parts: Sequence[Tokens]) -> Tokens:
     """The tokens of several batches as those of one."""
+    if len(parts) == 1:
+        return parts[0]
     colours = [part.colours for part in parts if part.colours is not None]
     return Tokens(
         tuple(torch.cat(layers) for layers in zip(*(part.layers for part in parts), strict=True)),

@@ -27,7 +27,7 @@ class DataSet(NamedTuple):
     homepage: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Board:
     """`frame` has the columns of `compare.frame.COLUMNS`; measured and published rows differ in `source`.
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zsadbench.compare.board import Board
     from zsadbench.types import Paper
 
+UNPUBLISHED = "none"  # the venue of a control
 KEY = re.compile(r"@\w+\{([^,\s]+),")
 Cites = tuple[tuple[str, str], ...]  # what is cited, as the table names it, and its key
 
@@ -59,7 +60,7 @@ def method_entry(method: str) -> str:
     """The BibTeX entry of a method's paper; empty where nobody knows it."""
     known: str = _references().get(method, "")
     paper = None if known else paper_of(method)
-    return known.strip() if paper is None else _made_of(paper)
+    return known.strip() if paper is None or paper.venue == UNPUBLISHED else _made_of(paper)
 
 
 def paper_of(method: str) -> Paper | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from zsadbench.compare.board import Board
 from zsadbench.compare.breakdown import breakdown_tables
@@ -43,6 +44,7 @@ class Contents:
         return [*self.main, *self.gaps, *by_class, *self.breakdown, *self.cost, *self.ablation]
 
 
+@lru_cache(maxsize=1)  # every format asks for the same board, and its intervals are drawn once
 def contents_of(board: Board) -> Contents:
     """Every table that the numbers of `board` allow."""
     measured, published = class_tables(board), paper_class_tables(board)

@@ -11,7 +11,7 @@ from zsadbench.engine.evaluate import RECOVERABLE
 from zsadbench.engine.plan import selected_classes
 from zsadbench.engine.score_maps import MapFolder
 from zsadbench.engine.score_missing import check_missing, images_of
-from zsadbench.engine.score_plan import ScoreRequest, as_run, load_truth, record_beside
+from zsadbench.engine.score_plan import ScoreRequest, as_run, load_truth, path_beside, record_beside
 from zsadbench.engine.score_truth import Reader, Truth
 from zsadbench.errors import UsageError, ZsadError
 from zsadbench.metrics.variants import AGAINST, NAMES, VariantMetrics, Variants
@@ -84,9 +84,9 @@ def make_audit_plan(folders: Sequence[Path], request: ScoreRequest) -> AuditPlan
 
 def _target_beside(maps: Path) -> str:
     """The target of the record that lies beside the maps."""
-    path = maps.absolute().with_suffix(".json")
+    path = path_beside(maps)
     try:
-        target = str(read_record(path).cell["target"]["name"]) if maps.suffix == ".maps" and path.is_file() else ""
+        target = str(read_record(path).cell["target"]["name"]) if path else ""
     except ZsadError:
         target = ""
     if not target or ":" in target:

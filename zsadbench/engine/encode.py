@@ -12,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from zsadbench.clip import Backbone
+from zsadbench.clip.union import join
 from zsadbench.data import TensorCache, batches, resize_mask_nearest, soften_mask
+from zsadbench.engine.batching import Halving
 from zsadbench.engine.cost import Stopwatch
 from zsadbench.engine.train import DTYPES
 from zsadbench.metrics import count_regions
@@ -68,12 +70,14 @@ class Encoding:
         self.counts = {"regions_native": 0, "masks_emptied": 0} if self.target.card.pixel_level else {}
 
     def __iter__(self) -> Iterator[Encoded]:
+        precision, halving = DTYPES[self.setting.precision], Halving()
         tower = self.backbone.vision  # built now, if nobody asked for it before: that is none of its seconds
         for loaded in self._loaded():
             before = self.watch.seconds["tower"]
             with self.watch.stage("tower"), torch.inference_mode():
                 images = loaded.images.to(self.backbone.device, non_blocking=True)
-                tokens: Tokens = tower(images, self.taps, DTYPES[self.setting.precision])
+                parts = halving(lambda rows: tower(images[rows], self.taps, precision), len(images))  # noqa: B023
+                tokens = join(parts)
             yield Encoded(loaded, tokens, self._masks(loaded), self.watch.seconds["tower"] - before)
 
     def _loaded(self) -> Iterator[LoadedBatch]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from zsadbench.clip.towers import arithmetic
 from zsadbench.engine.cost import Stopwatch, wait_for
 from zsadbench.engine.maps import Map, enlarge, smooth
 from zsadbench.engine.profile_inputs import decode, drawn_files, drawn_masks, preprocess
@@ -106,7 +107,7 @@ class Subject:
         return tokens
 
     def _scores(self, tokens: Tokens) -> Scores:
-        with torch.inference_mode():
+        with torch.inference_mode(), arithmetic(self.device.type, self.dtype):
             scores = self.method.score(tokens, ["object"] * self.batch_size)
             return scores._replace(image=scores.image.float().cpu())
 

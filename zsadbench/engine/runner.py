@@ -15,8 +15,9 @@ import pandas as pd
 import torch
 
 from zsadbench.clip import Backbone
+from zsadbench.engine.batching import automatic_batch
 from zsadbench.engine.cost import STAGES, Stopwatch, reset_peak
-from zsadbench.engine.device import BATCH, choose_device
+from zsadbench.engine.device import choose_device
 from zsadbench.engine.encode import Encoding
 from zsadbench.engine.evaluate import RECOVERABLE, ClassResult, Evaluation, evaluate, limited
 from zsadbench.engine.plan import Job, Plan
@@ -24,7 +25,7 @@ from zsadbench.engine.recording import Recording
 from zsadbench.engine.shared import common_taps, portions, sharings, tower_key
 from zsadbench.engine.shots import SupportTokens
 from zsadbench.engine.text import encode_text, release_text
-from zsadbench.engine.train import Trained, build_towers
+from zsadbench.engine.train import DTYPES, Trained, build_towers
 from zsadbench.results import Record
 from zsadbench.types import Taps
 
@@ -116,9 +117,10 @@ class _Run:
     results: Results = field(default_factory=Results)
     towers: dict[tuple[Any, ...], Backbone] = field(default_factory=dict)
 
-    @property
-    def batch_size(self) -> int:
-        return self.plan.request.batch_size or BATCH[self.device.type]
+    def batch_size(self, jobs: Sequence[Job], backbone: Backbone) -> int:
+        """As asked for, else what suits the device best."""
+        taps, precision = _Together.taps(jobs), DTYPES[jobs[0].setting.precision]
+        return self.plan.request.batch_size or automatic_batch(backbone, taps, precision)
 
     def backbone(self, job: Job) -> Backbone:
         key = tower_key(job.setting)
@@ -143,10 +145,12 @@ class _Together:
 
     run: _Run
     jobs: Sequence[Job]
+    batch_size: int = 0
 
     def go(self) -> None:
         backbone = self.run.backbone(self.jobs[0])
-        recordings = [Recording(self.run.plan, job, backbone, self.run.batch_size) for job in self.jobs]
+        self.batch_size = self.run.batch_size(self.jobs, backbone)
+        recordings = [Recording(self.run.plan, job, backbone, self.batch_size) for job in self.jobs]
         ready = [one for one in recordings if self._prepared(one)]
         release_text(backbone, [one.trained.method for one in ready])
         reset_peak(self.run.device)
@@ -178,7 +182,7 @@ class _Together:
         setting, target = self.jobs[0].setting, self.jobs[0].target
         rows = limited(target.manifest, class_name, setting.limit)
         pixels = len(rows) * setting.image_size**2 if target.card.pixel_level else 0
-        shown = self._taps([job for job in self.jobs if job.supports] or self.jobs)
+        shown = self.taps([job for job in self.jobs if job.supports] or self.jobs)
         supports = SupportTokens(backbone, setting, shown, self.run.plan.request.workers)
         for part in portions(wanting, pixels):
             for one in part:
@@ -204,7 +208,7 @@ class _Together:
                 self._fail(one, class_name, failure)
 
     @staticmethod
-    def _taps(jobs: Sequence[Job]) -> Taps:
+    def taps(jobs: Sequence[Job]) -> Taps:
         """What serves all of these jobs, which were put together because there is such a thing."""
         taps = common_taps([job.setting for job in jobs])
         assert taps is not None  # noqa: S101 - see above
@@ -216,11 +220,11 @@ class _Together:
         request, first = self.run.plan.request, self.jobs[0]
         return Encoding(
             setting=first.setting,
-            taps=self._taps([one.job for one in part]),
+            taps=self.taps([one.job for one in part]),
             backbone=backbone,
             target=first.target,
             rows=rows,
-            batch_size=self.run.batch_size,
+            batch_size=self.batch_size,
             workers=request.workers,
             image_cache=request.image_cache,
             watch=Stopwatch(self.run.device),

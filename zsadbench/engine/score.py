@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from zsadbench.engine.areas import edges_of
 from zsadbench.engine.cost import peak_host_mib
@@ -17,17 +19,19 @@ from zsadbench.engine.details import with_class
 from zsadbench.engine.entries import enter
 from zsadbench.engine.evaluate import RECOVERABLE, ClassResult
 from zsadbench.engine.ledger import NOT_AUDITED
+from zsadbench.engine.measure import Measurement
+from zsadbench.engine.pooled import pooled_entries
 from zsadbench.engine.provenance import now, provenance
 from zsadbench.engine.runner import Results
 from zsadbench.engine.score_maps import Map
 from zsadbench.engine.score_plan import UNKNOWN, ScorePlan, signature_of, why_not_comparable
 from zsadbench.engine.score_truth import Reader, region_counts
-from zsadbench.metrics import ClassDetails, ClassMetrics, Estimate, mode_for, sample_estimates
+from zsadbench.engine.thresholds import Thresholds
 from zsadbench.results import Record, identity, read_images, write_record
 from zsadbench.sidecars import Sidecars, read_sidecars
 
 if TYPE_CHECKING:
-    from zsadbench.metrics._image import Image
+    from zsadbench.engine.encode import Mask
 
 log = logging.getLogger(__name__)
 
@@ -79,11 +83,16 @@ class _Class:
         rows, lacking = self.truth.rows(name), set(plan.missing.get(name, ()))
         self.rows = rows[~rows["relative"].isin(lacking)].reset_index(drop=True)
         self.reader = Reader(plan.found)
-        masked = self.truth.target.card.pixel_level
-        mode = mode_for(len(self.rows) * self.truth.size**2)
-        self.metrics = ClassMetrics(plan.metrics, masks=masked, mode=mode)
-        self.details = ClassDetails(area_edges) if masked else None
-        self.counts: Counter[str] = Counter({"regions_native": 0, "masks_emptied": 0} if masked else {})
+        self.masked = self.truth.target.card.pixel_level
+        self.measured = Measurement(
+            plan.metrics,
+            self.rows,
+            masked=self.masked,
+            pixels=len(self.rows) * self.truth.size**2,
+            area_edges=area_edges,
+            thresholds=Thresholds(),
+        )
+        self.counts: Counter[str] = Counter({"regions_native": 0, "masks_emptied": 0} if self.masked else {})
         self.scores: list[float] = []
         self.seconds = 0.0
 
@@ -92,42 +101,35 @@ class _Class:
 
         Raises:
             DataError: a file cannot be read.
-            CellError: a score or a map is not finite.
+            CellError: a map is not finite.
         """
         start = perf_counter()
         for first in range(0, len(self.rows), TOGETHER):
-            self._take(list(self.rows.iloc[first : first + TOGETHER].itertuples()))
-        estimates, pixels = self.metrics.compute() | self._over_samples(), self.metrics.pixels
-        details = self.details.compute(estimates, pixels) if self.details and pixels else None
+            self._take(np.arange(first, min(first + TOGETHER, len(self.rows))))
+        found = self.measured.result()
         self.seconds = perf_counter() - start
-        return ClassResult(estimates, self._counts(), self._images(), details)
+        return ClassResult(found.estimates, self._counts(), self._images(), found.details, found.pooled)
 
-    def _take(self, rows: list[Any]) -> None:
+    def _take(self, places: NDArray[np.int64]) -> None:
+        rows: list[Any] = list(self.rows.iloc[places].itertuples())
         given = self.plan.folder.scores
-        made = [self.reader.raw(row.relative) for row in rows] if self.details or given is None else []
+        made = [self.reader.raw(row.relative) for row in rows] if self.masked or given is None else []
         scores = [float(one.max()) for one in made] if given is None else [given[row.relative] for row in rows]
-        images = self._read(rows, made) if self.details else []
-        self.metrics.take(scores, [row.label for row in rows], images)
-        if self.details:
-            names, views = [row.relative for row in rows], [row.view for row in rows]
-            self.details.take(names, scores, images, [row.defect if row.label else "" for row in rows], views)
+        maps, masks = self._fitted(rows, made) if self.masked else (None, None)
+        self.measured.take(np.array(scores), places, maps, masks)
         self.scores += scores
 
-    def _read(self, rows: list[Any], made: list[Map]) -> list[Image]:
-        """Maps beside their masks, which are labelled once for all that is made of them."""
+    def _fitted(self, rows: list[Any], made: list[Map]) -> tuple[list[Any], list[Mask]]:
+        """Maps and masks of one size, image by image."""
         native = [self.truth.native(row) for row in rows]
         masks = [self.truth.resized(mask) for mask in native]
         self.counts.update(region_counts(native, masks))
         pairs = zip(made, rows, masks, strict=True)
-        return self.metrics.read([self.reader.fitted(one, row.relative, mask.shape) for one, row, mask in pairs], masks)
-
-    def _over_samples(self) -> dict[str, Estimate]:
-        rows = self.rows
-        return sample_estimates(self.plan.metrics, self.scores, rows["label"].tolist(), rows["sample"].tolist())
+        return [self.reader.fitted(one, row.relative, mask.shape) for one, row, mask in pairs], masks
 
     def _counts(self) -> dict[str, int]:
         anomalous, left_out = int(self.rows["label"].sum()), len(self.plan.missing.get(self.name, ()))
-        counts = {"normal": len(self.rows) - anomalous, "anomalous": anomalous, "regions": self.metrics.regions}
+        counts = {"normal": len(self.rows) - anomalous, "anomalous": anomalous, "regions": self.measured.regions}
         counts["skipped"] = self.truth.target.skipped.get(self.name, 0) + left_out
         return counts | self.counts
 
@@ -171,8 +173,9 @@ class _Keeping:
         images = new if old is None else pd.concat([old[old["class"] != name], new], ignore_index=True)
         beside = self.beside
         if result.details is not None:
-            beside = with_class(beside, name, result.details, self.plan.truth.target.manifest)
+            beside = with_class(beside, name, result.details, self.plan.truth.target.manifest, result.pooled)
             beside.write(self.plan.path)
+        record.pooled = pooled_entries(self.plan.metrics, record, images, beside.pooled, masked=measured.masked)
         write_record(self.plan.path, record, images)
         self.record, self.images, self.beside = record, images, beside
 

@@ -64,12 +64,11 @@ def _too_few(
             f"no image has a {what} in '{folder.root}'; expected, for example, '{folder.root / names[0]}.npy' "
             "(or .npz, .tiff, 16-bit .png)"
         )
-    if len(names) > MANY:
-        for one in names:
-            log.error("no %s for %s", what.rstrip(","), one)
-    shown = f", first {names[0]}" if len(names) > MANY else f": {', '.join(names)}"
+    for one in names[MANY:]:
+        log.warning("no %s for %s", what.rstrip(","), one)
+    shown = ", ".join(names[:MANY]) + (f" and {len(names) - MANY} more, named above" if len(names) > MANY else "")
     by_class = ", ".join(f"{name} {len(lacking)}" for name, lacking in missing.items())
     return DataError(
-        f"{len(names)} of {images} images have no {what} in '{folder.root}' ({by_class}){shown}. "
+        f"{len(names)} of {images} images have no {what} in '{folder.root}' ({by_class}): {shown}. "
         "Add them, or pass --allow-partial to leave these images out (the record says so)."
     )

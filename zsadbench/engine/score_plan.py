@@ -101,8 +101,8 @@ def make_score_plan(request: ScoreRequest) -> ScorePlan:
 
 def record_beside(maps: Path, target: str) -> Record | None:
     """The record of the run that saved the maps, where it lies beside them and is of this target."""
-    path = maps.absolute().with_suffix(".json")
-    if maps.suffix != ".maps" or not path.is_file():
+    path = path_beside(maps)
+    if path is None:
         return None
     try:
         record = read_record(path)
@@ -110,6 +110,13 @@ def record_beside(maps: Path, target: str) -> Record | None:
         log.warning("the record beside the maps is passed over: %s", failure)
         return None
     return record if record.cell["target"]["name"] == find_card(target).name else None
+
+
+def path_beside(maps: Path) -> Path | None:
+    """Where the record of the run that saved the maps lies, None where it does not."""
+    path = maps.resolve()
+    beside = path.with_suffix(".json")
+    return beside if path.suffix == ".maps" and beside.is_file() else None
 
 
 def as_run(request: ScoreRequest, made_by: Record | None) -> RunRequest:

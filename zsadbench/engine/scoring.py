@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zsadbench.clip.union import pick
+from zsadbench.clip.towers import arithmetic
+from zsadbench.clip.union import pick, some
+from zsadbench.engine.batching import Halving
 from zsadbench.engine.maps import Map, enlarge, smooth
 from zsadbench.engine.shared import taps_of
+from zsadbench.engine.train import DTYPES
 from zsadbench.errors import CellError
+from zsadbench.types import Scores
 
 if TYPE_CHECKING:
     from zsadbench.data import Dataset
@@ -32,6 +36,7 @@ class Scorer:
     class_name: str
     taps: Taps
     watch: Stopwatch
+    halving: Halving = field(default_factory=Halving)
 
     def scores(self, encoded: Encoded) -> tuple[NDArray[np.float32], torch.Tensor]:
         """Image scores (batch,), and maps as the method gives them.
@@ -40,8 +45,11 @@ class Scorer:
             CellError: an image score is not finite.
         """
         words = [self.dataset.card.words(self.setting.name)[self.class_name]] * len(encoded.loaded.paths)
-        with self.watch.stage("head"), torch.inference_mode():
-            found = self.method.score(pick(encoded.tokens, self.taps, taps_of(self.setting)), words)
+        half = arithmetic(self.watch.device.type, DTYPES[self.setting.precision])
+        with self.watch.stage("head"), torch.inference_mode(), half:
+            tokens = pick(encoded.tokens, self.taps, taps_of(self.setting))
+            parts = self.halving(lambda rows: self.method.score(some(tokens, rows), words[rows]), len(words))
+            found = Scores(*(torch.cat(part) for part in zip(*parts, strict=True)))
         image = found.image.float().cpu().numpy()
         finite(image, encoded.loaded.paths, "image score")
         return image, found.pixel

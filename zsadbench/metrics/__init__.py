@@ -13,6 +13,7 @@
     stream        … counting scores by their upper bits, with certified bounds
     curves        ROC, precision–recall and PRO at a bounded number of points
     overlaps      region by region: what is found at fixed rates of false alarms
+    variants      everything that is published as AUPRO, AP or F1, side by side; variants_known checks it
     subsets       defect types, views, quartiles of region areas, in one pass
     intervals     how far metrics would move with other images
     names         the names of metrics in records, tables and commands

@@ -48,5 +48,5 @@ def _verdict(place: Place, metric: str, pair: tuple[float, float | None], about:
         return "not comparable", f"no run on {device} states it"
     if metric == "learnable_params" and not place.changed:
         return ("agrees" if ours == published else "drifts"), ""
-    changed = [f"device: {device}, printed: {note or 'not stated'}", *place.changed]
-    return "not comparable", "; ".join(changed)
+    measured = f"measured on {device}; printed: {note or 'on what is unsaid'}"
+    return "not comparable", "; ".join([*([] if metric == "learnable_params" else [measured]), *place.changed])

@@ -179,9 +179,9 @@ def _changed(row: PaperRow, target: str, used: str, job: Job) -> tuple[str, ...]
         ("image size", job.setting.image_size, row.image_size),
     ]
     if job.setting.trains:
-        recipe = cell["recipe"] or {}
         pairs += [("auxiliary set", cell["aux"]["name"] if cell["aux"] else NO_AUX, aux)]
-        pairs += [("epochs", recipe.get("epochs"), row.epochs_on(aux) or recipe.get("epochs"))]
+    if recipe := cell["recipe"]:
+        pairs += [("epochs", recipe["epochs"], row.epochs_on(aux) or recipe["epochs"])]
     found = [f"{name} {ours} in place of {theirs}" for name, ours, theirs in pairs if ours != theirs]
     found += [] if _published(spec) else [f"weights {spec.weights.label} in place of {row.weights}"]
     found += [f"the first {cell['limit']} images a label and class"] if cell["limit"] else []

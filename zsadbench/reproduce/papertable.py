@@ -99,6 +99,8 @@ def why_left_out(row: PaperRow) -> str:
         return NOT_BUILT
     if row.shots and not registry.method_card(row.method).few_shot:
         return f"{NOT_BUILT}: the few-shot form of {row.method}"
+    if row.shots < 0:
+        return f"{NOT_BUILT}: {row.method} with all normal images"
     return ""
 
 

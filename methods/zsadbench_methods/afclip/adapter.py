@@ -13,6 +13,7 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 
 from zsadbench_methods.afclip.options import HEAD_WIDTH, HEADS
 from zsadbench_methods.parts.normed import part
+from zsadbench_methods.parts.precision import in_single
 
 INNER = HEADS * HEAD_WIDTH
 
@@ -44,7 +45,8 @@ class Adapter(nn.Module):
 
     def project(self, tokens: Tensor) -> Projected:
         """All that the attention needs of raw tokens, (…, width)."""
-        fused = part(self.norm, torch.cat([self.to_q.weight, self.to_k.weight, self.to_v.weight]))
+        with in_single(tokens):
+            fused = part(self.norm, torch.cat([self.to_q.weight, self.to_k.weight, self.to_v.weight]))
         return Projected(linear(tokens, fused.rows), fused.offset)
 
     def attend(self, tokens: Tensor, projected: Projected) -> Tensor:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from zsadbench_methods.parts.precision import in_single
+
 BLOCK = 1024  # rows of either side at a time: 4 MiB of cosines, whatever the shots and the batch
 
 
@@ -27,5 +29,6 @@ def nearest_cosine(rows: Tensor, bank: Tensor, block: int = BLOCK) -> Tensor:
 
 def distance(tokens: Tensor, bank: Tensor) -> Tensor:
     """`(1 − cos)/2` of every patch of (batch, 1 + patches, width) to the nearest in the bank: (batch, patches)."""
-    cosine = nearest_cosine(bank_of(tokens), bank)
+    with in_single(tokens):
+        cosine = nearest_cosine(bank_of(tokens), bank)
     return ((1 - cosine) / 2).view(len(tokens), -1)

@@ -120,7 +120,7 @@ class AFCLIP:
     def _projected(self, one: TokenSet) -> Tensor:
         """Adapter, then CLIP's final norm and projection: (batch, 1 + patches, joint)."""
         vision = self.backbone.vision
-        projected: Tensor = vision.norm(self._adapted(one)) @ vision.projection
+        projected: Tensor = vision.norm(self._adapted(one).float()) @ vision.projection
         return projected
 
     def _adapted(self, one: TokenSet) -> Tensor:
@@ -128,7 +128,8 @@ class AFCLIP:
 
     def _logits(self, features: Tensor, text: Tensor) -> Tensor:
         """Abnormal against normal, (batch, 1 + patches): the two-way softmax of sums is the sigmoid of their sum."""
-        cosines: Tensor = normalize(features, dim=-1) @ (text[1] - text[0])
+        with in_single(features):
+            cosines: Tensor = normalize(features.float(), dim=-1) @ (text[1] - text[0])
         return cosines / self.options.temperature
 
     def _combined(self, memory: Scores, zero_shot: Scores) -> Scores:

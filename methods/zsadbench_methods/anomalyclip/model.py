@@ -16,6 +16,7 @@ from torch.nn.functional import normalize
 from zsadbench.types import Batch, Losses, Scores, Tokens
 from zsadbench_methods.anomalyclip.losses import loss_terms, weighted
 from zsadbench_methods.anomalyclip.prompts import Prompts
+from zsadbench_methods.parts.precision import in_single
 from zsadbench_methods.parts.remembered import Remembered
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class AnomalyCLIP:
 
     def _logits(self, features: Tensor, text: Tensor) -> Tensor:
         """Abnormal against normal, (…, joint) → (…): the two-way softmax is its sigmoid."""
-        cosines: Tensor = normalize(features, dim=-1) @ (text[1] - text[0])
+        with in_single(features):
+            cosines: Tensor = normalize(features.float(), dim=-1) @ (text[1] - text[0])
         return cosines / self.options.temperature
 
     def _image_logit(self, tokens: Tokens, text: Tensor) -> Tensor:

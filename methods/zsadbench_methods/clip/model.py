@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from zsadbench.types import Scores, Tokens
+from zsadbench_methods.parts.precision import in_single
 
 if TYPE_CHECKING:
     from zsadbench.clip import Backbone
@@ -37,15 +38,16 @@ class PlainCLIP:
         return {"text_features": self._text(class_names), "score": scores.image, "map_grid": scores.pixel}
 
     def _probability(self, tokens: Tokens, class_names: Sequence[str]) -> Tensor:
-        joint = normalize(self.backbone.vision.norm(tokens.layers[0]) @ self.backbone.vision.projection, dim=-1)
-        logits = joint @ self._text(class_names).transpose(1, 2) / self.options.temperature  # (batch, 1 + patches, 2)
-        return logits.softmax(dim=-1)[..., 1]
+        projected = self.backbone.vision.norm(tokens.layers[0]) @ self.backbone.vision.projection
+        with in_single(projected):
+            cosines = normalize(projected.float(), dim=-1) @ self._text(class_names).transpose(1, 2)
+            return (cosines / self.options.temperature).softmax(dim=-1)[..., 1]  # (batch, 1 + patches)
 
     def _text(self, class_names: Sequence[str]) -> Tensor:
         """(batch, 2, joint) unit rows, normal and anomalous; each class is encoded once."""
         for name in set(class_names) - self._texts.keys():
             sentences = [self.options.normal.format(name), self.options.anomalous.format(name)]
-            with torch.no_grad():
+            with torch.no_grad(), in_single(self.backbone.text.projection):
                 self._texts[name] = normalize(self.backbone.text.sentence_features(sentences), dim=-1)
         return torch.stack([self._texts[name] for name in class_names])
 

@@ -96,7 +96,7 @@ class FBAttention(nn.Module):
         q, k, v = ready.view(batch, length, 3, 2 * HEADS, HEAD_WIDTH).permute(2, 0, 3, 1, 4)
         attended = scaled_dot_product_attention(q, k, v, scale=1.0)  # (batch, 2 · heads, tokens, 64)
         heads = attended.transpose(1, 2).reshape(batch, length, 2 * INNER)
-        out: Tensor = self.norm(linear(heads, fused.outward, fused.bias))
+        out: Tensor = self.norm(linear(heads, fused.outward, fused.bias).float())
         return out
 
     @property

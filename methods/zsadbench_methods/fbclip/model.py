@@ -121,7 +121,8 @@ class FBCLIP:
         if not self.options.fb_attention:
             return list(self._views(tokens))
         attention, made, ready = self.network.attention, [], (-1, tokens.layers[0])
-        fused = attention.fused()
+        with in_single(tokens.layers[0]):
+            fused = attention.fused()
         for number, name, view in self._found_views(tokens):
             layer = tokens.layers[number]
             if ready[0] != number:
@@ -151,7 +152,7 @@ class FBCLIP:
     def _logits(self, projected: Iterable[Group], text: Tensor) -> Tensor:
         """Cosines over the temperature, weighted by layer and summed: (batch, 1 + patches, 2)."""
         weights = self.network.layer_weights.softmax(dim=0)
-        parts = [weights[group.layer] * (normalize(group.tokens, dim=-1) @ text.T) for group in projected]
+        parts = [weights[group.layer] * _cosines(group.tokens, text) for group in projected]
         return torch.stack(parts).sum(dim=0) / self.options.temperature
 
     def _read(self, logits: Tensor, grid: int) -> Scores:
@@ -208,3 +209,9 @@ class FBCLIP:
             yield f"fb_gate_l{block:02d}_{view.view}", self.network.attention.openness(view.tokens).squeeze(-1)
             yield f"fb_attention_l{block:02d}_{view.view}", group.tokens
             yield f"projected_l{block:02d}_{view.view}", last.tokens
+
+
+def _cosines(features: Tensor, text: Tensor) -> Tensor:
+    """(batch, 1 + patches, joint) beside both rows of the text: (batch, 1 + patches, 2)."""
+    with in_single(features):
+        return normalize(features.float(), dim=-1) @ text.T

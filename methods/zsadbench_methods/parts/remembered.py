@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from zsadbench_methods.parts.precision import in_single
+
 
 class Remembered:
     """What `make` gives for the present parameters of `modules`, made anew only after one changed; no gradient."""
@@ -20,7 +22,8 @@ class Remembered:
         with torch.inference_mode(mode=False), torch.no_grad():
             present = torch.cat([one.flatten() for module in self._modules for one in module.parameters()])
             if self._kept is None or not _same(self._kept[0], present):
-                self._kept = (present, self._make())
+                with in_single(present):
+                    self._kept = (present, self._make())
         return self._kept[1]
 
 

@@ -1,0 +1,165 @@
+"""As many images at a time as pay, and fewer where memory is short."""
+
+import json
+import logging
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from zsadbench.clip.towers import VisionTower
+from zsadbench.engine import batching
+from zsadbench.engine.batching import Halving, automatic_batch, best_batch
+from zsadbench.types import Taps
+
+SHORT = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def limited_to(most, tried=None):
+    """A rate that grows with the batch until memory is short."""
+
+    def rate(count):
+        if tried is not None:
+            tried.append(count)
+        if count > most:
+            raise SHORT
+        return float(count)
+
+    return rate
+
+
+@pytest.mark.parametrize(("most", "found"), [(1000, 256), (100, 64), (40, 32), (16, 16), (9, 8), (1, 1)])
+def test_a_batch_grows_as_far_as_memory_goes(most, found):
+    assert best_batch(limited_to(most), 16) == found
+
+
+def test_a_batch_grows_only_while_it_pays():
+    rates = {16: 100.0, 32: 150.0, 64: 152.0, 128: 900.0}
+    assert best_batch(rates.__getitem__, 16) == 32
+
+
+def test_a_batch_that_was_too_large_does_not_grow_again():
+    tried = []
+    assert best_batch(limited_to(5, tried), 16) == 4
+    assert tried == [16, 8, 4]
+
+
+def test_not_even_one_image():
+    with pytest.raises(torch.OutOfMemoryError):
+        best_batch(limited_to(0), 16)
+
+
+def test_a_bug_is_no_shortage():
+    def rate(count):
+        raise RuntimeError("shapes differ")
+
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        best_batch(rate, 16)
+
+
+def test_a_processor_takes_a_fixed_batch(tiny_backbone):
+    assert automatic_batch(tiny_backbone, Taps((24,)), torch.float32) == 4
+
+
+def test_the_tower_is_what_is_timed(tiny_backbone, monkeypatch):
+    seen = []
+
+    def forward(self, images, taps, precision):
+        seen.append(len(images))
+        if len(images) > 8:
+            raise SHORT
+
+    monkeypatch.setattr(VisionTower, "forward", forward)
+    monkeypatch.setattr(batching, "BATCH", {"cpu": 4, "cuda": 2})
+    monkeypatch.setattr(batching, "seconds_of", lambda call: call() or 1.0)
+    device = SimpleNamespace(type="cuda")
+    backbone = SimpleNamespace(device=device, image_size=70, vision=tiny_backbone.vision)
+    monkeypatch.setattr(batching, "wait_for", lambda device: None)
+    monkeypatch.setattr(batching.torch, "zeros", lambda *shape, device: torch.ones(*shape))
+    assert automatic_batch(backbone, Taps((24,)), torch.float32) == 8
+    assert seen[:3] == [2, 2, 2]
+    assert max(seen) == 16
+
+
+def test_halves_are_remembered(caplog):
+    halving, asked = Halving(), []
+
+    def call(rows):
+        size = rows.stop - rows.start
+        asked.append(size)
+        if size > 3:
+            raise SHORT
+        return list(range(rows.start, rows.stop))
+
+    with caplog.at_level(logging.WARNING):
+        assert [one for part in halving(call, 10) for one in part] == list(range(10))
+        assert asked == [10, 5, 2, 2, 2, 2, 2]
+        asked.clear()
+        assert [one for part in halving(call, 5) for one in part] == list(range(5))
+        assert asked == [2, 2, 1]
+    assert [record.getMessage() for record in caplog.records] == [
+        "memory is short for 10 images at a time; going on with 5",
+        "memory is short for 5 images at a time; going on with 2",
+    ]
+
+
+@pytest.mark.parametrize("failure", [SHORT, MemoryError()])
+def test_one_image_that_does_not_fit_is_a_failure(failure):
+    def call(rows):
+        raise failure
+
+    with pytest.raises(type(failure)):
+        Halving()(call, 4)
+
+
+def test_a_run_goes_on_with_smaller_batches_and_gives_the_same_record(run, monkeypatch, tmp_path):
+    wanted = {"methods": ("clip",), "aux": "none", "batch_size": 4}
+    whole = run(out=tmp_path / "whole", **wanted)
+    plain, sizes = VisionTower.forward, []
+
+    def forward(self, images, *rest):
+        sizes.append(len(images))
+        if len(images) > 1:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096 bytes")
+        return plain(self, images, *rest)
+
+    monkeypatch.setattr(VisionTower, "forward", forward)
+    parts = run(out=tmp_path / "parts", **wanted)
+    assert not parts.failures
+    assert 1 < max(sizes)
+    first, second = (json.loads(one.records[0][0].read_text())["classes"] for one in (whole, parts))
+    for name, values in first.items():
+        assert second[name] == pytest.approx(values, abs=1e-6)
+
+
+def test_a_head_that_needs_more_memory_than_there_is_takes_parts(run, monkeypatch, tmp_path):
+    from zsadbench.registry import method_card
+
+    card = method_card("clip")
+    built = card.build
+    sizes = []
+
+    def greedy(backbone, options):
+        detector = built(backbone, options)
+        plain = detector.score
+
+        def score(tokens, names):
+            sizes.append(len(names))
+            if len(names) > 1:
+                raise SHORT
+            return plain(tokens, names)
+
+        detector.score = score
+        return detector
+
+    whole = run(methods=("clip",), aux="none", out=tmp_path / "whole", batch_size=4)
+    object.__setattr__(card, "build", greedy)
+    try:
+        parts = run(methods=("clip",), aux="none", out=tmp_path / "parts", batch_size=4)
+    finally:
+        object.__setattr__(card, "build", built)
+    assert not parts.failures
+    assert 1 < max(sizes)
+    first, second = (json.loads(one.records[0][0].read_text())["classes"] for one in (whole, parts))
+    for name, values in first.items():
+        assert second[name] == pytest.approx(values, abs=1e-6)

@@ -1,0 +1,56 @@
+"""The slow twins that the heads are timed against compute what is published: they pass the parity fixtures, too."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from zsadbench.checkpoints import load_state
+from zsadbench.engine.parity import find_fixtures, tolerance
+from zsadbench.registry import method_card
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+HEADS = ("fbclip", "afclip", "anomalyclip")
+
+
+@pytest.fixture
+def twin(monkeypatch):
+    """`twin(name)` is the module of a slow twin."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return lambda name: importlib.import_module(f"twins.{name}")
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_twin_agrees_with_the_head(twin, widened, make_tokens, name):
+    detector = widened(name)
+    taps = method_card(name).taps(detector.options)
+    tokens = make_tokens(layers=len(taps.blocks), values=len(taps.value_blocks), grid=7)
+    with torch.no_grad():
+        slow = twin(name).score(detector, tokens, detector.text_features())
+        fast = detector.score(tokens, ["bolt"] * 3)
+    assert torch.allclose(slow.image, fast.image, atol=1e-5)
+    assert torch.allclose(slow.pixel, fast.pixel, atol=1e-5)
+    assert fast.pixel.std() > 1e-3
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_twin_passes_parity(twin, fixtures_root, oracle_backbone, name):
+    folder = fixtures_root / name
+    (fixture,) = find_fixtures([folder])
+    card, about = method_card(name), fixture.about
+    settings = {**about["options"], "training": about.get("training", {})}
+    options = card.options(**card.official.options(settings))
+    if card.options() != options:
+        pytest.skip("the fixture's settings are not the published ones")
+    backbone = oracle_backbone(about["image_size"])
+    detector = card.build(backbone, options)
+    load_state(detector.network, card.official.read([folder / one for one in about["checkpoint_files"]]), "the fixture")
+    expected = load_file(folder / "expected.safetensors")
+    with torch.no_grad():
+        tokens = backbone.vision(load_file(folder / "inputs.safetensors")["images"].float(), card.taps(options))
+        made = twin(name).score(detector, tokens, detector.text_features())
+    for stage, tensor in (("score", made.image), ("map_grid", made.pixel)):
+        absolute, _ = tolerance(about["tolerance"], stage)
+        assert (tensor - expected[stage]).abs().max() <= absolute, stage

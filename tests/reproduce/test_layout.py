@@ -1,0 +1,101 @@
+"""A table as jobs: the paper's settings where nothing is changed, and every change named."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from zsadbench.clip import BackboneSpec
+from zsadbench.clip.config import find_config
+from zsadbench.clip.weights import OPENAI_FILES, Weights
+from zsadbench.data import synthesise
+from zsadbench.engine.request import RunRequest
+from zsadbench.reproduce.layout import lay_out
+from zsadbench.reproduce.papertable import find_table
+
+CLIP = "ViT-L-14-336"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A data root with miniatures of MVTec AD, VisA and BrainMRI."""
+    folder = tmp_path_factory.mktemp("data")
+    for name in ("mvtec", "visa", "brainmri"):
+        synthesise(name, folder, 1)
+    return folder
+
+
+@pytest.fixture
+def lay(root, monkeypatch, tmp_path):
+    """`lay(table, weights=..., **changes)` lays a table out as if the weights were there."""
+
+    def make(name, weights=None, **changes):
+        found = weights or Weights("tag", "openai", "a" * 64, quick_gelu=True)
+        spec = BackboneSpec(find_config(CLIP), found)
+        for module in ("reproduce.layout", "engine.plan"):
+            monkeypatch.setattr(f"zsadbench.{module}.resolve", lambda *_, **__: spec)
+        table = find_table(name)
+        asked = RunRequest(("fbclip",), table.targets, data_roots=(root,), out=tmp_path / "results")
+        return lay_out(table, replace(asked, **changes))
+
+    return make
+
+
+def test_nothing_changed_is_the_papers_own_run(lay):
+    layout = lay("fbclip:table5")
+    wide, half = (
+        [place for place in layout.places if place.row.label.startswith(f"background {part} ")] for part in ("L", "L/2")
+    )
+    assert [place.changed for place in layout.places] == [()] * 4
+    for mvtec, visa in (wide, half):
+        assert (mvtec.used, visa.used) == ("mvtec", "visa")
+        cells = [place.jobs[0].cell for place in (mvtec, visa)]
+        assert [(cell["aux"]["name"], cell["recipe"]["epochs"], cell["seed"]) for cell in cells] == [
+            ("visa", 3, 111),
+            ("mvtec", 2, 111),
+        ]
+        assert {(cell["protocol"]["name"], cell["image_size"], cell["backbone"]) for cell in cells} == {
+            ("paper:fbclip", 518, CLIP)
+        }
+    assert [place.jobs[0].cell["options"] for place in (*wide, *half)] == [{"bs_fraction": 1.0}] * 2 + [{}] * 2
+    assert len(layout.plan.jobs) == 4
+
+
+def test_the_plan_is_that_of_run(lay, root, tmp_path):
+    from zsadbench.engine.plan import make_plan
+
+    (place,) = lay("fbclip:table11").places
+    request = RunRequest(("fbclip",), ("visa",), protocol="paper:fbclip", data_roots=(root,), out=tmp_path / "results")
+    assert [job.path for job in make_plan(request).jobs] == [job.path for job in place.jobs]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"epochs": 5}, "epochs 5 in place of 2"),
+        ({"limit": 1}, "the first 1 images a label and class"),
+        ({"image_size": 336}, "image size 336 in place of 518"),
+        ({"aux": "none"}, "auxiliary set none in place of mvtec"),
+        ({"weights": Weights("random", "random", "b" * 64)}, "weights random in place of openai"),
+        ({"weights": Weights("file", "mine.pt", "b" * 64, Path("mine.pt"))}, "weights mine.pt in place of openai"),
+        ({"weights": Weights("tag", "laion2b", "b" * 64)}, "weights laion2b in place of openai"),
+        ({"weights": Weights("file", "x.pt", OPENAI_FILES[CLIP][0], Path("x.pt"))}, ""),  # by its hash OpenAI's own
+        ({"seeds": (0, 1)}, ""),
+        ({"device": "cpu", "batch_size": 3}, ""),
+    ],
+    ids=str,
+)
+def test_what_is_changed_is_named(lay, changes, words):
+    (place,) = lay("fbclip:table11", **changes).places
+    assert place.changed == ((words,) if words else ())
+
+
+def test_another_set_stands_in_place_of_all(lay):
+    layout = lay("fbclip:table5", targets=("brainmri",))
+    assert {(place.used, place.jobs[0].cell["aux"]["name"]) for place in layout.places} == {("brainmri", "mvtec")}
+    assert len(layout.plan.jobs) == 2  # what both columns of a row need is run once
+    for place in layout.places:
+        expected = (f"data set brainmri in place of {place.target}",)
+        if place.target == "mvtec":
+            expected += ("auxiliary set mvtec in place of visa", "epochs 2 in place of 3")
+        assert place.changed == expected
