@@ -119,11 +119,12 @@ def freed_at_once() -> Iterator[None]:
 
 def extra_memory(call: Callable[[], object], device: torch.device) -> float | None:
     """Peak MiB of one call above what was there before; None where the system does not say."""
-    if device.type == "cpu" and not reset_peak_host():
-        return None
-    reset_peak(device)
     peak = peak_device_mib if device.type == "cuda" else lambda _: peak_host_mib()
     with freed_at_once():
+        call()  # the libraries make their own buffers, which stay
+        if device.type == "cpu" and not reset_peak_host():
+            return None
+        reset_peak(device)
         before = peak(device)
         call()
         after = peak(device)

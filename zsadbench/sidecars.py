@@ -1,9 +1,11 @@
 """The files beside a record that say more of it than its numbers; none of them is needed to read the record.
 
-    <id>.details.json      parts, curves and intervals by class
-    <id>.regions.parquet   one row a region of the ground truth: where it is, and how much of it is found
+    <id>.details.json.gz   parts, curves and intervals by class
+    <id>.regions.pq        one row a region of the ground truth: where it is, and how much of it is found; Parquet
     <id>.spread.npz        counts of pixels image by image, from which intervals and paired comparisons are drawn
     <id>.pooled.npz        counts of pixels class by class; only where a metric over all classes was asked for
+
+Their endings are others than those of a record (`.json`, `.parquet`), so that `*.json` finds records alone.
 
 They hold the classes finished so far, like the record, appear whole or not at all, and are written before it. One
 that cannot be read is reported by name and passed over: what it held is missing then, and nothing else.
@@ -11,10 +13,12 @@ that cannot be read is reported by name and passed over: what it held is missing
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import logging
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -34,8 +38,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SCHEMA = 1
-DETAILS, REGIONS, SPREAD, POOLED = ".details.json", ".regions.parquet", ".spread.npz", ".pooled.npz"
-UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, ZsadError)
+DETAILS, REGIONS, SPREAD, POOLED = ".details.json.gz", ".regions.pq", ".spread.npz", ".pooled.npz"
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile, ZsadError)
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -70,7 +74,7 @@ class Sidecars:
             self.regions.to_parquet(buffer, index=False)
             write_atomically(record.with_suffix(REGIONS), buffer.getvalue())
         text = json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n"
-        write_atomically(record.with_suffix(DETAILS), text.encode())
+        write_atomically(record.with_suffix(DETAILS), gzip.compress(text.encode(), mtime=0))
 
 
 def read_sidecars(record: Path, identity: str) -> Sidecars:
@@ -92,7 +96,7 @@ def read_details(record: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
+        content: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
         validate_details(content)
         if content["identity"][:16] != record.stem:
             raise ZsadError(f"they are those of the record {content['identity'][:16]}")

@@ -24,6 +24,7 @@ MEANT = {
     "?": "?{}",
     "!": "!{}",
     "=": r"=\allowbreak{}",
+    "+": r"+\allowbreak{}",
     ":": r":\allowbreak{}",
     "/": r"/\allowbreak{}",
     "†": r"\ensuremath{\dagger}",

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from zsadbench.clip import build, resolve
+from zsadbench.compare.papertable import find_table
 from zsadbench.engine.runner import Results
 from zsadbench.reproduce import layout as laying
 from zsadbench.reproduce.layout import Layout, Place
 from zsadbench.reproduce.needs import count_parameters
-from zsadbench.reproduce.papertable import find_table
 
 TABLE = "fbclip:table5"
 

@@ -1,5 +1,6 @@
 """What lies beside a record: parts, curves, regions, intervals; whole, merged over classes, the same in any batches."""
 
+import gzip
 import json
 import logging
 import shutil
@@ -17,7 +18,7 @@ from zsadbench.results import find_records, read_details
 from zsadbench.sidecars import read_regions, read_spread, validate_details
 
 MVTEC = {"targets": ("mvtec",), "aux": "none", "epochs": None}
-SUFFIXES = (".details.json", ".regions.parquet", ".spread.npz")
+SUFFIXES = (".details.json.gz", ".regions.pq", ".spread.npz")
 
 
 @pytest.fixture
@@ -159,7 +160,7 @@ def test_a_resumed_run_adds_its_classes_and_nothing_depends_on_the_way(evaluated
     )
     evaluated("bottle", metrics=("pixel_aupro@0.05",))
     again = read_details(whole)["classes"]
-    assert again["grid"] == json.loads(kept[".details.json"])["classes"]["grid"]
+    assert again["grid"] == json.loads(gzip.decompress(kept[".details.json.gz"]))["classes"]["grid"]
     assert "pixel_aupro@0.05" in again["bottle"]["parts"]["class"]["metrics"]
 
 
@@ -196,8 +197,8 @@ def test_a_set_without_masks_has_no_details(run):
 )
 def test_unreadable_details_are_named_and_cost_nothing_else(evaluated, caplog, spoilt, why):
     path = evaluated()
-    beside = path.with_suffix(".details.json")
-    beside.write_text(spoilt(beside.read_text()))
+    beside = path.with_suffix(".details.json.gz")
+    beside.write_bytes(gzip.compress(spoilt(gzip.decompress(beside.read_bytes()).decode()).encode()))
     with caplog.at_level(logging.WARNING):
         assert read_details(path) is None
     assert str(beside) in caplog.text
@@ -207,7 +208,7 @@ def test_unreadable_details_are_named_and_cost_nothing_else(evaluated, caplog, s
     assert set(read_details(path)["classes"]) == {"grid"}
 
 
-@pytest.mark.parametrize(("suffix", "read"), [(".regions.parquet", read_regions), (".spread.npz", read_spread)])
+@pytest.mark.parametrize(("suffix", "read"), [(".regions.pq", read_regions), (".spread.npz", read_spread)])
 def test_unreadable_tables_are_named(evaluated, caplog, suffix, read):
     path = evaluated()
     path.with_suffix(suffix).write_bytes(b"PK not one")

@@ -88,6 +88,9 @@ def test_every_profile_has_the_keys_and_they_fit_together(asked, short):
         assert one["peak_device_mib"] is None
         assert one["device"] == "cpu"
         assert stages["text_amortised"] < stages["text_cold"]
+        assert one["floor_ms"] == pytest.approx(
+            1000 * one["batch_size"] * one["gmac_executed"] / one["peak_gmac_per_second"]
+        )
 
 
 def test_offline_counts_images_over_all_batches(asked, short):

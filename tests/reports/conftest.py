@@ -1,5 +1,6 @@
 """What the tests of reports share: LaTeX tables parsed back, FB-CLIP's printed tables, the records of a page."""
 
+import gzip
 import json
 import re
 from pathlib import Path
@@ -140,7 +141,9 @@ def write_site(site_records):
             write_record(path, record, pd.DataFrame({"path": ["x"]}))
             if record.cell["method"] in {"fbclip", "clip"} and record.cell["target"]["name"] == "visa":
                 level = record.classes["candle"]["pixel_auroc"]
-                path.with_suffix(".details.json").write_text(json.dumps(_details(record, level)))
+                path.with_suffix(".details.json.gz").write_bytes(
+                    gzip.compress(json.dumps(_details(record, level)).encode())
+                )
         return folder
 
     return write

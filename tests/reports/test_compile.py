@@ -3,6 +3,7 @@
 `ZSADBENCH_NEEDS_TEX` (as `make check-tex` sets it) turns a missing pdflatex from a skip into a failure.
 """
 
+import gzip
 import json
 import os
 import re
@@ -85,14 +86,15 @@ def test_breakdowns_compile(make_board, make_record, tmp_path):
         record = make_record(name, "visa", {"pipe_fryum": 0.9})
         path = tmp_path / f"{identity(record.cell)[:16]}.json"
         content = {"schema": 1, "identity": identity(record.cell), "area_edges": None, "classes": {"pipe_fryum": side}}
-        path.with_suffix(".details.json").write_text(json.dumps(content))
+        path.with_suffix(".details.json.gz").write_bytes(gzip.compress(json.dumps(content).encode()))
         records.append((path, record))
     board = make_board([record for _, record in records])
     (tmp_path / "out").mkdir()
     write_latex(Board(board.frame, records, board.datasets), tmp_path / "out", None)
     assert complaints(compile_tex(tmp_path / "out")) == []
     text = (tmp_path / "out" / "breakdown.tex").read_text()
-    assert text.count(r"pipe\_\allowbreak{}fryum:\allowbreak{} scratch") == 50 * (2 + 2 + 1)  # panels of each pair of metrics
+    rows = text.count(r"pipe\_\allowbreak{}fryum:\allowbreak{} scratch")
+    assert rows == 50 * (2 + 2 + 1)  # panels of each pair of metrics
 
 
 def test_hostile_names_compile_and_are_printed_as_they_are(make_board, make_record, tmp_path):
@@ -105,3 +107,17 @@ def test_hostile_names_compile_and_are_printed_as_they_are(make_board, make_reco
     text = (tmp_path / "main.tex").read_text()
     assert r"\input" not in text.replace(r"before \input", "")
     assert "49" not in re.sub(r"\d+\.\d", "", text.partition("FB-")[0])
+
+
+def test_ablations_of_the_papers_compile_beside_ours(make_board, make_record, tmp_path):
+    paper = {"protocol": {"name": "paper:fbclip", "digest": "d" * 12}}
+    base = {"poolings": ["eot"], "views": ["id"], "fb_attention": False, "bs": False, "scr": False}
+    records = [
+        make_record("fbclip", target, {"x": 0.9 - seed / 50}, options=options, seed=seed, **paper)
+        for target in ("mvtec", "visa")
+        for options in (base, {})
+        for seed in (0, 1)
+    ]
+    write_latex(make_board(records), tmp_path, None)
+    assert complaints(compile_tex(tmp_path)) == []
+    assert "fbclip-table2-measured-1" in (tmp_path / "ablation.tex").read_text()

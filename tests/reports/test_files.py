@@ -177,6 +177,15 @@ def test_formats_that_cannot_be_loaded_are_left_out_unless_they_are_asked_for(fo
     assert not (tmp_path / "no").exists()
 
 
+def test_a_format_with_nothing_to_write_says_so_when_it_was_asked_for(formats, tmp_path, capsys):
+    formats(empty=Report(lambda board, out, templates: []))
+    common = ["report", "--results", str(tmp_path), "--out", str(tmp_path / "out")]
+    app(common, standalone_mode=False)
+    assert "nothing is written" not in capsys.readouterr().err
+    app([*common, "--format", "empty"], standalone_mode=False)
+    assert "warning: --format empty: nothing is written" in capsys.readouterr().err
+
+
 def test_where_one_format_fails_the_others_are_made_and_it_is_told(formats, tmp_path):
     formats(bad=Report(bad), good=Report(good))
     with pytest.raises(ZsadError, match="nothing to show"):

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from zsadbench.compare.papertable import find_table
 from zsadbench.errors import UsageError
 from zsadbench.reproduce.beside import set_beside
 from zsadbench.reproduce.layout import Layout, Place, columns
-from zsadbench.reproduce.papertable import find_table
 
 PAPER = {"protocol": {"name": "paper:fbclip", "digest": "d" * 12}}
 VISA = {"image_auroc": 0.895, "image_ap": 0.907, "pixel_auroc": 0.963, "pixel_aupro_200": 0.914}

@@ -8,10 +8,10 @@ import pytest
 from zsadbench.clip import BackboneSpec
 from zsadbench.clip.config import find_config
 from zsadbench.clip.weights import OPENAI_FILES, Weights
+from zsadbench.compare.papertable import find_table
 from zsadbench.data import synthesise
 from zsadbench.engine.request import RunRequest
 from zsadbench.reproduce.layout import lay_out
-from zsadbench.reproduce.papertable import find_table
 
 CLIP = "ViT-L-14-336"
 

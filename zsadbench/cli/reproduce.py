@@ -13,9 +13,9 @@ from zsadbench.cli.requests import request_of
 from zsadbench.errors import UsageError, unknown
 
 if TYPE_CHECKING:
+    from zsadbench.compare.papertable import PaperTable
     from zsadbench.engine.plan import Plan
     from zsadbench.engine.runner import Results
-    from zsadbench.reproduce.papertable import PaperTable
 
 FAILED_CHECK, FAILED_CELLS, DRIFT = 1, 5, 6
 CLAIMS = ":claims"
@@ -75,7 +75,7 @@ def reproduce(
 
 def _found(what: str) -> PaperTable:
     from zsadbench.compare.claims import papers_with_claims
-    from zsadbench.reproduce.papertable import find_table, table_names
+    from zsadbench.compare.papertable import find_table, table_names
 
     names = table_names()
     if ":" not in what:
@@ -87,8 +87,8 @@ def _found(what: str) -> PaperTable:
 
 def _list(*, json: bool) -> None:
     from zsadbench.compare.claims import claims_of, papers_with_claims
+    from zsadbench.compare.papertable import find_table, table_names, why_left_out
     from zsadbench.compare.published import papers
-    from zsadbench.reproduce.papertable import find_table, table_names, why_left_out
 
     rows = []
     for name in table_names():

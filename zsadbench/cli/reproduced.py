@@ -13,11 +13,11 @@ from zsadbench.data import find_card
 
 if TYPE_CHECKING:
     from zsadbench.compare.claims import Outcome
+    from zsadbench.compare.papertable import PaperRow, PaperTable
     from zsadbench.engine.runner import Results
     from zsadbench.reproduce.beside import Beside
     from zsadbench.reproduce.layout import Layout
     from zsadbench.reproduce.needs import Needs, Work
-    from zsadbench.reproduce.papertable import PaperRow, PaperTable
 
 LEGEND = "printed → ours, difference and verdict; [n]: not judged, or not run, for the reason below."
 VERDICTS = ("agrees", "drifts", "not comparable", "not run")

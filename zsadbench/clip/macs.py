@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from zsadbench.clip.taps import place_taps
 
 if TYPE_CHECKING:
-    from zsadbench.clip.config import BackboneConfig
+    from zsadbench.clip.config import BackboneConfig, VisionConfig
     from zsadbench.types import Taps
 
 MLP_RATIO = 4
@@ -29,18 +29,22 @@ def block_macs(tokens: int, width: int) -> int:
     return (4 + 2 * MLP_RATIO) * tokens * width**2 + attention_macs(tokens, tokens, width)
 
 
-def tower_macs(config: BackboneConfig, image_size: int, taps: Taps | None = None) -> int:
-    """The image tower on one image: as far as `taps` reach, value-value path included, or all of it, plain."""
-    vision = config.vision
-    patches = (image_size // vision.patch_size) ** 2
-    tokens, width = 1 + patches, vision.width
-    stem = patches * width * 3 * vision.patch_size**2
-    if taps is None:
-        return stem + vision.layers * block_macs(tokens, width)
-    placed = place_taps(taps, vision.layers)
-    beside = placed.last - placed.value_from + 1 if placed.value_blocks else 0
+def image_macs(vision: VisionConfig, image_size: int, blocks: int | None = None) -> int:
+    """The plain image tower on one image: all of it, or the first so many blocks."""
+    patches, blocks = (image_size // vision.patch_size) ** 2, vision.layers if blocks is None else blocks
+    stem = patches * vision.width * 3 * vision.patch_size**2
+    return stem + blocks * block_macs(1 + patches, vision.width)
+
+
+def tower_macs(config: BackboneConfig, image_size: int, taps: Taps) -> int:
+    """The image tower on one image as far as `taps` reach, value-value path included."""
+    vision, placed = config.vision, place_taps(taps, config.vision.layers)
+    if not placed.last:
+        return 0
+    tokens, width = 1 + (image_size // vision.patch_size) ** 2, vision.width
     value = attention_macs(tokens, tokens, width) + tokens * width**2  # its queries, keys and values are made already
-    return (stem + placed.last * block_macs(tokens, width) if placed.last else 0) + beside * value
+    beside = placed.last - placed.value_from + 1 if placed.value_blocks else 0
+    return image_macs(vision, image_size, placed.last) + beside * value
 
 
 def text_macs(config: BackboneConfig, sentences: int, length: int | None = None) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from zsadbench.compare.ablation import measured_ablation_tables
 from zsadbench.compare.board import Board
 from zsadbench.compare.breakdown import breakdown_tables
 from zsadbench.compare.costs import cost_tables
@@ -53,7 +54,7 @@ def contents_of(board: Board) -> Contents:
         main=[*main_tables(board), *paper_main_tables(board)],
         by_class={target: [*measured.get(target, []), *published.get(target, [])] for target in targets},
         cost=[*cost_tables(board), *paper_cost_tables(board)],
-        ablation=paper_ablation_tables(board),
+        ablation=[*measured_ablation_tables(board), *paper_ablation_tables(board)],
         gaps=[*significance_tables(board), *critical_tables(board), *_gap_table(board), *_conflict_table(board)],
         breakdown=breakdown_tables(board),
     )

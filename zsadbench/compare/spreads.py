@@ -7,25 +7,35 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from zsadbench.compare.significance import Values
 from zsadbench.metrics.intervals import Deviations, Spread
-from zsadbench.sidecars import Arrays, read_spread
+from zsadbench.sidecars import read_spread
 
 log = logging.getLogger(__name__)
 
 
+class Drawn(NamedTuple):
+    """The images of a class, anomalous or not, and what drawing them changes in every metric."""
+
+    labels: Mapping[str, bool]
+    deviations: Deviations
+
+
 class Spreads:
-    """The counts beside records, each file read and each class drawn once; `draws` as the bootstrap's."""
+    """The counts beside records; each file is read and drawn from once, and only what was drawn is kept.
+
+    `draws` are as many as the bootstrap's.
+    """
 
     def __init__(self, draws: int) -> None:
         self.draws = draws
-        self._files: dict[Path, Mapping[str, Arrays]] = {}
-        self._drawn: dict[tuple[Path, str, str], tuple[dict[str, bool], Deviations]] = {}
+        self._files: dict[Path, dict[str, Drawn]] = {}
 
     def deviations(
         self, records: Mapping[str, Sequence[Path]], target: str, class_name: str, metric: str
@@ -34,29 +44,26 @@ class Spreads:
 
         None where a record has no counts, where they lack the metric, or where methods have not seen the same images.
         """
-        found = {
-            entry: [self._of(path, target, class_name) for path in paths] for entry, paths in records.items() if paths
-        }
-        every = [one for own in found.values() for one in own]
-        if len(found) < len(records) or any(one is None or metric not in one[1] for one in every):
+        found = {entry: [self._of(path, target).get(class_name) for path in paths] for entry, paths in records.items()}
+        drawn = [one for own in found.values() for one in own if one is not None]
+        if not drawn or any(None in own or not own for own in found.values()):
             return None
-        if any(one is not None and every[0] is not None and one[0] != every[0][0] for one in every):
+        if any(metric not in one.deviations or one.labels != drawn[0].labels for one in drawn):
             return None
-        return {entry: np.stack([one[1][metric] for one in own if one is not None]) for entry, own in found.items()}
+        return {entry: np.stack([one.deviations[metric] for one in own if one]) for entry, own in found.items()}
 
-    def _of(self, path: Path, target: str, class_name: str) -> tuple[dict[str, bool], Deviations] | None:
-        """The labels of the images and the deviations of every metric; None without counts."""
+    def _of(self, path: Path, target: str) -> dict[str, Drawn]:
+        """What was drawn of every class of a record; empty without counts."""
         if path not in self._files:
-            self._files[path] = read_spread(path) or {}
-        if class_name not in self._files[path]:
-            return None
-        key = path, target, class_name
-        if key not in self._drawn:
+            self._files[path] = dict(self._read(path, target))
+        return self._files[path]
+
+    def _read(self, path: Path, target: str) -> Iterator[tuple[str, Drawn]]:
+        for name, state in (read_spread(path) or {}).items():
             try:
-                spread = Spread.from_state(self._files[path][class_name])
+                spread = Spread.from_state(state)
             except ValueError as failure:
-                log.warning("no readable counts of '%s' beside '%s': %s", class_name, path, failure)
-                return None
-            seed = zlib.crc32(f"{target}/{class_name}".encode())  # a class draws as it does for every other method
-            self._drawn[key] = spread.labels, spread.deviations(self.draws, seed)
-        return self._drawn[key]
+                log.warning("no readable counts of '%s' beside '%s': %s", name, path, failure)
+                continue
+            seed = zlib.crc32(f"{target}/{name}".encode())  # a class draws the same images for every method
+            yield name, Drawn(spread.labels, spread.deviations(self.draws, seed))

@@ -8,25 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zsadbench.clip.macs import image_macs
 from zsadbench.engine.evaluate import limited
 from zsadbench.engine.shared import learning_key, sharings, taps_of
 from zsadbench.engine.token_cache import entry_bytes
 from zsadbench.engine.train import checkpoint_path
 
 if TYPE_CHECKING:
-    from zsadbench.clip.config import VisionConfig
     from zsadbench.engine.cells import Setting
     from zsadbench.engine.plan import Job, Plan
 
 HEAD_SHARE = 0.4  # what a head costs beside the tower, for one image
 STEP_SHARE = 1.5  # and what learning from one costs, forth and back
 EFFICIENCY = 0.5  # of what a large matrix product reaches
-
-
-def image_macs(vision: VisionConfig, image_size: int) -> float:
-    """Multiply-accumulates of the image tower for one image: linear layers and attention products."""
-    tokens = (image_size // vision.patch_size) ** 2 + 1
-    return float(vision.layers * tokens * vision.width * (12 * vision.width + 2 * tokens))
 
 
 def seconds_for(scored: float, learned: float) -> float:

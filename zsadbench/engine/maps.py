@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,33 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Map = NDArray[np.float32]
+
+
+def finish(grid: Tensor, size: tuple[int, int], sigma: float) -> Map:
+    """`smooth(enlarge(grid, size), sigma)` up to rounding, made where the grid is: only finished maps are copied.
+
+    Both are linear and go rows by rows and columns by columns, so together they are one small matrix a side, in double
+    precision. A grid that is not smaller than the map is left to `smooth`, which is cheaper there.
+    """
+    sides = tuple(grid.shape[-2:])
+    if sigma <= 0 or any(side >= wanted for side, wanted in zip(sides, size, strict=True)):
+        return smooth(enlarge(grid, size), sigma)
+    down, across = (_operator(side, wanted, sigma).to(grid.device) for side, wanted in zip(sides, size, strict=True))
+    finished: Map = (down @ grid.double() @ across.T).float().cpu().numpy()
+    return finished
+
+
+@lru_cache(maxsize=8)
+def _operator(side: int, wanted: int, sigma: float) -> Tensor:
+    """What enlarging `side` values to `wanted` and smoothing them makes of each, float64 (wanted, side)."""
+    import torch
+    from scipy.ndimage import gaussian_filter1d
+    from torch.nn.functional import interpolate
+
+    with torch.inference_mode(mode=False):
+        units = torch.eye(side, dtype=torch.float64).unsqueeze(1)
+        lines = interpolate(units, wanted, mode="linear", align_corners=False).squeeze(1).T.numpy()
+        return torch.from_numpy(gaussian_filter1d(lines, sigma, axis=0))
 
 
 def enlarge(grid: Tensor, size: tuple[int, int]) -> Map:

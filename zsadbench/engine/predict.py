@@ -11,7 +11,7 @@ import torch
 
 from zsadbench.clip import Backbone
 from zsadbench.data import prepare, read_image
-from zsadbench.engine.maps import enlarge, smooth
+from zsadbench.engine.maps import finish
 from zsadbench.engine.text import encode_text, release_text
 from zsadbench.errors import DataError, UsageError
 from zsadbench.types import Method, Scores, Tokens, Traceable
@@ -88,7 +88,7 @@ class LoadedMethod:
     def _finished(self, found: Scores) -> Scores:
         """The map enlarged and smoothed, both on the host."""
         size = self.setting.image_size
-        full = smooth(enlarge(found.pixel, (size, size)), self.setting.method.card.smoothing)
+        full = finish(found.pixel, (size, size), self.setting.method.card.smoothing)
         return Scores(found.image.float().cpu(), torch.from_numpy(full))
 
 

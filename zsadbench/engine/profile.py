@@ -22,6 +22,7 @@ from zsadbench.engine.device import choose_device, is_shortage
 from zsadbench.engine.entries import parameters
 from zsadbench.engine.options import configure
 from zsadbench.engine.profile_energy import EnergyMeter
+from zsadbench.engine.profile_peak import peak_gmac_per_second
 from zsadbench.engine.profile_subject import Subject
 from zsadbench.engine.profile_timing import Rounds, percentiles, seconds_of, warm_up
 from zsadbench.engine.profile_training import training_cost
@@ -30,7 +31,7 @@ from zsadbench.engine.request import PRECISIONS, RunRequest
 from zsadbench.engine.settings import load_setting
 from zsadbench.engine.shared import taps_of
 from zsadbench.engine.text import release_text
-from zsadbench.engine.train import Trained, build_towers, make_method
+from zsadbench.engine.train import DTYPES, Trained, build_towers, make_method
 from zsadbench.errors import CellError, UsageError
 
 if TYPE_CHECKING:
@@ -112,7 +113,8 @@ def _method(setting: Setting, device: torch.device, request: ProfileRequest) -> 
                     f"{setting.name}, {precision}: no memory for a batch of {batch_size}; pass a smaller --batch-size"
                 ) from failure
             training = training_cost(exact, backbone, method) if request.training else {}
-            yield found | sizes | _macs(exact) | training
+            macs = _macs(exact)
+            yield found | sizes | macs | _floor(exact, device, batch_size, macs["gmac_executed"]) | training
 
 
 def _measured(subject: Subject, texts: dict[str, float], request: ProfileRequest) -> dict[str, Any]:
@@ -177,6 +179,12 @@ def _throughput(subject: Subject, batches: int) -> dict[str, float | None]:
     seconds, images = seconds_of(lambda: subject.wait_after(all_of_them)), batches * subject.batch_size
     joules = meter.joules()
     return {"images_per_second": images / seconds, "joules_an_image": None if joules is None else joules / images}
+
+
+def _floor(setting: Setting, device: torch.device, batch_size: int, gmac: float | None) -> dict[str, float | None]:
+    """How long the multiplications of a batch take at the rate of one large product on this device, and that rate."""
+    rate = peak_gmac_per_second(device, DTYPES[setting.precision])
+    return {"peak_gmac_per_second": rate, "floor_ms": None if gmac is None else 1000 * batch_size * gmac / rate}
 
 
 def _macs(setting: Setting) -> dict[str, float | None]:

@@ -10,7 +10,7 @@ import torch
 
 from zsadbench.clip.towers import arithmetic
 from zsadbench.engine.cost import Stopwatch, wait_for
-from zsadbench.engine.maps import Map, enlarge, smooth
+from zsadbench.engine.maps import Map, finish
 from zsadbench.engine.profile_inputs import decode, drawn_files, drawn_masks, preprocess
 from zsadbench.engine.profile_timing import percentiles, seconds_of
 from zsadbench.engine.shared import taps_of
@@ -114,4 +114,4 @@ class Subject:
     def _maps(self, scores: Scores) -> list[Map]:
         """Enlarged and smoothed one by one, as an evaluation does."""
         size, sigma = self.setting.image_size, self.setting.method.card.smoothing
-        return [smooth(enlarge(scores.pixel[one : one + 1], (size, size)), sigma)[0] for one in range(self.batch_size)]
+        return [finish(scores.pixel[one : one + 1], (size, size), sigma)[0] for one in range(self.batch_size)]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from zsadbench.clip.towers import arithmetic
 from zsadbench.clip.union import pick, some
 from zsadbench.engine.batching import Halving
-from zsadbench.engine.maps import Map, enlarge, smooth
+from zsadbench.engine.maps import Map, finish
 from zsadbench.engine.shared import taps_of
 from zsadbench.engine.train import DTYPES
 from zsadbench.errors import CellError
@@ -65,7 +65,7 @@ class Scorer:
         sizes = [mask.shape for mask in masks] if native and masks else [(size, size)] * len(paths)
         with self.watch.stage("map"):
             grids = [pixel[index : index + 1] for index in range(len(paths))]
-            maps = [smooth(enlarge(grid, wanted), self._sigma())[0] for grid, wanted in zip(grids, sizes, strict=True)]
+            maps = [finish(grid, wanted, self._sigma())[0] for grid, wanted in zip(grids, sizes, strict=True)]
         for one, path in zip(maps, paths, strict=True):
             finite(one, (path,), "anomaly map")
         return maps

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 from zsadbench.clip import BackboneSpec, resolve
 from zsadbench.clip.resolve import DEFAULT_BACKBONE
 from zsadbench.clip.weights import OPENAI_FILES
+from zsadbench.compare.papertable import why_left_out
 from zsadbench.data import find_card
 from zsadbench.engine.checks import aux_for, check_out, with_backbone
 from zsadbench.engine.device import choose_device
 from zsadbench.engine.plan import Job, Plan, make_plan
 from zsadbench.engine.request import NO_AUX
 from zsadbench.errors import DataError, UsageError
-from zsadbench.reproduce.papertable import why_left_out
 
 if TYPE_CHECKING:
+    from zsadbench.compare.papertable import PaperRow, PaperTable
     from zsadbench.data import Dataset
     from zsadbench.engine.request import RunRequest
-    from zsadbench.reproduce.papertable import PaperRow, PaperTable
 
 APART = "\nerror: "  # between the faults of several data sets
 

@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING
 from zsadbench import registry
 from zsadbench.clip import cache_folder, resolve
 from zsadbench.clip.config import find_config
+from zsadbench.clip.macs import image_macs
 from zsadbench.clip.resolve import DEFAULT_BACKBONE
+from zsadbench.compare.papertable import why_left_out
 from zsadbench.data import find_card, load_dataset
 from zsadbench.engine.checks import with_backbone
-from zsadbench.engine.estimate import estimate_seconds, image_macs, seconds_for
+from zsadbench.engine.estimate import estimate_seconds, seconds_for
 from zsadbench.engine.options import configure
 from zsadbench.engine.request import NO_AUX
 from zsadbench.errors import DataError, WeightsError
 from zsadbench.reproduce.layout import APART, columns, lay_out, request_for
-from zsadbench.reproduce.papertable import why_left_out
 
 if TYPE_CHECKING:
     from zsadbench.clip.config import BackboneConfig
+    from zsadbench.compare.papertable import PaperRow, PaperTable
     from zsadbench.data import Card
     from zsadbench.engine.request import RunRequest
     from zsadbench.reproduce.layout import Place
-    from zsadbench.reproduce.papertable import PaperRow, PaperTable
 
 GB = 1e9
 HALF, SINGLE = 2, 4  # bytes a value: of published weights, of remembered tokens

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from zsadbench import registry
+from zsadbench.compare.papertable import check_rows, find_table, read_table, table_names, why_left_out
 from zsadbench.compare.published import read_published
 from zsadbench.data import find_card
 from zsadbench.engine.options import configure
 from zsadbench.errors import DataError, UsageError
-from zsadbench.reproduce.papertable import check_rows, find_table, read_table, table_names, why_left_out
 
 RUNNABLE = [
     (table.name, row) for table in map(find_table, table_names()) for row in table.rows if not why_left_out(row)
