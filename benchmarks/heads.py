@@ -1,8 +1,8 @@
 """Each head beside its slow twin: the order of operations of the published code, on the same weights and tokens.
 
 Both run in one process, in turns; the median of the rounds' ratios counts. Extra memory is the peak of a call above
-what was there before it: of the process on a CPU, of the allocator on a GPU. Tokens are drawn and look like a residual
-stream; text features are given to both. The twins pass the parity fixtures (tests/methods/test_twins.py).
+what was there before it: of a process of its own on a CPU, of the allocator on a GPU. Tokens are drawn and look like a
+residual stream; text features are given to both. The twins pass the parity fixtures (tests/methods/test_twins.py).
 
     python benchmarks/heads.py                        a narrow look, under a minute: 266 pixels
     python benchmarks/heads.py --size 518 --rounds 3  full size: some minutes on two cores
@@ -12,10 +12,11 @@ stream; text features are given to both. The twins pass the parity fixtures (tes
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from statistics import median
 from time import process_time
 from typing import Any
@@ -30,8 +31,6 @@ from zsadbench.engine.profile_timing import seconds_of
 from zsadbench.engine.provenance import device_name
 from zsadbench.engine.shared import taps_of
 from zsadbench.types import Scores, Taps, Tokens
-
-MMAP_THRESHOLD, MIB = -3, 1 << 20  # M_MMAP_THRESHOLD of malloc.h
 
 TWINS: dict[str, Callable[[Any, Tokens, Tensor], Scores]] = {
     "fbclip": fbclip.score,
@@ -60,22 +59,38 @@ def widen(network: Any) -> None:
             parameter.add_((0.02 * torch.randn(parameter.shape, generator=draw)).to(parameter.device))
 
 
+class Sides:
+    """Both sides of one head on the same weights and tokens."""
+
+    def __init__(self, name: str, asked: argparse.Namespace, device: torch.device) -> None:
+        loaded = load_method(name, asked.backbone, "random", device=str(device), image_size=asked.size)
+        detector: Any = loaded.method
+        widen(detector.network)
+        detector.encode_text(["object"])
+        text = detector.text_features().detach()
+        taps, width = taps_of(loaded.setting), loaded.setting.spec.config.vision.width
+        tokens = drawn_tokens(taps, asked.batch, loaded.backbone.grid, width, device)
+        self.calls: dict[str, Callable[[], Scores]] = {
+            "ours": lambda: detector.score(tokens, ["object"] * asked.batch),
+            "twin": lambda: TWINS[name](detector, tokens, text),
+        }
+
+    def apart(self) -> float:
+        """The largest difference of their scores and maps; calls each once."""
+        made = (call() for call in self.calls.values())
+        return max(float((a - b).abs().max()) for a, b in zip(*made, strict=True))
+
+    def memory(self, device: torch.device) -> dict[str, float | None]:
+        """Peak MiB of a call above what was there before it, for either side."""
+        return {side: extra_memory(call, device) for side, call in self.calls.items()}
+
+
 def measure(name: str, asked: argparse.Namespace, device: torch.device) -> dict[str, Any]:
     """One head: seconds and peak memory of both sides, and how far apart they are."""
-    loaded = load_method(name, asked.backbone, "random", device=str(device), image_size=asked.size)
-    detector: Any = loaded.method
-    widen(detector.network)
-    detector.encode_text(["object"])
-    text = detector.text_features().detach()
-    taps, width = taps_of(loaded.setting), loaded.setting.spec.config.vision.width
-    tokens = drawn_tokens(taps, asked.batch, loaded.backbone.grid, width, device)
-    sides: dict[str, Callable[[], Scores]] = {
-        "ours": lambda: detector.score(tokens, ["object"] * asked.batch),
-        "twin": lambda: TWINS[name](detector, tokens, text),
-    }
-    apart = max(float((a - b).abs().max()) for a, b in zip(*(side() for side in sides.values()), strict=True))
-    times = [{side: timed(call, device) for side, call in sides.items()} for _ in range(asked.rounds)]
-    memory = {side: extra_memory(call, device) for side, call in sides.items()}
+    sides = Sides(name, asked, device)
+    apart = sides.apart()
+    times = [{side: timed(call, device) for side, call in sides.calls.items()} for _ in range(asked.rounds)]
+    memory = sides.memory(device) if device.type == "cuda" else memory_apart(name, asked)
     return {
         "head": name,
         "ours_s": median(one["ours"] for one in times),
@@ -93,6 +108,19 @@ def measure(name: str, asked: argparse.Namespace, device: torch.device) -> dict[
     }
 
 
+def memory_apart(name: str, asked: argparse.Namespace) -> dict[str, float | None]:
+    """In a process of its own, whose C library gives every freed tensor back: what it would keep is no part of it."""
+    sizes = ["--backbone", asked.backbone, "--size", str(asked.size), "--batch", str(asked.batch)]
+    told = subprocess.run(
+        [sys.executable, __file__, "--memory-of", name, *sizes],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": str(1 << 20)},
+    )
+    return dict(json.loads(told.stdout))
+
+
 def timed(call: Callable[[], object], device: torch.device) -> float:
     """CPU seconds on a CPU, which others may share; seconds of the clock on a GPU."""
     if device.type == "cpu":
@@ -107,27 +135,16 @@ def timed(call: Callable[[], object], device: torch.device) -> float:
     return seconds_of(waited)
 
 
-@contextmanager
-def freed_at_once() -> Iterator[None]:
-    """The C library gives every freed tensor back: what it would keep in stock is no part of a head, but saves time."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, MIB)
-    yield
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, 32 * MIB)
-
-
 def extra_memory(call: Callable[[], object], device: torch.device) -> float | None:
     """Peak MiB of one call above what was there before; None where the system does not say."""
+    call()  # the libraries make their own buffers, which stay
+    if device.type == "cpu" and not reset_peak_host():
+        return None
+    reset_peak(device)
     peak = peak_device_mib if device.type == "cuda" else lambda _: peak_host_mib()
-    with freed_at_once():
-        call()  # the libraries make their own buffers, which stay
-        if device.type == "cpu" and not reset_peak_host():
-            return None
-        reset_peak(device)
-        before = peak(device)
-        call()
-        after = peak(device)
+    before = peak(device)
+    call()
+    after = peak(device)
     return None if before is None or after is None else after - before
 
 
@@ -139,8 +156,13 @@ def main() -> None:
     for name, default in (("size", 266), ("batch", 1), ("rounds", 3)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--json", action="store_true", help="one JSON object a head")
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)  # the process that memory is measured in
     asked = parser.parse_args()
     with torch.inference_mode():
+        if asked.memory_of:
+            cpu = torch.device("cpu")
+            print(json.dumps(Sides(asked.memory_of, asked, cpu).memory(cpu)))
+            return
         for name in asked.head or TWINS:
             found = measure(name, asked, torch.device(asked.device))
             print(json.dumps(found) if asked.json else line(found), flush=True)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsadbench.checkpoints import write_atomically
 from zsadbench.errors import ZsadError
-from zsadbench.sidecars import DETAILS, read_details
+from zsadbench.sidecars import read_details
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -223,8 +223,6 @@ def read_images(path: Path) -> pd.DataFrame | None:
 def find_records(out: Path) -> Iterator[tuple[Path, Record]]:
     """Every readable record below `out`, by path; an unreadable one is reported by name and skipped."""
     for path in sorted(out.glob("*/*/*.json")):
-        if path.name.endswith(DETAILS):
-            continue
         try:
             yield path, read_record(path)
         except ZsadError as failure:

@@ -26,7 +26,7 @@ def browser():
 
 @pytest.fixture
 def show(browser, page):
-    """`show(fragment, width, theme)` opens the page; afterwards, that it asked for nothing and complained of nothing."""
+    """`show(fragment, width, theme)` opens the page; afterwards it has asked for nothing and complained of nothing."""
     opened, asked, said = [], [], []
 
     def open_page(fragment="", width=1400, theme="light"):

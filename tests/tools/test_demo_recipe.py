@@ -78,12 +78,13 @@ def test_the_recipe_is_the_best_of_what_was_tried(name):
     assert (recipe.lr, recipe.batch, recipe.epochs_for(AUX)) == (best["lr"], best["batch"], best["epochs"])
 
 
-def test_rows_of_a_method_replace_its_older_ones(monkeypatch, tmp_path):
+def test_rows_replace_older_ones_of_the_same_settings(monkeypatch, tmp_path):
     from demo_recipe import held_out
 
     monkeypatch.setattr(held_out, "HELD_OUT", tmp_path / "held_out.json")
-    held_out.write_rows([{"method": "a", "lr": 1.0}, {"method": "a", "lr": 2.0}])
-    held_out.write_rows([{"method": "b"}])
-    held_out.write_rows([{"method": "a", "lr": 3.0}])
-    assert held_out.read_rows() == [{"method": "b"}, {"method": "a", "lr": 3.0}]
+    held_out.write_rows([{"method": "b", "lr": 2.0, "found": 1}, {"method": "b", "lr": 3.0}])
+    held_out.write_rows([{"method": "a"}])
+    held_out.write_rows([{"method": "b", "lr": 1.0}, {"method": "b", "lr": 2.0, "found": 2}])
+    rates = [{"method": "b", "lr": 1.0}, {"method": "b", "lr": 2.0, "found": 2}, {"method": "b", "lr": 3.0}]
+    assert held_out.read_rows() == [*rates, {"method": "a"}]
     assert json.loads(held_out.HELD_OUT.read_text()) == held_out.read_rows()

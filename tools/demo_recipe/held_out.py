@@ -65,11 +65,16 @@ def score_recipes(method: str, rates: Sequence[float], batch: int, epochs: int, 
 
 
 def write_rows(rows: Sequence[dict[str, Any]]) -> None:
-    """Put the rows of one method into `held_out.json`, in place of its older ones."""
-    there = read_rows()
-    kept = [row for row in there if row["method"] != rows[0]["method"]]
-    lines = ",\n".join(json.dumps(row) for row in (*kept, *rows))
+    """Put rows into `held_out.json`, in place of older ones of the same settings; methods together, rates in order."""
+    found = {_settings(row): row for row in (*read_rows(), *rows)}
+    methods = list(dict.fromkeys(row["method"] for row in found.values()))
+    ordered = sorted(found, key=lambda key: (methods.index(str(key[0])), *key[1:]))
+    lines = ",\n".join(json.dumps(found[key]) for key in ordered)
     write_atomically(HELD_OUT, f"[\n{lines}\n]\n".encode())
+
+
+def _settings(row: dict[str, Any]) -> tuple[str | float, ...]:
+    return (row["method"], *(row.get(name, 0) for name in ("batch", "seed", "lr", "epochs")))
 
 
 def read_rows() -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ def explain(
     ],
     method: flags.Methods = None,
     class_name: Annotated[
-        str, typer.Option("--class", help="What the images show, for prompts that name it.")
+        str, typer.Option("--class", "--class-name", help="What the images show, for prompts that name it.")
     ] = "object",
     checkpoint: flags.CheckpointPath = None,
     aux: Aux = None,

@@ -50,7 +50,10 @@ def add_normal(cells: Words, numbers: Words, first: np.uint64, sums: Sums) -> No
 def add_anomalous(
     bits: Words, regions: Regions, chosen: NDArray[np.bool_], shift: np.uint64, table: tuple[np.uint64, Sums]
 ) -> None:
-    """Count the scores in the runs of the chosen regions, and sum their weights; `table` is `first` and `sums` of `add_normal`."""
+    """Count the scores in the runs of the chosen regions, and sum their weights.
+
+    `table` is what `add_normal` calls `first` and `sums`.
+    """
     (runs, areas), (first, sums) = regions, table
     numbers, low, high = sums[1], sums[2], sums[3]
     for run in range(len(runs)):
@@ -81,12 +84,12 @@ def count_at(bits: Words, runs: Runs, regions: int, key: np.uint32) -> tuple[int
 
 
 @compiled
-def coarsened(cells: Words, numbers: Words, bits: Words, regions: Regions, by: np.uint64, shift: np.uint64) -> Row:
+def coarsened(counted: tuple[Words, Words], bits: Words, regions: Regions, by: np.uint64, shift: np.uint64) -> Row:
     """An image in coarser cells: those that hold a pixel, its normal and anomalous ones, and what the latter weigh.
 
-    `cells` and `numbers` are the normal pixels, whose cells lose `by` bits; keys of anomalous ones lose `shift`.
+    `counted` are cells and numbers of normal pixels; these cells lose `by` bits, keys of anomalous pixels `shift`.
     """
-    runs, areas = regions
+    (cells, numbers), (runs, areas) = counted, regions
     first, last = _span(cells, bits, runs, by, shift)
     size = int(last) - int(first) + 1 if last >= first else 0
     normal, anomalous, weight = np.zeros(size, np.uint32), np.zeros(size, np.uint32), np.zeros(size, np.float64)

@@ -186,7 +186,7 @@ def _counted(image: Image, cells: Cells) -> NDArray[Any]:
     from zsadbench.metrics._cells_kernel import coarsened
 
     bits, by, shift = image.scores.view(np.uint32), np.uint64(COARSER), np.uint64(32 - BITS)
-    columns = coarsened(cells.names, cells.numbers, bits, (image.runs, image.areas), by, shift)
+    columns = coarsened((cells.names, cells.numbers), bits, (image.runs, image.areas), by, shift)
     rows = np.empty(columns[0].size, ROW)
     for field, column in zip(ROW.names or (), columns, strict=True):
         rows[field] = column

@@ -1,0 +1,1 @@
+"""Makes the README's table and picture from the records of the demo."""

@@ -1,0 +1,35 @@
+"""The picture: the page of the report, as a browser shows it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from zsadbench.compare import board_of
+from zsadbench.registry import load
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+SIZE = "1280,860"
+
+
+def photograph(results: Path, picture: Path) -> None:
+    """Write the page of these records, and a PNG of its top.
+
+    Raises:
+        SystemExit: there is no browser, or it took no picture.
+    """
+    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if browser is None:
+        raise SystemExit(f"no browser to take the picture with; install one of {', '.join(BROWSERS)}")
+    with tempfile.TemporaryDirectory() as folder:
+        load("reports", "html").write(board_of(results), Path(folder), None)
+        taken = Path(folder) / "page.png"
+        page = (Path(folder) / "index.html").as_uri()
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={SIZE}"]
+        command = [browser, *flags, f"--screenshot={taken}", page]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode or not taken.is_file():
+            raise SystemExit(f"{browser} took no picture: {done.stderr[-500:]}")
+        shutil.copyfile(taken, picture)
