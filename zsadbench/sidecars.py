@@ -58,14 +58,14 @@ class Sidecars:
     spread: dict[str, Arrays] = field(default_factory=dict)
     pooled: dict[str, Arrays] = field(default_factory=dict)
 
-    def write(self, record: Path) -> None:
-        """Write all of it beside a record.
+    def write(self, record: Path, new: str) -> None:
+        """Write all of it beside a record; `new` is the class that was added, the others were read or written before.
 
         Raises:
-            ZsadError: the details are not valid under the shipped schema.
+            ZsadError: the details of the new class are not valid under the shipped schema.
         """
         content = {"schema": SCHEMA, "identity": self.identity, "classes": self.details, "area_edges": self.area_edges}
-        validate_details(content)
+        validate_details({**content, "classes": {new: self.details[new]}})
         write_arrays(record.with_suffix(SPREAD), self.spread)
         if self.pooled:
             write_arrays(record.with_suffix(POOLED), self.pooled)

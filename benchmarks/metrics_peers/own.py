@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from metrics_peers.workload import draw
 
-from zsadbench.metrics import ClassMetrics, Spread, count_regions
+from zsadbench.metrics import ClassDetails, ClassMetrics, Spread, count_regions
 
 FIRST_CALL = """
 from time import process_time, perf_counter
@@ -29,6 +29,7 @@ for mode in ("exact", "stream"):
 """
 IMAGES = {"stream": 500, "exact": 25}  # a process
 DRAWN = 50
+AREAS = (0.0003, 0.002, 0.01)  # about the quartiles of the drawn regions
 
 
 def figures(shards: int) -> dict[str, Any]:
@@ -43,6 +44,9 @@ def image_cost() -> dict[str, float]:
     found = {}
     for mode in ("exact", "stream"):
         found[f"ms an image, {mode}, with labelling"] = _milliseconds(lambda mode=mode: _fill(mode, maps, masks))
+        found[f"ms an image, {mode}, with labelling and details"] = _milliseconds(
+            lambda mode=mode: _fill_details(mode, maps, masks)
+        )
     found["ms a mask, labelling alone"] = _milliseconds(lambda: [count_regions(mask) for mask in masks])
     for mode in ("exact", "stream"):
         whole, alone = found[f"ms an image, {mode}, with labelling"], found["ms a mask, labelling alone"]
@@ -54,6 +58,15 @@ def _fill(mode: Any, maps: Any, masks: Any) -> None:
     metrics = ClassMetrics(mode=mode, threads=1)
     for one, mask in zip(maps, masks, strict=True):
         metrics.update([0.5], [int(mask.any())], one[None], mask[None])
+
+
+def _fill_details(mode: Any, maps: Any, masks: Any) -> None:
+    """As `run` does it: parts, regions and spread besides, from one reading of each image."""
+    metrics, details = ClassMetrics(mode=mode, threads=1), ClassDetails(AREAS, threads=1)
+    for index, (one, mask) in enumerate(zip(maps, masks, strict=True)):
+        images = metrics.read(one[None], mask[None])
+        metrics.take([0.5], [int(mask.any())], images)
+        details.take([str(index)], [0.5], images, [f"kind {index % 4}" if mask.any() else ""], [""])
 
 
 def _milliseconds(work: Callable[[], Any]) -> float:

@@ -12,9 +12,9 @@ from zsadbench.engine.runner import run_plan
 
 @pytest.fixture(scope="session")
 def mini(tmp_path_factory):
-    """A data root with miniatures of colondb (pixel level), brainmri (image level) and mvtec (both)."""
+    """A data root with miniatures of colondb (pixel level), brainmri (image level), mvtec and btad (both)."""
     root = tmp_path_factory.mktemp("data")
-    for name, per_class in (("colondb", 2), ("brainmri", 3), ("mvtec", 2)):
+    for name, per_class in (("colondb", 2), ("brainmri", 3), ("mvtec", 2), ("btad", 2)):
         synthesise(name, root, per_class)
     return root
 

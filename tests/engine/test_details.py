@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -60,7 +61,7 @@ def test_every_class_has_its_details(evaluated, seen):
     validate_details(details)
     assert details["identity"] == record["identity"]
     found = details["classes"]["bottle"]
-    rows, maps, masks = seen(path, "bottle")
+    rows, _, masks = seen(path, "bottle")
     assert found["parts"]["class"]["metrics"] == record["classes"]["bottle"]
     assert found["parts"]["class"]["bounds"] == {}
     assert found["parts"]["class"]["prevalence"] == masks.mean()
@@ -271,7 +272,7 @@ def test_a_mask_of_another_class_that_cannot_be_read_costs_only_its_regions(eval
     shutil.copytree(mini / "mvtec", own / "mvtec")
     manifest = load_dataset("mvtec", [own]).manifest
     spoilt = manifest[(manifest["class"] == "grid") & (manifest["mask"] != "")]["mask"].iloc[0]
-    with open(spoilt, "r+b") as stream:
+    with Path(spoilt).open("r+b") as stream:
         stream.truncate(60)
     with caplog.at_level(logging.WARNING):
         path = evaluated("bottle", data_roots=(own,))
@@ -288,3 +289,17 @@ def test_the_class_is_measured_as_it_was_without_details(evaluated, seen):
     alone.update(scores[rows["relative"]].to_numpy(np.float32), rows["label"].to_numpy(), maps, masks)
     expected = {key: one.value for key, one in alone.compute().items()}
     assert json.loads(path.read_text())["classes"]["bottle"] == expected
+
+
+def test_maps_of_one_value_leave_details_too(evaluated, monkeypatch):
+    from zsadbench_methods.fbclip.model import FBCLIP
+
+    scored = FBCLIP.score
+
+    def flat(self, tokens, class_names):
+        found = scored(self, tokens, class_names)
+        return found._replace(pixel=found.pixel.new_zeros(found.pixel.shape))
+
+    monkeypatch.setattr(FBCLIP, "score", flat)
+    curves = read_details(evaluated())["classes"]["bottle"]["curves"]
+    assert curves["pr"]["recall"] == [1.0], "one threshold finds everything"

@@ -34,6 +34,8 @@ def test_the_default_names_are_those_of_every_record():
         ("pixel_aupro@0.123456789012", "pixel_aupro@0.123456789012", MetricName("pixel", "aupro", 0.123456789012)),
         ("pixel_ap", "pixel_ap", MetricName("pixel", "ap")),
         ("image_ap@sample_max", "image_ap@sample", MetricName("image", "ap", None, "sample")),
+        ("pixel_auroc@pooled", "pixel_auroc@pooled", MetricName("pixel", "auroc", None, "pooled")),
+        ("image_f1@aux", "image_f1@aux", MetricName("image", "f1", None, "aux")),
     ],
 )
 def test_a_name_is_read_and_spelled_in_one_way(text, key, name):
@@ -49,7 +51,10 @@ def test_a_name_is_read_and_spelled_in_one_way(text, key, name):
         ("image_aupro", "no metric named 'image_aupro'"),
         ("xyz", "known: image_ap, image_auroc"),
         ("", "no metric named ''"),
-        ("image_auroc@pooled", "'image_auroc@pooled' is not built yet"),
+        ("pixel_aupro@pooled", "'pixel_aupro' cannot be taken over 'pooled'"),
+        ("image_auroc@aux", "'image_auroc' cannot be taken over 'aux'"),
+        ("pixel_f1", "'pixel_f1' needs a threshold; write 'pixel_f1@aux'"),
+        ("pixel_f1@pooled", "'pixel_f1' needs a threshold"),
         ("pixel_aupro@sample", "cannot be taken over 'sample'"),
         ("image_auroc@0.3", "takes no limit"),
         ("pixel_aupro@", "which is no number"),

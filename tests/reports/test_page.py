@@ -159,7 +159,7 @@ def test_classes_curves_and_breakdowns_follow_their_choices(show):
     shown.locator("#part-filters [name=part]").select_option("")
     parts = shown.locator("#parts-shown").inner_text()
     assert "smallest quarter, up to 0.1 % of the image" in parts
-    assert "1 to 2" in parts
+    assert "1.50" in parts
 
 
 def test_the_theme_can_be_chosen(show):

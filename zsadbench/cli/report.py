@@ -65,11 +65,14 @@ def report(
 
 
 def _chosen(wanted: Sequence[str]) -> dict[str, Report]:
-    """The reports asked for; without a wish every one that can be loaded, the others named in a warning."""
+    """The reports asked for; without a wish every one that can be loaded, the others named in a warning.
+
+    By name, whatever the order asked for: the page links to the failures where these were written before it.
+    """
     from zsadbench import registry
 
     found = {}
-    for name in wanted or registry.names("reports"):
+    for name in sorted(set(wanted)) or registry.names("reports"):
         try:
             found[name] = _loaded(name)
         except UsageError as failure:

@@ -40,13 +40,13 @@ def _title(target: str, records: list[tuple[Path, Record]]) -> str:
 
 
 def table_rows(record: Record, metrics: list[str]) -> list[tuple[str, ...]]:
-    """Method, class and percentages; the last row is the mean, unless there is one class only."""
+    """Method, class and percentages; the last row is the mean, unless it would say what the only class says."""
     label = record.cell["method"] + (f" ({record.cell['seed']})" if record.cell["seed"] else "")
     if record.cell["shots"]:
         label += f", {record.cell['shots']} shots ({record.provenance.get('support_seed', 0)})"
     done = [name for name in record.expected if name in record.classes]
     rows = [(label, name, *_cells(record.classes[name], metrics, record.bounds.get(name, {}))) for name in done]
-    if len(record.expected) == 1 and rows:
+    if len(record.expected) == 1 and rows and not record.pooled:
         return rows
     return [*rows, (label, f"mean of {len(record.classes)}/{len(record.expected)}", *_mean_cells(record, metrics))]
 
@@ -60,8 +60,8 @@ def _mean_cells(record: Record, metrics: list[str]) -> list[str]:
 
 
 def _mean_bounds(record: Record, metrics: list[str]) -> dict[str, list[float]]:
-    """The bounds of the means of those metrics that are not exact in every class."""
-    found = {}
+    """The bounds of the means of those metrics that are not exact in every class, or over all classes."""
+    found = {key: [one["lower"], one["upper"]] for key, one in record.pooled.items() if one["value"] is not None}
     for metric in metrics:
         values = {name: row[metric] for name, row in record.classes.items() if row.get(metric) is not None}
         bounds = [record.bounds.get(name, {}).get(metric, [value, value]) for name, value in values.items()]

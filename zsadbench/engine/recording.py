@@ -133,7 +133,7 @@ class Recording:
         beside = self.beside
         if result.details is not None:
             beside = with_class(beside, class_name, result.details, self.job.target.manifest, result.pooled)
-            beside.write(path)
+            beside.write(path, class_name)
         masked = self.job.target.card.pixel_level
         record.pooled = pooled_entries(self.plan.metrics, record, images, beside.pooled, masked=masked)
         if self.plan.request.save_maps:

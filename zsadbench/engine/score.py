@@ -174,7 +174,7 @@ class _Keeping:
         beside = self.beside
         if result.details is not None:
             beside = with_class(beside, name, result.details, self.plan.truth.target.manifest, result.pooled)
-            beside.write(self.plan.path)
+            beside.write(self.plan.path, name)
         record.pooled = pooled_entries(self.plan.metrics, record, images, beside.pooled, masked=measured.masked)
         write_record(self.plan.path, record, images)
         self.record, self.images, self.beside = record, images, beside

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from zsadbench.compare import Board
+from zsadbench.compare import Board, Table
 from zsadbench.compare.tables import GROUP
 from zsadbench.results import Record, read_details
 from zsadbench_reports.html.cells import without_empty
 from zsadbench_reports.html.curves import curves_of
-from zsadbench_reports.html.parts import Part, part_lines
+from zsadbench_reports.html.measured import seed_order
+from zsadbench_reports.html.parts import DEFECT, Part, class_lines, mean_lines
 
 
 class Beside(NamedTuple):
@@ -27,10 +28,10 @@ class Beside(NamedTuple):
 
 
 def beside_records(board: Board) -> list[list[Beside]]:
-    """For each comparability group, in the order of the board's, the records that have details."""
+    """For each comparability group, in the order of the board's, the records that have details, by seed."""
     paths = {record.signature: (path, record) for path, record in board.records}
     grouped = board.measured.groupby(GROUP, sort=False)
-    return [list(_of_group(rows, paths)) for _, rows in grouped]
+    return [sorted(_of_group(rows, paths), key=lambda one: seed_order(one.seed)) for _, rows in grouped]
 
 
 def _of_group(rows: pd.DataFrame, paths: Mapping[str, tuple[Path, Record]]) -> Iterator[Beside]:
@@ -68,15 +69,27 @@ def _first(found: Sequence[Beside], entries: Sequence[str], kept: Any) -> dict[s
     return without_empty(whole)
 
 
-def breakdowns(found: Sequence[Beside], entries: Sequence[str], every_class: bool) -> dict[str, Any]:
-    """Target → class, or "" for the mean over classes → lines of parts; see `parts.part_lines`."""
-    parts = [
-        Part(one.entry, one.target, one.seed, name, part, content, one.record)
-        for one in found
-        for name, classes in one.details["classes"].items()
-        for part, content in (classes.get("parts") or {}).items()
-    ]
-    return part_lines(parts, entries, every_class=every_class)
+def breakdowns(
+    found: Sequence[Beside], entries: Sequence[str], tables: Sequence[Table], number: int, *, every_part: bool
+) -> dict[str, Any]:
+    """Target → class, or "" for the mean over classes → lines of parts, of the group `number`.
+
+    `tables` are the breakdowns of every format. Without `every_part`, single classes keep their types of defect alone.
+    """
+    made: dict[str, Any] = {}
+    for target in dict.fromkeys(one.target for one in found):
+        parts = [part for one in found if one.target == target for part in _parts(one)]
+        kept = [part for part in parts if every_part or part.part.startswith(DEFECT)]
+        names = dict.fromkeys(part.name for part in kept)
+        lines = {name: class_lines([part for part in kept if part.name == name], entries) for name in names}
+        made[target] = without_empty({"": mean_lines(tables, number, target, entries)} | lines)
+    return without_empty(made)
+
+
+def _parts(one: Beside) -> Iterator[Part]:
+    for name, content in one.details["classes"].items():
+        for part, values in content["parts"].items():
+            yield Part(one.entry, one.target, name, part, values, one.record.comparable)
 
 
 def area_edges(found: Sequence[Beside]) -> dict[str, list[str]]:

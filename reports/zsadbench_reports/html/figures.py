@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LONGEST = 34  # letters of a name in a drawing
+LONGEST, WIDE = 34, 24  # letters of a name in a drawing, and those that fit beside a dot on the right
 KEY = "Area of a dot: {memory}. Full dots: no other method is as good in all three. Line: the best accuracy in a time."
 SMALLEST, LARGEST = 40.0, 420.0  # areas of dots, in square points
 
@@ -51,32 +52,40 @@ def _row(figure: Figure, count: int) -> list[Axes]:
 
 
 def _scatter(axes: Axes, heading: str, points: Sequence[Point]) -> None:
-    best, memory = front(points), max((point.memory or 0.0 for point in points), default=0.0)
+    best, most = front(points), max((point.memory or 0.0 for point in points), default=0.0)
     steps = front([point._replace(memory=None) for point in points])
     axes.step([one.milliseconds for one in steps], [one.accuracy for one in steps], where="post", color=SERIES[0], lw=1)
     for point in points:
-        area = SMALLEST + (LARGEST - SMALLEST) * (point.memory or 0.0) / memory if memory else SMALLEST
         inside = SERIES[0] if point in best else "none"
-        axes.scatter(point.milliseconds, point.accuracy, s=area, facecolor=inside, edgecolor=SERIES[0], alpha=0.85)
+        place = (point.milliseconds, point.accuracy)
+        axes.scatter(*place, s=_area(point, most), facecolor=inside, edgecolor=SERIES[0], alpha=0.85)
     axes.set(title=heading, xlabel="ms an image")
     axes.margins(y=0.22)
     axes.set_xlim(0, 1.6 * max(point.milliseconds for point in points))
-    _names(axes, points)
+    _names(axes, points, most)
 
 
-def _names(axes: Axes, points: Sequence[Point]) -> None:
-    """Names and memories to the right of the dots, from the best down, moved down where two would lie on each other."""
-    bottom, top = axes.get_ylim()
-    line, wide = 0.07 * (top - bottom), 0.45 * axes.get_xlim()[1]
+def _area(point: Point, most: float) -> float:
+    return SMALLEST + (LARGEST - SMALLEST) * (point.memory or 0.0) / most if most else SMALLEST
+
+
+def _names(axes: Axes, points: Sequence[Point], most: float) -> None:
+    """Names and memories beside the dots, from the best down, moved down where two would lie on each other."""
+    (_, end), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     taken: list[tuple[float, float]] = []
     for point in sorted(points, key=lambda one: -one.accuracy):
-        near = [height for start, height in taken if abs(start - point.milliseconds) < wide]
-        height = min([point.accuracy, *(one - line for one in near if one - line < point.accuracy)])
+        near = [height for start, height in taken if abs(start - point.milliseconds) < 0.45 * end]
+        below = [one - 0.07 * (top - bottom) for one in near]
+        height = min([point.accuracy, *(one for one in below if one < point.accuracy)])
         taken.append((point.milliseconds, height))
         memory = "" if point.memory is None else f", {point.memory / 1024:.1f} GiB"
         text = f"{shortened(point.name)}{memory}{'' if point.comparable else ' †'}"
-        right = (point.milliseconds + 0.045 * axes.get_xlim()[1], height)
-        axes.annotate(text, right, va="center", fontsize=8, color=TEXT, annotation_clip=False)
+        radius, at = math.sqrt(_area(point, most) / math.pi) + 3, (point.milliseconds, height)
+        over = len(text) > WIDE and point.milliseconds > end / 2
+        away, ha, va = ((0.0, radius), "center", "bottom") if over else ((radius, 0.0), "left", "center")
+        axes.annotate(
+            text, at, away, textcoords="offset points", ha=ha, va=va, fontsize=8, color=TEXT, annotation_clip=False
+        )
 
 
 def _spoken(trade: Trade) -> str:

@@ -40,9 +40,18 @@ def _group(board: Board, rows: pd.DataFrame, number: int) -> dict[str, Any]:
     }
 
 
+def seed_order(seed: str) -> list[int]:
+    """The seed, and that of the supports where there are any, as numbers.
+
+    >>> sorted(["10", "2/1", "2/0"], key=seed_order)
+    ['2/0', '2/1', '10']
+    """
+    return [int(part) for part in seed.split("/")]
+
+
 def _row(name: str, rows: pd.DataFrame) -> dict[str, Any]:
     """What stands beside an entry's name: its seeds, and why its numbers are not comparable."""
-    seeds = list(dict.fromkeys(rows["seed"]))
+    seeds = sorted(dict.fromkeys(rows["seed"]), key=seed_order)
     ran = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(seeds)}"
     about = [ran, *(f"not comparable: {note}" for note in dict.fromkeys(rows["note"]) if note)]
     tag = ran if len(about) == 1 else f"{ran}, not comparable"

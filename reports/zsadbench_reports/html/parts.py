@@ -1,4 +1,4 @@
-"""Breakdowns: every part of a class, and its mean over the classes that have it; seeds averaged, best marked."""
+"""Breakdowns: means over classes as the tables of every format have them, and the parts of single classes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from zsadbench.compare import Cell as TableCell
+from zsadbench.compare import Number, Row, Table
+from zsadbench.compare.breakdown import KINDS, PAIRS
 from zsadbench.compare.summary import Key, Score, marks, over_seeds
 from zsadbench.compare.tables import number_of
-from zsadbench.results import Record
-from zsadbench_reports.html.cells import cell, without_empty
+from zsadbench_reports.html.cells import Cell, cell
 
-SHOWN = ("image_auroc", "image_ap", "image_f1max", "pixel_auroc", "pixel_ap", "pixel_f1max", "pixel_aupro")
-DEFECT, OF_ONE_CLASS = "defect=", ("defect=", "class")  # parts that say something of one class only
+DEFECT = "defect="  # a type of defect belongs to one class
+Lines = list[dict[str, Any]]  # `{part, images, prevalence, cells}`: texts, and metric → one cell an entry
 
 
 class Part(NamedTuple):
@@ -21,87 +23,82 @@ class Part(NamedTuple):
 
     entry: str
     target: str
-    seed: str
     name: str
     part: str
     content: Mapping[str, Any]
-    record: Record
+    comparable: bool
 
 
-def part_lines(parts: Sequence[Part], entries: Sequence[str], *, every_class: bool) -> dict[str, Any]:
-    """Target → class → lines `{part, images, prevalence, cells}`; the class "" is the mean over classes.
-
-    `cells[metric]` has one cell an entry, `images` and `prevalence` (percent) are texts. Without `every_class`, single
-    classes keep their types of defect alone.
-    """
-    found: dict[str, Any] = {}
-    for target in dict.fromkeys(one.target for one in parts):
-        here = [one for one in parts if one.target == target]
-        names = dict.fromkeys(one.name for one in here)
-        lines = {"": list(_lines([one for one in here if not one.part.startswith(OF_ONE_CLASS)], entries, whole=True))}
-        for name in names:
-            own = [one for one in here if one.name == name and (every_class or one.part.startswith(DEFECT))]
-            lines[name] = list(_lines(own, entries, whole=False))
-        found[target] = without_empty(lines)
-    return without_empty(found)
+def mean_lines(tables: Sequence[Table], number: int, target: str, entries: Sequence[str]) -> Lines:
+    """The means over classes of one data set in the group `number`, all metrics of a part in one line."""
+    found: dict[str, dict[str, Any]] = {}
+    for table in tables:
+        first = table.key.removeprefix(f"parts-{number}-{target}-")
+        pair = next((pair for pair in PAIRS if first in pair), ())
+        for row in table.rows if pair else ():
+            part = f"{_kind(row)}={row.label}"
+            if not part.startswith(DEFECT):
+                line = found.setdefault(part, {"part": part} | _facts(row) | {"cells": {}})
+                line["cells"] |= _row_cells(row, table.columns[2:], pair[pair.index(first) :], entries)
+    return sorted(found.values(), key=lambda line: list(KINDS).index(line["part"].partition("=")[0]))
 
 
-def _lines(parts: Sequence[Part], entries: Sequence[str], *, whole: bool) -> Iterator[dict[str, Any]]:
-    scores = over_seeds(pd.DataFrame(list(_rows(parts, whole=whole)))) if parts else {}
-    for name in dict.fromkeys(one.part for one in parts):
-        here = [one for one in parts if one.part == name]
-        cells = {metric: _cells(scores, here[0].target, entries, (name, metric)) for metric in SHOWN}
+def _kind(row: Row) -> str:
+    return next(kind for kind, title in KINDS.items() if title == row.block)
+
+
+def _facts(row: Row) -> dict[str, str]:
+    images, prevalence = (_numbers(part)[0].text for part in row.cells[:2])
+    return {"images": images, "prevalence": prevalence}
+
+
+def _row_cells(
+    row: Row, columns: Sequence[str], metrics: Sequence[str], entries: Sequence[str]
+) -> dict[str, list[Cell]]:
+    by_entry = dict(zip(columns, map(_numbers, row.cells[2:]), strict=True))
+    count = max(map(len, by_entry.values()))
+    cells = {
+        metric: [cell(by_entry[entry][place]) if entry in by_entry else None for entry in entries]
+        for place, metric in enumerate(metrics[:count])
+    }
+    return {metric: made for metric, made in cells.items() if any(made)}
+
+
+def _numbers(part: TableCell) -> tuple[Number, ...]:
+    return () if isinstance(part, str) else part
+
+
+def class_lines(parts: Sequence[Part], entries: Sequence[str]) -> Lines:
+    """The parts of one class, averaged over seeds; best and second best are marked among comparable numbers."""
+    rows = [row for one in parts for row in _rows(one)]
+    scores = over_seeds(pd.DataFrame(rows)) if rows else {}
+    metrics = list(dict.fromkeys(row["metric"] for row in rows))
+    lines = []
+    for one in {part.part: part for part in reversed(parts)}.values():
+        cells = {metric: _score_cells(scores, one, metric, entries) for metric in metrics}
+        share = one.content["prevalence"]
+        prevalence = Number(None if share is None else 100 * share, digits=2).text
+        facts = {"part": one.part, "images": str(one.content["images"]), "prevalence": prevalence}
+        lines.append(facts | {"cells": {metric: made for metric, made in cells.items() if any(made)}})
+    return sorted(lines, key=lambda line: line["part"])
+
+
+def _rows(one: Part) -> Iterator[dict[str, Any]]:
+    """Rows as `over_seeds` takes them, a part in the place of a class."""
+    for metric, value in one.content["metrics"].items():
         yield {
-            "part": name,
-            "images": str(sum(one.content["images"] for one in here if _same_run(one, here[0]))),
-            "prevalence": _prevalence(here),
-            "cells": {metric: row for metric, row in cells.items() if any(row)},
+            "entry": one.entry,
+            "target": one.target,
+            "class": one.part,
+            "metric": metric,
+            "value": float("nan") if value is None else value,
+            "comparable": one.comparable,
+            "reason": one.content["undefined"].get(metric, ""),
         }
 
 
-def _same_run(one: Part, other: Part) -> bool:
-    return (one.entry, one.seed) == (other.entry, other.seed)
-
-
-def _prevalence(parts: Sequence[Part]) -> str:
-    """The share of anomalous pixels in percent; of several classes, from the least to the largest."""
-    shares = [100 * one.content["prevalence"] for one in parts if one.content.get("prevalence") is not None]
-    ends = dict.fromkeys(f"{share:.2g}" for share in (min(shares), max(shares))) if shares else {}
-    return " to ".join(ends)
-
-
-def _rows(parts: Sequence[Part], *, whole: bool) -> Iterator[dict[str, Any]]:
-    """Rows as `over_seeds` takes them, a part in the place of a class; the mean over classes is the record's own."""
-    if not whole:
-        for one in parts:
-            yield from _row(one, one.content["metrics"], one.content.get("undefined") or {})
-        return
-    runs: dict[tuple[str, str, str], list[Part]] = {}
-    for one in parts:
-        runs.setdefault((one.entry, one.seed, one.part), []).append(one)
-    for same in runs.values():
-        classes = {one.name: dict(one.content["metrics"]) for one in same}
-        means, _, reasons = Record(same[0].record.cell, list(classes), classes).mean()
-        yield from _row(same[0], means, reasons)
-
-
-def _row(one: Part, values: Mapping[str, float | None], reasons: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    for metric in SHOWN:
-        if metric in values:
-            value = values[metric]
-            yield {
-                "entry": one.entry,
-                "target": one.target,
-                "class": one.part,
-                "metric": metric,
-                "value": float("nan") if value is None else value,
-                "comparable": one.record.comparable,
-                "reason": reasons.get(metric, ""),
-            }
-
-
-def _cells(scores: Mapping[Key, Score], target: str, entries: Sequence[str], place: tuple[str, str]) -> list[Any]:
-    found = {entry: scores.get((entry, target, *place)) for entry in entries}
+def _score_cells(scores: Mapping[Key, Score], one: Part, metric: str, entries: Sequence[str]) -> list[Cell]:
+    found = {entry: scores.get((entry, one.target, one.part, metric)) for entry in entries}
     best = marks({entry: score.value for entry, score in found.items() if score is not None and score.comparable})
     return [
         cell(number_of(score, best.get(entry, "")), "" if score is None else score.reason)

@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from zsadbench.compare import Board
+from zsadbench.compare import Board, contents_of
 from zsadbench.compare.frame import HEADINGS
 from zsadbench_reports.html.cells import OWN_AUPRO, without_empty
 from zsadbench_reports.html.curves import TOLERANCES
-from zsadbench_reports.html.details import area_edges, beside_records, breakdowns, curves, intervals
+from zsadbench_reports.html.details import Beside, area_edges, beside_records, breakdowns, curves, intervals
 from zsadbench_reports.html.measured import measured_groups
 from zsadbench_reports.html.papers import paper_groups
 
 CURVES, PARTS = 600_000, 600_000  # letters: the page stays below 2 MB
-OWN_TITLE = "AUPRO (each table's own variant)"
+OWN_TITLE = "AUPRO (table’s own)"
 UNSAFE = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
 
 
@@ -46,7 +46,7 @@ def payload(board: Board) -> Payload:
     names = [[row["name"] for row in group["rows"]] for group in measured]
     pairs = list(zip(beside, names, strict=True))
     within, drawn = _fitting(lambda choice: [curves(*pair, choice) for pair in pairs], TOLERANCES, CURVES)
-    every, broken = _fitting(lambda choice: [breakdowns(*pair, choice) for pair in pairs], (True, False), PARTS)
+    every, broken = _fitting(lambda choice: _breakdowns(board, pairs, every_part=choice), (True, False), PARTS)
     for place, group in enumerate(measured):
         more = {"curves": drawn[place], "intervals": intervals(*pairs[place])} if within is not None else {}
         more |= {"parts": broken[place], "edges": area_edges(beside[place])} if every is not None else {}
@@ -60,6 +60,11 @@ def payload(board: Board) -> Payload:
     }
     some = {"curves": any(drawn) and within is None, "breakdowns": any(broken) and every is None}
     return Payload(content, within, every, tuple(name for name, left_out in some.items() if left_out))
+
+
+def _breakdowns(board: Board, pairs: Sequence[tuple[list[Beside], list[str]]], *, every_part: bool) -> list[Any]:
+    tables = contents_of(board).breakdown
+    return [breakdowns(*pair, tables, number, every_part=every_part) for number, pair in enumerate(pairs, start=1)]
 
 
 def _fitting(make: Callable[[Any], list[Any]], choices: Sequence[Any], most: int) -> tuple[Any, list[Any]]:

@@ -108,8 +108,8 @@ function renderBoard() {
     heading(group), wide(label(group), boardTable(group, columns, rows)), boardNotes(group, columns, rows),
   ]));
   const count = (kind) => shown.filter(({ group }) => group.kind === kind).reduce((sum, { rows }) => sum + rows.length, 0);
-  const found = `${titles.get(view.metric)}: ${count("measured")} measured and ${count("published")} published rows in ${shown.length} tables.`;
-  const hint = view.metric.startsWith("pixel_aupro") ? " Papers print AUPRO under one name: choose each table’s own variant to see it." : "";
+  const found = `${titles.get(view.metric)}: ${count("measured")} measured and ${count("published")} published rows in ${shown.length} ${shown.length === 1 ? "table" : "tables"}.`;
+  const hint = view.metric.startsWith("pixel_aupro") ? ` Papers print AUPRO under one name: choose “${titles.get("aupro")}” to see it.` : "";
   document.getElementById("status").textContent = (shown.length ? found : "Nothing fits these filters.") + hint;
   renderFilters();
 }

@@ -6,7 +6,8 @@ const PANELS = {
   pro: ["PRO", "false positive rate", "overlap with regions"],
 };
 const SVG = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT, LEFT, BOTTOM] = [320, 250, 40, 36];
+const [WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM] = [320, 250, 48, 16, 36];
+const LIMIT = 300; // AUPRO is the area up to this false positive rate, in thousandths
 
 function shape(name, attributes, text) {
   const made = document.createElementNS(SVG, name);
@@ -22,7 +23,7 @@ const withCurves = (target) => data.groups.filter((group) => group.curves?.[targ
 function path(points, end) {
   const steps = [];
   for (let place = 0; place < points.length; place += 2) {
-    const x = LEFT + (points[place] / end) * (WIDTH - LEFT - 8);
+    const x = LEFT + (points[place] / end) * (WIDTH - LEFT - RIGHT);
     const y = HEIGHT - BOTTOM - (points[place + 1] / 1000) * (HEIGHT - BOTTOM - 24);
     steps.push(`${place ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`);
   }
@@ -38,14 +39,15 @@ function panel(kind, lines) {
   const text = (x, y, words, anchor, extra = {}) => drawn.append(shape("text", { x, y, "text-anchor": anchor, ...extra }, words));
   for (const share of [0, 0.25, 0.5, 0.75, 1]) {
     const y = HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - 24);
-    const x = LEFT + share * (WIDTH - LEFT - 8);
-    drawn.append(shape("line", { x1: LEFT, x2: WIDTH - 8, y1: y, y2: y, class: "grid" }));
+    const x = LEFT + share * (WIDTH - LEFT - RIGHT);
+    drawn.append(shape("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y, y2: y, class: "grid" }));
     text(LEFT - 5, y + 3.5, share.toFixed(2), "end");
     text(x, HEIGHT - BOTTOM + 14, (share * end / 1000).toFixed(end < 1000 ? 3 : 2), "middle");
   }
   text(LEFT, 12, title, "start", { class: "heading" });
   text((WIDTH + LEFT) / 2, HEIGHT - 4, across, "middle");
-  text(10, (HEIGHT - BOTTOM + 24) / 2, up, "middle", { transform: `rotate(-90 10 ${(HEIGHT - BOTTOM + 24) / 2})` });
+  text(11, (HEIGHT - BOTTOM + 24) / 2, up, "middle", { transform: `rotate(-90 11 ${(HEIGHT - BOTTOM + 24) / 2})` });
+  if (kind === "pro" && end > LIMIT) drawn.append(shape("path", { d: path([LIMIT, 0, LIMIT, 1000], end), class: "limit" }));
   for (const { place, points } of lines) {
     const dash = ["", "6 3", "2 2"][Math.floor(place / 8) % 3];
     drawn.append(shape("path", { d: path(points, end), class: "curve", style: `stroke:var(--s${place % 8})`, "stroke-dasharray": dash }));

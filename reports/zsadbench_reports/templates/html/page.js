@@ -7,11 +7,11 @@ function render() {
   renderBreakdowns();
 }
 
-/** Paper cannot unfold: everything is open while it prints. */
+/** Paper cannot unfold: how numbers were made is printed with them; folded tables stay folded. */
 function startPrinting() {
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details:not([open]):not(.sets)")];
+    closed = [...document.querySelectorAll("details.how:not([open])")];
     closed.forEach((one) => { one.open = true; });
   });
   addEventListener("afterprint", () => closed.forEach((one) => { one.open = false; }));

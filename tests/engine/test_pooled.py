@@ -1,0 +1,81 @@
+"""Metrics over all classes together: against all images and pixels in one array; resumed, incomplete, lost."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from zsadbench.cli.tables import table_rows
+from zsadbench.data import load_dataset, read_mask, resize_mask_nearest
+from zsadbench.metrics import average_precision, image_auroc, pixel_auroc
+from zsadbench.results import Record, map_path, read_record, validate
+
+POOLED = ("image_auroc@pooled", "image_ap@pooled", "pixel_auroc@pooled")
+BTAD = {"targets": ("btad",), "aux": "none", "epochs": None}
+
+
+def all_pixels(path, dataset):
+    """Every map and mask of a record, classes together."""
+    maps = [np.load(map_path(path.with_suffix(".maps"), one)) for one in dataset.manifest["relative"]]
+    size = maps[0].shape[0]
+    zeros = np.zeros((size, size), np.uint8)
+    masks = [resize_mask_nearest(read_mask(one), size) if one else zeros for one in dataset.manifest["mask"]]
+    return np.stack(maps), np.stack(masks)
+
+
+def test_all_classes_on_one_scale_also_when_a_run_was_resumed(run, mini):
+    asked = {**BTAD, "save_maps": True, "metrics": POOLED}
+    path, partial = run(**asked, classes=("01", "03")).records[0]
+    assert partial.pooled == {}
+    content = json.loads(path.read_text())
+    assert content["mean"] is None
+    assert "1 of 3 classes are not evaluated yet" in content["undefined"]["mean"]["pixel_auroc@pooled"]
+    path, record = run(**asked).records[0]
+    content = json.loads(path.read_text())
+    validate(content)
+    assert read_record(path).pooled == record.pooled == content["pooled"]
+    images = pd.read_parquet(path.with_suffix(".parquet"))
+    assert content["mean"]["image_auroc@pooled"] == image_auroc(images["score"], images["label"])
+    assert content["mean"]["image_ap@pooled"] == average_precision(images["score"], images["label"])
+    maps, masks = all_pixels(path, load_dataset("btad", [mini]))
+    pooled = content["pooled"]["pixel_auroc@pooled"]
+    assert pooled["lower"] <= pixel_auroc(maps, masks) <= pooled["upper"]
+    assert pooled["upper"] - pooled["lower"] < 1e-3
+    assert content["mean"]["pixel_auroc@pooled"] == pooled["value"]
+    assert content["mean_classes"]["pixel_auroc@pooled"] == 3
+    for name in content["classes"]:
+        assert content["classes"][name]["pixel_auroc@pooled"] is None
+        assert content["undefined"][name]["pixel_auroc@pooled"] == "it is one number over all classes, not one a class"
+    assert content["identity"] == json.loads(run(**BTAD).records[0][0].read_text())["identity"]
+
+    path.with_suffix(".pooled.npz").write_bytes(b"torn")
+    again = run(**{**asked, "metrics": (*POOLED, "pixel_aupro@0.05")}, classes=("01",)).records[0][1]
+    assert again.mean()[0]["pixel_auroc@pooled"] is None
+    assert "the counts of pixels of 02, 03" in again.pooled["pixel_auroc@pooled"]["reason"]
+    assert again.mean()[0]["image_auroc@pooled"] == content["mean"]["image_auroc@pooled"]
+
+
+def test_a_set_of_one_class_and_without_masks(record_of):
+    found = record_of(aux="none", epochs=None, metrics=POOLED)
+    assert found["mean"]["image_auroc@pooled"] == found["mean"]["image_auroc"]
+    assert found["pooled"]["pixel_auroc@pooled"] == {
+        **{"value": None, "lower": None, "upper": None},
+        "reason": "the data set has no masks",
+    }
+
+
+def test_nothing_is_kept_that_was_not_asked_for(run):
+    path, record = run(**BTAD, classes=("01",)).records[0]
+    assert not path.with_suffix(".pooled.npz").exists()
+    assert "pooled" not in json.loads(path.read_text())
+    assert record.pooled == {}
+
+
+@pytest.mark.parametrize(("bounds", "shown"), [((0.9729, 0.9731), "97.3"), ((0.9724, 0.9731), "97.3 [97.2, 97.3]")])
+def test_the_table_shows_it_in_the_row_of_the_mean(bounds, shown):
+    entry = {"value": 0.973, "lower": bounds[0], "upper": bounds[1], "reason": None}
+    cell = {"method": "clip", "seed": 0, "shots": 0}
+    classes = {"a": {"pixel_auroc@pooled": None}}
+    record = Record(cell, ["a"], classes, pooled={"pixel_auroc@pooled": entry})
+    assert [row[-1] for row in table_rows(record, ["pixel_auroc@pooled"])] == ["-", shown]
