@@ -128,3 +128,36 @@ def test_a_tall_table_is_cut_between_rows():
     parts = panels(Table("t", "c", "h", ("x",), rows), 8, 3)
     assert [[row.label for row in part.rows] for part in parts] == [["0", "1", "2"], ["3", "4", "5"], ["6"]]
     assert [part.key for part in parts] == ["t-1", "t-2", "t-3"]
+
+
+# ---- names of runs
+
+
+def cell_of(record, **changes):
+    return record.cell | changes
+
+
+def test_runs_are_told_apart_by_what_made_them_differ_and_no_more(make_record):
+    from zsadbench.compare.measured import entry_names
+
+    aux = {"name": "mvtec", "fingerprint": "1" * 64, "counts": {"normal": 1, "anomalous": 1}}
+    recipe = {"epochs": 2, "batch": 8, "lr": 1e-3}
+    trained = cell_of(make_record("fbclip", "visa", {"candle": 0.9}), aux=aux, recipe=recipe, checkpoint_sha256=None)
+    seeds = [trained, trained | {"seed": 1}]
+    assert entry_names(seeds) == ["fbclip", "fbclip"]
+    untrained = trained | {"aux": None, "recipe": None}
+    assert entry_names([trained, untrained]) == ["fbclip [aux=mvtec]", "fbclip [aux=none]"]
+    permuted = trained | {"recipe": recipe | {"permuted": True}}
+    assert entry_names([trained, permuted, untrained]) == [
+        "fbclip [aux=mvtec]",
+        "fbclip [aux=mvtec, recipe.permuted=true]",
+        "fbclip [aux=none]",
+    ]
+    elsewhere = trained | {"aux": aux | {"name": "btad", "fingerprint": "2" * 64}, "recipe": recipe | {"epochs": 3}}
+    assert entry_names([trained, elsewhere]) == ["fbclip [aux=mvtec]", "fbclip [aux=btad]"]
+    copies = [trained, trained | {"aux": aux | {"fingerprint": "3" * 64}}, elsewhere]
+    names = entry_names(copies)
+    assert len(set(names)) == 3
+    assert all("aux.fingerprint" in name for name in names[:2])
+    given = trained | {"checkpoint_sha256": "4" * 64, "recipe": None}
+    assert entry_names([trained, given])[1] == f"fbclip [checkpoint_sha256={'4' * 24}]"

@@ -89,10 +89,22 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 def _differing(own: Mapping[str, str], others: Sequence[Mapping[str, str]]) -> list[str]:
     """`key=value` for the fields of `own` in which any of the others differs; long values are cut."""
-    keys = sorted({key for one in (own, *others) for key in one})
-    absent = "default"
-    different = [key for key in keys if any(one.get(key, absent) != own.get(key, absent) for one in others)]
-    return [f"{key.removeprefix('options.')}={own[key].strip(chr(34))[:24]}" for key in different if key in own]
+    different = sorted({key for one in others for key in _apart(own, one)})
+    told = {**own, "aux": _auxiliary(own)}
+    return [f"{key.removeprefix('options.')}={told[key].strip(chr(34))[:24]}" for key in different if key in told]
+
+
+def _apart(own: Mapping[str, str], other: Mapping[str, str]) -> set[str]:
+    """The fields that tell two runs apart: another auxiliary set, or checkpoint, says enough of what was learned."""
+    found = {key for key in {*own, *other} if own.get(key) != other.get(key)}
+    rest = {key for key in found if key.partition(".")[0] not in {"aux", "recipe"}}
+    if _auxiliary(own) != _auxiliary(other):
+        return rest | {"aux"}
+    return rest if "checkpoint_sha256" in found else found
+
+
+def _auxiliary(fields: Mapping[str, str]) -> str:
+    return fields.get("aux.name", "none")
 
 
 def _rows(record: Record, name: str) -> Iterator[dict[str, Any]]:
