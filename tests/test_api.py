@@ -88,6 +88,9 @@ def test_one_image_needs_no_list_and_what_is_none_is_refused(small, tmp_path):
     pixels = np.asarray(picture)
     for single in (picture, tmp_path / "one.png", str(tmp_path / "one.png"), pixels, pixels[None]):
         assert method.predict(single).image.shape == (1,)
-    for foreign in (pixels / 255, np.zeros(3, dtype=np.uint8)):
+    empty, many, one, stack = (
+        np.zeros(shape, dtype=np.uint8) for shape in ((0, 5, 3), (5, 5, 7), (5, 5, 1), (2, 5, 5))
+    )
+    for foreign in (pixels / 255, np.zeros(3, dtype=np.uint8), empty, many, one, stack):
         with pytest.raises(DataError, match=r"is no image; give uint8 \(height, width, 3\)"):
             method.predict([foreign])

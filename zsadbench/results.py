@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from math import fsum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,8 +124,8 @@ class Record:
         return means, sizes, reasons
 
     def _mean_of(self, metric: str, values: list[float | None]) -> float | None:
-        """The mean of these values; of a metric over all classes together, its one value."""
-        return self.pooled[metric]["value"] if metric in self.pooled else sum(values) / len(values)  # type: ignore[arg-type]
+        """The mean of these values, in any order of classes the same; of a metric over all of them, its one value."""
+        return self.pooled[metric]["value"] if metric in self.pooled else fsum(values) / len(values)  # type: ignore[arg-type]
 
     def _why_no_mean(self, metric: str) -> str:
         """Why there is no mean of `metric`; empty when there is one."""
@@ -199,7 +200,7 @@ def read_record(path: Path) -> Record:
     """
     try:
         content = json.loads(path.read_text())
-    except (OSError, ValueError) as failure:
+    except (OSError, ValueError, RecursionError) as failure:
         raise ZsadError(f"{path} is no readable record: {failure}") from failure
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise ZsadError(f"{path} is no record of schema {SCHEMA}")

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from zsadbench.compare.ablation import measured_ablation_tables
 from zsadbench.compare.soundness import sound
+from zsadbench.results import identity
 
 
 def kept(*records):
@@ -29,3 +31,16 @@ def test_contradictions_are_named_and_left_out_and_the_rest_stays(make_record, c
     assert entry.getMessage() == (
         f"left out: '0.json' and '1.json' are one run with different numbers (x, image_ap: 0.9 and {value})"
     )
+
+
+def test_an_edited_copy_with_the_signature_of_another_run_keeps_a_cell_of_its_own(make_record, make_board, caplog):
+    paper = {"protocol": {"name": "paper:fbclip", "digest": "d" * 12}, "signature": "fbclip|seed:0|0123456789abcdef"}
+    whole = make_record("fbclip", "visa", {"candle": 0.9}, **paper)
+    copy = make_record("renamed", "visa", {"candle": 0.8}, **paper)
+    records = sound([(Path("0.json"), whole), (Path("1.json"), copy)])
+    signatures = [record.signature for _, record in records]
+    assert signatures[0] == whole.signature
+    assert signatures[1] == f"fbclip|seed:0|{identity(copy.cell)[:16]}"
+    assert "'1.json' has the signature of '0.json', another run" in caplog.text
+    tables = measured_ablation_tables(make_board([record for _, record in records]))  # the copy's method has no card
+    assert "fbclip-table2-measured-1" in {table.key for table in tables}

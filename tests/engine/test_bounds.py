@@ -1,5 +1,7 @@
 """Classes too large to be kept: bounds in the record, and in the table where they could change a digit."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 
@@ -52,3 +54,13 @@ def test_the_mean_has_the_mean_of_the_bounds():
     rows = table_rows(Record(cell, ["a", "b", "c"], classes, bounds), ["pixel_ap"])
     assert [row[2] for row in rows] == ["50.0 [49.6, 50.4]", "60.0 [59.6, 60.4]", "-", "55.0 [54.6, 55.4] (2)"]
     assert np.isclose(np.mean([0.496, 0.596]), 0.546)
+
+
+def test_the_mean_is_the_same_in_whatever_order_classes_were_finished():
+    values = {"a": 0.1, "b": 0.2, "c": 0.3, "d": 0.7}
+    means = set()
+    for order in permutations(values):
+        rows = {name: {"pixel_ap": values[name]} for name in order}
+        means.add(Record({}, list(values), rows).mean()[0]["pixel_ap"])
+    assert len(means) == 1
+    assert len({sum(order) for order in permutations(values.values())}) > 1

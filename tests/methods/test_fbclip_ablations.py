@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from zsadbench.errors import UsageError
+from zsadbench.errors import CellError, UsageError
+from zsadbench_methods.fbclip.foreground import find_foreground
 from zsadbench_methods.fbclip.options import BASE, POOLINGS, VIEWS, Options
 
 NAMES = ["bolt"] * 3
@@ -177,3 +178,11 @@ def test_subsets_are_put_in_order():
 def test_options_that_cannot_be_right_are_refused(wrong, message):
     with pytest.raises(UsageError, match=message):
         Options(**wrong)
+
+
+def test_too_few_patches_to_smooth_over_are_refused_in_words(make_tokens):
+    z = make_tokens(seed=1, batch=2, grid=1, width=16).layers[0]
+    settings = {"threshold": 0.5, "background_value": 0.25}
+    with pytest.raises(CellError, match="larger --image-size"):
+        find_foreground(z, None, smoothing=True, **settings)
+    assert find_foreground(z, None, smoothing=False, **settings).soft.shape == (2, 1)

@@ -11,7 +11,7 @@ import pytest
 from zsadbench.cli import app
 from zsadbench.compare import Number, Report, Row, Table
 from zsadbench.errors import UsageError, ZsadError
-from zsadbench.results import write_record
+from zsadbench.results import find_records, write_record
 from zsadbench_reports.latex import write_latex
 from zsadbench_reports.markdown import cell_text, escape, table_text, write_markdown
 from zsadbench_reports.tex import escape as escape_tex
@@ -74,6 +74,32 @@ def test_usage_errors_are_one_line_and_exit_2(tmp_path, arguments, said):
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("below", ["", "sub"])
+def test_a_file_in_the_place_of_the_report_is_a_usage_error(tmp_path, below):
+    (tmp_path / "taken").write_text("mine")
+    arguments = ["report", "--results", str(tmp_path), "--format", "csv", "--out", str(tmp_path / "taken" / below)]
+    with pytest.raises(UsageError, match=r"--out: .* is no folder"):
+        app(arguments, standalone_mode=False)
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_a_file_in_the_place_of_the_results_is_a_usage_error(tmp_path):
+    (tmp_path / "one.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"--results: .* is a file; name the folder"):
+        app(["report", "--results", str(tmp_path / "one.json"), "--format", "csv"], standalone_mode=False)
+
+
+def test_records_nested_too_deep_or_with_words_for_costs_are_named_and_skipped(make_record, tmp_path, caplog):
+    deep = write_to(tmp_path, make_record("deep", "visa", {"candle": 0.9}))
+    deep.write_text("[" * 200_000)
+    words = write_to(tmp_path, make_record("words", "visa", {"candle": 0.9}))
+    words.write_text(json.dumps(json.loads(words.read_text()) | {"cost": {"peak_host_mib": "much"}}))
+    good = write_to(tmp_path, make_record("good", "visa", {"candle": 0.9}))
+    assert [path for path, _ in find_records(tmp_path)] == [good]
+    assert str(deep) in caplog.text
+    assert f"{words}: no valid record: at cost/peak_host_mib" in caplog.text
 
 
 def test_templates_may_be_replaced(make_board, tmp_path):

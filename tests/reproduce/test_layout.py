@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from zsadbench.cli import app
 from zsadbench.clip import BackboneSpec
 from zsadbench.clip.config import find_config
 from zsadbench.clip.weights import OPENAI_FILES, Weights
-from zsadbench.compare.papertable import find_table
+from zsadbench.compare.papertable import find_table, table_names
 from zsadbench.data import synthesise
 from zsadbench.engine.request import RunRequest
 from zsadbench.reproduce.layout import lay_out
@@ -99,3 +100,9 @@ def test_another_set_stands_in_place_of_all(lay):
         if place.target == "mvtec":
             expected += ("auxiliary set mvtec in place of visa", "epochs 2 in place of 3")
         assert place.changed == expected
+
+
+@pytest.mark.parametrize("name", [name for name in table_names() if not name.endswith(":claims")])
+def test_every_table_can_be_planned(name, tmp_path):
+    app(["reproduce", name, "--dry-run", "--out", str(tmp_path / "results")], standalone_mode=False)
+    assert not (tmp_path / "results").exists()

@@ -11,10 +11,10 @@ import typer
 from zsadbench.cli import options as flags
 from zsadbench.cli.common import say, say_json, split, start_logging, table, targets_of
 from zsadbench.cli.score import Limit, Protocol, Size, only_target, tell
+from zsadbench.cli.spans import NARROWEST, narrowest, percent
 
 if TYPE_CHECKING:
     from zsadbench.engine.audit import ClassAudit, Flip
-    from zsadbench.metrics.variants import Span
     from zsadbench.metrics.variants_known import Known
 
 
@@ -88,8 +88,8 @@ def _show_known(known: Sequence[Known], *, json: bool) -> None:
         return
     cells: dict[str, list[str]] = {}
     for one in known:
-        must = "" if one.passed else f" ≠ {_percent(one.expected)}"
-        cells.setdefault(one.variant, []).append(_percent(one.found) + must)
+        must = "" if one.passed else f" ≠ {percent(one.expected)}"
+        cells.setdefault(one.variant, []).append(percent(one.found) + must)
     header = ["variant", *dict.fromkeys(one.detector for one in known)]
     table("detectors of known value", header, [(name, *row) for name, row in cells.items()])
     wrong = sum(not one.passed for one in known)
@@ -133,7 +133,7 @@ def _variants_table(title: str, columns: Mapping[str, tuple[Mapping[str, float |
         (
             name,
             *(
-                _percent(values[name]) + (f" ({sizes[name]})" if sizes.get(name) else "")
+                percent(values[name]) + (f" ({sizes[name]})" if sizes.get(name) else "")
                 for values, sizes in columns.values()
             ),
         )
@@ -148,15 +148,8 @@ def _spans_table(audits: Sequence[ClassAudit], made: Sequence[str]) -> None:
     rows = []
     for limit in limits:
         spans = {name: [(one.variants[name].spans[limit], one.class_name) for one in audits] for name in made}
-        rows.append((f"0–{_percent(limit)}", *(_narrowest(spans[name]) for name in made)))
-    table("what the 200 thresholds see (least class)", ["rates", *made], rows)
-
-
-def _narrowest(spans: Sequence[tuple[Span | None, str]]) -> str:
-    if any(span is None for span, _ in spans):
-        return f"none ({next(name for span, name in spans if span is None)})"
-    span, name = min(((span, name) for span, name in spans if span), key=lambda one: one[0].greatest - one[0].least)
-    return f"{_percent(span.least)}–{_percent(span.greatest)}, {span.kept} of {span.thresholds} ({name})"
+        rows.append((f"0–{percent(limit)}", *(narrowest(spans[name]) for name in made)))
+    table(NARROWEST, ["rates", *made], rows)
 
 
 def _show_flips(found: Sequence[Flip], classes: int, *, several: bool, json: bool) -> None:
@@ -182,7 +175,3 @@ def _flip_row(flip: Flip, classes: int) -> tuple[str, ...]:
     named = ", ".join(flip.classes[:3]) + (", …" if len(flip.classes) > 3 else "")
     count = f"{len(flip.classes)} of {classes}" + (f": {named}" if named else "")
     return (flip.variant, flip.exact, f"{flip.first}, {flip.second}", *leads, count)
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"

@@ -46,10 +46,13 @@ def split_options(values: Iterable[str] | None) -> tuple[str, ...]:
 
 def split_numbers(values: Iterable[str] | None, flag: str) -> tuple[int, ...]:
     """Repeated whole numbers or comma lists of them."""
-    try:
-        return tuple(int(value) for value in split(values))
-    except ValueError as failure:
-        raise UsageError(f"{flag} takes whole numbers: {failure}") from failure
+    numbers = []
+    for value in split(values):
+        try:
+            numbers.append(int(value))
+        except ValueError as failure:
+            raise UsageError(f"{flag} takes whole numbers, not '{value}'") from failure
+    return tuple(numbers)
 
 
 def targets_of(values: Iterable[str] | None) -> tuple[str, ...]:

@@ -44,6 +44,10 @@ def report(
     reports = _chosen(split(format))
     if templates is not None and not templates.is_dir():
         raise UsageError(f"--templates: '{templates}' is no folder")
+    if any(place.exists() and not place.is_dir() for place in (out, *out.parents)):
+        raise UsageError(f"--out: '{out}' is no folder, for a file has that name or lies on the way")
+    if results.is_file():
+        raise UsageError(f"--results: '{results}' is a file; name the folder that 'run --out' wrote into")
     board = board_of(results, data_root)
     if not board.records:
         log.warning("no records below '%s': the report has published numbers only", results)

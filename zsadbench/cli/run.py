@@ -137,7 +137,7 @@ def finish(plan: Plan, *, json: bool, quiet: bool) -> None:
     else:
         from zsadbench.cli.tables import print_results
 
-        print_results(plan, results)
+        print_results(plan, results, plan.request.metrics)
     if results.failures:
         logging.getLogger(__name__).info("%d failures; this run's log is %s", len(results.failures), log_file)
         raise typer.Exit(5)

@@ -85,7 +85,7 @@ def score(
     else:
         from zsadbench.cli.tables import print_results
 
-        print_results(plan, results)
+        print_results(plan, results, request.metrics)
     if results.failures:
         raise typer.Exit(5)
 

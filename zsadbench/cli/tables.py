@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zsadbench.cli.common import say, table
+from zsadbench.cli.spans import span_remarks
 from zsadbench.clip.config import DEMO
 from zsadbench.compare.frame import HEADINGS
 
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
     from zsadbench.results import Record, Row
 
 
-def print_results(plan: Plan | ScorePlan, results: Results) -> None:
-    """One table a target: every method's classes and its mean, then signatures, records and reasons."""
+def print_results(plan: Plan | ScorePlan, results: Results, asked: Sequence[str] = ()) -> None:
+    """One table a target: every method's classes and its mean, then signatures, records and reasons.
+
+    Where a 200-threshold variant is among the metrics `asked` for, what its thresholds see is said, too.
+    """
     metrics = [str(name) for name in plan.metrics]
     targets = dict.fromkeys(record.cell["target"]["name"] for _, record in results.records)
     for target in targets:
@@ -28,7 +32,7 @@ def print_results(plan: Plan | ScorePlan, results: Results) -> None:
         table(_title(target, records), ["method", "class", *(HEADINGS.get(name, name) for name in metrics)], rows)
         for path, record in records:
             say(f"{record.signature}\n  {path}")
-            for line in _remarks(record):
+            for line in (*span_remarks(path, asked), *_remarks(record)):
                 say(f"  {line}")
         say("")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from zsadbench.results import Record, identity
@@ -15,11 +16,26 @@ Found = tuple[Path, Record]
 
 
 def sound(records: Iterable[Found]) -> list[Found]:
-    """`records` with one a run, in their order: of copies the fullest, of records that contradict each other none."""
+    """`records` with one a run, in their order: of copies the fullest, of records that contradict each other none.
+
+    No two of them have one signature.
+    """
     runs: dict[str, list[Found]] = {}
     for path, record in records:
         runs.setdefault(identity(record.cell), []).append((path, record))
-    return [kept for copies in runs.values() for kept in _believed(copies)]
+    return list(_told_apart(kept for copies in runs.values() for kept in _believed(copies)))
+
+
+def _told_apart(records: Iterable[Found]) -> Iterator[Found]:
+    """`records`; a signature that an earlier one has too, as in an edited copy, gets the identity of its own cell."""
+    seen: dict[str, Path] = {}
+    for path, record in records:
+        name = record.signature
+        if name in seen:
+            log.warning("'%s' has the signature of '%s', another run; it is told apart by its cell", path, seen[name])
+            name = f"{name.rpartition('|')[0]}|{identity(record.cell)[:16]}"
+        seen[name] = path
+        yield path, replace(record, signature=name)
 
 
 def _believed(copies: Sequence[Found]) -> list[Found]:

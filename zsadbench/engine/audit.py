@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import fsum
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -131,7 +132,7 @@ def means(audits: Sequence[ClassAudit], made: str) -> tuple[dict[str, float | No
     """Unweighted means over the classes in which a variant is defined, and the number of those."""
     rows = [values_of(one.variants[made]) for one in audits if one.variants]
     known = {name: [value for row in rows if (value := row[name]) is not None] for name in NAMES}
-    mean = {name: sum(values) / len(values) if values else None for name, values in known.items()}
+    mean = {name: fsum(values) / len(values) if values else None for name, values in known.items()}
     return mean, {name: len(values) for name, values in known.items()}
 
 

@@ -42,6 +42,7 @@ def _as_json(details: Details) -> dict[str, Any]:
         "parts": {name: _part(part) for name, part in details.parts.items()},
         "curves": details.curves,
         "intervals": {key: list(pair) for key, pair in details.intervals.items()},
+        "span_200": {limit: span._asdict() if span else None for limit, span in details.spans.items()},
         "interval_settings": {"level": LEVEL, "resamples": DRAWS, "unit": "image", "seed": SEED},
     }
 

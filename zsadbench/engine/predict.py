@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zsadbench.engine.cells import Setting
 
 OBJECT = "object"  # what is in an image, for whoever does not say
+CHANNELS = (2, 3, 4)  # of an array with colours: grey with alpha, RGB, RGBA
 
 
 class LoadedMethod:
@@ -108,6 +109,7 @@ def _opened(one: Any) -> Image:
     if isinstance(one, str | Path):
         return read_image(one)
     pixels = np.asarray(one)
-    if pixels.dtype != np.uint8 or pixels.ndim not in {2, 3}:
+    coloured = pixels.ndim == 3 and pixels.shape[2] in CHANNELS
+    if pixels.dtype != np.uint8 or not (coloured or pixels.ndim == 2) or not pixels.size:
         raise DataError(f"an array of {pixels.dtype} {list(pixels.shape)} is no image; give uint8 (height, width, 3)")
     return fromarray(pixels)

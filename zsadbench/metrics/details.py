@@ -4,7 +4,7 @@ An image is read once, by the accumulator of the class; here it is counted once 
 the spread of its class are made.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,9 +14,12 @@ from zsadbench.metrics._image import Image, as_float32
 from zsadbench.metrics._threads import ranges, side_by_side, threads_of
 from zsadbench.metrics.estimate import Estimate
 from zsadbench.metrics.intervals import Spread, interval
+from zsadbench.metrics.names import parse_metric, spell_limit
 from zsadbench.metrics.overlaps import RATES, Region, RegionOverlaps
 from zsadbench.metrics.pixels import PixelMetrics
+from zsadbench.metrics.pro200 import VARIANTS
 from zsadbench.metrics.subsets import Part, Subsets
+from zsadbench.metrics.variants import Span, span_at
 
 POINTS = 200
 LEVEL = 0.95
@@ -28,12 +31,14 @@ class Details(NamedTuple):
     """The details of one class.
 
     `parts` by name; `curves` by name, each a pair of lists of fractions by their names; `intervals` by record key, at
-    `LEVEL`; `regions` with overlaps at `RATES`; `spread` as `Spread.state` gives it.
+    `LEVEL`; `spans` of the 200-threshold variants by limit, None where no threshold is kept; `regions` with overlaps at
+    `RATES`; `spread` as `Spread.state` gives it.
     """
 
     parts: dict[str, Part]
     curves: dict[str, dict[str, list[float]]]
     intervals: dict[str, tuple[float, float]]
+    spans: dict[str, Span | None]
     regions: list[Region]
     spread: dict[str, Any]
 
@@ -75,6 +80,7 @@ class ClassDetails:
             parts={"class": self._whole(estimates, pixels)} | self._subsets.compute(),
             curves=_curves(pixels),
             intervals=self._intervals(estimates),
+            spans=_spans(estimates, pixels),
             regions=self._overlaps.table(pixels.groups(), RATES),
             spread=self._spread.state(),
         )
@@ -91,6 +97,13 @@ class ClassDetails:
             if value is not None:
                 found[key] = interval(value, deviations, LEVEL)
         return found
+
+
+def _spans(estimates: Iterable[str], pixels: PixelMetrics) -> dict[str, Span | None]:
+    """The spans at every limit at which a 200-threshold variant was asked for."""
+    names, curve = map(parse_metric, estimates), pixels.tables()[1]
+    limits = dict.fromkeys(name.limit for name in names if name.kind in VARIANTS)
+    return {spell_limit(limit): span_at(curve, limit) for limit in limits if limit is not None}
 
 
 def _curves(pixels: PixelMetrics) -> dict[str, dict[str, list[float]]]:

@@ -25,6 +25,7 @@ from zsadbench.metrics._groups import Groups, Places
 from zsadbench.metrics.estimate import Estimate
 
 STEPS = 200
+VARIANTS = ("aupro_200", "aupro_200_max")
 UNCLEAR = "the 200 thresholds lie too near to each other for the bits of the stream"
 
 

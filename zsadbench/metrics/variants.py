@@ -97,7 +97,7 @@ class VariantMetrics:
         found["pixel_ap_trapezoid"] = missing if reason else Estimate.sure(trapezoid_of(groups.counts))
         found["pixel_f1max_200"] = f1_at(curve, groups.counts)
         found["pixel_f1max_21"] = f1_at(curve, groups.counts, COARSE)
-        return Variants({name: found[name] for name in NAMES}, {limit: _span(curve, limit) for limit in LIMITS})
+        return Variants({name: found[name] for name in NAMES}, {limit: span_at(curve, limit) for limit in LIMITS})
 
 
 def trapezoid_of(counts: Counts) -> float:
@@ -119,6 +119,7 @@ def f1_at(curve: Curve, counts: Counts, every: int = 1) -> Estimate:
     return Estimate.sure(float((2 * hits / (flagged + counts.anomalies)).max()))
 
 
-def _span(curve: Curve, limit: float) -> Span | None:
+def span_at(curve: Curve, limit: float) -> Span | None:
+    """What the 200 thresholds see below a limit; None where no threshold is kept."""
     rates = span_of(curve, limit)
     return None if rates is None else Span(*rates, number_kept(curve, limit), curve.fpr[0].size)

@@ -148,7 +148,7 @@ def request_for(row: PaperRow, target: str, used: str, asked: RunRequest) -> Run
         targets=(used,),
         options=row.options,
         seeds=asked.seeds or row.seeds,
-        shots=(row.shots,),
+        shots=(max(row.shots, 0),),  # every normal image is no number; such a row is left out
         support_seeds=row.support_seeds,
         aux=aux,
         epochs=asked.epochs or (row.epochs_on(aux) if as_printed else None),

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, pad
 
+from zsadbench.errors import CellError
+
 CUES = {"local_saliency": 0.30, "distance_to_mean": 0.30, "unlike_class_token": 0.30, "change_between_taps": 0.10}
 
 
@@ -35,15 +37,28 @@ def find_foreground(
         threshold: a patch is foreground when its score is above this.
         smoothing: average the score over five patches of the raster sequence first.
         background_value: the soft mask of a background patch.
+
+    Raises:
+        CellError: there are too few patches to smooth over.
     """
     cls, patches = tokens[:, :1], tokens[:, 1:]
     similarity = cosine_similarity(patches, cls, dim=-1)
     score = sum_cues(_raw_cues(patches, similarity, previous))
     if smoothing:
-        score = pad(score.unsqueeze(1), (2, 2), mode="reflect").squeeze(1).unfold(1, 5, 1).mean(dim=-1)
+        score = _smoothed(score)
     is_foreground = score > threshold
     soft = torch.where(is_foreground, 1.0, background_value)
     return Foreground(score, is_foreground, soft, similarity)
+
+
+def _smoothed(score: Tensor) -> Tensor:
+    """The mean over five patches of the raster sequence, which is reflected at its ends: (batch, patches)."""
+    if score.shape[1] < 3:
+        raise CellError(
+            f"fbclip smooths its mask over neighbouring patches, and an image has {score.shape[1]} here; "
+            "pass a larger --image-size, or -O mask_smoothing=false"
+        )
+    return pad(score.unsqueeze(1), (2, 2), mode="reflect").squeeze(1).unfold(1, 5, 1).mean(dim=-1)
 
 
 def sum_cues(cues: tuple[Tensor | None, ...]) -> Tensor:
