@@ -42,12 +42,7 @@ def report(
 
     start_logging(quiet=quiet, verbose=verbose)
     reports = _chosen(split(format))
-    if templates is not None and not templates.is_dir():
-        raise UsageError(f"--templates: '{templates}' is no folder")
-    if any(place.exists() and not place.is_dir() for place in (out, *out.parents)):
-        raise UsageError(f"--out: '{out}' is no folder, for a file has that name or lies on the way")
-    if results.is_file():
-        raise UsageError(f"--results: '{results}' is a file; name the folder that 'run --out' wrote into")
+    _check_places(results, out, templates)
     board = board_of(results, data_root)
     if not board.records:
         log.warning("no records below '%s': the report has published numbers only", results)
@@ -66,6 +61,16 @@ def report(
         log.error("%s", other)
     if failed:
         raise failed[0]
+
+
+def _check_places(results: Path, out: Path, templates: Path | None) -> None:
+    """Raise `UsageError` where a file stands in the place of a folder, or a folder is not there."""
+    if templates is not None and not templates.is_dir():
+        raise UsageError(f"--templates: '{templates}' is no folder")
+    if any(place.exists() and not place.is_dir() for place in (out, *out.parents)):
+        raise UsageError(f"--out: '{out}' is no folder, for a file has that name or lies on the way")
+    if results.is_file():
+        raise UsageError(f"--results: '{results}' is a file; name the folder that 'run --out' wrote into")
 
 
 def _chosen(wanted: Sequence[str]) -> dict[str, Report]:
