@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zsadbench.cli.tables import table_rows
+from zsadbench.cli.tables import remarks, table_rows
 from zsadbench.data import load_dataset, read_mask, resize_mask_nearest
 from zsadbench.metrics import average_precision, image_auroc, pixel_auroc
 from zsadbench.results import Record, map_path, read_record, validate
@@ -29,11 +29,13 @@ def test_all_classes_on_one_scale_also_when_a_run_was_resumed(run, mini):
     path, partial = run(**asked, classes=("01", "03")).records[0]
     assert partial.pooled == {}
     content = json.loads(path.read_text())
+    assert any("one number over all classes" in line for line in remarks(partial))
     assert content["mean"] is None
     assert "1 of 3 classes are not evaluated yet" in content["undefined"]["mean"]["pixel_auroc@pooled"]
     path, record = run(**asked).records[0]
     content = json.loads(path.read_text())
     validate(content)
+    assert not any("one number over all classes" in line for line in remarks(record))
     assert read_record(path).pooled == record.pooled == content["pooled"]
     images = pd.read_parquet(path.with_suffix(".parquet"))
     assert content["mean"]["image_auroc@pooled"] == image_auroc(images["score"], images["label"])

@@ -32,7 +32,7 @@ def print_results(plan: Plan | ScorePlan, results: Results, asked: Sequence[str]
         table(_title(target, records), ["method", "class", *(HEADINGS.get(name, name) for name in metrics)], rows)
         for path, record in records:
             say(f"{record.signature}\n  {path}")
-            for line in (*span_remarks(path, asked), *_remarks(record)):
+            for line in (*span_remarks(path, asked), *remarks(record)):
                 say(f"  {line}")
         say("")
 
@@ -87,10 +87,14 @@ def _cell(value: float | None, bounds: Sequence[float] | None) -> str:
     return shown if lower == upper else f"{shown} [{lower}, {upper}]"
 
 
-def _remarks(record: Record) -> list[str]:
+def remarks(record: Record) -> list[str]:
+    """Why a metric is null in some class, unless it is one over all of them; why the record is not comparable."""
     reasons: dict[str, list[str]] = {}
+    means, _, _ = record.mean()
+    rows = record.classes.values()
+    of_all = {name for name, mean in means.items() if mean is not None and all(row.get(name) is None for row in rows)}
     for name, undefined in record.undefined.items():
-        for reason in dict.fromkeys(undefined.values()):
+        for reason in dict.fromkeys(reason for metric, reason in undefined.items() if metric not in of_all):
             reasons.setdefault(reason, []).append(name)
     lines = [f"-: {reason} ({', '.join(names)})" for reason, names in reasons.items()]
     if not record.comparable:
