@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from zsadbench.data import TensorCache, batches, load_dataset
+from zsadbench.data import Room, TensorCache, batches, load_dataset
 from zsadbench.data.tensor_cache import HEADER, Resized
 from zsadbench.errors import DataError
 
@@ -216,3 +216,19 @@ def test_two_processes_may_share_it(dataset, cache, tmp_path):
     assert told[0] == told[1]
     assert len(entries(cache)) == len(dataset.manifest)
     assert same(epoch(dataset, cache), epoch(dataset, None))
+
+
+def test_entries_under_way_have_their_room(tmp_path):
+    """A writer that is slow must not be overlooked when the room is measured again."""
+    room = Room(tmp_path / "set", 10, 25, "image cache")
+    seen = []
+
+    def slow():
+        room.write(tmp_path / "set" / "third", lambda: [b"x" * 10], "images")
+        seen.append(True)
+        return [b"x" * 10]
+
+    room.write(tmp_path / "set" / "first", lambda: [b"x" * 10], "images")
+    room.write(tmp_path / "set" / "second", slow, "images")
+    assert seen
+    assert sorted(one.name for one in (tmp_path / "set").iterdir()) == ["first", "second"]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zsadbench.data.loading import LoadedBatch, batches
     from zsadbench.data.locate import find_copy, roots_from_environment
     from zsadbench.data.own import images_of
-    from zsadbench.data.room import Room, stamp
+    from zsadbench.data.room import Room, mapped, stamp
     from zsadbench.data.tensor_cache import TensorCache
 
 _HOMES = {
@@ -44,7 +44,7 @@ _HOMES = {
     "loading": ("LoadedBatch", "batches"),
     "locate": ("find_copy", "roots_from_environment"),
     "own": ("images_of",),
-    "room": ("Room", "stamp"),
+    "room": ("Room", "mapped", "stamp"),
     "tensor_cache": ("TensorCache",),
 }
 
@@ -61,6 +61,7 @@ __all__ = [
     "find_copy",
     "images_of",
     "load_dataset",
+    "mapped",
     "oriented_size",
     "prepare",
     "prepare_image",

@@ -5,9 +5,13 @@ nothing more is kept.
 """
 
 import logging
+import mmap
 import os
+import secrets
 import shutil
 import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -22,21 +26,44 @@ class Room:
         self.folder, self.entry_bytes, self.room, self.what = folder, entry_bytes, room, what
         self._lock = threading.Lock()
         self._allowed = 0  # entries that may be written before the room is measured
+        self._under_way = 0  # entries that may be written and are not yet
         self._full = False
 
-    def take(self) -> bool:
+    def _take(self) -> bool:
         """Whether one entry more may be written."""
         with self._lock:
             if self._full:
                 return False
             if self._allowed == 0:
-                self._allowed = min(RECOUNT, self._measure() // self.entry_bytes)
+                self._allowed = min(RECOUNT, self._measure() // self.entry_bytes - self._under_way)
             if self._allowed <= 0:
                 self._full = True
                 log.warning("the %s is full (%d MiB); what does not fit is made anew", self.what, self.room >> 20)
                 return False
             self._allowed -= 1
+            self._under_way += 1
             return True
+
+    def write(self, entry: Path, content: Callable[[], Iterable[bytes | memoryview]], what: str) -> None:
+        """Write an entry beside its place and move it there, if there is room; what cannot be written is not kept."""
+        if not self._take():
+            return
+        temporary = entry.with_name(f".{entry.name}.{secrets.token_hex(4)}")
+        try:
+            parts = content()
+            entry.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("xb") as stream:  # not flushed to disk, unlike results: the checksum tells
+                stream.writelines(parts)
+            temporary.replace(entry)
+        except FileNotFoundError:
+            log.debug("'%s' has just been removed", self.folder)  # by a process that needs the room; or the image has
+        except OSError as failure:
+            with suppress(OSError):
+                temporary.unlink()
+            self.close(f"{what} cannot be kept in '{self.folder}': {failure}")
+        finally:
+            with self._lock:
+                self._under_way -= 1
 
     def close(self, why: str) -> None:
         """Let nothing more be written, and say why once."""
@@ -58,6 +85,15 @@ class Room:
                 shutil.rmtree(folder, ignore_errors=True)
                 free += size
         return max(0, free)
+
+
+def mapped(entry: Path) -> mmap.mmap | None:
+    """The content of an entry, memory-mapped; None where there is none, or an empty one, which cannot be mapped."""
+    try:
+        with entry.open("rb") as stream:
+            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):
+        return None
 
 
 def stamp(path: str) -> tuple[int, int]:

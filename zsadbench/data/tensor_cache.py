@@ -15,10 +15,8 @@ import hashlib
 import json
 import logging
 import mmap
-import secrets
 import struct
 import zlib
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +26,7 @@ from numpy.typing import NDArray
 
 from zsadbench.clip import cache_folder
 from zsadbench.data.dataset import Dataset
-from zsadbench.data.room import Room, stamp
+from zsadbench.data.room import Room, mapped, stamp
 from zsadbench.types import Preprocessing
 
 log = logging.getLogger(__name__)
@@ -65,33 +63,20 @@ class TensorCache:
 
     def find(self, relative: str, path: str) -> Resized | None:
         """The entry of the image at `path`, memory-mapped; None where there is none, or none that is sound."""
+        content = mapped(self._entry(relative))
         try:
-            with self._entry(relative).open("rb") as stream:
-                content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-            return self._read(content, path)
-        except (OSError, ValueError):  # absent; or empty, which cannot be mapped
+            return None if content is None else self._read(content, path)
+        except OSError:  # the image itself has gone
             return None
 
     def keep(self, relative: str, path: str, image: Resized) -> None:
         """Write an entry, if there is room; a cache that cannot be written to is none."""
-        if not self._room.take():
-            return
-        entry = self._entry(relative)
-        temporary = entry.with_name(f".{entry.name}.{secrets.token_hex(4)}")
-        try:
+
+        def content() -> tuple[bytes, memoryview]:
             pixels = np.ascontiguousarray(image.pixels).data
-            header = HEADER.pack(MAGIC, self.size, *image.native, *stamp(path), zlib.crc32(pixels))
-            entry.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("xb") as stream:  # not flushed to disk, unlike results: the checksum tells
-                stream.write(header)
-                stream.write(pixels)
-            temporary.replace(entry)
-        except FileNotFoundError:
-            log.debug("'%s' has just been removed", self.folder)  # by a process that needs the room; or the image has
-        except OSError as failure:
-            with suppress(OSError):
-                temporary.unlink()
-            self._room.close(f"resized images cannot be kept in '{self.folder}': {failure}")
+            return HEADER.pack(MAGIC, self.size, *image.native, *stamp(path), zlib.crc32(pixels)), pixels
+
+        self._room.write(self._entry(relative), content, "resized images")
 
     def _entry(self, relative: str) -> Path:
         return self.folder / hashlib.sha256(relative.encode()).hexdigest()[:32]

@@ -13,10 +13,8 @@ import hashlib
 import json
 import logging
 import mmap
-import secrets
 import struct
 import zlib
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +22,7 @@ import PIL
 import torch
 
 from zsadbench.clip import cache_folder
-from zsadbench.data import Room, stamp
+from zsadbench.data import Room, mapped, stamp
 from zsadbench.engine.cells import activation_of
 
 if TYPE_CHECKING:
@@ -65,33 +63,20 @@ class TokenCache:
 
     def find(self, tap: str, relative: str, path: str) -> torch.Tensor | None:
         """Tokens of the image at `path` after one block, float32 (1, tokens, width); None where no sound entry is."""
+        content = mapped(self._entry(tap, relative))
         try:
-            with self._entry(tap, relative).open("rb") as stream:
-                content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-            return self._read(content, path)
-        except (OSError, ValueError):  # absent; or empty, which cannot be mapped
+            return None if content is None else self._read(content, path)
+        except OSError:  # the image itself has gone
             return None
 
     def keep(self, tap: str, relative: str, path: str, tokens: torch.Tensor) -> None:
         """Write an entry, if there is room; a cache that cannot be written to is none."""
-        if not self._room.take():
-            return
-        entry = self._entry(tap, relative)
-        temporary = entry.with_name(f".{entry.name}.{secrets.token_hex(4)}")
-        try:
+
+        def content() -> tuple[bytes, memoryview]:
             values = np.ascontiguousarray(tokens.detach().cpu().numpy(), self._kind).data
-            header = HEADER.pack(self._magic, *self.shape, *stamp(path), zlib.crc32(values))
-            entry.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("xb") as stream:  # not flushed to disk, unlike results: the checksum tells
-                stream.write(header)
-                stream.write(values)
-            temporary.replace(entry)
-        except FileNotFoundError:
-            log.debug("'%s' has just been removed", self.folder)  # by a process that needs the room; or the image has
-        except OSError as failure:
-            with suppress(OSError):
-                temporary.unlink()
-            self._room.close(f"tokens cannot be kept in '{self.folder}': {failure}")
+            return HEADER.pack(self._magic, *self.shape, *stamp(path), zlib.crc32(values)), values
+
+        self._room.write(self._entry(tap, relative), content, "tokens")
 
     def _entry(self, tap: str, relative: str) -> Path:
         return self.folder / f"{hashlib.sha256(relative.encode()).hexdigest()[:32]}-{tap}"
