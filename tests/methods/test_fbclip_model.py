@@ -2,8 +2,6 @@
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from zsadbench.errors import UsageError
 from zsadbench.types import Method, Tokens, Traceable, Trainable
@@ -235,46 +233,3 @@ def test_gates_differ_between_tokens(fbclip, tokens):
     gate = fbclip().network.attention.openness(tokens.layers[1])
     assert gate.min() < 0.05
     assert gate.max() > 0.95
-
-
-# --- memory ----------------------------------------------------------------------------------------
-
-
-class Largest(TorchDispatchMode):
-    """Remembers the size of the largest tensor that any operation gave, views of others left out."""
-
-    def __init__(self):
-        super().__init__()
-        self.numbers = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        out = func(*args, **(kwargs or {}))
-        if not func.is_view:
-            sizes = [leaf.untyped_storage().nbytes() // leaf.element_size() for leaf in tree_leaves(out) if _real(leaf)]
-            self.numbers = max([self.numbers, *sizes])
-        return out
-
-
-def _real(leaf):
-    return isinstance(leaf, torch.Tensor)
-
-
-@pytest.mark.parametrize("by_key", [False, True])
-@pytest.mark.parametrize("view", ["sem", "spa"])
-def test_views_take_memory_in_proportion_to_the_tokens(make_tokens, view, by_key):
-    grid, width = 24, 32
-    z = make_tokens(batch=1, grid=grid, width=width, layers=1).layers[0]
-    foreground = find_foreground(z, None, threshold=0.4, smoothing=True, background_value=0.5)
-    with Largest() as largest:
-        make_view(view, z, foreground, by_key=by_key)
-    patches = grid * grid
-    band = patches * 5 * (grid + 4)  # a patch and the five rows around it, whatever the width
-    assert largest.numbers <= max((grid + 4) ** 2 * width, band), "the padded field is the largest there is"
-    assert largest.numbers < patches * patches
-    assert largest.numbers < 25 * patches * width
-
-
-def test_the_measure_of_memory_sees_a_square(make_tokens):
-    with Largest() as largest:
-        torch.ones(30, 1) * torch.ones(1, 40)
-    assert largest.numbers == 1200

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
 from zsadbench_methods.afclip.options import HEAD_WIDTH, HEADS
-from zsadbench_methods.parts.normed import part
+from zsadbench_methods.parts.normed import part, variance_of
 from zsadbench_methods.parts.precision import in_single
 
 INNER = HEADS * HEAD_WIDTH
@@ -52,7 +52,7 @@ class Adapter(nn.Module):
     def attend(self, tokens: Tensor, projected: Projected) -> Tensor:
         """As `forward`, with what `project` gives of the tokens."""
         batch, length, _ = tokens.shape
-        share = torch.rsqrt(tokens.var(dim=-1, unbiased=False, keepdim=True) + self.norm.eps)
+        share = torch.rsqrt(variance_of(tokens) + self.norm.eps)
         ready = torch.addcmul(projected.offset, share, projected.rows).to(projected.rows.dtype)
         q, k, v = ready.view(batch, length, 3, HEADS, HEAD_WIDTH).permute(2, 0, 3, 1, 4)  # (batch, heads, tokens, 64)
         attended = scaled_dot_product_attention(q, k, v)

@@ -11,13 +11,14 @@ same weighted sum of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
-from zsadbench_methods.parts.normed import part
+from zsadbench_methods.parts.normed import part, variance_of
 from zsadbench_methods.parts.precision import in_single
 
 HEADS, HEAD_WIDTH = 8, 64
@@ -41,10 +42,21 @@ class Stream(nn.Module):
         return torch.cat([self.to_q.weight * self.scale, self.to_k.weight, self.to_v.weight])
 
 
-class Fused(NamedTuple):
-    """The parameters of both streams as few matrices; made once for many views."""
+class Projected(NamedTuple):
+    """What the attention needs of raw tokens, linear in them: queries, keys and values of both streams, gate layer one.
 
-    inward: Tensor  # (6 · inner, width): queries, keys, values, of either stream each; then the gate's first layer
+    (batch, tokens, 2 · inner) each, the gate's (batch, tokens, hidden), with no column where there is no gate.
+    """
+
+    queries: Tensor
+    keys: Tensor
+    values: Tensor
+    gate: Tensor
+
+
+class Joined(NamedTuple):
+    """The parameters of both streams side by side; made once for many views."""
+
     offsets: Tensor  # (3, 2, inner): what the norms' biases add to queries, keys and values
     outward: Tensor  # (width, 2 · inner)
     bias: Tensor  # (width,)
@@ -65,56 +77,84 @@ class FBAttention(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(batch, 1 + patches, width) → the same, the class token attending like any other."""
-        fused = self.fused()
-        return self.attend(tokens, self.project(tokens, fused), fused)
+        return self.attend(variance_of(tokens), self.project(tokens, self.inward()), self.joined())
 
     def openness(self, tokens: Tensor) -> Tensor:
         """The gate of every token, (batch, tokens, 1) in (0, 1); without a gate, one half."""
-        return self._gate(self.project(tokens, self.fused()))
+        return self._gate(self.project(tokens, self.inward()).gate)
 
-    def fused(self) -> Fused:
-        """Both streams in few matrices."""
-        streams = (self.foreground, self.background)
-        parted = [part(stream.norm, stream.fused()) for stream in streams]
-        rows = torch.stack([one.rows.view(3, INNER, -1) for one in parted], dim=1)  # (3, 2, inner, width)
-        offsets = torch.stack([one.offset.view(3, INNER) for one in parted], dim=1)
-        inward = [rows.flatten(0, 2)] + ([self._gate_layers[0].weight] if self.gated else [])
-        outward = torch.cat([stream.to_out.weight for stream in streams], dim=1)
-        bias = self.foreground.to_out.bias + self.background.to_out.bias
-        return Fused(torch.cat(inward), offsets, outward, bias)
+    def inward(self) -> Tensor:
+        """All that tokens are multiplied by, (rows, width): queries, keys and values of either stream, the gate."""
+        parted = [part(stream.norm, stream.fused()).rows for stream in self._streams]
+        rows = torch.stack([one.view(3, INNER, -1) for one in parted], dim=1)  # (3, 2, inner, width)
+        return torch.cat([rows.flatten(0, 2)] + ([self._gate_layers[0].weight] if self.gated else []))
 
-    def project(self, tokens: Tensor, fused: Fused) -> Tensor:
-        """All that the attention needs of raw tokens, linear in them: (…, width) → (…, rows of `inward`)."""
-        return linear(tokens, fused.inward)
+    def joined(self) -> Joined:
+        """The rest of the parameters, both streams in one."""
+        offsets = torch.stack([(one.fused() @ one.norm.bias).view(3, INNER) for one in self._streams], dim=1)
+        outward = torch.cat([stream.to_out.weight for stream in self._streams], dim=1)
+        return Joined(offsets, outward, self.foreground.to_out.bias + self.background.to_out.bias)
 
-    def attend(self, tokens: Tensor, projected: Tensor, fused: Fused) -> Tensor:
-        """As `forward`, with what `project` gives of the tokens."""
-        batch, length, _ = tokens.shape
-        parts = projected[..., : 6 * INNER].view(batch, length, 3, 2, INNER)
-        shares = self._shares(tokens, projected).view(batch, length, 1, 2, 1)
-        ready = torch.addcmul(fused.offsets, shares, parts).to(projected.dtype)
-        q, k, v = ready.view(batch, length, 3, 2 * HEADS, HEAD_WIDTH).permute(2, 0, 3, 1, 4)
+    def project(self, tokens: Tensor, inward: Tensor) -> Projected:
+        """All of it as one product of (batch, tokens, width)."""
+        hidden = len(inward) - 6 * INNER
+        return Projected(*torch.split(linear(tokens, inward), [2 * INNER, 2 * INNER, 2 * INNER, hidden], dim=-1))
+
+    def attend(
+        self,
+        variance: Tensor,
+        projected: Projected,
+        joined: Joined,
+        view: Callable[[Tensor], Tensor] = lambda field: field,
+    ) -> Tensor:
+        """As `forward`, for tokens that are a `view` of others: sums of them with weights of its own.
+
+        Args:
+            variance: of the viewed tokens, (batch, tokens, 1).
+            projected: what `project` gives of the others.
+            joined: parameters.
+            view: linear, (batch, tokens, channels) → the same.
+        """
+        shares = self._shares(variance, view(projected.gate)).unsqueeze(-1)
+        q, k, v = (
+            _by_head(torch.addcmul(offset, shares, _by_stream(view(one))).to(one.dtype))
+            for one, offset in zip(projected[:3], joined.offsets, strict=True)
+        )
         attended = scaled_dot_product_attention(q, k, v, scale=1.0)  # (batch, 2 · heads, tokens, 64)
-        heads = attended.transpose(1, 2).reshape(batch, length, 2 * INNER)
-        out: Tensor = self.norm(linear(heads, fused.outward, fused.bias).float())
+        del q, k, v
+        heads = attended.transpose(1, 2).flatten(2)
+        out: Tensor = self.norm(linear(heads, joined.outward, joined.bias).float())
         return out
+
+    @property
+    def _streams(self) -> tuple[Stream, Stream]:
+        return self.foreground, self.background
 
     @property
     def _gate_layers(self) -> tuple[nn.Linear, nn.Linear]:
         return cast("nn.Linear", self.gate[0]), cast("nn.Linear", self.gate[2])
 
     def _gate(self, projected: Tensor) -> Tensor:
+        """From the first layer of the gate, (batch, tokens, hidden), to the gate."""
         if not self.gated:
-            return torch.full_like(projected[..., :1], 0.5, dtype=torch.float32)
+            return projected.new_full((*projected.shape[:2], 1), 0.5, dtype=torch.float32)
         with in_single(projected):
             first, second = self._gate_layers
-            hidden = projected[..., 6 * INNER :].float() + first.bias
-            gate: Tensor = second(hidden.relu()).sigmoid()
+            gate: Tensor = second((projected.float() + first.bias).relu()).sigmoid()
         return gate
 
-    def _shares(self, tokens: Tensor, projected: Tensor) -> Tensor:
+    def _shares(self, variance: Tensor, projected: Tensor) -> Tensor:
         """`s/√(s²·v + ε)` of every token, foreground and background: (batch, tokens, 2)."""
         gate = self._gate(projected)
         parts = torch.cat([gate, 1 - gate], dim=-1)
-        variance = tokens.var(dim=-1, unbiased=False, keepdim=True)
         return parts * torch.rsqrt(parts.square() * variance + self.foreground.norm.eps)
+
+
+def _by_stream(rows: Tensor) -> Tensor:
+    """(batch, tokens, 2 · inner) → (batch, tokens, 2, inner)."""
+    return rows.reshape(*rows.shape[:2], 2, INNER)
+
+
+def _by_head(rows: Tensor) -> Tensor:
+    """(batch, tokens, 2, inner) → (batch, 2 · heads, tokens, 64)."""
+    return rows.view(*rows.shape[:2], 2 * HEADS, HEAD_WIDTH).transpose(1, 2)

@@ -37,7 +37,7 @@ def macs(config: BackboneConfig, options: Options, grid: int) -> Macs:
     instead = {
         "gate": groups * tokens * hidden,
         "queries, keys, values": layers * tokens * width * linear,
-        "views": layers * _mixed(options, grid) * (width + linear),
+        "views": layers * (_mixed(options, grid) * (width + linear) + _spread(options, grid) * width),
     }
     if not options.fb_attention:
         return Macs(read, {"views": instead["views"], **read}, text_macs(config, 2))
@@ -49,3 +49,8 @@ def _mixed(options: Options, grid: int) -> int:
     patches = grid**2
     each = {"id": 0, "sem": 2 * MEANS * patches, "spa": ROWS * grid * patches}
     return sum(each[view] for view in options.views)
+
+
+def _spread(options: Options, grid: int) -> int:
+    """What the spatial view takes of one channel to find how far the tokens of a window are from their mean."""
+    return "spa" in options.views and ROWS * grid**2 * (grid + 4)

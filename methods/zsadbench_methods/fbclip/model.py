@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, normalize
 
 from zsadbench.types import Batch, Losses, Scores, Tokens
-from zsadbench_methods.fbclip.attention import FBAttention
+from zsadbench_methods.fbclip.attention import FBAttention, Joined, Projected
 from zsadbench_methods.fbclip.foreground import Foreground, find_foreground, scaled_cues
 from zsadbench_methods.fbclip.fusion import TextFusion
 from zsadbench_methods.fbclip.losses import all_losses
 from zsadbench_methods.fbclip.prompts import Prompts
 from zsadbench_methods.fbclip.suppression import masked_prototype, sequence_prototype, suppress
 from zsadbench_methods.fbclip.views import View, find_view
+from zsadbench_methods.parts.normed import variance_of
 from zsadbench_methods.parts.precision import in_single
 from zsadbench_methods.parts.remembered import Remembered
 
@@ -100,37 +101,53 @@ class FBCLIP:
                 for layer, previous in zip(tokens.layers, before, strict=True)
             ]
 
-    def _found_views(self, tokens: Tokens) -> Iterator[tuple[int, str, View]]:
-        """The weights of every view of every tapped layer, by layer, then view; no gradient."""
-        foregrounds = self._foregrounds(tokens)
-        for number, (layer, foreground) in enumerate(zip(tokens.layers, foregrounds, strict=True)):
-            for name in self.options.views:
-                with torch.no_grad(), in_single(layer):
-                    found = find_view(name, layer, foreground, by_key=self.options.sem_weight_by_key)
-                yield number, name, found
+    def _found_views(self, tokens: Tokens) -> Iterator[list[tuple[str, View]]]:
+        """The weights of every view of one tapped layer after the other; no gradient."""
+        for layer, foreground in zip(tokens.layers, self._foregrounds(tokens), strict=True):
+            with torch.no_grad(), in_single(layer):
+                by_key = self.options.sem_weight_by_key
+                found = [(name, find_view(name, layer, foreground, by_key=by_key)) for name in self.options.views]
+            yield found
 
     def _views(self, tokens: Tokens) -> Iterator[Group]:
-        """Every view as raw tokens, no gradient."""
-        for number, name, view in self._found_views(tokens):
-            with torch.no_grad(), in_single(tokens.layers[number]):
-                made = view(tokens.layers[number])
-            yield Group(number, name, made)
+        """Every view as raw tokens, by layer, then view; no gradient."""
+        for number, (layer, views) in enumerate(zip(tokens.layers, self._found_views(tokens), strict=True)):
+            for name, view in views:
+                with torch.no_grad(), in_single(layer):
+                    made = view(layer)
+                yield Group(number, name, made)
 
     def _groups(self, tokens: Tokens) -> list[Group]:
-        """Every view after FB-Attention; what is linear in the tokens is made once a layer, for all views of it."""
+        """Every view after FB-Attention, by layer, then view."""
         if not self.options.fb_attention:
             return list(self._views(tokens))
-        attention, made, ready = self.network.attention, [], (-1, tokens.layers[0])
+        attention, made = self.network.attention, list[Group]()
         with in_single(tokens.layers[0]):
-            fused = attention.fused()
-        for number, name, view in self._found_views(tokens):
-            layer = tokens.layers[number]
-            if ready[0] != number:
-                ready = (number, attention.project(layer, fused))
-            with torch.no_grad(), in_single(layer):
-                raw = view(layer)
-            made.append(Group(number, name, attention.attend(raw, view(ready[1]), fused)))
+            joined = attention.joined()
+        projections = self._projections(tokens.layers)
+        for number, (layer, views) in enumerate(zip(tokens.layers, self._found_views(tokens), strict=True)):
+            made += self._attended(number, layer, views, next(projections), joined)
         return made
+
+    def _attended(
+        self, number: int, layer: Tensor, views: Sequence[tuple[str, View]], projected: Projected, joined: Joined
+    ) -> Iterator[Group]:
+        """The views of one layer after FB-Attention."""
+        for name, view in views:
+            with torch.no_grad(), in_single(layer):
+                variance = variance_of(view(layer))
+            yield Group(number, name, self.network.attention.attend(variance, projected, joined, view))
+
+    def _projections(self, layers: Sequence[Tensor]) -> Iterator[Projected]:
+        """What all views of a layer need of its tokens; the weights are let go before the last one is handed out."""
+        *before, last = layers
+        with in_single(last):
+            inward = self.network.attention.inward()
+        for layer in before:
+            yield self.network.attention.project(layer, inward)
+        found = self.network.attention.project(last, inward)
+        del inward
+        yield found
 
     def _prototype(self, groups: Sequence[Group], tokens: Tokens) -> Tensor:
         """The background vector of each image, (batch, width)."""

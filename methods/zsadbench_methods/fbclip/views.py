@@ -33,12 +33,11 @@ def find_view(name: str, tokens: Tensor, foreground: Foreground, *, by_key: bool
     """The weights of the view `id`, `sem` or `spa` that these tokens call for."""
     if name == "id":
         return lambda field: field
-    patches = semantic(tokens, foreground, by_key=by_key) if name == "sem" else spatial(tokens, foreground)
-    return lambda field: torch.cat([field[:, :1], patches(field[:, 1:])], dim=1)
+    return semantic(foreground, by_key=by_key) if name == "sem" else spatial(tokens, foreground)
 
 
-def semantic(tokens: Tensor, foreground: Foreground, *, by_key: bool = False) -> View:
-    """SEM: every patch is mixed with image-wide means, 0.6·y + 0.4·x; on patches, (batch, patches, channels).
+def semantic(foreground: Foreground, *, by_key: bool = False) -> View:
+    """SEM: every patch is mixed with image-wide means, 0.6·y + 0.4·x.
 
     The row softmax over `ρᵢ·pᵢ·pⱼ` (and over `γᵢ·p̄ᵢ·p̄ⱼ` for the background) takes two values per row,
     one for foreground and one for background keys, so it is a weighted mean of their two sums.
@@ -52,9 +51,13 @@ def semantic(tokens: Tensor, foreground: Foreground, *, by_key: bool = False) ->
     )
     shares = torch.cat([soft.unsqueeze(-1) * outer[0], (1 - soft).unsqueeze(-1) * inner[0]], dim=-1)
     means = torch.cat([outer[1], inner[1]], dim=1)  # (batch, 4, patches)
-    return lambda field: torch.baddbmm(
-        field, shares.to(field), means.to(field) @ field, beta=RESIDUAL, alpha=1 - RESIDUAL
-    )
+
+    def mixed(field: Tensor) -> Tensor:
+        patches = field[:, 1:]
+        made = torch.baddbmm(patches, shares.to(field), means.to(field) @ patches, beta=RESIDUAL, alpha=1 - RESIDUAL)
+        return torch.cat([field[:, :1], made], dim=1)
+
+    return mixed
 
 
 def _by_query(foreground: Foreground, richness: Tensor, soft: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,7 +84,7 @@ def _by_key(foreground: Foreground, richness: Tensor, soft: Tensor) -> tuple[Ten
 
 
 def spatial(tokens: Tensor, foreground: Foreground) -> View:
-    """SPA: two softmax-weighted sums over a 5 × 5 window, each divided again by its soft count; on patches.
+    """SPA: two softmax-weighted sums over a 5 × 5 window, each divided again by its soft count.
 
     Positions outside the image are zero vectors with soft mask 0: they count as background.
     """
@@ -112,34 +115,54 @@ def _banded(weights: Tensor) -> Tensor:
     return wide[..., REACH:-REACH].flatten(3)
 
 
-def _weighted(rows: Tensor, patches: Tensor) -> Tensor:
-    """The matrices of `_banded` on (batch, patches, channels): every row of patches from the five around it."""
-    grid, channels = rows.shape[1], patches.shape[-1]
+def _weighted(rows: Tensor, field: Tensor) -> Tensor:
+    """The matrices of `_banded` on (batch, 1 + patches, channels): every row of patches from the five around it."""
+    pieces = ((one[:1], _summed(weights, one[1:])) for weights, one in zip(rows, field, strict=True))
+    return torch.cat([piece for pair in pieces for piece in pair]).view_as(field)
+
+
+def _summed(rows: Tensor, patches: Tensor) -> Tensor:
+    """One image: (grid, grid, 5 · grid) on (patches, channels)."""
+    grid, channels = len(rows), patches.shape[-1]
     padded = pad(patches, (0, 0, REACH * grid, REACH * grid))  # rows of zeros above and below
-    around = (grid, WINDOW * grid, channels)
-    steps = (grid * channels, channels, 1)
-    return torch.stack(
-        [
-            (one @ field.as_strided(around, steps, field.storage_offset())).flatten(0, 1)
-            for one, field in zip(rows, padded, strict=True)
-        ]
-    )
+    around = padded.as_strided((grid, WINDOW * grid, channels), (grid * channels, channels, 1))
+    return (rows @ around).flatten(0, 1)
 
 
 def _window_logits(field: Tensor, soft: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
     """The background logits `u` and the foreground logits `v`, each (batch, grid, grid, 25)."""
     background = (1 - soft) * (field * direction).sum(dim=-1)
     unlike = 1 - (normalize(field, dim=-1) * direction).sum(dim=-1)
-    masked = field * soft.unsqueeze(-1)
-    mean = avg_pool2d(masked.permute(0, 3, 1, 2), WINDOW, stride=1).permute(0, 2, 3, 1)  # (batch, grid, grid, width)
-    spread = torch.stack([(shifted - mean).norm(dim=-1) for shifted in _shifts(masked)], dim=-1)
-    return _windows(background), _windows(unlike) * spread
+    return _windows(background), _windows(unlike) * _spread(field * soft.unsqueeze(-1))
 
 
-def _shifts(field: Tensor) -> list[Tensor]:
-    """The 25 views of a padded (batch, grid + 4, grid + 4, width) field, one an offset of the window."""
-    grid = field.shape[1] - WINDOW + 1
-    return [field[:, dy : dy + grid, dx : dx + grid] for dy in range(WINDOW) for dx in range(WINDOW)]
+def _spread(masked: Tensor) -> Tensor:
+    """How far each token of a window is from their mean: (batch, grid + 4, grid + 4, width) → (batch, grid, grid, 25).
+
+    `‖y − μ‖² = ‖y‖² − 2·y·μ + ‖μ‖²` is a product of matrices, and nothing of the size of the tokens is made 25 times.
+    Tokens are long in the direction that all share, where this would cancel: there the difference is taken itself.
+    """
+    shared = normalize(masked.mean(dim=(1, 2), keepdim=True), dim=-1)
+    along = (masked * shared).sum(dim=-1)  # (batch, grid + 4, grid + 4)
+    rest = masked - along.unsqueeze(-1) * shared
+    means = avg_pool2d(rest.permute(0, 3, 1, 2), WINDOW, stride=1).permute(0, 2, 3, 1)  # (batch, grid, grid, width)
+    products = torch.stack([_with_windows(mean, field) for mean, field in zip(means, rest, strict=True)])
+    squares, of_mean = rest.square().sum(dim=-1), means.square().sum(dim=-1, keepdim=True)
+    apart = (_windows(squares) - 2 * products + of_mean).clamp_min(0)
+    steps = _windows(along) - _windows(along).mean(dim=-1, keepdim=True)
+    return (apart + steps.square()).sqrt()
+
+
+def _with_windows(means: Tensor, field: Tensor) -> Tensor:
+    """Products of (grid, grid, width) with the 25 tokens around each, (grid + 4, grid + 4, width): (grid, grid, 25)."""
+    grid, (wide, width) = means.shape[0], field.shape[1:]
+    field = field.contiguous()
+    around = field.as_strided((grid, WINDOW * wide, width), (wide * width, width, 1), field.storage_offset())
+    rows = (means.contiguous() @ around.transpose(1, 2)).view(
+        grid, grid, WINDOW, wide
+    )  # a row beside the five around it
+    row, column, down, across = rows.stride()
+    return rows.as_strided((grid, grid, WINDOW, WINDOW), (row, column + across, down, across)).flatten(2)
 
 
 def _windows(values: Tensor) -> Tensor:
