@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from zsadbench.clip import Backbone
 from zsadbench.clip.union import join
 from zsadbench.data import TensorCache, batches, resize_mask_nearest, soften_mask
 from zsadbench.engine.batching import Halving
-from zsadbench.engine.cost import Stopwatch
+from zsadbench.engine.cost import Span, Stopwatch
 from zsadbench.engine.train import DTYPES
 from zsadbench.metrics import count_regions
 from zsadbench.types import Taps, Tokens
@@ -37,12 +37,12 @@ RESIZE: dict[str, Callable[[Mask, int], Mask]] = {
 
 
 class Encoded(NamedTuple):
-    """One batch as every head gets it: `tokens` of all taps, `masks` by the protocol's rule, `seconds` in the tower."""
+    """One batch as every head gets it: `tokens` of all taps; `masks` makes the masks by the protocol's rule, once."""
 
     loaded: LoadedBatch
     tokens: Tokens
-    masks: list[Mask] | None
-    seconds: float
+    masks: Callable[[], list[Mask] | None]
+    took: Span
 
 
 @dataclass
@@ -73,12 +73,11 @@ class Encoding:
         precision, halving = DTYPES[self.setting.precision], Halving()
         tower = self.backbone.vision  # built now, if nobody asked for it before: that is none of its seconds
         for loaded in self._loaded():
-            before = self.watch.seconds["tower"]
-            with self.watch.stage("tower"), torch.inference_mode():
+            with self.watch.stage("tower") as span, torch.inference_mode():
                 images = loaded.images.to(self.backbone.device, non_blocking=True)
                 parts = halving(lambda rows: tower(images[rows], self.taps, precision), len(images))  # noqa: B023
                 tokens = join(parts)
-            yield Encoded(loaded, tokens, self._masks(loaded), self.watch.seconds["tower"] - before)
+            yield Encoded(loaded, tokens, cache(partial(self._masks, loaded)), span)
 
     def _loaded(self) -> Iterator[LoadedBatch]:
         """Loaded batches; the wait for each is the stage `load`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zsadbench.checkpoints import write_atomically
-from zsadbench.engine.cost import Stopwatch
-from zsadbench.engine.encode import Encoded, Encoding
+from zsadbench.engine.behind import AHEAD, Behind
+from zsadbench.engine.cost import Span, Stopwatch
+from zsadbench.engine.encode import Encoded, Encoding, Mask
 from zsadbench.engine.maps import Map
 from zsadbench.engine.measure import Measurement
-from zsadbench.engine.scoring import Scorer
+from zsadbench.engine.scoring import Maps, Scored, Scorer
 from zsadbench.engine.thresholds import Thresholds
 from zsadbench.errors import CellError, DataError
 from zsadbench.metrics import Details, Estimate, MetricName
@@ -45,9 +47,15 @@ class ClassResult:
 
 
 def evaluate(
-    encoding: Encoding, heads: Sequence[Evaluation], on_images: Callable[[int], None] = lambda count: None
+    encoding: Encoding,
+    heads: Sequence[Evaluation],
+    on_images: Callable[[int], None] = lambda count: None,
+    ahead: int | None = None,
 ) -> list[ClassResult | Exception]:
     """Measure one class with every head: all of them score a batch before the next one is read.
+
+    Where a GPU scores, a thread counts a batch while the next ones are scored, `ahead` of them at most; a CPU has
+    nothing else to do meanwhile, and its stages can be told apart. Results are the same.
 
     Returns:
         For each head its result, or what it failed with: one of `RECOVERABLE`, which leaves the others as they are.
@@ -55,22 +63,32 @@ def evaluate(
     failed: dict[int, Exception] = {}
     if not heads:
         return []
+    ahead = AHEAD * (encoding.watch.device.type == "cuda") if ahead is None else ahead
     try:
-        for encoded in encoding:
-            for number, head in enumerate(heads):
-                if number not in failed:
-                    _attempt(head, encoded, number, failed)
-            if len(failed) == len(heads):
-                break
-            on_images(len(encoded.loaded.paths))
+        with Behind(ahead) as behind:
+            for encoded in encoding:
+                for number, head in enumerate(heads):
+                    _attempt(partial(_take, head, encoded, behind, number, failed), number, failed)
+                if len(failed) == len(heads):
+                    break
+                on_images(len(encoded.loaded.paths))
     except RECOVERABLE as failure:  # an image cannot be read, or the tower finds no memory: all of them are hit
         return [failed.get(number, failure) for number in range(len(heads))]
     return [failed.get(number) or _finished(head) for number, head in enumerate(heads)]
 
 
-def _attempt(head: Evaluation, encoded: Encoded, number: int, failed: dict[int, Exception]) -> None:
+def _take(head: Evaluation, encoded: Encoded, behind: Behind, number: int, failed: dict[int, Exception]) -> None:
+    """Score a batch now and have it counted."""
+    count = head.score(encoded)
+    behind.put(partial(_attempt, count, number, failed))
+
+
+def _attempt(call: Callable[[], None], number: int, failed: dict[int, Exception]) -> None:
+    """Do something for a head that has not failed yet."""
+    if number in failed:
+        return
     try:
-        head.take(encoded)
+        call()
     except RECOVERABLE as failure:
         failed[number] = failure
 
@@ -84,12 +102,12 @@ def _finished(head: Evaluation) -> ClassResult | Exception:
 
 @dataclass
 class Evaluation:
-    """A detector on one class of a target: it takes batches, then gives the result.
+    """A detector on one class of a target: it scores batches and counts them, in order, then gives the result.
 
     `area_edges` and `thresholds` as in `Measurement`.
 
     Raises:
-        CellError: from `take`: a score or a map is not finite.
+        CellError: from what `score` returns: a score or a map is not finite.
     """
 
     setting: Setting
@@ -115,18 +133,29 @@ class Evaluation:
             thresholds=self.thresholds,
         )
 
-    def take(self, encoded: Encoded) -> None:
-        """Score one batch and count it."""
-        loaded, masks = encoded.loaded, encoded.masks
-        before = self.watch.seconds["head"]
-        image, pixel = self.scorer.scores(encoded)
-        seconds = (encoded.seconds + self.watch.seconds["head"] - before) / len(loaded.paths)
-        maps = None
-        if masks is not None or self.maps_folder is not None:
-            maps = self.scorer.maps(pixel, masks, loaded.paths)
+    def score(self, encoded: Encoded) -> Callable[[], None]:
+        """Have one batch scored; what is returned counts it, and waits until the scores are there."""
+        loaded = encoded.loaded
+        scored, maps = self.scorer.scores(encoded), None
+        if loaded.masks is not None or self.maps_folder is not None:
+            maps = self.scorer.maps(scored, list(loaded.masks) if loaded.masks is not None else None)
+        return partial(self._count, loaded, encoded.masks, (encoded.took, scored.took), scored, maps)
+
+    def _count(
+        self,
+        loaded: LoadedBatch,
+        made: Callable[[], list[Mask] | None],
+        took: Sequence[Span],
+        scored: Scored,
+        finished: Maps | None,
+    ) -> None:
+        image, maps = scored.image(), finished.here() if finished is not None else None
+        masks = made()
+        if maps is not None:
             self._save(maps, loaded)
         with self.watch.stage("metrics"):
             self.measured.take(image, loaded.rows, maps if masks is not None else None, masks)
+        seconds = sum(span.seconds for span in took) / len(loaded.paths)
         self.images += self._image_rows(image, loaded, seconds)
 
     def result(self) -> ClassResult:

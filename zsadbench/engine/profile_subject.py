@@ -62,7 +62,7 @@ class Subject:
         return self._maps(self._scores(self._tower(self.taps)))
 
     def staged(self, watch: Stopwatch) -> float:
-        """Seconds of the same with a wait after every stage, which `watch` takes down."""
+        """Seconds of the same, stage by stage, which `watch` takes down by the clock of the device."""
 
         def stages() -> None:
             with watch.stage("tower"):

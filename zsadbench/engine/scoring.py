@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from zsadbench.clip.towers import arithmetic
 from zsadbench.clip.union import pick, some
+from zsadbench.engine.arrival import Arrival, to_host
 from zsadbench.engine.batching import Halving
-from zsadbench.engine.maps import Map, finish
+from zsadbench.engine.maps import Map, begin
 from zsadbench.engine.shared import taps_of
 from zsadbench.engine.train import DTYPES
 from zsadbench.errors import CellError
@@ -21,9 +23,46 @@ from zsadbench.types import Scores
 if TYPE_CHECKING:
     from zsadbench.data import Dataset
     from zsadbench.engine.cells import Setting
-    from zsadbench.engine.cost import Stopwatch
+    from zsadbench.engine.cost import Span, Stopwatch
     from zsadbench.engine.encode import Encoded, Mask
     from zsadbench.types import Method, Taps
+
+
+class Scored(NamedTuple):
+    """A batch that is being scored: image scores on their way to the host, maps as the method gives them."""
+
+    paths: tuple[str, ...]
+    arrival: Arrival
+    pixel: torch.Tensor
+    took: Span
+
+    def image(self) -> NDArray[np.float32]:
+        """The image scores, (batch,).
+
+        Raises:
+            CellError: one is not finite.
+        """
+        scores = self.arrival()
+        finite(scores, self.paths, "image score")
+        return scores
+
+
+class Maps(NamedTuple):
+    """The maps of a batch, on their way to the host."""
+
+    paths: tuple[str, ...]
+    arrivals: list[Callable[[], Map]]
+
+    def here(self) -> list[Map]:
+        """The maps, one an image.
+
+        Raises:
+            CellError: one is not finite.
+        """
+        maps = [arrival()[0] for arrival in self.arrivals]
+        for one, path in zip(maps, self.paths, strict=True):
+            finite(one, (path,), "anomaly map")
+        return maps
 
 
 @dataclass(frozen=True)
@@ -38,37 +77,26 @@ class Scorer:
     watch: Stopwatch
     halving: Halving = field(default_factory=Halving)
 
-    def scores(self, encoded: Encoded) -> tuple[NDArray[np.float32], torch.Tensor]:
-        """Image scores (batch,), and maps as the method gives them.
-
-        Raises:
-            CellError: an image score is not finite.
-        """
+    def scores(self, encoded: Encoded) -> Scored:
+        """Have a batch scored."""
         words = [self.dataset.card.words(self.setting.name)[self.class_name]] * len(encoded.loaded.paths)
         half = arithmetic(self.watch.device.type, DTYPES[self.setting.precision])
-        with self.watch.stage("head"), torch.inference_mode(), half:
+        with self.watch.stage("head") as head, torch.inference_mode(), half:
             tokens = pick(encoded.tokens, self.taps, taps_of(self.setting))
             parts = self.halving(lambda rows: self.method.score(some(tokens, rows), words[rows]), len(words))
             found = Scores(*(torch.cat(part) for part in zip(*parts, strict=True)))
-        image = found.image.float().cpu().numpy()
-        finite(image, encoded.loaded.paths, "image score")
-        return image, found.pixel
+        return Scored(encoded.loaded.paths, to_host(found.image.float()), found.pixel, head)
 
-    def maps(self, pixel: torch.Tensor, masks: list[Mask] | None, paths: tuple[str, ...]) -> list[Map]:
-        """The maps of a batch, enlarged and smoothed one by one.
-
-        Raises:
-            CellError: a map is not finite.
-        """
-        protocol, size = self.setting.protocol, self.setting.image_size
+    def maps(self, scored: Scored, masks: list[Mask] | None) -> Maps:
+        """Have the maps of a batch enlarged and smoothed, one by one; `masks` are those read, where there are any."""
+        protocol, size, count = self.setting.protocol, self.setting.image_size, len(scored.paths)
         native = protocol.map_size == "native" and masks is not None
-        sizes = [mask.shape for mask in masks] if native and masks else [(size, size)] * len(paths)
+        sizes = [mask.shape for mask in masks] if native and masks else [(size, size)] * count
         with self.watch.stage("map"):
-            grids = [pixel[index : index + 1] for index in range(len(paths))]
-            maps = [finish(grid, wanted, self._sigma())[0] for grid, wanted in zip(grids, sizes, strict=True)]
-        for one, path in zip(maps, paths, strict=True):
-            finite(one, (path,), "anomaly map")
-        return maps
+            grids = [scored.pixel[index : index + 1] for index in range(count)]
+            return Maps(
+                scored.paths, [begin(one, wanted, self._sigma()) for one, wanted in zip(grids, sizes, strict=True)]
+            )
 
     def _sigma(self) -> float:
         protocol = self.setting.protocol

@@ -123,10 +123,10 @@ def _scored(
         source = (rows, batch_size, request.workers, request.image_cache, watch, supports)
         scorer = Scorer(setting, method, aux, name, taps, watch)
         for encoded in Encoding(setting, taps, backbone, aux, *source):
-            image, pixel = scorer.scores(encoded)
-            scores += image.tolist()
+            scored, masks = scorer.scores(encoded), encoded.masks()
+            scores += scored.image().tolist()
             labels += encoded.loaded.labels.tolist()
-            if masked and encoded.masks is not None:
-                pixels.update(scorer.maps(pixel, encoded.masks, encoded.loaded.paths), encoded.masks)
+            if masks is not None:
+                pixels.update(scorer.maps(scored, masks).here(), masks)
     cuts = best_threshold(scores, labels), best_threshold_of(pixels.groups()) if masked else None
     return Thresholds(*cuts, aux.card.name, aux.fingerprint, ONE_CLASS if masked else "the auxiliary set has no masks")

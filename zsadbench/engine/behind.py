@@ -1,0 +1,47 @@
+"""Counting behind the device's back: what comes after a batch is done by one thread while the next batch is encoded."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+
+AHEAD = 2  # batches whose maps wait to be counted while the device goes on
+
+
+class Behind:
+    """Does calls one after the other, in order; a `with` block ends when all of them are done.
+
+    With `ahead` 0 a call is done at once, in the caller's thread, and results are the same. Otherwise a thread of its
+    own does them, and `put` waits while more than `ahead` of them are pending. What a call raises is raised by a later
+    `put` or at the end of the block; of the calls after it, those that have not begun are dropped.
+    """
+
+    def __init__(self, ahead: int) -> None:
+        self._ahead = ahead
+        self._pending: deque[Future[None]] = deque()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="zsadbench-count") if ahead else None
+
+    def put(self, call: Callable[[], None]) -> None:
+        """Have a call done."""
+        if self._pool is None:
+            call()
+            return
+        self._pending.append(self._pool.submit(call))
+        while len(self._pending) > self._ahead:
+            self._pending.popleft().result()
+
+    def __enter__(self) -> Behind:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is None:
+            return
+        try:
+            while self._pending and failure is None:
+                self._pending.popleft().result()
+        finally:
+            self._pool.shutdown(wait=True, cancel_futures=True)
