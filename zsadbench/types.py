@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PositionRule = Literal["bilinear", "bicubic", "bicubic_antialias"]
 Activation = Literal["native", "quick_gelu", "gelu"]
 Preprocessing = Literal["rgb_first", "resize_first"]
+Compiling = Literal["off", "blocks", "graphs"]
 MaskRule = Literal["nonzero-bilinear-half", "nonzero-bicubic-grey"]
 
 

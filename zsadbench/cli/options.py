@@ -69,6 +69,13 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", envvar="
 Precision = Annotated[
     str, typer.Option(help="Arithmetic of the image tower: fp32, bf16 or fp16.", envvar="ZSADBENCH_PRECISION")
 ]
+Compile = Annotated[
+    str,
+    typer.Option(
+        help="Compile the blocks of the image tower: off, blocks, or graphs (and CUDA graphs).",
+        envvar="ZSADBENCH_COMPILE",
+    ),
+]
 Workers = Annotated[int, typer.Option(help="Threads that read images.", envvar="ZSADBENCH_WORKERS")]
 ImageCache = Annotated[
     str | None,

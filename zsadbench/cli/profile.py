@@ -22,6 +22,7 @@ def profile(
     precision: Annotated[
         str, typer.Option(help="fp32, bf16, fp16, or a comma list.", envvar="ZSADBENCH_PRECISION")
     ] = "fp32",
+    compile: flags.Compile = "off",
     batch_size: Annotated[str, typer.Option(help="Images at a time, or a comma list.")] = "1",
     scenario: Annotated[
         str, typer.Option(help="single-stream: one batch after the other; offline: all at once.")

@@ -45,6 +45,7 @@ def run(
     protocol: Annotated[str, typer.Option(help="Evaluation protocol.", envvar="ZSADBENCH_PROTOCOL")] = "strict",
     device: flags.Device = "auto",
     precision: flags.Precision = "fp32",
+    compile: flags.Compile = "off",
     batch_size: Annotated[
         str, typer.Option(help="Images at a time: auto, or a number.", envvar="ZSADBENCH_BATCH_SIZE")
     ] = "auto",

@@ -13,7 +13,7 @@ from zsadbench.clip.sources import Source, skeleton, source_of
 from zsadbench.clip.towers import TextTower, VisionTower
 
 if TYPE_CHECKING:
-    from zsadbench.types import Activation, PositionRule
+    from zsadbench.types import Activation, Compiling, PositionRule
 
 Tower = TypeVar("Tower", bound=nn.Module)
 
@@ -26,14 +26,21 @@ class Backbone:
     """
 
     def __init__(
-        self, source: Source, spec: BackboneSpec, image_size: int, position: PositionRule, *, quick_gelu: bool
+        self,
+        source: Source,
+        spec: BackboneSpec,
+        image_size: int,
+        position: PositionRule,
+        *,
+        quick_gelu: bool,
+        compiling: Compiling = "off",
     ) -> None:
         self.spec = spec
         self.image_size = image_size
         self.activation = "quick_gelu" if quick_gelu else "gelu"
         self.grid = image_size // spec.config.vision.patch_size
         self.device = torch.device("cpu")
-        self._source, self._position = source, position
+        self._source, self._position, self._compiling = source, position, compiling
         self._vision: VisionTower | None = None
         self._text: TextTower | None = None
 
@@ -42,8 +49,8 @@ class Backbone:
         """The image tower."""
         if self._vision is None:
             with torch.inference_mode(mode=False):  # whoever asks first: others learn through it
-                made = VisionTower(self._source.vision(), self.spec.config, self.image_size, self._position)
-                self._vision = self._frozen(made)
+                settings = self.image_size, self._position, self._compiling
+                self._vision = self._frozen(VisionTower(self._source.vision(), self.spec.config, *settings))
         return self._vision
 
     @property
@@ -82,6 +89,7 @@ def build(
     activation: Activation = "native",
     position: PositionRule = "bilinear",
     device: torch.device | str = "cpu",
+    compiling: Compiling = "off",
 ) -> Backbone:
     """Make the backbone that `spec` describes; its towers are built when they are first asked for.
 
@@ -91,6 +99,7 @@ def build(
         activation: `native` is what the weights were trained with.
         position: how the positional table is resized.
         device: where to put the towers.
+        compiling: whether the blocks of the image tower are compiled (see `zsadbench.clip.compiled`).
 
     Raises:
         UsageError: the size is no multiple of the patch.
@@ -100,4 +109,4 @@ def build(
     spec.check_size(size)
     quick = spec.config.quick_gelu if activation == "native" else activation == "quick_gelu"
     source = source_of(spec, quick_gelu=quick)
-    return Backbone(source, spec, size, position, quick_gelu=quick).to(device)
+    return Backbone(source, spec, size, position, quick_gelu=quick, compiling=compiling).to(device)

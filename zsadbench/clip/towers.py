@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from zsadbench.clip.attention import run_block
+from zsadbench.clip.compiled import Blocks
 from zsadbench.clip.positions import resize_positions
 from zsadbench.clip.taps import place_taps
 from zsadbench.types import Tokens
 
 if TYPE_CHECKING:
     from zsadbench.clip.config import BackboneConfig
-    from zsadbench.types import PositionRule, Taps
+    from zsadbench.types import Compiling, PositionRule, Taps
 
 
 class VisionTower(nn.Module):
@@ -26,9 +26,16 @@ class VisionTower(nn.Module):
 
     positions: Tensor
 
-    def __init__(self, visual: Any, config: BackboneConfig, image_size: int, rule: PositionRule) -> None:
+    def __init__(
+        self,
+        visual: Any,
+        config: BackboneConfig,
+        image_size: int,
+        rule: PositionRule,
+        compiling: Compiling = "off",
+    ) -> None:
         super().__init__()
-        self.visual = visual
+        self.visual, self.blocks = visual, Blocks(compiling)
         self.depth = config.vision.layers
         self.grid = image_size // config.vision.patch_size
         positions = resize_positions(visual.positional_embedding.detach(), self.grid, rule)
@@ -58,16 +65,17 @@ class VisionTower(nn.Module):
         placed = place_taps(taps, self.depth)
         kept: list[Tensor] = []
         value_kept: list[Tensor] = []
+        self.blocks.begin()
         with arithmetic(images.device.type, precision):
             tokens, value = self.stem(images), None
             for number, block in enumerate(self.visual.transformer.resblocks[: placed.last], start=1):
                 if placed.value_blocks and number == placed.value_from:
                     value = tokens
-                tokens, value = run_block(block, tokens, value)
+                tokens, value = self.blocks(block, tokens, value)
                 if number in placed.blocks:
-                    kept.append(tokens.float())
+                    kept.append(self.blocks.keep(tokens))
                 if value is not None and number in placed.value_blocks:
-                    value_kept.append(value.float())
+                    value_kept.append(self.blocks.keep(value))
         colours = self._colours(images) if taps.colours else None
         return Tokens(tuple(kept), self.grid, tuple(value_kept), colours)
 

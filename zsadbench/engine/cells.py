@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zsadbench.engine.options import Configured
     from zsadbench.engine.shots import Supports
     from zsadbench.protocol import EvaluationProtocol
-    from zsadbench.types import Taps
+    from zsadbench.types import Compiling, Taps
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Setting:
     checkpoint: Path | None
     checkpoint_sha256: str | None
     token_precision: str = "fp32"
+    compiling: Compiling = "off"
 
     @property
     def name(self) -> str:

@@ -31,6 +31,7 @@ from zsadbench.engine.request import PRECISIONS, RunRequest
 from zsadbench.engine.settings import load_setting
 from zsadbench.engine.shared import taps_of
 from zsadbench.engine.text import release_text
+from zsadbench.engine.threads import with_sane_threads
 from zsadbench.engine.train import DTYPES, Trained, build_towers, make_method
 from zsadbench.errors import CellError, UsageError
 
@@ -83,7 +84,8 @@ def profile(request: ProfileRequest) -> Iterator[dict[str, Any]]:
     """
     device = choose_device(request.run.device)
     for setting in _settings(request.run):
-        yield from _method(setting, device, request)
+        with with_sane_threads():
+            yield from _method(setting, device, request)
         gc.collect()  # the towers of one method are not in the peak of the next
 
 
@@ -145,6 +147,7 @@ def _measured(subject: Subject, texts: dict[str, float], request: ProfileRequest
         "device": str(device),
         "device_name": device_name(device),
         "precision": subject.setting.precision,
+        "compiled": subject.setting.compiling if subject.backbone.vision.blocks.compiled else "off",
         "batch_size": subject.batch_size,
         "scenario": request.scenario,
         "backbone": subject.setting.spec.name,

@@ -122,7 +122,8 @@ class Recording:
         costs = self._cost(record.cost, class_name, len(result.images), seconds)
         shared = shared or bool(record.cost.get("shared"))
         record.cost = costs | {"shared": shared} | parameters(self.trained, self.backbone)
-        record.provenance = provenance(self.backbone.device) | self._whence
+        compiled = {"compiled": self.job.setting.compiling} if self.backbone.vision.blocks.compiled else {}
+        record.provenance = provenance(self.backbone.device) | self._whence | compiled
         self._write(record, class_name, result)
 
     def _write(self, record: Record, class_name: str, result: ClassResult) -> None:

@@ -25,6 +25,7 @@ from zsadbench.engine.recording import Recording
 from zsadbench.engine.shared import common_taps, portions, sharings, tower_key
 from zsadbench.engine.shots import SupportTokens
 from zsadbench.engine.text import encode_text, release_text
+from zsadbench.engine.threads import with_sane_threads
 from zsadbench.engine.train import DTYPES, Trained, build_towers
 from zsadbench.results import Record
 from zsadbench.types import Taps
@@ -87,7 +88,11 @@ def run_plan(plan: Plan, reporter: Reporter | None = None) -> Results:
 
     What fails after the plan was made fails its class or its job; the others go on.
     """
-    teller: Reporter = reporter or cast(Reporter, Silent())
+    with with_sane_threads():
+        return _run(plan, reporter or cast(Reporter, Silent()))
+
+
+def _run(plan: Plan, teller: Reporter) -> Results:
     run = _Run(plan, choose_device(plan.request.device), teller)
     teller.start(plan)
     todo = []

@@ -41,6 +41,7 @@ def load_setting(request: RunRequest, method: Configured, spec: BackboneSpec, pr
         checkpoint=request.checkpoint if sha256 else None,
         checkpoint_sha256=sha256,
         token_precision=request.token_precision,
+        compiling=request.compile,
     )
 
 

@@ -56,7 +56,7 @@ class TokenCache:
             *(aux.fingerprint, setting.image_size, taps.preprocessing, PIL.__version__),
             *(setting.spec.config.sizes(), setting.spec.weights.sha256),
             *(activation_of(setting.spec, taps), taps.position, setting.precision),
-            *(_arithmetic(device), torch.__version__, KINDS[setting.token_precision][0].decode()),
+            *(_arithmetic(device, setting.compiling), torch.__version__, KINDS[setting.token_precision][0].decode()),
         ]
         key = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:32]
         return cls(cache_folder() / "tokens" / key, _shape(setting), room, setting.token_precision)
@@ -105,8 +105,9 @@ def _entry_bytes(shape: tuple[int, int], precision: str) -> int:
     return HEADER.size + np.dtype(KINDS[precision][1]).itemsize * shape[0] * shape[1]
 
 
-def _arithmetic(device: torch.device) -> list[object]:
+def _arithmetic(device: torch.device, compiling: str) -> list[object]:
     """What the last bits of a float depend on besides the version of torch."""
+    compiled = [] if compiling == "off" else [compiling]
     if device.type == "cuda":
-        return [torch.cuda.get_device_name(device), torch.backends.cuda.matmul.allow_tf32]
-    return [device.type, torch.get_num_threads(), torch.backends.cpu.get_cpu_capability()]
+        return [torch.cuda.get_device_name(device), torch.backends.cuda.matmul.allow_tf32, *compiled]
+    return [device.type, torch.get_num_threads(), torch.backends.cpu.get_cpu_capability(), *compiled]

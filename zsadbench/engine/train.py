@@ -54,7 +54,14 @@ class Trained:
 def build_towers(setting: Setting, device: torch.device) -> Backbone:
     """The frozen towers as the method of `setting` wants them."""
     taps = setting.method.card.taps(setting.method.options)
-    return build(setting.spec, setting.image_size, activation=taps.activation, position=taps.position, device=device)
+    return build(
+        setting.spec,
+        setting.image_size,
+        activation=taps.activation,
+        position=taps.position,
+        device=device,
+        compiling=setting.compiling,
+    )
 
 
 def make_method(setting: Setting, backbone: Backbone, seed: int) -> Method:

@@ -12,6 +12,7 @@ from zsadbench.engine.device import choose_device
 from zsadbench.engine.plan import Job, make_plan
 from zsadbench.engine.request import RunRequest
 from zsadbench.engine.shared import companions, tower_key
+from zsadbench.engine.threads import with_sane_threads
 from zsadbench.engine.train import build_towers, obtain
 from zsadbench.errors import UsageError
 
@@ -32,7 +33,9 @@ def train_all(request: RunRequest, out: Path | None, *, fresh: bool = False) -> 
         if key not in built:  # most jobs take the same towers; two pairs of them are never held
             built.clear()
             built[key] = build_towers(job.setting, choose_device(request.device))
-        yield _train(job, jobs, built[key], request, out, fresh=fresh)
+        with with_sane_threads():
+            done = _train(job, jobs, built[key], request, out, fresh=fresh)
+        yield done
 
 
 def _train(

@@ -14,6 +14,7 @@ from zsadbench.engine.device import choose_device
 from zsadbench.engine.plan import make_detector_plan
 from zsadbench.engine.predict import LoadedMethod
 from zsadbench.engine.request import RunRequest
+from zsadbench.engine.threads import with_sane_threads
 from zsadbench.engine.train import build_towers, obtain
 from zsadbench.errors import DataError
 from zsadbench.pictures import overlay, write_png
@@ -39,7 +40,9 @@ def make_detector(request: RunRequest) -> LoadedMethod:
     setting, aux = make_detector_plan(request)
     towers = build_towers(setting, choose_device(request.device))
     seed = next(iter(request.seeds), 0)
-    return LoadedMethod(setting, towers, obtain(setting, towers, aux, seed, workers=request.workers).method)
+    with with_sane_threads():
+        trained = obtain(setting, towers, aux, seed, workers=request.workers)
+    return LoadedMethod(setting, towers, trained.method)
 
 
 def inspect(detector: LoadedMethod, images: Iterable[Path], class_name: str, out: Path) -> Iterator[Finding]:
@@ -49,7 +52,8 @@ def inspect(detector: LoadedMethod, images: Iterable[Path], class_name: str, out
     for image in images:
         try:
             picture = read_image(image)
-            scores = detector.predict(picture, class_name)
+            with with_sane_threads():
+                scores = detector.predict(picture, class_name)
         except DataError as failure:
             yield Finding(image, failure=str(failure))
             continue

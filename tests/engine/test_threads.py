@@ -1,0 +1,40 @@
+"""Threads: a core each, as many as this process may use."""
+
+import joblib
+import pytest
+import torch
+
+from zsadbench.engine.threads import SET_BY_HAND, sane_threads, with_sane_threads
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch):
+    for name in SET_BY_HAND:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(("cores", "now", "found"), [(4, 64, 4), (8, 8, 8), (16, 2, 2), (0, 3, 1)])
+def test_no_more_threads_than_cores(monkeypatch, cores, now, found):
+    monkeypatch.setattr(joblib, "cpu_count", lambda only_physical_cores: cores)
+    assert sane_threads(now) == found
+
+
+@pytest.mark.parametrize("name", SET_BY_HAND)
+def test_what_the_environment_sets_stays(monkeypatch, name):
+    monkeypatch.setattr(joblib, "cpu_count", lambda only_physical_cores: 1)
+    monkeypatch.setenv(name, "6")
+    assert sane_threads(6) == 6
+
+
+def test_threads_are_given_back(monkeypatch):
+    monkeypatch.setattr(joblib, "cpu_count", lambda only_physical_cores: 1)
+    before = torch.get_num_threads()
+    with pytest.raises(KeyError):
+        fail_with_one_thread()
+    assert torch.get_num_threads() == before
+
+
+def fail_with_one_thread():
+    with with_sane_threads():
+        assert torch.get_num_threads() == 1
+        raise KeyError
