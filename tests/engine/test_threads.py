@@ -1,9 +1,13 @@
 """Threads: a core each, as many as this process may use."""
 
+import os
+
 import joblib
 import pytest
 import torch
 
+from zsadbench.cli.requests import readers
+from zsadbench.engine.request import RunRequest
 from zsadbench.engine.threads import SET_BY_HAND, sane_threads, with_sane_threads
 
 
@@ -38,3 +42,11 @@ def fail_with_one_thread():
     with with_sane_threads():
         assert torch.get_num_threads() == 1
         raise KeyError
+
+
+@pytest.mark.parametrize(("processors", "found"), [(1, 2), (4, 4), (96, 16)])
+def test_images_are_read_by_a_thread_a_processor(monkeypatch, processors, found):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(processors)), raising=False)
+    assert RunRequest(("clip",), ("visa",)).workers == found
+    assert readers(None) == found
+    assert readers(0) == 0

@@ -76,7 +76,10 @@ Compile = Annotated[
         envvar="ZSADBENCH_COMPILE",
     ),
 ]
-Workers = Annotated[int, typer.Option(help="Threads that read images.", envvar="ZSADBENCH_WORKERS")]
+Workers = Annotated[
+    int | None,
+    typer.Option(help="Threads that read images (default: one a processor, 2 to 16).", envvar="ZSADBENCH_WORKERS"),
+]
 ImageCache = Annotated[
     str | None,
     typer.Option(

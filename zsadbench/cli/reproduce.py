@@ -44,7 +44,7 @@ def reproduce(
     batch_size: Annotated[
         str, typer.Option(help="Images at a time: auto, or a number.", envvar="ZSADBENCH_BATCH_SIZE")
     ] = "auto",
-    workers: flags.Workers = 2,
+    workers: flags.Workers = None,
     image_cache: flags.ImageCache = None,
     token_cache: flags.TokenCache = None,
     data_root: flags.DataRoots = None,

@@ -36,6 +36,13 @@ def bytes_of(text: str | None, flag: str) -> int | None:
     return int(float(found[1]) * 1024 ** " kmgt".index(found[2] or " "))
 
 
+def readers(given: int | None) -> int:
+    """Threads that read images, as asked for or as usual."""
+    from zsadbench.engine.request import default_workers
+
+    return default_workers() if given is None else given
+
+
 def token_room(text: str | None) -> int:
     """Bytes for remembered tokens, as asked for or as usual."""
     from zsadbench.engine.request import TOKEN_CACHE
@@ -53,6 +60,7 @@ FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {  # a flag's parameter â†
     "support_seed": ("support_seeds", lambda given: split_numbers(given, "--support-seed") or (0,)),
     "option": ("options", split_options),
     "batch_size": ("batch_size", batch_of),
+    "workers": ("workers", readers),
     "image_cache": ("image_cache", lambda given: bytes_of(given, "--image-cache")),
     "token_cache": ("token_cache", token_room),
     "data_root": ("data_roots", lambda given: tuple(given or ())),

@@ -49,7 +49,7 @@ def run(
     batch_size: Annotated[
         str, typer.Option(help="Images at a time: auto, or a number.", envvar="ZSADBENCH_BATCH_SIZE")
     ] = "auto",
-    workers: flags.Workers = 2,
+    workers: flags.Workers = None,
     image_cache: flags.ImageCache = None,
     data_root: flags.DataRoots = None,
     out: Annotated[Path, typer.Option(help="Where records go.", envvar="ZSADBENCH_OUT")] = Path("results"),

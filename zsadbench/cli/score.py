@@ -9,6 +9,7 @@ import typer
 
 from zsadbench.cli import options as flags
 from zsadbench.cli.common import say_json, split, split_numbers, start_logging, targets_of
+from zsadbench.cli.requests import readers
 from zsadbench.errors import UsageError
 
 Protocol = Annotated[
@@ -41,7 +42,7 @@ def score(
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Leave out images without a map; the record says so.")
     ] = False,
-    workers: flags.Workers = 2,
+    workers: flags.Workers = None,
     json: flags.Json = False,
     quiet: flags.Quiet = False,
     verbose: flags.Verbose = False,
@@ -64,7 +65,7 @@ def score(
         metrics=split(metric),
         method_name=method_name,
         seed=only_seed(split_numbers(seed, "--seed")),
-        workers=workers,
+        workers=readers(workers),
         data_roots=tuple(data_root or ()),
         out=out,
         overwrite=overwrite,

@@ -23,7 +23,7 @@ def train(
     image_size: flags.ImageSize = None,
     device: flags.Device = "auto",
     precision: flags.Precision = "fp32",
-    workers: flags.Workers = 2,
+    workers: flags.Workers = None,
     image_cache: flags.ImageCache = None,
     token_cache: flags.TokenCache = None,
     token_precision: flags.TokenPrecision = "fp32",

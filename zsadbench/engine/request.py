@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,12 @@ TOKEN_PRECISIONS = ("fp32", "fp16")
 OVERWRITES = ("never", "missing", "always")
 NO_AUX = "none"
 TOKEN_CACHE = 4 << 30  # bytes
+
+
+def default_workers() -> int:
+    """Threads that read images: one a processor that this process may use, 2 to 16; they idle when they are ahead."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(16, max(2, allowed))
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class RunRequest:
     precision: Precision = "fp32"
     compile: Compiling = "off"
     batch_size: int | None = None
-    workers: int = 2
+    workers: int = field(default_factory=default_workers)
     image_cache: int | None = None
     token_cache: int = TOKEN_CACHE
     token_precision: TokenPrecision = "fp32"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from zsadbench.clip.config import DEMO, find_config
 from zsadbench.data import check_masks, find_card, load_dataset
 from zsadbench.engine.checks import check_out, checked_targets
 from zsadbench.engine.plan import all_metrics, classes_done, record_so_far, selected_classes
-from zsadbench.engine.request import RunRequest
+from zsadbench.engine.request import RunRequest, default_workers
 from zsadbench.engine.score_maps import SCORES, MapFolder, digest_of
 from zsadbench.engine.score_missing import check_missing, images_of
 from zsadbench.engine.score_truth import Truth
@@ -51,7 +51,7 @@ class ScoreRequest:
     metrics: tuple[str, ...] = ()
     method_name: str | None = None
     seed: int | None = None
-    workers: int = 2
+    workers: int = field(default_factory=default_workers)
     data_roots: tuple[Path, ...] = ()
     out: Path = Path("results")
     overwrite: str = "missing"
