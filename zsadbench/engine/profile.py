@@ -11,39 +11,36 @@ import gc
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import torch
 
 from zsadbench import registry
 from zsadbench.clip import resolve
-from zsadbench.clip.macs import tower_macs
 from zsadbench.engine import cost
 from zsadbench.engine.checks import check_size
 from zsadbench.engine.device import choose_device, is_shortage
 from zsadbench.engine.entries import parameters
 from zsadbench.engine.options import configure
 from zsadbench.engine.profile_energy import EnergyMeter
-from zsadbench.engine.profile_peak import peak_gmac_per_second
+from zsadbench.engine.profile_floor import floor_of, macs_of
 from zsadbench.engine.profile_subject import Subject
 from zsadbench.engine.profile_timing import Rounds, percentiles, seconds_of, warm_up
 from zsadbench.engine.profile_training import training_cost
 from zsadbench.engine.provenance import device_name
 from zsadbench.engine.request import PRECISIONS, RunRequest
 from zsadbench.engine.settings import load_setting
-from zsadbench.engine.shared import taps_of
 from zsadbench.engine.text import release_text
 from zsadbench.engine.threads import with_sane_threads
-from zsadbench.engine.train import DTYPES, Trained, build_towers, make_method
+from zsadbench.engine.train import Trained, build_towers, make_method
 from zsadbench.errors import CellError, UsageError
 
 if TYPE_CHECKING:
-    import torch
-
     from zsadbench.engine.cells import Setting
 
 Scenario = Literal["single-stream", "offline"]
 SCENARIOS = ("single-stream", "offline")
 STAGES = ("tower", "head", "map")
-GIGA = 1e9
 
 
 @dataclass(frozen=True)
@@ -115,52 +112,76 @@ def _method(setting: Setting, device: torch.device, request: ProfileRequest) -> 
                     f"{setting.name}, {precision}: no memory for a batch of {batch_size}; pass a smaller --batch-size"
                 ) from failure
             training = training_cost(exact, backbone, method) if request.training else {}
-            macs = _macs(exact)
-            yield found | sizes | macs | _floor(exact, device, batch_size, macs["gmac_executed"]) | training
+            macs = macs_of(exact)
+            floor = floor_of(exact, backbone, method, batch_size, macs["gmac_executed"])
+            yield found | sizes | macs | floor | training
 
 
 def _measured(subject: Subject, texts: dict[str, float], request: ProfileRequest) -> dict[str, Any]:
     """Time and memory of one method at one precision and batch size."""
-    device, watches = subject.device, [cost.Stopwatch(subject.device)]
-    counted = _start_peaks(device)
+    counted = _start_peaks(subject.device)
     warm = warm_up(subject.call, lambda _: subject.whole())
-    floors, wholes = [], []
-    for _ in Rounds(request.rounds):
-        floors.append(subject.floor())
-        if device.type == "cpu":  # nothing runs on while the host goes ahead: one call gives both
-            wholes.append(subject.staged(watches[-1]))
-        else:
-            wholes.append(subject.whole())
-            subject.staged(watches[-1])
-        watches.append(cost.Stopwatch(device))
-    peaks = {
+    timed = [_round(subject) for _ in Rounds(request.rounds)]
+    peaks = _peaks(subject.device, counted=counted)
+    rate = _throughput(subject, len(timed)) if request.scenario == "offline" else None
+    stages = {name: percentiles([one.stages[name] for one in timed]).median for name in STAGES}
+    latency = percentiles([one.whole for one in timed])
+    return {
+        **_named(subject),
+        "scenario": request.scenario,
+        "latency_ms": latency._asdict(),
+        "images_per_second": rate["images_per_second"] if rate else 1000 * subject.batch_size / latency.median,
+        "joules_an_image": rate["joules_an_image"] if rate else None,
+        "tower_ms": percentiles([one.floor for one in timed]).median,
+        "ratio_to_tower": median([one.whole / one.floor for one in timed]),
+        "stages": stages | subject.host_stages() | texts,
+        "rounds": len(timed),
+        "warm_up": warm._asdict(),
+        **peaks,
+    }
+
+
+class _Timed(NamedTuple):
+    """Seconds of one round: the tower alone, the whole method, and its stages."""
+
+    floor: float
+    whole: float
+    stages: dict[str, float]
+
+
+def _round(subject: Subject) -> _Timed:
+    watch = cost.Stopwatch(subject.device)
+    floor = subject.floor()
+    if subject.device.type == "cpu":  # nothing runs on while the host goes ahead: one call gives both
+        whole = subject.staged(watch)
+    else:
+        whole = subject.whole()
+        subject.staged(watch)
+    return _Timed(floor, whole, watch.seconds)
+
+
+def _named(subject: Subject) -> dict[str, Any]:
+    """What was measured, and on what."""
+    setting, blocks = subject.setting, subject.backbone.vision.blocks
+    return {
+        "method": setting.name,
+        "device": str(subject.device),
+        "device_name": device_name(subject.device),
+        "threads": torch.get_num_threads() if subject.device.type == "cpu" else None,
+        "precision": setting.precision,
+        "compiled": setting.compiling if blocks.compiled else "off",
+        "batch_size": subject.batch_size,
+        "backbone": setting.spec.name,
+        "image_size": setting.image_size,
+    }
+
+
+def _peaks(device: torch.device, *, counted: bool) -> dict[str, Any]:
+    return {
         "peak_host_mib": cost.peak_host_mib(),
         "peak_device_mib": cost.peak_device_mib(device),
         "reserved_device_mib": cost.peak_reserved_mib(device),
         "peak_host_of": "these calls" if counted else "the process so far",
-    }
-    rate = _throughput(subject, len(wholes)) if request.scenario == "offline" else None
-    stages = {name: percentiles([watch.seconds[name] for watch in watches[:-1]]).median for name in STAGES}
-    latency = percentiles(wholes)
-    return {
-        "method": subject.setting.name,
-        "device": str(device),
-        "device_name": device_name(device),
-        "precision": subject.setting.precision,
-        "compiled": subject.setting.compiling if subject.backbone.vision.blocks.compiled else "off",
-        "batch_size": subject.batch_size,
-        "scenario": request.scenario,
-        "backbone": subject.setting.spec.name,
-        "image_size": subject.setting.image_size,
-        "latency_ms": latency._asdict(),
-        "images_per_second": rate["images_per_second"] if rate else 1000 * subject.batch_size / latency.median,
-        "joules_an_image": rate["joules_an_image"] if rate else None,
-        "tower_ms": percentiles(floors).median,
-        "ratio_to_tower": median([whole / floor for whole, floor in zip(wholes, floors, strict=True)]),
-        "stages": stages | subject.host_stages() | texts,
-        "rounds": len(wholes),
-        "warm_up": warm._asdict(),
-        **peaks,
     }
 
 
@@ -182,26 +203,3 @@ def _throughput(subject: Subject, batches: int) -> dict[str, float | None]:
     seconds, images = seconds_of(lambda: subject.wait_after(all_of_them)), batches * subject.batch_size
     joules = meter.joules()
     return {"images_per_second": images / seconds, "joules_an_image": None if joules is None else joules / images}
-
-
-def _floor(setting: Setting, device: torch.device, batch_size: int, gmac: float | None) -> dict[str, float | None]:
-    """How long the multiplications of a batch take at the rate of one large product on this device, and that rate."""
-    rate = peak_gmac_per_second(device, DTYPES[setting.precision])
-    return {"peak_gmac_per_second": rate, "floor_ms": None if gmac is None else 1000 * batch_size * gmac / rate}
-
-
-def _macs(setting: Setting) -> dict[str, float | None]:
-    """Multiply-accumulates of an image, giga: by the publication's formulas and as run, towers included."""
-    config, card = setting.spec.config, setting.method.card
-    tower = tower_macs(config, setting.image_size, taps_of(setting))
-    if card.macs is None:
-        return {"gmac": None, "gmac_executed": None, "gmac_tower": tower / GIGA, "gmac_text": None, "tflop": None}
-    found = card.macs(config, setting.method.options, setting.image_size // config.vision.patch_size)
-    gmac = (tower + sum(found.image.values())) / GIGA
-    return {
-        "gmac": gmac,
-        "gmac_executed": (tower + sum(found.executed.values())) / GIGA,
-        "gmac_tower": tower / GIGA,
-        "gmac_text": found.text / GIGA,
-        "tflop": 2 * gmac / 1000,
-    }

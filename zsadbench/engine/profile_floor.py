@@ -1,0 +1,62 @@
+"""What no implementation of a method can beat on a device: its multiplications, and the bytes that must move."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zsadbench.clip.macs import tower_macs
+from zsadbench.engine.profile_peak import peak_gb_per_second, peak_gmac_per_second
+from zsadbench.engine.shared import taps_of
+from zsadbench.engine.train import DTYPES
+
+if TYPE_CHECKING:
+    from zsadbench.clip import Backbone
+    from zsadbench.engine.cells import Setting
+    from zsadbench.types import Method
+
+GIGA = 1e9
+SINGLE = 4  # bytes of a number: weights and tokens are kept in single precision
+
+
+def floor_of(
+    setting: Setting, backbone: Backbone, method: Method, batch_size: int, gmac: float | None
+) -> dict[str, float | None]:
+    """How long a batch takes at the least, either way.
+
+    Args:
+        setting: precision, size and taps.
+        backbone: its image tower is read once a batch.
+        method: and so is its trained part.
+        batch_size: images; what is read and written of each: its pixels, and the tokens of every tap out and in again.
+        gmac: multiply-accumulates of an image, giga, as run; at the rate of one large product on this device.
+    """
+    rate = peak_gmac_per_second(backbone.device, DTYPES[setting.precision])
+    moved = peak_gb_per_second(backbone.device)
+    vision, taps = setting.spec.config.vision, taps_of(setting)
+    tokens = (1 + backbone.grid**2) * vision.width
+    image = 3 * setting.image_size**2 + 2 * tokens * len(taps.blocks + taps.value_blocks)
+    networks = [backbone.vision, *([method.network] if hasattr(method, "network") else [])]
+    weights = sum(one.numel() for network in networks for one in network.parameters())
+    return {
+        "peak_gmac_per_second": rate,
+        "floor_ms": None if gmac is None else 1000 * batch_size * gmac / rate,
+        "peak_gb_per_second": moved,
+        "floor_memory_ms": 1000 * SINGLE * (weights + batch_size * image) / GIGA / moved,
+    }
+
+
+def macs_of(setting: Setting) -> dict[str, float | None]:
+    """Multiply-accumulates of an image, giga: by the publication's formulas and as run, towers included."""
+    config, card = setting.spec.config, setting.method.card
+    tower = tower_macs(config, setting.image_size, taps_of(setting))
+    if card.macs is None:
+        return {"gmac": None, "gmac_executed": None, "gmac_tower": tower / GIGA, "gmac_text": None, "tflop": None}
+    found = card.macs(config, setting.method.options, setting.image_size // config.vision.patch_size)
+    gmac = (tower + sum(found.image.values())) / GIGA
+    return {
+        "gmac": gmac,
+        "gmac_executed": (tower + sum(found.executed.values())) / GIGA,
+        "gmac_tower": tower / GIGA,
+        "gmac_text": found.text / GIGA,
+        "tflop": 2 * gmac / 1000,
+    }
