@@ -2,7 +2,9 @@
 
 Both run in one process, in turns; the median of the rounds' ratios counts. Extra memory is the peak of a call above
 what was there before it: of a process of its own on a CPU, of the allocator on a GPU. Tokens are drawn and look like a
-residual stream; text features are given to both. The twins pass the parity fixtures (tests/methods/test_twins.py).
+residual stream; text features are given to both. The twins pass the parity fixtures (tests/methods/test_twins.py). The floor is
+what the multiplications of our order take at the rate of one large product here, or reading tokens and weights once at
+the rate of one large copy.
 
     python benchmarks/heads.py                        a narrow look, under a minute: 266 pixels
     python benchmarks/heads.py --size 518 --rounds 3  full size: some minutes on two cores
@@ -27,6 +29,7 @@ from twins import afclip, anomalyclip, fbclip
 
 from zsadbench import load_method
 from zsadbench.engine.cost import peak_device_mib, peak_host_mib, reset_peak, reset_peak_host, wait_for
+from zsadbench.engine.profile_peak import peak_gb_per_second, peak_gmac_per_second
 from zsadbench.engine.profile_timing import seconds_of
 from zsadbench.engine.provenance import device_name
 from zsadbench.engine.shared import taps_of
@@ -70,6 +73,11 @@ class Sides:
         text = detector.text_features().detach()
         taps, width = taps_of(loaded.setting), loaded.setting.spec.config.vision.width
         tokens = drawn_tokens(taps, asked.batch, loaded.backbone.grid, width, device)
+        card, network = loaded.setting.method.card, detector.network
+        executed = card.macs(loaded.setting.spec.config, detector.options, loaded.backbone.grid).executed
+        self.gmac = asked.batch * sum(executed.values()) / 1e9
+        read = sum(layer.numel() for layer in tokens.layers + tokens.value_layers)
+        self.gigabytes = 4 * (read + sum(one.numel() for one in network.parameters())) / 1e9
         self.calls: dict[str, Callable[[], Scores]] = {
             "ours": lambda: detector.score(tokens, ["object"] * asked.batch),
             "twin": lambda: TWINS[name](detector, tokens, text),
@@ -91,10 +99,13 @@ def measure(name: str, asked: argparse.Namespace, device: torch.device) -> dict[
     apart = sides.apart()
     times = [{side: timed(call, device) for side, call in sides.calls.items()} for _ in range(asked.rounds)]
     memory = sides.memory(device) if device.type == "cuda" else memory_apart(name, asked)
+    threads = torch.get_num_threads() if device.type == "cpu" else 1  # CPU seconds are summed over threads
     return {
         "head": name,
         "ours_s": median(one["ours"] for one in times),
         "twin_s": median(one["twin"] for one in times),
+        "floor_s": threads * sides.gmac / peak_gmac_per_second(device, torch.float32),
+        "floor_memory_s": sides.gigabytes / peak_gb_per_second(device),
         "times_faster": median(one["twin"] / one["ours"] for one in times),
         "ours_mib": memory["ours"],
         "twin_mib": memory["twin"],
@@ -174,7 +185,8 @@ def line(found: dict[str, Any]) -> str:
         "?" if one is None else f"{one:.0f}" for one in (found["ours_mib"], found["twin_mib"])
     )
     return (
-        f"{found['head']:12} {found['ours_s']:8.3f} s   twin {found['twin_s']:8.3f} s   "
+        f"{found['head']:12} {found['ours_s']:8.3f} s (floor {found['floor_s']:.3f}, to move {found['floor_memory_s']:.3f})"
+        f"   twin {found['twin_s']:8.3f} s   "
         f"{found['times_faster']:5.1f} times faster   extra memory {memory} MiB, {share}   "
         f"difference {found['difference']:.1e}"
     )

@@ -27,20 +27,8 @@ def print_profile(found: Found) -> None:
     table(
         f"{first['backbone']}, {first['image_size']} px, {first['device_name']}, {first['scenario']}",
         [
-            *(
-                "method",
-                "precision",
-                "batch",
-                "ms median",
-                "p90",
-                "p99",
-                "images/s",
-                "floor ms",
-                "to move",
-                "tower ms",
-                "x tower",
-            ),
-            *("host MiB", "device MiB", "parameters", "trained", "GMAC", "as run", "TFLOP"),
+            *("method", "precision", "batch", "ms median", "p90", "p99", "images/s", "floor ms", "to move", "tower ms"),
+            *("x tower", "host MiB", "device MiB", "parameters", "trained", "GMAC", "as run", "TFLOP"),
         ],
         [_figures(one) for one in found],
     )
@@ -197,7 +185,7 @@ def _timing(found: Found) -> str:
     line = (
         f"{said} timed calls after a warm-up, from normalised images on the host to maps on the host, the tower "
         "alone in every round; drawn images; floor: the multiplications at the rate of one large product here, "
-        f"{found[0]['peak_gmac_per_second']:.0f} GMAC/s; to move: weights, images and tapped tokens at the rate of one large "
-        f"copy, {found[0]['peak_gb_per_second']:.0f} GB/s; multiply-accumulates in closed form, 1 GMAC = 2 GFLOP"
+        f"{found[0]['peak_gmac_per_second']:.0f} GMAC/s; to move: weights, images and tapped tokens at the rate of one "
+        f"large copy, {found[0]['peak_gb_per_second']:.0f} GB/s; multiply-accumulates in closed form, 1 GMAC = 2 GFLOP"
     )
     return line + (f"; times were still moving at the start of: {', '.join(shaky)}" if shaky else "")

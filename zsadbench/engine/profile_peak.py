@@ -1,4 +1,4 @@
-"""The fastest that this device multiplies and moves: what no method can beat, measured and not read from a data sheet."""
+"""The fastest that this device multiplies and copies, measured and not read from a data sheet."""
 
 from __future__ import annotations
 
