@@ -24,6 +24,10 @@ MISTAKES = {
     "preset": (("-O", "preset=bass"), "no preset of fbclip named 'bass'; did you mean 'base'?"),
     "aux": (("--aux", "vissa"), "no data set named 'vissa'; did you mean 'visa'?"),
     "aux is target": (("-t", "colondb", "--aux", "colondb"), "'colondb' is both --aux and --target"),
+    "aux of a checkpoint is target": (
+        ("-t", "colondb", "--aux", "CVC-ColonDB", "--checkpoint", "nowhere.pth"),
+        "'colondb' is both --aux and --target: the checkpoint would have learned from the test images",
+    ),
     "aux without masks": (("--aux", "brainmri", "-t", "colondb"), "'brainmri' has no masks"),
     "image size": (("--image-size", "100"), "image size 100 is no multiple of the patch"),
     "limit": (("--limit", "0"), "--limit is 0; it must be at least 1"),
