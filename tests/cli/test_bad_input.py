@@ -117,6 +117,23 @@ def test_a_truncated_image_costs_its_class_and_exits_5(cli, quick, mini, tmp_pat
     assert not (tmp_path / "results" / "brainmri").exists()
 
 
+@pytest.mark.parametrize("kept", [0, 12, 300], ids=["no bytes", "no header", "half"])
+@pytest.mark.parametrize("kind", ["good", "bent_wire"])
+def test_a_broken_image_costs_its_class_alone_whatever_its_label(cli, quick, mini, tmp_path, kind, kept):
+    other = tmp_path / "other"
+    shutil.copytree(mini / "mvtec", other / "mvtec")
+    image = next((other / "mvtec" / "cable" / "test" / kind).iterdir())
+    image.write_bytes(image.read_bytes()[:kept])
+    told = cli("run", *quick, "-t", "mvtec", "--class", "cable,tile", "--data-root", other, "--json", "-q")
+    assert told.code == 5
+    (line,) = told.err.splitlines()
+    assert line.startswith(f"error: fbclip on mvtec, seed 0, cable: '{image}' cannot be read as an image: ")
+    record, done = (json.loads(line) for line in told.out.splitlines())
+    assert (done["finished"], done["failed"]) == (0, 1)
+    kept_classes = json.loads((tmp_path / record["path"]).read_text())["classes"]
+    assert set(record["classes"]) == set(kept_classes) == {"tile"}
+
+
 def test_weights_that_are_no_clip(cli, quick, tmp_path):
     notes = tmp_path / "notes.pt"
     torch.save({"weight": torch.zeros(2)}, notes)

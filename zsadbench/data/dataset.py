@@ -117,7 +117,10 @@ def check_masks(dataset: Dataset) -> None:
 
 
 def mask_faults(dataset: Dataset) -> list[str]:
-    """A line for every mask that cannot be opened or is not as large as its image, judged by the headers."""
+    """A line for every mask that cannot be opened or is not as large as its image, judged by the headers.
+
+    An image that cannot be opened is no fault of its mask: it costs its own class when it is read, and no other.
+    """
     return [fault for image, mask in _pairs(dataset.manifest) if (fault := _fault(image, mask))]
 
 
@@ -128,10 +131,14 @@ def _pairs(frame: pd.DataFrame) -> Iterable[tuple[str, str]]:
 
 def _fault(image: str, mask: str) -> str:
     try:
-        sizes = oriented_size(image), oriented_size(mask)
+        own = oriented_size(mask)
     except DataError as failure:
         return str(failure)
-    return "" if sizes[0] == sizes[1] else f"mask '{mask}' is {by(*sizes[1])}, its image is {by(*sizes[0])}"
+    try:
+        size = oriented_size(image)
+    except DataError:
+        return ""
+    return "" if own == size else f"mask '{mask}' is {by(*own)}, its image is {by(*size)}"
 
 
 def _placed(name: str, roots: Sequence[str | Path] | None) -> tuple[Card, Place]:
