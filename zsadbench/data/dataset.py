@@ -76,12 +76,7 @@ def load_dataset(
     """
     card, place = _placed(name, roots)
     expected, synthetic = expectation(card, place.root)
-    reading = _used(read_layout(card, place.layout, place.root), splits)
-    if not reading.samples:
-        raise DataError(
-            f"{card.name}: no {' or '.join(splits)} image in '{place.root}' "
-            f"(layout '{place.layout.name}'){''.join(f'; {line}' for line in _absent(reading.absent))}"
-        )
+    reading = _read(card, place, splits)
     verdict = judge(reading.samples, expected, splits)
     missing = [*verdict.missing, *_absent(reading.absent)]
     edition = edition_of(card, reading.samples) if verdict.missing else ""
@@ -149,8 +144,15 @@ def _placed(name: str, roots: Sequence[str | Path] | None) -> tuple[Card, Place]
     return card, find_copy(card, roots)
 
 
-def _used(reading: Reading, splits: Sequence[str]) -> Reading:
+def _read(card: Card, place: Place, splits: Sequence[str]) -> Reading:
+    """What the layout says of these splits; an error where that is not a single image."""
+    reading = read_layout(card, place.layout, place.root)
     samples, absent = ([sample for sample in part if sample.split in splits] for part in reading[:2])
+    if not samples:
+        raise DataError(
+            f"{card.name}: no {' or '.join(splits)} image in '{place.root}' "
+            f"(layout '{place.layout.name}'){''.join(f'; {line}' for line in _absent(absent))}"
+        )
     return Reading(samples, absent, reading.notes)
 
 
