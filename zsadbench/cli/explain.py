@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zsadbench.cli import options as flags
-from zsadbench.cli.common import say, say_json, start_logging
+from zsadbench.cli.common import say, say_json, start_logging, tell
 from zsadbench.cli.requests import detector_request
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def explain(
 
 def _tell(explained: Explained, *, json: bool) -> None:
     if explained.failure:
-        typer.echo(f"error: {explained.failure}", err=True)
+        tell(f"error: {explained.failure}")
     elif json:
         say_json(
             {

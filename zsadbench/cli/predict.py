@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zsadbench.cli import options as flags
-from zsadbench.cli.common import say, say_json, start_logging, table
+from zsadbench.cli.common import say, say_json, start_logging, table, tell
 from zsadbench.cli.requests import detector_request
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def predict(
 
 def _tell(finding: Finding, *, json: bool) -> None:
     if finding.failure:
-        typer.echo(f"error: {finding.failure}", err=True)
+        tell(f"error: {finding.failure}")
     elif json:
         say_json(
             {
