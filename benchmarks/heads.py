@@ -2,9 +2,9 @@
 
 Both run in one process, in turns; the median of the rounds' ratios counts. Extra memory is the peak of a call above
 what was there before it: of a process of its own on a CPU, of the allocator on a GPU. Tokens are drawn and look like a
-residual stream; text features are given to both. The twins pass the parity fixtures (tests/methods/test_twins.py). The floor is
-what the multiplications of our order take at the rate of one large product here, or reading tokens and weights once at
-the rate of one large copy.
+residual stream; text features are given to both. The twins pass the parity fixtures (tests/methods/test_twins.py).
+The floor is what the multiplications of our order take at the rate of one large product here, or reading tokens and
+weights once at the rate of one large copy.
 
     python benchmarks/heads.py                        a narrow look, under a minute: 266 pixels
     python benchmarks/heads.py --size 518 --rounds 3  full size: some minutes on two cores
@@ -185,8 +185,8 @@ def line(found: dict[str, Any]) -> str:
         "?" if one is None else f"{one:.0f}" for one in (found["ours_mib"], found["twin_mib"])
     )
     return (
-        f"{found['head']:12} {found['ours_s']:8.3f} s (floor {found['floor_s']:.3f}, to move {found['floor_memory_s']:.3f})"
-        f"   twin {found['twin_s']:8.3f} s   "
+        f"{found['head']:12} {found['ours_s']:8.3f} s   "
+        f"floor {found['floor_s']:.3f}, to move {found['floor_memory_s']:.3f}   twin {found['twin_s']:8.3f} s   "
         f"{found['times_faster']:5.1f} times faster   extra memory {memory} MiB, {share}   "
         f"difference {found['difference']:.1e}"
     )

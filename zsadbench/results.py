@@ -18,14 +18,13 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 from math import fsum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.checkpoints import write_atomically
 from zsadbench.errors import ZsadError
+from zsadbench.schemas import check_schema
 from zsadbench.sidecars import read_details
 
 if TYPE_CHECKING:
@@ -163,23 +162,13 @@ class Record:
         }
 
 
-@cache
-def _validator() -> Any:
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(json.loads(files("zsadbench").joinpath("record.schema.json").read_text()))
-
-
 def validate(content: Any) -> None:
     """Check a record against the shipped schema.
 
     Raises:
         ZsadError: the first thing that is wrong, and where.
     """
-    problem = next(iter(_validator().iter_errors(content)), None)
-    if problem is not None:
-        place = "/".join(map(str, problem.absolute_path)) or "the top"
-        raise ZsadError(f"no valid record: at {place}: {problem.message.splitlines()[0][:200]}")
+    check_schema(content, "record")
 
 
 def write_record(path: Path, record: Record, images: pd.DataFrame) -> None:

@@ -21,8 +21,6 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +29,7 @@ from numpy.typing import NDArray
 
 from zsadbench.checkpoints import write_atomically
 from zsadbench.errors import ZsadError
+from zsadbench.schemas import check_schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +64,7 @@ class Sidecars:
             ZsadError: the details of the new class are not valid under the shipped schema.
         """
         content = {"schema": SCHEMA, "identity": self.identity, "classes": self.details, "area_edges": self.area_edges}
-        validate_details({**content, "classes": {new: self.details[new]}})
+        check_schema({**content, "classes": {new: self.details[new]}}, "details")
         write_arrays(record.with_suffix(SPREAD), self.spread)
         if self.pooled:
             write_arrays(record.with_suffix(POOLED), self.pooled)
@@ -97,7 +96,7 @@ def read_details(record: Path) -> dict[str, Any] | None:
         return None
     try:
         content: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
-        validate_details(content)
+        check_schema(content, "details")
         if content["identity"][:16] != record.stem:
             raise ZsadError(f"they are those of the record {content['identity'][:16]}")
     except UNREADABLE as failure:
@@ -151,22 +150,3 @@ def read_arrays(path: Path) -> dict[str, Arrays] | None:
         log.warning("no readable arrays in '%s': %s", path, failure)
         return None
     return found
-
-
-@cache
-def _validator() -> Any:
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(json.loads(files("zsadbench").joinpath("details.schema.json").read_text()))
-
-
-def validate_details(content: Any) -> None:
-    """Check details against the shipped schema.
-
-    Raises:
-        ZsadError: the first thing that is wrong, and where.
-    """
-    problem = next(iter(_validator().iter_errors(content)), None)
-    if problem is not None:
-        place = "/".join(map(str, problem.absolute_path)) or "the top"
-        raise ZsadError(f"no valid details: at {place}: {problem.message.splitlines()[0][:200]}")

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-from zsadbench.compare import CriticalDifference, p_text
+from zsadbench.compare import CriticalDifference, one_line, p_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,9 +89,9 @@ def _heading(axes: Axes, result: CriticalDifference) -> None:
 
 def _label(axes: Axes, method: tuple[str, float], end: tuple[float, int], line: float) -> None:
     """A method's name and rank beside the axis, joined to its place on it; `end` is an edge and the way outwards."""
-    (name, rank), (edge, way) = method, end
+    (name, rank), (edge, way) = (one_line(method[0]), method[1]), end
     axes.plot([rank, rank, edge], [0, line, line], color=INK, linewidth=0.7)
-    shown = _printable(name if len(name) <= LONGEST else name[: LONGEST - 1] + "…")
+    shown = name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
     text = f"{shown} {rank:.2f}" if way < 0 else f"{rank:.2f} {shown}"
     axes.annotate(
         text,
@@ -114,8 +114,4 @@ def _spoken(result: CriticalDifference) -> str:
 
 
 def _escaped(text: str) -> str:
-    return escape(_printable(text), {'"': "&quot;"})
-
-
-def _printable(text: str) -> str:
-    return "".join(one if one.isprintable() else "�" for one in text)
+    return escape(one_line(text), {'"': "&quot;"})

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from zsadbench.compare import Board, Cell, Number, Report, Row, Table, blocks, contents_of
+from zsadbench.compare import Board, Cell, Number, Report, Row, Table, blocks, contents_of, one_line
 from zsadbench_reports.files import write
 
 SPECIAL = re.compile(r"([\\`*_\[\]#+|~$])")
@@ -51,7 +51,7 @@ def _number(number: Number) -> str:
 
 def escape(text: str) -> str:
     """Text that Markdown and HTML print as it is, on one line."""
-    plain = " ".join(text.split())
+    plain = " ".join(one_line(text).split())
     plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return SPECIAL.sub(r"\\\1", plain)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from zsadbench.compare import one_line
+
 MEANT = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -49,14 +51,14 @@ def escape(text: object) -> Tex:
     """
     if isinstance(text, Tex):
         return text
-    return Tex("".join(map(_character, " ".join(str(text).split()))))
+    return Tex("".join(map(_character, " ".join(one_line(text).split()))))
 
 
 def _character(one: str) -> str:
     if one in MEANT:
         return MEANT[one]
     if one.isascii():
-        return one if one.isprintable() else f"[U+{ord(one):04X}]"
+        return one
     if "À" <= one <= "ÿ" and one not in "ÐðÞþ÷":  # what pdfLaTeX prints with its first fonts
         return one
     plain = "".join(part for part in unicodedata.normalize("NFKD", one) if part.isascii())

@@ -24,6 +24,10 @@ MISTAKES = {
     "preset": (("-O", "preset=bass"), "no preset of fbclip named 'bass'; did you mean 'base'?"),
     "aux": (("--aux", "vissa"), "no data set named 'vissa'; did you mean 'visa'?"),
     "aux is target": (("-t", "colondb", "--aux", "colondb"), "'colondb' is both --aux and --target"),
+    "aux of a checkpoint is target": (
+        ("-t", "colondb", "--aux", "CVC-ColonDB", "--checkpoint", "nowhere.pth"),
+        "'colondb' is both --aux and --target: the checkpoint would have learned from the test images",
+    ),
     "aux without masks": (("--aux", "brainmri", "-t", "colondb"), "'brainmri' has no masks"),
     "image size": (("--image-size", "100"), "image size 100 is no multiple of the patch"),
     "limit": (("--limit", "0"), "--limit is 0; it must be at least 1"),
@@ -111,6 +115,23 @@ def test_a_truncated_image_costs_its_class_and_exits_5(cli, quick, mini, tmp_pat
     assert [event.get("target") for event in events] == ["colondb", None]
     assert events[-1] == {"event": "done", "finished": 1, "skipped": 0, "failed": 1}
     assert not (tmp_path / "results" / "brainmri").exists()
+
+
+@pytest.mark.parametrize("kept", [0, 12, 300], ids=["no bytes", "no header", "half"])
+@pytest.mark.parametrize("kind", ["good", "bent_wire"])
+def test_a_broken_image_costs_its_class_alone_whatever_its_label(cli, quick, mini, tmp_path, kind, kept):
+    other = tmp_path / "other"
+    shutil.copytree(mini / "mvtec", other / "mvtec")
+    image = next((other / "mvtec" / "cable" / "test" / kind).iterdir())
+    image.write_bytes(image.read_bytes()[:kept])
+    told = cli("run", *quick, "-t", "mvtec", "--class", "cable,tile", "--data-root", other, "--json", "-q")
+    assert told.code == 5
+    (line,) = told.err.splitlines()
+    assert line.startswith(f"error: fbclip on mvtec, seed 0, cable: '{image}' cannot be read as an image: ")
+    record, done = (json.loads(line) for line in told.out.splitlines())
+    assert (done["finished"], done["failed"]) == (0, 1)
+    kept_classes = json.loads((tmp_path / record["path"]).read_text())["classes"]
+    assert set(record["classes"]) == set(kept_classes) == {"tile"}
 
 
 def test_weights_that_are_no_clip(cli, quick, tmp_path):

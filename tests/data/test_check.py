@@ -31,6 +31,16 @@ def test_an_image_of_no_bytes_is_a_fault_at_once(colon):
         assert fault.startswith(f"'{colon / 'images/2.png'}' cannot be read as an image: ")
 
 
+@pytest.mark.parametrize("kind", ["good", "fold"])
+def test_an_image_without_a_header_is_a_fault_at_once_whatever_its_label(tmp_path, kind):
+    root = synthesise("mvtec", tmp_path, 1)
+    image = next((root / "leather/test" / kind).iterdir())
+    image.write_bytes(image.read_bytes()[:12])
+    for deep in (False, True):
+        (fault,) = check(root, deep=deep).faults
+        assert fault.startswith(f"'{image}' cannot be read as an image: ")
+
+
 def test_a_mask_of_no_bytes_is_one_fault(colon):
     (colon / "masks/2.png").write_bytes(b"")
     for deep in (False, True):

@@ -14,6 +14,7 @@ from zsadbench.engine import ledger
 from zsadbench.engine.ledger import audit
 from zsadbench.engine.plan import make_plan
 from zsadbench.engine.runner import run_plan
+from zsadbench.errors import UsageError
 from zsadbench.results import SCHEMA, validate
 
 
@@ -202,6 +203,13 @@ def test_what_a_checkpoint_says_stands_above_what_is_said_of_it(audited, trained
     found = audited(target="kvasir", checkpoint=trained, epochs=None, aux="isic")
     assert found["aux"] == "colondb"
     assert any("--aux isic is passed over" in message for message in caplog.messages)
+
+
+def test_who_says_that_a_checkpoint_learned_from_the_target_must_allow_the_leak(audited, trained):
+    said = {"target": "colondb", "checkpoint": trained, "epochs": None, "aux": "colondb"}
+    with pytest.raises(UsageError, match=r"^'colondb' is both --aux and --target: .* pass --allow-leak"):
+        audited(**said)
+    assert audited(**said, allow_leak=True)["grade"] == "same-set"
 
 
 @pytest.mark.parametrize(

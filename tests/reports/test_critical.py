@@ -26,7 +26,7 @@ def test_the_diagram_names_every_method_with_its_rank_and_the_distance(values):
     shown = texts(critical_difference_svg(found))
     assert f"critical difference {found.distance:.2f}, Friedman p < 0.001" in shown
     assert {f"{found.ranks['a']:.2f} a", f"{'e' * 29}… {found.ranks['e' * 50]:.2f}"} <= set(shown)
-    assert sum('<b>&"�' in text for text in shown) == 1
+    assert sum(r'<b>&"\x01' in text for text in shown) == 1
     assert sum("d$_2$" in text for text in shown) == 1
 
 

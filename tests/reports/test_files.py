@@ -15,6 +15,7 @@ from zsadbench.results import find_records, write_record
 from zsadbench_reports.latex import write_latex
 from zsadbench_reports.markdown import cell_text, escape, table_text, write_markdown
 from zsadbench_reports.tex import escape as escape_tex
+from zsadbench_reports.tidy import write_tidy
 
 
 def report(*arguments):
@@ -135,6 +136,27 @@ def test_markdown_leaves_nothing_to_interpret(name):
     assert all(escape(name)[place - 1] == "\\" for place, one in enumerate(escape(name)) if one in "[]`#")
 
 
+def test_classes_of_hostile_names_leave_every_table_whole(make_board, make_record, tmp_path):
+    name, shown = "metal\nnut\r\x1b|", r"metal\nnut\r\x1b|"
+    board = make_board([make_record("fbclip", "folder:mine", {name: 0.9, "b": 0.8})])
+    (markdown,) = write_markdown(board, tmp_path, None)
+    assert [line for line in markdown.read_text().split("\n") if line.startswith(r"| metal\\nnut\\r\\x1b\| | ")]
+    tex = next(path for path in write_latex(board, tmp_path, None) if "mine" in path.name)
+    assert [line for line in tex.read_text().split("\n") if line.startswith(rf"\hspace{{0pt}}{escape_tex(shown)} & ")]
+    assert all(line.isprintable() for path in (markdown, tex) for line in path.read_text().split("\n"))
+
+
+def test_the_csv_has_a_line_a_number_and_the_parquet_the_names_as_they_are(make_board, make_record, tmp_path):
+    name = "metal\nnut\r\x1b"
+    board = make_board([make_record("fbclip", "folder:mine", {name: 0.9})])
+    table, exact = write_tidy(board, tmp_path, None)
+    assert len(table.read_bytes().splitlines()) == 1 + len(board.frame)
+    read = pd.read_csv(table, dtype=str, keep_default_na=False)
+    assert {r"metal\nnut\r\x1b", "mean"} == set(read[read["target"] == "folder:mine"]["class"])
+    frame = pd.read_parquet(exact)
+    assert {name, "mean"} == set(frame[frame["target"] == "folder:mine"]["class"])
+
+
 def test_markdown_has_every_table(make_board, make_record, tmp_path):
     (path,) = write_markdown(make_board([make_record("fbclip", "visa", {"candle": 0.9})]), tmp_path, None)
     captions = [line for line in path.read_text().splitlines() if line.startswith("### ")]
@@ -146,6 +168,7 @@ def test_tex_escapes_what_latex_would_run():
     assert escape_tex(r"\input{a}") == r"\textbackslash{}input\{a\}"
     assert escape_tex("中") == "[U+4E2D]"
     assert escape_tex("ﬁ ņ ü") == "fi n ü"
+    assert escape_tex("a\n\x1b") == r"a\textbackslash{}n\textbackslash{}x1b"
 
 
 def test_names_that_are_written_alike_keep_files_and_labels_of_their_own(make_board, make_record, tmp_path):

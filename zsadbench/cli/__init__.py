@@ -31,6 +31,7 @@ from zsadbench.cli import (
 from zsadbench.cli.common import version_wanted
 from zsadbench.cli.settings import settings_from_file
 from zsadbench.errors import ZsadError
+from zsadbench.printing import one_line
 
 app = typer.Typer(
     name="zsadbench",
@@ -96,5 +97,6 @@ def _parser_message(failure: Exception) -> str:
 
 
 def _fail(message: str, code: int) -> None:
-    print(f"error: {message}", file=sys.stderr)  # noqa: T201 - the one line that a failure prints
+    for line in message.split("\nerror: "):  # one failure may name several faults
+        print(f"error: {one_line(line)}", file=sys.stderr)  # noqa: T201 - the one line that a failure prints
     sys.exit(code)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zsadbench.cli import options as flags
-from zsadbench.cli.common import say, say_json, split, start_logging, table, targets_of
-from zsadbench.cli.score import Limit, Protocol, Size, only_target, tell
+from zsadbench.cli.common import say, say_json, split, start_logging, table, targets_of, tell
+from zsadbench.cli.score import Limit, Protocol, Size, only_target
 from zsadbench.cli.spans import NARROWEST, narrowest, percent
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _show_known(known: Sequence[Known], *, json: bool) -> None:
     header = ["variant", *dict.fromkeys(one.detector for one in known)]
     table("detectors of known value", header, [(name, *row) for name, row in cells.items()])
     wrong = sum(not one.passed for one in known)
-    say(f"{len(known)} values, {f'{wrong} of them wrong' if wrong else 'all as they must be'}; -: undefined\n")
+    say(f"{len(known)} values, {f'{wrong} of them wrong' if wrong else 'all as they must be'}; -: undefined", "")
 
 
 def _show_class(audited: ClassAudit, *, json: bool, shown: bool) -> None:

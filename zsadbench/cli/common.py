@@ -16,6 +16,7 @@ from typing import Any
 import typer
 
 from zsadbench.errors import UsageError
+from zsadbench.printing import one_line
 
 NUMERIC = re.compile(r"-|[-+\d.e]+( \[[\d., ]+\])?( \(\d+\))?")  # a number, with bounds, with a count, or none
 PROGRESS = "zsadbench.run"  # the logger of progress
@@ -69,10 +70,20 @@ def _group(name: str) -> list[str]:
     return [card.name for card in all_cards() if not card.generated and name in {"all", card.domain}]
 
 
+class OneLine(logging.Formatter):
+    """What is logged, an entry a line, whatever names it holds."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
+        """The entry without its traceback, which has lines of its own."""
+        return one_line(super().formatMessage(record))
+
+
 def start_logging(*, quiet: bool = False, verbose: bool = False) -> None:
     """Warnings, or with `verbose` everything, to stderr; with `quiet` errors only."""
     level = logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr, force=True)
+    logging.basicConfig(level=level, stream=sys.stderr, force=True)
+    for screen in logging.getLogger().handlers:
+        screen.setFormatter(OneLine("%(levelname)s: %(message)s"))
     logging.addLevelName(logging.WARNING, "warning")
     logging.addLevelName(logging.INFO, "info")
     logging.addLevelName(logging.ERROR, "error")
@@ -84,7 +95,7 @@ def start_log_file(out: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     for screen in logging.getLogger().handlers:
         screen.setLevel(logging.getLogger().level)
         screen.addFilter(lambda entry: entry.name != PROGRESS)  # the screen has the bars
@@ -94,9 +105,16 @@ def start_log_file(out: Path) -> Path:
     return path
 
 
-def say(text: str) -> None:
-    """Write one piece of data to stdout."""
-    print(text)  # noqa: T201 - stdout carries data
+def say(*lines: str) -> None:
+    """Write lines of data to stdout, each on one line, whatever names it holds."""
+    for line in lines:
+        print(one_line(line))  # noqa: T201 - stdout carries data
+
+
+def tell(line: str, *, quiet: bool = False) -> None:
+    """Say on stderr, on one line, how it goes or what failed."""
+    if not quiet:
+        print(one_line(line), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def say_json(value: Any) -> None:
@@ -110,14 +128,14 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> N
     from rich.console import Console
     from rich.table import Table
 
-    listed = list(rows)
-    made = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for index, name in enumerate(header):
+    listed = [tuple(map(one_line, row)) for row in rows]
+    made = Table(title=one_line(title) or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for index, name in enumerate(map(one_line, header)):
         numeric = bool(listed) and all(NUMERIC.fullmatch(row[index]) for row in listed)
         made.add_column(name, justify="right" if numeric else "left", no_wrap=True)
     for row in listed:
         made.add_row(*row)
-    console = Console(file=sys.stdout, highlight=False, markup=False)
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     console.width = max(console.width, console.measure(made, options=console.options.update(width=1000)).maximum)
     console.print(made)
 

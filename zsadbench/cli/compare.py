@@ -117,12 +117,12 @@ def _print_overall(found: Pairing) -> None:
     from zsadbench.compare.significance import FEWEST
 
     if not found.overall:
-        say("over data sets: nothing, as no data set has comparable records of both\n")
+        say("over data sets: nothing, as no data set has comparable records of both", "")
         return
     header = ["metric", "data sets", "gap", "95 % interval", "p (Wilcoxon)", f"rank of {found.left}", found.right]
     table("over data sets", header, map(_over_sets, found.overall))
     if any(one.difference.p is None for one in found.overall):
-        say(f"p: fewer than {FEWEST} data sets, no test over data sets\n")
+        say(f"p: fewer than {FEWEST} data sets, no test over data sets", "")
 
 
 def _over_sets(one: Overall) -> tuple[str, ...]:

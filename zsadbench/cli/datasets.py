@@ -124,20 +124,15 @@ def _print(found: Check) -> None:
         header = ["class", "normal", "anomalous", "normal expected", "anomalous expected"]
         table(f"{found.card.name} ({kind}) in {found.root}", header, rows)
     for fault in found.faults:
-        say(f"fault: {_line(fault)}")
+        say(f"fault: {fault}")
     for note in found.notes:
-        say(f"note: {_line(note)}")
+        say(f"note: {note}")
     if found.masks is not None and found.masks.number:
         say(_described(found.masks))
     say(f"{found.card.name}: {'not complete' if found.faults else 'complete'}")
     if found.faults and found.card.homepage:
         about = f"; {found.card.obtain}" if found.card.obtain else ""
         say(f"get it from {found.card.homepage} (licence: {found.card.licence or 'not known'}){about}")
-
-
-def _line(text: str) -> str:
-    """A text that may hold names of files as one line that every terminal can show."""
-    return text.replace("\n", "\\n").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _described(masks: MaskStatistics) -> str:
@@ -170,7 +165,7 @@ def fingerprint(
         about = {"name": found.card.name, "root": str(found.root), "images": len(found.manifest), **variant}
         say_json({"fingerprint": found.fingerprint, "content": content, **about, "masks": masks.as_json()})
         return
-    say(f"{found.fingerprint}  {found.card.name}  {len(found.manifest)} images  {_line(str(found.root))}")
+    say(f"{found.fingerprint}  {found.card.name}  {len(found.manifest)} images  {found.root}")
     say(f"layout: {found.layout}" + (f"; edition: {found.edition}" if found.edition else ""))
     if masks.number:
         say(_described(masks))

@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zsadbench.cli import options as flags
-from zsadbench.cli.common import say, say_json, start_logging
-from zsadbench.cli.requests import request_of
+from zsadbench.cli.common import say, say_json, start_logging, tell
+from zsadbench.cli.requests import detector_request
 
 if TYPE_CHECKING:
     from zsadbench.engine.explain import Explained
-
-Aux = Annotated[
-    str | None,
-    typer.Option(help="What to learn from without --checkpoint, or 'none' (default: mvtec; demo-aux for the demo)."),
-]
 
 
 def explain(
@@ -29,7 +24,7 @@ def explain(
         str, typer.Option("--class", "--class-name", help="What the images show, for prompts that name it.")
     ] = "object",
     checkpoint: flags.CheckpointPath = None,
-    aux: Aux = None,
+    aux: flags.LearnsFrom = None,
     option: flags.MethodOptions = None,
     backbone: flags.BackboneName = None,
     weights: flags.WeightsName = None,
@@ -49,10 +44,8 @@ def explain(
     from zsadbench.engine.explain import explain as draw
     from zsadbench.engine.triage import make_detector
 
-    learns = aux or ("demo-aux" if backbone == "demo" else "mvtec")
-    settled = {"aux": learns if checkpoint is None else None}
     found = images_of(images)
-    detector = make_detector(request_of(asked, targets=(learns,), **settled))
+    detector = make_detector(detector_request(asked))
     failed = False
     for explained in draw(detector, found, class_name, out):
         _tell(explained, json=json)
@@ -63,7 +56,7 @@ def explain(
 
 def _tell(explained: Explained, *, json: bool) -> None:
     if explained.failure:
-        typer.echo(f"error: {explained.failure}", err=True)
+        tell(f"error: {explained.failure}")
     elif json:
         say_json(
             {

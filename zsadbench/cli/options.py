@@ -30,6 +30,14 @@ Aux = Annotated[
         help="Auxiliary set to learn from, or 'none' (default: mvtec, and visa for mvtec).", envvar="ZSADBENCH_AUX"
     ),
 ]
+LearnsFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--aux",
+        help="What to learn from without --checkpoint, or 'none' (default: mvtec; demo-aux for the backbone demo).",
+        envvar="ZSADBENCH_AUX",
+    ),
+]
 MethodOptions = Annotated[
     list[str] | None,
     typer.Option(

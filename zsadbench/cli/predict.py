@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zsadbench.cli import options as flags
-from zsadbench.cli.common import say, say_json, start_logging, table
-from zsadbench.cli.requests import request_of
+from zsadbench.cli.common import say, say_json, start_logging, table, tell
+from zsadbench.cli.requests import detector_request
 
 if TYPE_CHECKING:
     from zsadbench.engine.triage import Finding
@@ -22,7 +22,7 @@ def predict(
     method: flags.Methods = None,
     class_name: Annotated[str, typer.Option(help="What the images show, for prompts that name it.")] = "object",
     checkpoint: flags.CheckpointPath = None,
-    aux: Annotated[str, typer.Option(help="What to learn from without --checkpoint, or 'none'.")] = "mvtec",
+    aux: flags.LearnsFrom = None,
     option: flags.MethodOptions = None,
     backbone: flags.BackboneName = None,
     weights: flags.WeightsName = None,
@@ -41,9 +41,8 @@ def predict(
     from zsadbench.data import images_of
     from zsadbench.engine.triage import inspect, make_detector, write_scores
 
-    settled = {"aux": aux} if checkpoint is None else {"aux": None}
     found = images_of(images)
-    detector = make_detector(request_of(asked, targets=(aux,), **settled))
+    detector = make_detector(detector_request(asked))
     findings = []
     for finding in inspect(detector, found, class_name, out):
         findings.append(finding)
@@ -57,7 +56,7 @@ def predict(
 
 def _tell(finding: Finding, *, json: bool) -> None:
     if finding.failure:
-        typer.echo(f"error: {finding.failure}", err=True)
+        tell(f"error: {finding.failure}")
     elif json:
         say_json(
             {

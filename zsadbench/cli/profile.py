@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from zsadbench.cli import options as flags
-from zsadbench.cli.common import say, say_json, split, split_numbers, start_logging
+from zsadbench.cli.common import say, say_json, split, split_numbers, start_logging, tell
 from zsadbench.cli.requests import request_of
 
 
@@ -79,4 +79,4 @@ def _leave(found: list[dict[str, Any]], request: Any, out: Path | None, *, json:
         from zsadbench.engine.profile_files import write_profile
 
         for path in write_profile(out, found, request.run.device):
-            (say if not json else lambda text: typer.echo(text, err=True))(f"written: {path}")
+            (tell if json else say)(f"written: {path}")

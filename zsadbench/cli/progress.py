@@ -6,9 +6,10 @@ import logging
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
-from zsadbench.cli.common import PROGRESS, say_json
+from zsadbench.cli.common import PROGRESS, say_json, tell
+from zsadbench.printing import one_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -55,7 +56,12 @@ class Progress:
                 speed = "" if task.speed is None else f"{task.speed:.1f} {task.fields['unit']}/s"
                 return Text(" ".join(part for part in (speed, task.fields["note"]) if part))
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         return Bars(*columns, Speed(), console=Console(stderr=True), transient=True)
 
     def __enter__(self) -> Progress:
@@ -119,7 +125,7 @@ class Progress:
     def failed(self, job: Job, where: str, failure: str) -> None:
         """Say what failed, whatever else is quiet."""
         self.log.info("failed: %s", failure)
-        print(f"error: {failure}", file=self._stderr(), flush=True)
+        tell(f"error: {failure}")
 
     def _inner(self, label: str, total: int, done: int, unit: str, note: str = "") -> None:
         """Show `done` of `total`; a new label begins the bar and its speed anew."""
@@ -127,13 +133,9 @@ class Progress:
         if self.inner is None or label != self.label:
             if self.inner is not None:
                 self.bars.remove_task(self.inner)
-            self.inner, self.label = self.bars.add_task(label, total=total, unit=unit, note=note), label
+            self.inner, self.label = self.bars.add_task(one_line(label), total=total, unit=unit, note=note), label
         self.bars.update(self.inner, completed=done, note=note)
 
     def _say(self, text: str) -> None:
         self.log.info(text)
-        if not self.quiet:
-            print(text, file=self._stderr(), flush=True)
-
-    def _stderr(self) -> TextIO:
-        return sys.stderr
+        tell(text, quiet=self.quiet)

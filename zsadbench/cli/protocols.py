@@ -18,7 +18,7 @@ def list_() -> None:
     from zsadbench import registry
 
     for protocol in registry.protocols():
-        say(f"{protocol.name}\t{protocol.digest}")
+        say(f"{protocol.name}  {protocol.digest}")
 
 
 @app.command()

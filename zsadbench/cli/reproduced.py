@@ -38,7 +38,7 @@ def print_table(layout: Layout, cells: Sequence[Beside], results: Results, *, js
         run = {"finished": results.finished, "skipped": results.skipped, "failed": results.failed}
         say_json({"event": "done", "table": layout.table.name, **run, **counts})
         return
-    say(f"{layout.table.title}\n{LEGEND}\n")
+    say(layout.table.title, LEGEND, "")
     notes: dict[str, int] = {}
     for target in dict.fromkeys(cell.place.target if cell.class_name else "" for cell in cells):
         shown = [cell for cell in cells if (cell.place.target if cell.class_name else "") == target]
@@ -48,7 +48,7 @@ def print_table(layout: Layout, cells: Sequence[Beside], results: Results, *, js
     for reason, number in notes.items():
         say(f"[{number}] {reason}")
     for path, record in results.records:
-        say(f"{record.signature}\n  {path}")
+        say(record.signature, f"  {path}")
     say("; ".join(f"{count} {verdict}" for verdict, count in tally(cells).items()))
 
 

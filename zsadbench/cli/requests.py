@@ -85,3 +85,27 @@ def request_of(asked: Mapping[str, Any], **settled: Any) -> RunRequest:
         name: value for name, value in asked.items() if name in RunRequest.__dataclass_fields__ and name not in FIELDS
     }
     return RunRequest(**{**same, **fields, **settled})
+
+
+def learned_from(asked: Mapping[str, Any]) -> str:
+    """What a verb without a target learns from: as asked, else as for the demo, or for one's own images."""
+    from zsadbench.clip.config import DEMO
+    from zsadbench.engine.checks import aux_for
+
+    demo = DEMO in {asked["backbone"], asked["weights"]}
+    return asked["aux"] or aux_for("demo" if demo else "folder:.", None)
+
+
+def detector_request(asked: Mapping[str, Any]) -> RunRequest:
+    """The request for one detector and no target, in whose place stands what is learned from.
+
+    A checkpoint learned already, whatever `--aux` says.
+
+    Raises:
+        UsageError: a flag cannot be right.
+    """
+    from zsadbench.engine.request import NO_AUX
+
+    learns, place = learned_from(asked), learned_from({**asked, "aux": None})
+    aux = learns if asked["checkpoint"] is None else None
+    return request_of(asked, targets=(place if learns == NO_AUX else learns,), aux=aux)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zsadbench.cli import options as flags
-from zsadbench.cli.common import say_json, split, split_numbers, start_logging, targets_of
+from zsadbench.cli.common import say_json, split, split_numbers, start_logging, targets_of, tell
 from zsadbench.cli.requests import readers
 from zsadbench.errors import UsageError
 
@@ -76,7 +76,7 @@ def score(
         plan, lambda name, images: tell(f"{plan.cell['method']} on {name}: {images} maps", quiet=quiet)
     )
     for failure in results.failures:
-        typer.echo(f"error: {failure}", err=True)
+        tell(f"error: {failure}")
     if json:
         from zsadbench.cli.progress import record_event
 
@@ -103,9 +103,3 @@ def only_seed(named: tuple[int, ...]) -> int | None:
     if len(named) > 1:
         raise UsageError(f"maps were made with one seed, but --seed names {len(named)}")
     return named[0] if named else None
-
-
-def tell(line: str, *, quiet: bool) -> None:
-    """Say on stderr how it goes."""
-    if not quiet:
-        typer.echo(line, err=True)

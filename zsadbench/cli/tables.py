@@ -31,7 +31,7 @@ def print_results(plan: Plan | ScorePlan, results: Results, asked: Sequence[str]
         rows = [row for _, record in records for row in table_rows(record, metrics)]
         table(_title(target, records), ["method", "class", *(HEADINGS.get(name, name) for name in metrics)], rows)
         for path, record in records:
-            say(f"{record.signature}\n  {path}")
+            say(record.signature, f"  {path}")
             for line in (*span_remarks(path, asked), *remarks(record)):
                 say(f"  {line}")
         say("")

@@ -9,12 +9,17 @@ import typer
 
 from zsadbench.cli import options as flags
 from zsadbench.cli.common import say, say_json, start_logging
-from zsadbench.cli.requests import request_of
+from zsadbench.cli.requests import learned_from, request_of
 
 
 def train(
     method: flags.Methods = None,
-    aux: Annotated[str, typer.Option(help="What to learn from.", envvar="ZSADBENCH_AUX")] = "mvtec",
+    aux: Annotated[
+        str | None,
+        typer.Option(
+            help="What to learn from (default: mvtec; demo-aux for the backbone demo).", envvar="ZSADBENCH_AUX"
+        ),
+    ] = None,
     seed: flags.Seeds = None,
     option: flags.MethodOptions = None,
     backbone: flags.BackboneName = None,
@@ -43,7 +48,8 @@ def train(
     start_logging(quiet=quiet, verbose=verbose)
     from zsadbench.engine.training import train_all
 
-    request = request_of(asked, targets=(aux,), allow_leak=True)
+    learns = learned_from(asked)
+    request = request_of(asked, targets=(learns,), aux=learns, allow_leak=True)
     for event in train_all(request, out, fresh=fresh):
         if json:
             say_json(event)

@@ -13,6 +13,7 @@ from zsadbench.compare.layout import Cell, Number, Row, Table, blocks, panels
 from zsadbench.compare.resolution import critical_differences
 from zsadbench.compare.significance import p_text
 from zsadbench.compare.summary import Score, over_seeds
+from zsadbench.printing import one_line
 
 __all__ = [
     "Board",
@@ -30,6 +31,7 @@ __all__ = [
     "contents_of",
     "critical_difference",
     "critical_differences",
+    "one_line",
     "over_seeds",
     "p_text",
     "panels",

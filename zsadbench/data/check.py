@@ -10,7 +10,7 @@ from zsadbench.data.card import Card, Pair
 from zsadbench.data.catalogue import find_card
 from zsadbench.data.complete import expectation
 from zsadbench.data.dataset import Dataset, load_dataset, mask_faults
-from zsadbench.data.images import read_image
+from zsadbench.data.images import oriented_size, read_image
 from zsadbench.data.maskstats import MaskStatistics, mask_statistics
 from zsadbench.data.own import is_own
 from zsadbench.errors import DataError
@@ -45,7 +45,7 @@ def check_copy(
         name: a data set, `folder:PATH` or `csv:PATH`.
         roots: where to look; None for the environment's.
         splits: what to judge; a zero-shot run reads `test` alone.
-        deep: decode every file, not only the headers of masks.
+        deep: decode every file, not only the headers.
 
     Raises:
         UsageError: no data set has this name.
@@ -56,7 +56,7 @@ def check_copy(
         return Check(_nameable(name), (str(failure),))
     notes, masks = list(found.notes), None
     faults = [*found.missing, *found.left_out, *mask_faults(found)]
-    faults += [fault for fault in _empty(found.manifest) if fault not in faults]
+    faults += [fault for fault in _without_header(found.manifest) if fault not in faults]
     if deep:
         faults += [fault for fault in _undecodable(found.manifest) if fault not in faults]
         masks = mask_statistics(found.manifest, found.card.positive)
@@ -105,11 +105,13 @@ def _undecodable(manifest: pd.DataFrame) -> Iterator[str]:
             yield str(failure)
 
 
-def _empty(manifest: pd.DataFrame) -> Iterator[str]:
-    """A line for every image of no bytes, as decoding it would say."""
+def _without_header(manifest: pd.DataFrame) -> Iterator[str]:
+    """A line for every image whose header cannot be read, one of no bytes among them, as decoding it would say."""
     for path in manifest["path"]:
-        if Path(path).stat().st_size == 0:
-            yield from _undecodable(manifest[manifest["path"] == path])
+        try:
+            oriented_size(path)
+        except DataError as failure:
+            yield str(failure)
 
 
 def _odd(masks: MaskStatistics, positive: str) -> list[str]:

@@ -76,12 +76,7 @@ def load_dataset(
     """
     card, place = _placed(name, roots)
     expected, synthetic = expectation(card, place.root)
-    reading = _used(read_layout(card, place.layout, place.root), splits)
-    if not reading.samples:
-        raise DataError(
-            f"{card.name}: no {' or '.join(splits)} image in '{place.root}' "
-            f"(layout '{place.layout.name}'){''.join(f'; {line}' for line in _absent(reading.absent))}"
-        )
+    reading = _read(card, place, splits)
     verdict = judge(reading.samples, expected, splits)
     missing = [*verdict.missing, *_absent(reading.absent)]
     edition = edition_of(card, reading.samples) if verdict.missing else ""
@@ -117,7 +112,10 @@ def check_masks(dataset: Dataset) -> None:
 
 
 def mask_faults(dataset: Dataset) -> list[str]:
-    """A line for every mask that cannot be opened or is not as large as its image, judged by the headers."""
+    """A line for every mask that cannot be opened or is not as large as its image, judged by the headers.
+
+    An image that cannot be opened is no fault of its mask: it costs its own class when it is read, and no other.
+    """
     return [fault for image, mask in _pairs(dataset.manifest) if (fault := _fault(image, mask))]
 
 
@@ -128,10 +126,14 @@ def _pairs(frame: pd.DataFrame) -> Iterable[tuple[str, str]]:
 
 def _fault(image: str, mask: str) -> str:
     try:
-        sizes = oriented_size(image), oriented_size(mask)
+        own = oriented_size(mask)
     except DataError as failure:
         return str(failure)
-    return "" if sizes[0] == sizes[1] else f"mask '{mask}' is {by(*sizes[1])}, its image is {by(*sizes[0])}"
+    try:
+        size = oriented_size(image)
+    except DataError:
+        return ""
+    return "" if own == size else f"mask '{mask}' is {by(*own)}, its image is {by(*size)}"
 
 
 def _placed(name: str, roots: Sequence[str | Path] | None) -> tuple[Card, Place]:
@@ -142,8 +144,15 @@ def _placed(name: str, roots: Sequence[str | Path] | None) -> tuple[Card, Place]
     return card, find_copy(card, roots)
 
 
-def _used(reading: Reading, splits: Sequence[str]) -> Reading:
+def _read(card: Card, place: Place, splits: Sequence[str]) -> Reading:
+    """What the layout says of these splits; an error where that is not a single image."""
+    reading = read_layout(card, place.layout, place.root)
     samples, absent = ([sample for sample in part if sample.split in splits] for part in reading[:2])
+    if not samples:
+        raise DataError(
+            f"{card.name}: no {' or '.join(splits)} image in '{place.root}' "
+            f"(layout '{place.layout.name}'){''.join(f'; {line}' for line in _absent(absent))}"
+        )
     return Reading(samples, absent, reading.notes)
 
 

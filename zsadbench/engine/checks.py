@@ -46,18 +46,28 @@ def aux_for(target: str, asked: str | None) -> str:
 
 
 def check_aux(request: RunRequest, configured: Sequence[Configured], targets: Sequence[str]) -> None:
-    """Raise `UsageError` where nothing can be learned from the auxiliary set, or what is learned leaks."""
-    if request.checkpoint is not None and configured[0].recipe is None:
-        raise UsageError(f"'{configured[0].card.name}' does not train, so it takes no --checkpoint")
-    if not any(method.recipe for method in configured) or request.checkpoint is not None:
-        return
-    for target in targets:
-        _check_masked(aux_for(target, request.aux))
-        if aux_for(target, request.aux) == target and not request.allow_leak:
-            raise UsageError(
-                f"'{target}' is both --aux and --target: that would train on the test images; "
-                "choose another --aux, or pass --allow-leak to do it all the same"
-            )
+    """Raise `UsageError` where nothing can be learned from the auxiliary set, or what is learned leaks.
+
+    Of a checkpoint, a set that the user names must not be the target; the set that its file names is the ledger's.
+    """
+    if request.checkpoint is not None:
+        if configured[0].recipe is None:
+            raise UsageError(f"'{configured[0].card.name}' does not train, so it takes no --checkpoint")
+        if request.aux is not None:
+            _check_leak(request, targets, "the checkpoint would have learned from")
+    elif any(method.recipe for method in configured):
+        for target in targets:
+            _check_masked(aux_for(target, request.aux))
+        _check_leak(request, targets, "that would train on")
+
+
+def _check_leak(request: RunRequest, targets: Sequence[str], how: str) -> None:
+    leak = next((target for target in targets if aux_for(target, request.aux) == target), None)
+    if leak is not None and not request.allow_leak:
+        raise UsageError(
+            f"'{leak}' is both --aux and --target: {how} the test images; "
+            "choose another --aux, or pass --allow-leak to do it all the same"
+        )
 
 
 def _check_masked(aux: str) -> None:

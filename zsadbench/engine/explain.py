@@ -101,7 +101,7 @@ def _write_list(
 ) -> None:
     listed = [_entry(stage, files.get(stage.name, [])) for stage in stages]
     text = json.dumps({**about, "scales": SCALES, "stages": listed}, indent=1, allow_nan=False, ensure_ascii=False)
-    write_atomically(path, f"{text}\n".encode())
+    write_atomically(path, f"{text}\n".encode(errors="backslashreplace"))  # JSON's own way to write a lone surrogate
 
 
 def _entry(stage: Stage, files: Sequence[tuple[str, str]]) -> dict[str, Any]:

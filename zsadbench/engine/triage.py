@@ -18,6 +18,7 @@ from zsadbench.engine.threads import with_sane_threads
 from zsadbench.engine.train import build_towers, obtain
 from zsadbench.errors import DataError
 from zsadbench.pictures import overlay, write_png
+from zsadbench.printing import one_line
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,14 @@ def free_name(stem: str, taken: set[str], ending: str = "") -> str:
 
 
 def write_scores(path: Path, findings: Iterable[Finding]) -> None:
-    """`path, score, highest, heat_map` of every image, in the order given; empty where it could not be scored."""
+    """`path, score, highest, heat_map` of every image, in the order given; empty where it could not be scored.
+
+    Paths are as they are printed, so that every row is one line of UTF-8.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["path", "score", "highest", "heat_map"])
     for one in findings:
         cells = (one.image, one.score, one.highest, one.heat_map)
-        writer.writerow(["" if cell is None else cell for cell in cells])
+        writer.writerow(["" if cell is None else one_line(cell) for cell in cells])
     write_atomically(path, buffer.getvalue().encode())

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
-from zsadbench.compare import Board, critical_differences
+from zsadbench.compare import Board, critical_differences, one_line
 from zsadbench.compare.frame import HEADINGS
 from zsadbench.compare.tables import GROUP, group_of
 from zsadbench_reports.critical import critical_difference_svg
 from zsadbench_reports.html.costs import Trade
 from zsadbench_reports.html.pareto import Point, front
-from zsadbench_reports.html.svg import LINE, MUTED, SERIES, TEXT, drawing, printable
+from zsadbench_reports.html.svg import LINE, MUTED, SERIES, TEXT, drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -167,5 +167,5 @@ def rank_figures(board: Board) -> list[Drawn]:
 
 def shortened(name: str) -> str:
     """A name as a drawing holds it."""
-    shown = printable(name)
+    shown = one_line(name)
     return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
+from zsadbench.compare import one_line
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -60,11 +62,6 @@ def drawing(key: str, spoken: str, size: tuple[float, float], paint: Callable[[F
     return _element(buffer.getvalue(), key, spoken)
 
 
-def printable(text: str) -> str:
-    """`text` without letters that no XML may hold."""
-    return "".join(one if one.isprintable() else "\ufffd" for one in text)
-
-
 def _element(drawn: str, key: str, spoken: str) -> Markup:
     """The element alone: no prologue, no foreign names, its own names under `key`, as wide as its place allows."""
     element = drawn[drawn.index("<svg ") :]
@@ -74,5 +71,5 @@ def _element(drawn: str, key: str, spoken: str) -> Markup:
     body = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{key}-", body)
     for colour, name in COLOURS.items():
         body = body.replace(colour, f"var(--{name})")
-    start = f'<svg role="img" aria-label="{escape(printable(spoken))}" {box[0] if box else ""}>'
+    start = f'<svg role="img" aria-label="{escape(one_line(spoken))}" {box[0] if box else ""}>'
     return Markup(start + body.strip())  # noqa: S704 - matplotlib escapes its texts, and `spoken` is escaped above
