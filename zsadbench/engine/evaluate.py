@@ -65,7 +65,7 @@ def evaluate(
         return []
     ahead = AHEAD * (encoding.watch.device.type == "cuda") if ahead is None else ahead
     try:
-        with Behind(ahead) as behind:
+        with Behind(ahead * len(heads)) as behind:
             for encoded in encoding:
                 for number, head in enumerate(heads):
                     _attempt(partial(_take, head, encoded, behind, number, failed), number, failed)
