@@ -1,5 +1,6 @@
 """The two towers against open_clip's own model and against published tokens."""
 
+import copy
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 from safetensors.torch import load_file
 
 from zsadbench.clip import build, resolve
+from zsadbench.clip.half import keep_half
 from zsadbench.types import Taps
 
 SENTENCES = ["a photo of a damaged screw.", "object without defect.", "!"]
@@ -214,3 +216,24 @@ def test_published_tokens(fixtures_root, oracle_backbone, name):
     tokens = oracle_backbone(fixture["image_size"]).vision(images[:1], Taps(blocks))
     for block, layer in zip(blocks, tokens.layers, strict=True):
         assert (layer - expected[f"vision_tokens_l{block:02d}"]).abs().max() < 3e-5
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16], ids=str)
+def test_weights_kept_in_half_give_the_very_tokens_of_autocast(tiny_backbone, tiny_images, precision):
+    half = copy.deepcopy(tiny_backbone.vision)
+    keep_half(half, precision)
+    kept = {name: one.dtype for name, one in half.named_parameters()}
+    assert {one for name, one in kept.items() if "resblocks" in name and "ln_" not in name} == {precision}
+    assert kept["visual.proj"] == kept["visual.ln_pre.weight"] == torch.float32
+    taps = Taps((1, 12, 24), value_blocks=(12, 24))
+    with torch.inference_mode():
+        expected = tiny_backbone.vision(tiny_images, taps, precision)
+        found = half(tiny_images, taps, precision)
+    for one, other in zip(expected.layers + expected.value_layers, found.layers + found.value_layers, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_single_precision_keeps_its_weights(tiny_backbone):
+    tower = copy.deepcopy(tiny_backbone.vision)
+    keep_half(tower, torch.float32)
+    assert {one.dtype for one in tower.parameters()} == {torch.float32}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import nn
 
+from zsadbench.clip.half import keep_half
 from zsadbench.clip.resolve import BackboneSpec
 from zsadbench.clip.sources import Source, skeleton, source_of
 from zsadbench.clip.towers import TextTower, VisionTower
@@ -19,7 +20,7 @@ Tower = TypeVar("Tower", bound=nn.Module)
 
 
 class Backbone:
-    """A CLIP whose towers never learn: parameters without gradients, evaluation mode, float32.
+    """A CLIP whose towers never learn: parameters without gradients, evaluation mode, float32 unless run in half.
 
     `vision` and `text` are the towers, `spec` says what they are, `activation` what runs in their
     MLPs, `image_size` in pixels and `grid` in patches what the image tower takes, `device` where they are.
@@ -34,13 +35,14 @@ class Backbone:
         *,
         quick_gelu: bool,
         compiling: Compiling = "off",
+        precision: torch.dtype = torch.float32,
     ) -> None:
         self.spec = spec
         self.image_size = image_size
         self.activation = "quick_gelu" if quick_gelu else "gelu"
         self.grid = image_size // spec.config.vision.patch_size
         self.device = torch.device("cpu")
-        self._source, self._position, self._compiling = source, position, compiling
+        self._source, self._position, self._compiling, self._precision = source, position, compiling, precision
         self._vision: VisionTower | None = None
         self._text: TextTower | None = None
 
@@ -50,7 +52,9 @@ class Backbone:
         if self._vision is None:
             with torch.inference_mode(mode=False):  # whoever asks first: others learn through it
                 settings = self.image_size, self._position, self._compiling
-                self._vision = self._frozen(VisionTower(self._source.vision(), self.spec.config, *settings))
+                made = VisionTower(self._source.vision(), self.spec.config, *settings)
+                keep_half(made, self._precision)
+                self._vision = self._frozen(made)
         return self._vision
 
     @property
@@ -90,6 +94,7 @@ def build(
     position: PositionRule = "bilinear",
     device: torch.device | str = "cpu",
     compiling: Compiling = "off",
+    precision: torch.dtype = torch.float32,
 ) -> Backbone:
     """Make the backbone that `spec` describes; its towers are built when they are first asked for.
 
@@ -100,6 +105,7 @@ def build(
         position: how the positional table is resized.
         device: where to put the towers.
         compiling: whether the blocks of the image tower are compiled (see `zsadbench.clip.compiled`).
+        precision: in which the image tower will run; in half precision its weights are kept so, too.
 
     Raises:
         UsageError: the size is no multiple of the patch.
@@ -109,4 +115,5 @@ def build(
     spec.check_size(size)
     quick = spec.config.quick_gelu if activation == "native" else activation == "quick_gelu"
     source = source_of(spec, quick_gelu=quick)
-    return Backbone(source, spec, size, position, quick_gelu=quick, compiling=compiling).to(device)
+    made = Backbone(source, spec, size, position, quick_gelu=quick, compiling=compiling, precision=precision)
+    return made.to(device)

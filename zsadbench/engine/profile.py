@@ -81,9 +81,10 @@ def profile(request: ProfileRequest) -> Iterator[dict[str, Any]]:
     """
     device = choose_device(request.run.device)
     for setting in _settings(request.run):
-        with with_sane_threads():
-            yield from _method(setting, device, request)
-        gc.collect()  # the towers of one method are not in the peak of the next
+        for precision in request.precisions:
+            with with_sane_threads():
+                yield from _method(replace(setting, precision=precision), device, request)
+            gc.collect()  # the towers of one method are not in the peak of the next
 
 
 def _settings(run: RunRequest) -> list[Setting]:
@@ -94,27 +95,25 @@ def _settings(run: RunRequest) -> list[Setting]:
 
 
 def _method(setting: Setting, device: torch.device, request: ProfileRequest) -> Iterator[dict[str, Any]]:
+    """One method at one precision, at every batch size."""
     backbone = build_towers(setting, device)
     method = make_method(setting, backbone, 0)
     first = Subject(setting, backbone, method, 1)
     texts = {"text_cold": 1000 * first.text(), "text_amortised": 1000 * first.text()}
-    sizes = parameters(Trained(method, None), backbone)
     release_text(backbone, [method])
-    for precision in request.precisions:
-        exact = replace(setting, precision=precision)
-        for batch_size in request.batch_sizes:
-            try:
-                found = _measured(Subject(exact, backbone, method, batch_size), texts, request)
-            except (RuntimeError, MemoryError) as failure:
-                if not is_shortage(failure):
-                    raise
-                raise CellError(
-                    f"{setting.name}, {precision}: no memory for a batch of {batch_size}; pass a smaller --batch-size"
-                ) from failure
-            training = training_cost(exact, backbone, method) if request.training else {}
-            macs = macs_of(exact)
-            floor = floor_of(exact, backbone, method, batch_size, macs["gmac_executed"])
-            yield found | sizes | macs | floor | training
+    shared = parameters(Trained(method, None), backbone) | macs_of(setting)
+    for batch_size in request.batch_sizes:
+        try:
+            found = _measured(Subject(setting, backbone, method, batch_size), texts, request)
+        except (RuntimeError, MemoryError) as failure:
+            if not is_shortage(failure):
+                raise
+            raise CellError(
+                f"{setting.name}, {setting.precision}: no memory for a batch of {batch_size}; "
+                "pass a smaller --batch-size"
+            ) from failure
+        training = training_cost(setting, backbone, method) if request.training else {}
+        yield found | shared | floor_of(setting, backbone, method, batch_size, shared["gmac_executed"]) | training
 
 
 def _measured(subject: Subject, texts: dict[str, float], request: ProfileRequest) -> dict[str, Any]:

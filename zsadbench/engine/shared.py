@@ -45,14 +45,14 @@ def taps_of(setting: Setting) -> Taps:
 def tower_key(setting: Setting) -> tuple[Any, ...]:
     """What decides the towers: methods for which it is the same are served by the same ones."""
     taps = taps_of(setting)
-    return (setting.spec, setting.image_size, activation_of(setting.spec, taps), taps.position)
+    return (setting.spec, setting.image_size, activation_of(setting.spec, taps), taps.position, setting.precision)
 
 
 def _encoding_key(job: Job) -> tuple[Any, ...]:
     """What decides the tokens of the target, taps apart; in which order images are prepared is the protocol's."""
     setting = job.setting
     pixels = (job.target.card.name, job.target.fingerprint, setting.limit, setting.protocol)
-    return (*tower_key(setting), setting.precision, *pixels)
+    return (*tower_key(setting), *pixels)
 
 
 def _fits(group: Sequence[Job], job: Job) -> bool:
@@ -72,7 +72,7 @@ def learning_key(job: Job) -> tuple[Any, ...]:
     """What decides the tokens of the auxiliary set, taps apart."""
     setting = job.setting
     aux = job.aux.fingerprint if job.aux else ""
-    return (*tower_key(setting), setting.precision, taps_of(setting).preprocessing, aux, setting.method.card.augments)
+    return (*tower_key(setting), taps_of(setting).preprocessing, aux, setting.method.card.augments)
 
 
 def portions(heads: Sequence[T], pixels: int) -> Iterator[Sequence[T]]:

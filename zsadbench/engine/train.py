@@ -61,6 +61,7 @@ def build_towers(setting: Setting, device: torch.device) -> Backbone:
         position=taps.position,
         device=device,
         compiling=setting.compiling,
+        precision=DTYPES[setting.precision],
     )
 
 
