@@ -124,7 +124,7 @@ class FBAttention(nn.Module):
         del q, k, v
         heads = attended.transpose(1, 2).flatten(2)
         out: Tensor = self.norm(linear(heads, joined.outward, joined.bias).float())
-        return out
+        return out.to(heads.dtype)  # all groups of an image are kept for a while
 
     @property
     def _streams(self) -> tuple[Stream, Stream]:

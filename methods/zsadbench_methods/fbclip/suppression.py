@@ -17,7 +17,7 @@ def sequence_prototype(groups: Sequence[Tensor], fraction: float, mix: float) ->
     maximum of maxima are those of the whole bank.
     """
     rows = max(1, int(groups[0].shape[1] * fraction))
-    means = torch.stack([group[:, :rows].mean(dim=1) for group in groups]).mean(dim=0)
+    means = torch.stack([group[:, :rows].mean(dim=1, dtype=torch.float32) for group in groups]).mean(dim=0)
     maxima = torch.stack([group[:, :rows].amax(dim=1) for group in groups]).amax(dim=0)
     return mix * means + (1 - mix) * maxima
 
@@ -34,7 +34,10 @@ def masked_prototype(groups: Sequence[Tensor], background: Sequence[Tensor], fra
     chosen = [_first_part(mask, fraction) for mask in background]
     count = torch.stack([mask.sum(dim=1) for mask in chosen]).sum(dim=0)  # (batch,)
     total = torch.stack(
-        [(group[:, 1:] * mask.unsqueeze(-1)).sum(1) for group, mask in zip(groups, chosen, strict=True)]
+        [
+            (group[:, 1:] * mask.unsqueeze(-1)).sum(1, dtype=torch.float32)
+            for group, mask in zip(groups, chosen, strict=True)
+        ]
     )
     masked = [
         group[:, 1:].masked_fill(~mask.unsqueeze(-1), -torch.inf) for group, mask in zip(groups, chosen, strict=True)
