@@ -35,6 +35,7 @@ def learn(method: str, asked: argparse.Namespace, folder: Path) -> Path:
         weights=asked.weights,
         device=asked.device,
         data_roots=tuple(asked.data_root),
+        aux=asked.aux,
         allow_leak=True,
     )
     (event,) = train_all(request, folder)
@@ -76,7 +77,7 @@ def beside(method: str, asked: argparse.Namespace) -> list[dict[str, Any]]:
                     "precision": precision,
                     "score_difference": float((rough - scores).abs().max()),
                     "score_spread": float(scores.max() - scores.min()),
-                    "metrics": {metric: points(exact.mean, record.mean, metric) for metric in SHOWN},
+                    "metrics": {metric: points(exact.mean()[0], record.mean()[0], metric) for metric in SHOWN},
                     "single_class": largest(exact, record),
                     "images": len(scores),
                     "device": device_name(choose_device(asked.device)),
