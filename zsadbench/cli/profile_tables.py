@@ -183,8 +183,9 @@ def _timing(found: Found) -> str:
     rounds = sorted({one["rounds"] for one in found})
     said = f"{rounds[0]}" if len(rounds) == 1 else f"{rounds[0]} to {rounds[-1]}"
     line = (
-        f"{said} timed {'call' if said == '1' else 'calls'} after a warm-up, from normalised images on the host to maps "
-        "on the host, the tower alone in every round; drawn images; floor: the multiplications at the rate of one large product here, "
+        f"{said} timed {'call' if said == '1' else 'calls'} after a warm-up, from normalised images on the host to "
+        "maps on the host, the tower alone in every round; drawn images; floor: the multiplications at the rate of one "
+        "large product here, "
         f"{found[0]['peak_gmac_per_second']:.0f} GMAC/s; to move: weights, images and tapped tokens at the rate of one "
         f"large copy, {found[0]['peak_gb_per_second']:.0f} GB/s; multiply-accumulates in closed form, 1 GMAC = 2 GFLOP"
     )
