@@ -242,3 +242,9 @@ def test_everything_is_checked_before_anything_is_measured(asked, monkeypatch):
     for changes in ({"image_size": 30}, {"options": ("views=nose",)}, {"methods": ("clip", "fbclip", "nothing")}):
         with pytest.raises(UsageError):
             next(profile(replace(asked(), run=replace(asked().run, **changes))))
+
+
+def test_what_must_move_is_less_where_weights_are_kept_in_half(asked, short, monkeypatch):
+    monkeypatch.setattr("zsadbench.engine.profile_floor.peak_gb_per_second", lambda device: 1.0)
+    single, half = profile(asked(precisions=("fp32", "bf16")))
+    assert half["floor_memory_ms"] < single["floor_memory_ms"]

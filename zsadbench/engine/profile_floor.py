@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zsadbench.types import Method
 
 GIGA = 1e9
-SINGLE = 4  # bytes of a number: weights and tokens are kept in single precision
+SINGLE = 4  # bytes of a number: images and tokens are kept in single precision
 
 
 def floor_of(
@@ -36,12 +36,12 @@ def floor_of(
     tokens = (1 + backbone.grid**2) * vision.width
     image = 3 * setting.image_size**2 + 2 * tokens * len(taps.blocks + taps.value_blocks)
     networks = [backbone.vision, *([method.network] if hasattr(method, "network") else [])]
-    weights = sum(one.numel() for network in networks for one in network.parameters())
+    weights = sum(one.nbytes for network in networks for one in network.parameters())
     return {
         "peak_gmac_per_second": rate,
         "floor_ms": None if gmac is None else 1000 * batch_size * gmac / rate,
         "peak_gb_per_second": moved,
-        "floor_memory_ms": 1000 * SINGLE * (weights + batch_size * image) / GIGA / moved,
+        "floor_memory_ms": 1000 * (weights + SINGLE * batch_size * image) / GIGA / moved,
     }
 
 

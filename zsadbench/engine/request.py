@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -23,8 +22,9 @@ TOKEN_CACHE = 4 << 30  # bytes
 
 def default_workers() -> int:
     """Threads that read images: one a processor that this process may use, 2 to 16; they idle when they are ahead."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(16, max(2, allowed))
+    from zsadbench.metrics._threads import processors
+
+    return min(16, max(2, processors()))
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,12 @@ def threads_of(asked: int | None) -> int:
         raise ValueError(f"threads must be at least 1, not {asked}")
     if asked is not None:
         return asked
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST, allowed)
+    return min(MOST, processors())
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def ranges(items: Sequence[T], parts: int) -> list[Sequence[T]]:

@@ -158,9 +158,8 @@ def _with_windows(means: Tensor, field: Tensor) -> Tensor:
     grid, (wide, width) = means.shape[0], field.shape[1:]
     field = field.contiguous()
     around = field.as_strided((grid, WINDOW * wide, width), (wide * width, width, 1), field.storage_offset())
-    rows = (means.contiguous() @ around.transpose(1, 2)).view(
-        grid, grid, WINDOW, wide
-    )  # a row beside the five around it
+    products = means.contiguous() @ around.transpose(1, 2)  # every row beside the five around it
+    rows = products.view(grid, grid, WINDOW, wide)
     row, column, down, across = rows.stride()
     return rows.as_strided((grid, grid, WINDOW, WINDOW), (row, column + across, down, across)).flatten(2)
 
