@@ -120,10 +120,16 @@ def obtain(
     if not fresh and _from_cache(setting, method, path):
         return Trained(method, path)
     steps = Steps(setting, aux, seed, workers, image_cache, pin=backbone.device.type == "cuda")
-    tokens = frozen_tokens(setting, backbone, aux, token_cache, also)
-    losses = list(fit(_trainable(method), tokens, steps, setting, on_step))
-    about = training_cell(setting, aux, seed) | {"first_loss": losses[0], "last_loss": losses[-1]}
-    write_checkpoint(path, _trainable(method).network.state_dict(), setting.name, about)
+    return _learnt(method, frozen_tokens(setting, backbone, aux, token_cache, also), steps, path, on_step)
+
+
+def _learnt(
+    method: Method, tokens: FrozenTokens, steps: Steps, path: Path, on_step: Callable[[int, int, float], None]
+) -> Trained:
+    """Train over all steps, and put what came of it into the cache."""
+    losses = list(fit(_trainable(method), tokens, steps, steps.setting, on_step))
+    about = training_cell(steps.setting, steps.aux, steps.seed) | {"first_loss": losses[0], "last_loss": losses[-1]}
+    write_checkpoint(path, _trainable(method).network.state_dict(), steps.setting.name, about)
     return Trained(method, path, losses[0], losses[-1], tokens.encoded, tokens.remembered)
 
 
