@@ -20,7 +20,7 @@ from zsadbench.engine.device import choose_device
 from zsadbench.engine.provenance import device_name
 from zsadbench.engine.request import RunRequest
 from zsadbench.engine.training import train_all
-from zsadbench.results import Record, read_images
+from zsadbench.records import Record, read_images
 
 SHOWN = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "pixel_aupro")
 SINGLE = "fp32"

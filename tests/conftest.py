@@ -187,7 +187,7 @@ def make_record():
 
     `values` maps classes to one number for all metrics or to a number or None each; other arguments change the cell.
     """
-    from zsadbench.results import Record
+    from zsadbench.records import Record
 
     def make(method, target, values, *, because=(), signature=None, **changes):
         cell = {"method": method, "options": {}, "recipe": None, "aux": None, "seed": 0, "backbone": "ViT-L-14-336"}

@@ -14,16 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from zsadbench import checkpoints
-from zsadbench.checkpoints import (
-    file_sha256,
-    load_state,
-    read_archive,
-    read_metadata,
-    write_atomically,
-    write_checkpoint,
-)
+from zsadbench.checkpoints import files as checkpoints
+from zsadbench.checkpoints import load_state, read_archive, read_metadata, write_checkpoint
 from zsadbench.errors import WeightsError
+from zsadbench.files import file_sha256, write_atomically
 
 
 class Attack:

@@ -3,8 +3,8 @@
 import pytest
 
 from zsadbench.errors import ZsadError
-from zsadbench.schemas import check_schema
-from zsadbench.sidecars import Sidecars
+from zsadbench.records.schemas import check_schema
+from zsadbench.records.sidecars import Sidecars
 
 
 @pytest.mark.parametrize("kind", ["record", "details"])

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from zsadbench.api import load_dataset, load_method, run, score
     from zsadbench.engine.predict import LoadedMethod
     from zsadbench.errors import CellError, DataError, UsageError, WeightsError, ZsadError
-    from zsadbench.results import read_results
+    from zsadbench.records import read_results
 
 __version__ = version("zsadbench")
 
@@ -19,7 +19,7 @@ _HOMES = {
     "zsadbench.api": ("load_dataset", "load_method", "run", "score"),
     "zsadbench.engine.predict": ("LoadedMethod",),
     "zsadbench.errors": ("CellError", "DataError", "UsageError", "WeightsError", "ZsadError"),
-    "zsadbench.results": ("read_results",),
+    "zsadbench.records.record": ("read_results",),
 }
 
 __all__ = [

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.checkpoints import write_atomically
+from zsadbench.files import write_atomically
 
 if TYPE_CHECKING:
     from PIL.Image import Image

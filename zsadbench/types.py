@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
+from zsadbench.tokens import Activation, Compiling, PositionRule, Preprocessing, Taps, Tokens
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -19,50 +21,32 @@ if TYPE_CHECKING:
     from zsadbench.clip.config import BackboneConfig
     from zsadbench.protocol import EvaluationProtocol
 
-PositionRule = Literal["bilinear", "bicubic", "bicubic_antialias"]
-Activation = Literal["native", "quick_gelu", "gelu"]
-Preprocessing = Literal["rgb_first", "resize_first"]
-Compiling = Literal["off", "blocks", "graphs"]
+__all__ = [
+    "Activation",
+    "Batch",
+    "Compiling",
+    "FewShot",
+    "LossTraceable",
+    "Losses",
+    "Macs",
+    "MaskRule",
+    "Method",
+    "MethodCard",
+    "Official",
+    "Paper",
+    "PositionRule",
+    "Preprocessing",
+    "Recipe",
+    "Scores",
+    "StageNote",
+    "Taps",
+    "TextFirst",
+    "Tokens",
+    "Traceable",
+    "Trainable",
+]
+
 MaskRule = Literal["nonzero-bilinear-half", "nonzero-bicubic-grey"]
-
-
-@dataclass(frozen=True)
-class Taps:
-    """What a method reads from the frozen image tower; one run of the tower gives all of it.
-
-    `blocks` are read on the plain path, `value_blocks` on the value-value path, which begins at
-    block `value_from` and runs beside the plain one (see `zsadbench.clip.attention`). All are
-    1-based numbers in a tower of 24 blocks, in order of depth; other depths follow
-    `zsadbench.clip.place_taps`. Tokens come raw: a method puts them through the tower's `norm`
-    and `projection` itself, or not, the class token included.
-
-    `position` resizes the positional table, `activation` overrides the MLP activation that the
-    weights ask for, `preprocessing` is the order used in training: methods share tokens only where
-    these agree. `colours` asks for the mean colour of every patch as well.
-    """
-
-    blocks: tuple[int, ...] = ()
-    activation: Activation = "native"
-    position: PositionRule = "bilinear"
-    preprocessing: Preprocessing = "resize_first"
-    value_blocks: tuple[int, ...] = ()
-    value_from: int = 6
-    colours: bool = False
-
-
-class Tokens(NamedTuple):
-    """One batch through the frozen image tower.
-
-    `layers[k]` is float32 (batch, 1 + grid², width): the raw residual stream after tap k, token 0
-    the class token, then the patches in raster order. `grid` is the side of the square patch grid.
-    `value_layers[k]`, of the same shape, is the value-value path after its tap k. `colours`, (batch, grid², 3)
-    where they were asked for, are the means of the normalised pixels of every patch.
-    """
-
-    layers: tuple[Tensor, ...]
-    grid: int
-    value_layers: tuple[Tensor, ...] = ()
-    colours: Tensor | None = None
 
 
 class Scores(NamedTuple):

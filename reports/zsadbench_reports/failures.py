@@ -20,7 +20,7 @@ from zsadbench.compare.failures_choice import LEAST, SHOWN, Finding
 from zsadbench.compare.failures_patterns import RULES
 from zsadbench.compare.failures_pictures import COLOURS, encoded, heat, outlined, photograph
 from zsadbench.errors import UsageError
-from zsadbench.results import safe_name
+from zsadbench.records import safe_name
 from zsadbench_reports.files import write
 from zsadbench_reports.html.payload import as_script
 from zsadbench_reports.html.templates import environment_of, plain

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zsadbench.compare import write_atomically
-from zsadbench.results import safe_name
+from zsadbench.records import safe_name
 
 
 def write(out: Path, name: str, content: str | bytes) -> Path:

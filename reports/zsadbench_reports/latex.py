@@ -17,7 +17,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, S
 
 from zsadbench.compare import Board, Cell, Number, Report, Table, bibliography, blocks, contents_of, panels
 from zsadbench.errors import UsageError
-from zsadbench.results import safe_name
+from zsadbench.records import safe_name
 from zsadbench_reports.files import write
 from zsadbench_reports.tex import Tex, escape
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from zsadbench.cli import app, main
-from zsadbench.results import write_record
+from zsadbench.records import write_record
 
 
 @pytest.fixture

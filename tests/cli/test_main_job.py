@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from zsadbench.checkpoints import file_sha256
 from zsadbench.cli.common import table
 from zsadbench.cli.tables import table_rows
-from zsadbench.results import Record, validate
+from zsadbench.files import file_sha256
+from zsadbench.records import Record, validate
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import zsadbench
 from zsadbench import metrics
 from zsadbench.data import resize_mask_nearest
 from zsadbench.metrics import ClassMetrics
-from zsadbench.results import validate
-from zsadbench.sidecars import read_details
+from zsadbench.records import validate
+from zsadbench.records.sidecars import read_details
 
 SIDE = 16
 KINDS = {"good": 0, "bad": 1}

@@ -7,7 +7,7 @@ import pytest
 
 from zsadbench import metrics
 from zsadbench.data import load_dataset, read_mask, resize_mask_nearest
-from zsadbench.sidecars import read_details
+from zsadbench.records.sidecars import read_details
 
 CLASS = ("-t", "mvtec", "--class", "bottle")
 ASKED = ("--metric", "pixel_aupro_200minmax@0.3,pixel_aupro_200_max@0.05")

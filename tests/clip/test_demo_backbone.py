@@ -5,10 +5,10 @@ import json
 import pytest
 import torch
 
-from zsadbench.checkpoints import file_sha256
 from zsadbench.clip import build, map_taps, resolve
 from zsadbench.clip.config import DEMO_FOLDER
 from zsadbench.errors import WeightsError
+from zsadbench.files import file_sha256
 
 FROZEN = "008617f8816d9ea559f19057868c36fb75c92cc150a1cb937ffce021d069f9e7"
 

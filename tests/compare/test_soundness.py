@@ -7,7 +7,7 @@ import pytest
 
 from zsadbench.compare.ablation import measured_ablation_tables
 from zsadbench.compare.soundness import sound
-from zsadbench.results import identity
+from zsadbench.records import identity
 
 
 def kept(*records):

@@ -9,7 +9,7 @@ from zsadbench.compare import Board
 from zsadbench.compare.pair import pairings
 from zsadbench.compare.spreads import Spreads
 from zsadbench.metrics.intervals import Spread, differences
-from zsadbench.sidecars import SPREAD, write_arrays
+from zsadbench.records.sidecars import SPREAD, write_arrays
 
 NAMES = [f"{number}.png" for number in range(8)]
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 1])

@@ -8,7 +8,7 @@ import pytest
 from zsadbench.cli.common import NUMERIC
 from zsadbench.cli.tables import table_rows
 from zsadbench.metrics import by_class
-from zsadbench.results import Record, validate
+from zsadbench.records import Record, validate
 
 PIXEL = ("pixel_auroc", "pixel_ap", "pixel_f1max", "pixel_aupro")
 

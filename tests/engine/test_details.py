@@ -17,9 +17,9 @@ from zsadbench.engine.measure import Measurement
 from zsadbench.engine.plan import make_plan
 from zsadbench.engine.thresholds import Thresholds
 from zsadbench.metrics import DEFAULT_NAMES, ClassMetrics, Spread, area_edges, image_auroc, label_regions, pixel_auroc
-from zsadbench.results import find_records, read_details
-from zsadbench.schemas import check_schema
-from zsadbench.sidecars import read_regions, read_spread
+from zsadbench.records import find_records, read_details
+from zsadbench.records.schemas import check_schema
+from zsadbench.records.sidecars import read_regions, read_spread
 
 MVTEC = {"targets": ("mvtec",), "aux": "none", "epochs": None}
 SUFFIXES = (".details.json.gz", ".regions.pq", ".spread.npz")

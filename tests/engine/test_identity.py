@@ -9,7 +9,7 @@ from PIL import Image
 
 from zsadbench.clip import build, resolve
 from zsadbench.engine.plan import make_plan
-from zsadbench.results import identity
+from zsadbench.records import identity
 
 UNTRAINED = {"aux": "none", "epochs": None}
 

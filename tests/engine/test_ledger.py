@@ -15,7 +15,7 @@ from zsadbench.engine.ledger import audit
 from zsadbench.engine.plan import make_plan
 from zsadbench.engine.runner import run_plan
 from zsadbench.errors import UsageError
-from zsadbench.results import SCHEMA, validate
+from zsadbench.records import SCHEMA, validate
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 from zsadbench.cli.tables import remarks, table_rows
 from zsadbench.data import load_dataset, read_mask, resize_mask_nearest
 from zsadbench.metrics import average_precision, image_auroc, pixel_auroc
-from zsadbench.results import Record, map_path, read_record, validate
+from zsadbench.records import Record, map_path, read_record, validate
 
 POOLED = ("image_auroc@pooled", "image_ap@pooled", "pixel_auroc@pooled")
 BTAD = {"targets": ("btad",), "aux": "none", "epochs": None}

@@ -15,7 +15,7 @@ from zsadbench.engine.evaluate import Evaluation
 from zsadbench.engine.plan import make_plan
 from zsadbench.engine.runner import run_plan
 from zsadbench.errors import CellError
-from zsadbench.results import read_results, validate
+from zsadbench.records import read_results, validate
 
 UNTRAINED = {"aux": "none", "epochs": None}
 IMAGE = ("image_auroc", "image_ap", "image_f1max")

@@ -14,7 +14,7 @@ from zsadbench.engine.cells import signature
 from zsadbench.engine.plan import make_plan
 from zsadbench.engine.shots import draw
 from zsadbench.errors import DataError, UsageError
-from zsadbench.results import tidy
+from zsadbench.records import tidy
 
 CLASSES = ("bottle", "cable")
 

@@ -9,7 +9,7 @@ import pytest
 from zsadbench.data import load_dataset, read_mask, resize_mask_nearest
 from zsadbench.engine import thresholds
 from zsadbench.metrics import f1_max
-from zsadbench.results import map_path, validate
+from zsadbench.records import map_path, validate
 
 AT = {"methods": ("clip",), "epochs": None, "metrics": ("image_f1@aux", "pixel_f1@aux"), "save_maps": True}
 BOTTLE = {**AT, "targets": ("mvtec",), "classes": ("bottle",)}

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from zsadbench.compare import board_of
-from zsadbench.results import identity, record_path, write_record
+from zsadbench.records import identity, record_path, write_record
 from zsadbench_reports.html import write_html
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 from zsadbench.compare import Board
-from zsadbench.results import identity
+from zsadbench.records import identity
 from zsadbench_reports.latex import write_latex
 
 HOSTILE = [

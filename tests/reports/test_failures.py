@@ -13,7 +13,7 @@ from zsadbench.compare.failures import sections_of
 from zsadbench.compare.failures_choice import LEAST, SHOWN
 from zsadbench.compare.failures_runs import runs_of
 from zsadbench.data import load_dataset
-from zsadbench.results import record_path, write_record
+from zsadbench.records import record_path, write_record
 from zsadbench_reports.failures import write_failures
 
 SIDE = 40

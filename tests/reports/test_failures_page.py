@@ -9,7 +9,7 @@ from PIL import Image
 
 from zsadbench.compare import Board
 from zsadbench.data import load_dataset
-from zsadbench.results import record_path, write_record
+from zsadbench.records import record_path, write_record
 from zsadbench_reports.failures import write_failures
 
 CLASSES = ("bolt", "nut")

@@ -11,7 +11,7 @@ import pytest
 from zsadbench.cli import app
 from zsadbench.compare import Number, Report, Row, Table
 from zsadbench.errors import UsageError, ZsadError
-from zsadbench.results import find_records, write_record
+from zsadbench.records import find_records, write_record
 from zsadbench_reports.latex import write_latex
 from zsadbench_reports.markdown import cell_text, escape, table_text, write_markdown
 from zsadbench_reports.tex import escape as escape_tex

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from zsadbench import registry
-from zsadbench.checkpoints import write_atomically
 from zsadbench.clip import Backbone, resolve
 from zsadbench.data import Dataset, batches, load_dataset
 from zsadbench.engine.cells import Setting
@@ -22,6 +21,7 @@ from zsadbench.engine.options import configure
 from zsadbench.engine.request import TOKEN_CACHE, RunRequest
 from zsadbench.engine.settings import load_setting
 from zsadbench.engine.train import Steps, build_towers, fit, frozen_tokens, make_method
+from zsadbench.files import write_atomically
 from zsadbench.metrics import ClassMetrics, parse_metric
 from zsadbench.types import Method, Tokens, Trainable
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from zsadbench.data import load_dataset, read_mask, resize_mask_nearest
 from zsadbench.metrics import ClassMetrics, parse_metric
-from zsadbench.results import map_path, read_images
+from zsadbench.records import map_path, read_images
 from zsadbench_datasets.demo.families import SEEN_KINDS, UNSEEN_KINDS
 
 METRICS = ("pixel_auroc", "pixel_aupro", "image_auroc")

@@ -16,7 +16,7 @@ from demo_table.tables import HEADINGS, Numbers, Table, by_kind, controls, gains
 from demo_table.text import CONTROLS, GAINS, HELD_OUT, INTRODUCTION, REASONS, how_it_was_made
 from zsadbench.cli.common import table
 from zsadbench.engine.runner import Results
-from zsadbench.results import Record
+from zsadbench.records import Record
 from zsadbench_datasets.demo.families import KINDS, SEEN_KINDS, UNSEEN_KINDS
 
 MADE = Path(__file__).resolve().parents[2] / "zsadbench" / "clip" / "demo" / "made.json"

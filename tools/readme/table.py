@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from zsadbench.results import find_records
+from zsadbench.records import find_records
 
 HEADINGS = {
     "pixel_auroc": "pixel AUROC",

@@ -26,7 +26,8 @@ def import_(
 ) -> None:
     """Turn a published checkpoint into a safetensors file, without running any of it."""
     from zsadbench import registry
-    from zsadbench.checkpoints import file_sha256, write_checkpoint
+    from zsadbench.checkpoints import write_checkpoint
+    from zsadbench.files import file_sha256
 
     card = registry.method_card(method)
     if card.official is None:

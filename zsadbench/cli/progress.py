@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from zsadbench.engine.plan import Job, Plan
     from zsadbench.engine.train import Trained
-    from zsadbench.results import Record
+    from zsadbench.records import Record
 
 
 def record_event(path: Path, record: Record) -> dict[str, Any]:

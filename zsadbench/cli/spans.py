@@ -30,7 +30,7 @@ def span_remarks(record: Path, asked: Sequence[str]) -> list[str]:
     """A line for each limit of the 200-threshold variants among the metrics `asked` for; none where none was."""
     from zsadbench.metrics.names import parse_metric, spell_limit
     from zsadbench.metrics.pro200 import VARIANTS
-    from zsadbench.sidecars import read_details
+    from zsadbench.records.sidecars import read_details
 
     names = map(parse_metric, asked)
     limits = dict.fromkeys(name.limit for name in names if name.kind in VARIANTS and name.limit is not None)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zsadbench.engine.plan import Plan
     from zsadbench.engine.runner import Results
     from zsadbench.engine.score_plan import ScorePlan
-    from zsadbench.results import Record, Row
+    from zsadbench.records import Record, Row
 
 
 def print_results(plan: Plan | ScorePlan, results: Results, asked: Sequence[str] = ()) -> None:

@@ -14,7 +14,7 @@ from zsadbench.clip.sources import Source, skeleton, source_of
 from zsadbench.clip.towers import TextTower, VisionTower
 
 if TYPE_CHECKING:
-    from zsadbench.types import Activation, Compiling, PositionRule
+    from zsadbench.tokens import Activation, Compiling, PositionRule
 
 Tower = TypeVar("Tower", bound=nn.Module)
 

@@ -18,7 +18,7 @@ from zsadbench.clip.attention import run_block
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zsadbench.types import Compiling
+    from zsadbench.tokens import Compiling
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from zsadbench.clip.taps import place_taps
 
 if TYPE_CHECKING:
     from zsadbench.clip.config import BackboneConfig, VisionConfig
-    from zsadbench.types import Taps
+    from zsadbench.tokens import Taps
 
 MLP_RATIO = 4
 

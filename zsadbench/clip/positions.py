@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zsadbench.types import PositionRule
+    from zsadbench.tokens import PositionRule
 
 
 def resize_positions(table: Tensor, grid: int, rule: PositionRule) -> Tensor:

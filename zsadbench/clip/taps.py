@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zsadbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from zsadbench.types import Taps
+    from zsadbench.tokens import Taps
 
 REFERENCE_DEPTH = 24
 RULE = "ceil(block * depth / 24)"

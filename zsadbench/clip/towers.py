@@ -14,11 +14,11 @@ from torch.nn.functional import avg_pool2d
 from zsadbench.clip.compiled import Blocks
 from zsadbench.clip.positions import resize_positions
 from zsadbench.clip.taps import place_taps
-from zsadbench.types import Tokens
+from zsadbench.tokens import Tokens
 
 if TYPE_CHECKING:
     from zsadbench.clip.config import BackboneConfig
-    from zsadbench.types import Compiling, PositionRule, Taps
+    from zsadbench.tokens import Compiling, PositionRule, Taps
 
 
 class VisionTower(nn.Module):

@@ -14,10 +14,10 @@ import torch
 
 from zsadbench.clip.taps import place_taps
 from zsadbench.errors import UsageError
-from zsadbench.types import Tokens
+from zsadbench.tokens import Tokens
 
 if TYPE_CHECKING:
-    from zsadbench.types import Taps
+    from zsadbench.tokens import Taps
 
 
 def unite(several: Sequence[Taps], depth: int) -> Taps | None:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Literal
 
 from platformdirs import user_cache_path
 
-from zsadbench.checkpoints import file_sha256
 from zsadbench.clip.config import DEMO, DEMO_FOLDER
 from zsadbench.errors import WeightsError
+from zsadbench.files import file_sha256
 
 if TYPE_CHECKING:
     from zsadbench.clip.config import BackboneConfig

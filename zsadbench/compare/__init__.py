@@ -4,7 +4,6 @@
 stay inside one comparability group (protocol, AUPRO variant, split, backbone) and leave out what is not comparable.
 """
 
-from zsadbench.checkpoints import write_atomically
 from zsadbench.compare.board import Board, Report, board_of
 from zsadbench.compare.citations import bibliography, paper_of
 from zsadbench.compare.contents import Contents, contents_of
@@ -13,6 +12,7 @@ from zsadbench.compare.layout import Cell, Number, Row, Table, blocks, panels
 from zsadbench.compare.resolution import critical_differences
 from zsadbench.compare.significance import p_text
 from zsadbench.compare.summary import Score, over_seeds
+from zsadbench.files import write_atomically
 from zsadbench.printing import one_line
 
 __all__ = [

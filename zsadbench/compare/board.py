@@ -14,7 +14,7 @@ from zsadbench.compare.measured import measured
 from zsadbench.compare.published import read_published
 from zsadbench.compare.soundness import sound
 from zsadbench.data import all_cards
-from zsadbench.results import Record, find_records
+from zsadbench.records import Record, find_records
 
 OWN = "own images"
 

@@ -19,7 +19,7 @@ from zsadbench.compare.frame import HEADINGS
 from zsadbench.compare.layout import Number, Row, Table
 from zsadbench.compare.summary import Key, Score, marks, over_seeds
 from zsadbench.compare.tables import GROUP, Group, group_of, number_of
-from zsadbench.results import read_details
+from zsadbench.records import read_details
 
 KINDS = {
     "area": "area of the regions, by quartile, from the smallest",

@@ -7,7 +7,7 @@ from typing import Any
 from zsadbench.compare.board import Board
 from zsadbench.compare.citations import cites_of
 from zsadbench.compare.layout import Number, Row, Table
-from zsadbench.results import Record
+from zsadbench.records import Record
 
 STAGES = ("tower", "head", "map")
 COLUMNS = (

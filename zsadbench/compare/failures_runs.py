@@ -15,7 +15,7 @@ from zsadbench.compare.board import Board
 from zsadbench.compare.measured import entry_names
 from zsadbench.data import Dataset, load_dataset, roots_from_environment
 from zsadbench.errors import ZsadError
-from zsadbench.results import Record, map_path, read_images
+from zsadbench.records import Record, map_path, read_images
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ import pandas as pd
 from zsadbench import registry
 from zsadbench.compare.frame import AUPRO, COLUMNS, MEASURED
 from zsadbench.errors import ZsadError
-from zsadbench.results import Cell, Record
+from zsadbench.records import Cell, Record
 
 SETUP = ("options", "shots", "image_size", "precision", "weights_sha256")
 DETAIL = ("aux", "recipe", "checkpoint_sha256", "tap_rule", "limit", "partial", "synthetic", "target")

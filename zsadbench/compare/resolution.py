@@ -27,7 +27,7 @@ from zsadbench.compare.significance import (
 from zsadbench.compare.spreads import Spreads
 from zsadbench.compare.summary import common_targets
 from zsadbench.compare.tables import GROUP, Group, group_of
-from zsadbench.results import read_images
+from zsadbench.records import read_images
 
 COLUMNS = ("data sets", "difference", "95 % interval", "p (Wilcoxon, Holm)")
 HOW = "Interval: paired bootstrap over data sets, classes, images (of image metrics) and seeds."

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from zsadbench.results import Record, identity
+from zsadbench.records import Record, identity
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from zsadbench.compare.significance import Values
 from zsadbench.metrics.intervals import Deviations, Spread
-from zsadbench.sidecars import read_spread
+from zsadbench.records.sidecars import read_spread
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
-from zsadbench.checkpoints import write_atomically
 from zsadbench.clip import cache_folder
 from zsadbench.data.card import Positive
 from zsadbench.data.images import grey_values, is_positive
 from zsadbench.errors import DataError
+from zsadbench.files import write_atomically
 
 log = logging.getLogger(__name__)
 

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from zsadbench.checkpoints import write_atomically
 from zsadbench.clip import cache_folder
 from zsadbench.data.dataset import Dataset
 from zsadbench.data.images import read_image
 from zsadbench.data.phash import BITS, DETAIL, LEAST, Hashes, perceptual_hash
 from zsadbench.errors import DataError
+from zsadbench.files import write_atomically
 
 log = logging.getLogger(__name__)
 

@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from zsadbench.checkpoints import write_atomically
 from zsadbench.clip import cache_folder
 from zsadbench.data.images import read_mask
 from zsadbench.engine.encode import RESIZE
 from zsadbench.errors import DataError
+from zsadbench.files import write_atomically
 from zsadbench.metrics import area_edges
-from zsadbench.results import canonical
+from zsadbench.records import canonical
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from zsadbench.engine.score_plan import ScoreRequest, as_run, load_truth, path_b
 from zsadbench.engine.score_truth import Reader, Truth
 from zsadbench.errors import UsageError, ZsadError
 from zsadbench.metrics.variants import AGAINST, NAMES, VariantMetrics, Variants
-from zsadbench.results import read_record
+from zsadbench.records import read_record
 
 TOGETHER = 16  # images whose maps are held at once
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.clip import RULE, BackboneSpec, map_taps
-from zsadbench.results import identity
+from zsadbench.records import identity
 
 if TYPE_CHECKING:
     from pathlib import Path

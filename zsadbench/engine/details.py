@@ -13,7 +13,7 @@ from zsadbench.metrics.overlaps import RATES
 if TYPE_CHECKING:
     from zsadbench.metrics import Details, Estimate
     from zsadbench.metrics.subsets import Part
-    from zsadbench.sidecars import Arrays, Sidecars
+    from zsadbench.records.sidecars import Arrays, Sidecars
 
 COLUMNS = ["path", "class", "defect", "view", "area", "area_share", "border", *(f"overlap@{rate}" for rate in RATES)]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from zsadbench.checkpoints import file_sha256
 from zsadbench.clip import Backbone
 from zsadbench.engine.evaluate import ClassResult
 from zsadbench.engine.plan import Job
 from zsadbench.engine.train import Trained
-from zsadbench.results import Record
+from zsadbench.files import file_sha256
+from zsadbench.records import Record
 
 T = TypeVar("T")
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.checkpoints import write_atomically
 from zsadbench.engine.behind import AHEAD, Behind
 from zsadbench.engine.cost import Span, Stopwatch
 from zsadbench.engine.encode import Encoded, Encoding, Mask
@@ -21,8 +20,9 @@ from zsadbench.engine.measure import Measurement
 from zsadbench.engine.scoring import Maps, Scored, Scorer
 from zsadbench.engine.thresholds import Thresholds
 from zsadbench.errors import CellError, DataError
+from zsadbench.files import write_atomically
 from zsadbench.metrics import Details, Estimate, MetricName
-from zsadbench.results import map_path
+from zsadbench.records import map_path
 from zsadbench.types import Method
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from zsadbench.data import LoadedBatch
     from zsadbench.engine.cells import Setting
-    from zsadbench.sidecars import Arrays
+    from zsadbench.records.sidecars import Arrays
 
 RECOVERABLE = (CellError, DataError, OSError, MemoryError, RuntimeError)  # torch says RuntimeError when memory is short
 

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zsadbench.checkpoints import write_atomically
 from zsadbench.data import read_image
 from zsadbench.engine.explain_sheet import contact_sheet
 from zsadbench.engine.explain_stages import REACH, Stage, stages_of
 from zsadbench.engine.predict import LoadedMethod
 from zsadbench.engine.triage import free_name
 from zsadbench.errors import DataError
+from zsadbench.files import write_atomically
 from zsadbench.pictures import SCALES, write_png
-from zsadbench.results import safe_name
+from zsadbench.records import safe_name
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from zsadbench.engine.encode import Mask
     from zsadbench.engine.maps import Map
     from zsadbench.engine.thresholds import Thresholds
-    from zsadbench.sidecars import Arrays
+    from zsadbench.records.sidecars import Arrays
 
 ELSEWHERE = "it is one number over all classes, not one a class"
 

@@ -24,7 +24,7 @@ from zsadbench.engine.settings import load_setting
 from zsadbench.engine.shots import Supports, check_shots, draws, load_normal
 from zsadbench.errors import DataError, UsageError, ZsadError
 from zsadbench.metrics.names import DEFAULT_NAMES, MetricName, parse_metric
-from zsadbench.results import Record, map_path, read_images, read_record, record_path
+from zsadbench.records import Record, map_path, read_images, read_record, record_path
 
 if TYPE_CHECKING:
     from zsadbench.data import Dataset

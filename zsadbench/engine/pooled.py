@@ -13,8 +13,8 @@ from zsadbench.metrics.names import POOLED
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zsadbench.results import Record
-    from zsadbench.sidecars import Arrays
+    from zsadbench.records import Record
+    from zsadbench.records.sidecars import Arrays
 
 
 def pooled_entries(

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zsadbench.checkpoints import write_atomically
 from zsadbench.engine.device import choose_device
 from zsadbench.engine.provenance import provenance
+from zsadbench.files import write_atomically
 
 STAGES = {"tower": "#4878a8", "head": "#d1843b", "map": "#7a9a5b"}
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from zsadbench.checkpoints import write_atomically
 from zsadbench.engine.areas import edges_of
 from zsadbench.engine.cells import signature, why_not_comparable
 from zsadbench.engine.cost import STAGES, peak_device_mib, peak_host_mib
@@ -24,8 +23,9 @@ from zsadbench.engine.shots import show
 from zsadbench.engine.thresholds import Thresholds, find_thresholds
 from zsadbench.engine.train import Trained, obtain
 from zsadbench.errors import CellError
-from zsadbench.results import Record, identity, read_images, write_record
-from zsadbench.sidecars import Sidecars, read_sidecars
+from zsadbench.files import write_atomically
+from zsadbench.records import Record, identity, read_images, write_record
+from zsadbench.records.sidecars import Sidecars, read_sidecars
 
 if TYPE_CHECKING:
     from zsadbench.clip import Backbone

@@ -27,7 +27,7 @@ from zsadbench.engine.shots import SupportTokens
 from zsadbench.engine.text import encode_text, release_text
 from zsadbench.engine.threads import with_sane_threads
 from zsadbench.engine.train import DTYPES, Trained, build_towers
-from zsadbench.results import Record
+from zsadbench.records import Record
 from zsadbench.types import Taps
 
 
@@ -78,7 +78,7 @@ class Results:
 
     def frame(self) -> pd.DataFrame:
         """The records of this run, tidy, as `zsadbench.read_results` gives them."""
-        from zsadbench.results import tidy
+        from zsadbench.records import tidy
 
         return tidy(self.records)
 

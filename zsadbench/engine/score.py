@@ -27,8 +27,8 @@ from zsadbench.engine.score_maps import Map
 from zsadbench.engine.score_plan import UNKNOWN, ScorePlan, signature_of, why_not_comparable
 from zsadbench.engine.score_truth import Reader, region_counts
 from zsadbench.engine.thresholds import Thresholds
-from zsadbench.results import Record, identity, read_images, write_record
-from zsadbench.sidecars import Sidecars, read_sidecars
+from zsadbench.records import Record, identity, read_images, write_record
+from zsadbench.records.sidecars import Sidecars, read_sidecars
 
 if TYPE_CHECKING:
     from zsadbench.engine.encode import Mask

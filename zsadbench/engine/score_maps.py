@@ -26,10 +26,10 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from PIL import Image
 
-from zsadbench.checkpoints import file_sha256
 from zsadbench.data.opening import opened, wide_values
 from zsadbench.errors import DataError
-from zsadbench.results import canonical
+from zsadbench.files import file_sha256
+from zsadbench.records import canonical
 
 FORMATS = (".npy", ".npz", ".tiff", ".tif", ".png")
 SCORES = "scores.csv"

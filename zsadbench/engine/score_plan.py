@@ -22,7 +22,7 @@ from zsadbench.engine.score_maps import SCORES, MapFolder, digest_of
 from zsadbench.engine.score_missing import check_missing, images_of
 from zsadbench.engine.score_truth import Truth
 from zsadbench.errors import UsageError, ZsadError
-from zsadbench.results import Record, identity, read_record, record_path
+from zsadbench.records import Record, identity, read_record, record_path
 
 if TYPE_CHECKING:
     from zsadbench.metrics import MetricName

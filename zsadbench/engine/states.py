@@ -6,8 +6,9 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zsadbench.checkpoints import file_sha256, read_archive, read_metadata
+from zsadbench.checkpoints import read_archive, read_metadata
 from zsadbench.errors import WeightsError
+from zsadbench.files import file_sha256
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from zsadbench.checkpoints import write_atomically
 from zsadbench.clip import cache_folder
 from zsadbench.data import load_dataset
 from zsadbench.engine.cells import training_cell
@@ -21,9 +20,10 @@ from zsadbench.engine.scoring import Scorer
 from zsadbench.engine.shared import taps_of
 from zsadbench.engine.shots import SupportTokens
 from zsadbench.errors import DataError
+from zsadbench.files import write_atomically
 from zsadbench.metrics import PixelMetrics, best_threshold, best_threshold_of, mode_for
 from zsadbench.metrics.names import AUX
-from zsadbench.results import canonical, safe_name
+from zsadbench.records import canonical, safe_name
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from zsadbench.engine.states import read_state
 from zsadbench.engine.token_cache import TokenCache
 from zsadbench.engine.tokens import FrozenTokens
 from zsadbench.errors import CellError, UsageError, WeightsError
-from zsadbench.results import identity, safe_name
+from zsadbench.records import identity, safe_name
 from zsadbench.types import Batch, Method, Recipe, Taps, Tokens, Trainable
 
 if TYPE_CHECKING:

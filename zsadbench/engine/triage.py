@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zsadbench.checkpoints import write_atomically
 from zsadbench.data import read_image
 from zsadbench.engine.device import choose_device
 from zsadbench.engine.plan import make_detector_plan
@@ -17,6 +16,7 @@ from zsadbench.engine.request import RunRequest
 from zsadbench.engine.threads import with_sane_threads
 from zsadbench.engine.train import build_towers, obtain
 from zsadbench.errors import DataError
+from zsadbench.files import write_atomically
 from zsadbench.pictures import overlay, write_png
 from zsadbench.printing import one_line
 

@@ -15,9 +15,9 @@ from zsadbench.compare.frame import AUPRO, is_cost
 from zsadbench.compare.gap import gaps
 from zsadbench.compare.measured import measured
 from zsadbench.compare.summary import Score, over_seeds
+from zsadbench.records import Record
 from zsadbench.reproduce.costs import beside_costs
 from zsadbench.reproduce.layout import Layout, Place
-from zsadbench.results import Record
 
 AGREES, DRIFTS, APART, NOT_RUN = "agrees", "drifts", "not comparable", "not run"
 MEASURED_AS = {name: metric for metric, name in AUPRO.items()}

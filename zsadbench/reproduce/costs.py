@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from zsadbench.records import Record
 from zsadbench.reproduce.layout import Place
-from zsadbench.results import Record
 
 FORWARD = ("tower", "head", "map")
 MIB_IN_GB = 2**20 / 1e9

@@ -10,7 +10,7 @@ import pandas as pd
 
 from zsadbench.compare import Board, Table
 from zsadbench.compare.tables import GROUP
-from zsadbench.results import Record, read_details
+from zsadbench.records import Record, read_details
 from zsadbench_reports.html.cells import without_empty
 from zsadbench_reports.html.curves import curves_of
 from zsadbench_reports.html.measured import seed_order

@@ -1,18 +1,15 @@
-"""Reading files that strangers made, and writing our own.
+"""Read checkpoint files of other programs safely; write our own.
 
-Published checkpoints are pickles, and a pickle can run code. Nothing here does: `read_archive`
-lets torch's restricted reader through (tensors, plain containers, NumPy scalars), TorchScript
-archives go through `zsadbench.jit_archive`, whole modules through `zsadbench.module_archive`, and our own
-files are safetensors.
+Published checkpoints are pickles, and a pickle can run code. Nothing here runs any: `read_archive` uses the
+restricted reader of PyTorch (tensors, plain containers, NumPy scalars), TorchScript archives are read by
+`zsadbench.checkpoints.jit_archive`, pickled modules by `zsadbench.checkpoints.module_archive`, and our own files
+are safetensors.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import pickle
-import secrets
 import warnings
 import zipfile
 import zlib
@@ -20,9 +17,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zsadbench.checkpoints.jit_archive import is_jit_archive, read_jit_archive
+from zsadbench.checkpoints.module_archive import read_module_archive
 from zsadbench.errors import WeightsError
-from zsadbench.jit_archive import is_jit_archive, read_jit_archive
-from zsadbench.module_archive import read_module_archive
+from zsadbench.files import write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,12 +30,6 @@ UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, pickle.UnpicklingError, EOFError, OSError, RuntimeError),
     *(ValueError, TypeError, KeyError, IndexError, AttributeError),
 )
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_archive(path: Path) -> Any:
@@ -153,21 +145,6 @@ def _in_order(content: bytes) -> bytes:
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # tensors start at a multiple of eight
     return len(text).to_bytes(8, "little") + text + content[8 + size :]
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` to a temporary file in the same folder, flush it to disk, rename it to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("xb") as stream:  # readable to others as far as they let it, unlike mkstemp's
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def read_metadata(path: Path) -> tuple[str, dict[str, Any]] | None:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.jit_archive import ArchiveReader, Bag
+from zsadbench.checkpoints.jit_archive import ArchiveReader, Bag
 
 if TYPE_CHECKING:
     from torch import Tensor
