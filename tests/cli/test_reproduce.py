@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from zsadbench.clip import build, resolve
-from zsadbench.compare.papertable import find_table
+from zsadbench.compare.paper_rows import find_table
 from zsadbench.engine.runner import Results
 from zsadbench.reproduce import layout as laying
 from zsadbench.reproduce.layout import Layout, Place

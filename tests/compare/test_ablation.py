@@ -2,8 +2,8 @@
 
 import pytest
 
-from zsadbench.compare.ablation import measured_ablation_tables, options_of, plain
-from zsadbench.compare.papertable import find_table
+from zsadbench.compare.paper_rows import find_table
+from zsadbench.compare.tables.ablation import measured_ablation_tables, options_of, plain
 
 PAPER = {"protocol": {"name": "paper:fbclip", "digest": "d" * 12}}
 BASE = {"poolings": ["eot"], "views": ["id"], "fb_attention": False, "bs": False, "scr": False}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zsadbench.compare.breakdown import KINDS, breakdown_tables
+from zsadbench.compare.tables.breakdown import KINDS, breakdown_tables
 
 METRICS = ("image_auroc", "image_ap", "pixel_auroc", "pixel_aupro", "pixel_ap", "pixel_f1max")
 

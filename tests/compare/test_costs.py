@@ -2,7 +2,7 @@
 
 import pytest
 
-from zsadbench.compare.costs import SHARED, cost_tables
+from zsadbench.compare.tables.costs import SHARED, cost_tables
 
 COST = {"seconds": {"tower": 2.0, "head": 1.0, "map": 1.0, "load": 9.0}, "images": {"x": 40}, "peak_host_mib": 512.4}
 

@@ -6,7 +6,7 @@ import pytest
 from scikit_posthocs import posthoc_nemenyi_friedman
 from scipy.stats import friedmanchisquare
 
-from zsadbench.compare.critical import critical_difference, nemenyi
+from zsadbench.compare.significance.critical_difference import critical_difference, nemenyi
 
 
 def values_of(sets, gaps, seed=0):

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zsadbench.compare.failures_levels import Levels, evenly, levels_of
-from zsadbench.compare.failures_patterns import DIFFUSE, GLOW, MISSED, measure
-from zsadbench.compare.failures_ranks import errors_of
-from zsadbench.compare.failures_runs import Run
+from zsadbench.compare.failures.colour_scale import Levels, evenly, levels_of
+from zsadbench.compare.failures.patterns import DIFFUSE, GLOW, MISSED, measure
+from zsadbench.compare.failures.rank_errors import errors_of
+from zsadbench.compare.failures.runs import Run
 from zsadbench.metrics import image_auroc
 
 

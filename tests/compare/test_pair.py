@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from zsadbench.compare import Board
-from zsadbench.compare.pair import pairings
+from zsadbench.compare.significance.pair import pairings
 from zsadbench.errors import UsageError
 
 TARGETS = ("visa", "btad", "mpdd", "dagm", "dtd", "mvtec")

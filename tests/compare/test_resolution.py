@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from zsadbench.compare import Board
-from zsadbench.compare.resolution import critical_tables, significance_tables
+from zsadbench.compare.tables.significance import critical_tables, significance_tables
 
 TARGETS = ("visa", "btad", "mpdd", "dagm", "dtd", "mvtec")
 

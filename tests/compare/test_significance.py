@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import wilcoxon
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from zsadbench.compare.significance import (
+from zsadbench.compare.significance.differences import (
     Images,
     Sample,
     differences,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from zsadbench.compare.ablation import measured_ablation_tables
-from zsadbench.compare.soundness import sound
+from zsadbench.compare.deduplicate import sound
+from zsadbench.compare.tables.ablation import measured_ablation_tables
 from zsadbench.records import identity
 
 

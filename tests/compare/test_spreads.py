@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from zsadbench.compare import Board
-from zsadbench.compare.pair import pairings
-from zsadbench.compare.spreads import Spreads
+from zsadbench.compare.significance.pair import pairings
+from zsadbench.compare.significance.pixel_counts import Spreads
 from zsadbench.metrics.intervals import Spread, differences
 from zsadbench.records.sidecars import SPREAD, write_arrays
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from zsadbench.compare.contents import contents_of
-from zsadbench.compare.layout import Number, Row, Table, panels
-from zsadbench.compare.paper_tables import paper_main_tables
-from zsadbench.compare.tables import class_tables, main_tables
+from zsadbench.compare.tables.contents import contents_of
+from zsadbench.compare.tables.layout import Number, Row, Table, panels
+from zsadbench.compare.tables.measured import class_tables, main_tables
+from zsadbench.compare.tables.published import paper_main_tables
 
 
 def numbers(table, label, block):

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from zsadbench.compare import Board
-from zsadbench.compare.failures import sections_of
-from zsadbench.compare.failures_choice import LEAST, SHOWN
-from zsadbench.compare.failures_runs import runs_of
+from zsadbench.compare.failures.runs import runs_of
+from zsadbench.compare.failures.sections import sections_of
+from zsadbench.compare.failures.selection import LEAST, SHOWN
 from zsadbench.data import load_dataset
 from zsadbench.records import record_path, write_record
 from zsadbench_reports.failures import write_failures

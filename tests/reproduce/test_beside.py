@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from zsadbench.compare.papertable import find_table
+from zsadbench.compare.paper_rows import find_table
 from zsadbench.errors import UsageError
 from zsadbench.reproduce.beside import set_beside
 from zsadbench.reproduce.layout import Layout, Place, columns

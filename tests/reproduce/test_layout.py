@@ -9,7 +9,7 @@ from zsadbench.cli import app
 from zsadbench.clip import BackboneSpec
 from zsadbench.clip.config import find_config
 from zsadbench.clip.weights import OPENAI_FILES, Weights
-from zsadbench.compare.papertable import find_table, table_names
+from zsadbench.compare.paper_rows import find_table, table_names
 from zsadbench.data import synthesise
 from zsadbench.engine.request import RunRequest
 from zsadbench.reproduce.layout import lay_out

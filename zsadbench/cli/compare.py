@@ -15,7 +15,7 @@ from zsadbench.errors import UsageError
 if TYPE_CHECKING:
     from zsadbench.compare.board import Board
     from zsadbench.compare.gap import Gap
-    from zsadbench.compare.pair import Line, Overall, Pairing
+    from zsadbench.compare.significance.pair import Line, Overall, Pairing
     from zsadbench.compare.summary import Score
 
 Left = Annotated[str, typer.Argument(metavar="A", help="Method, or a run as the report's tables name it.")]
@@ -38,7 +38,7 @@ def compare(
 ) -> None:
     """Print gaps by class with intervals, significance over data sets, rank intervals, gaps to published numbers."""
     from zsadbench.compare import board_of
-    from zsadbench.compare.pair import pairings
+    from zsadbench.compare.significance.pair import pairings
 
     start_logging(quiet=quiet, verbose=verbose)
     board = board_of(results)
@@ -114,7 +114,7 @@ def _ends(interval: tuple[float, float] | None) -> str:
 
 
 def _print_overall(found: Pairing) -> None:
-    from zsadbench.compare.significance import FEWEST
+    from zsadbench.compare.significance.differences import FEWEST
 
     if not found.overall:
         say("over data sets: nothing, as no data set has comparable records of both", "")
@@ -127,7 +127,7 @@ def _print_overall(found: Pairing) -> None:
 
 def _over_sets(one: Overall) -> tuple[str, ...]:
     from zsadbench.compare.frame import HEADINGS
-    from zsadbench.compare.significance import p_text
+    from zsadbench.compare.significance.differences import p_text
 
     difference = one.difference
     p = "-" if difference.p is None else p_text(difference.p).removeprefix("= ")

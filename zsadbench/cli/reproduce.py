@@ -13,7 +13,7 @@ from zsadbench.cli.requests import request_of
 from zsadbench.errors import UsageError, unknown
 
 if TYPE_CHECKING:
-    from zsadbench.compare.papertable import PaperTable
+    from zsadbench.compare.paper_rows import PaperTable
     from zsadbench.engine.plan import Plan
     from zsadbench.engine.runner import Results
 
@@ -75,7 +75,7 @@ def reproduce(
 
 def _found(what: str) -> PaperTable:
     from zsadbench.compare.claims import papers_with_claims
-    from zsadbench.compare.papertable import find_table, table_names
+    from zsadbench.compare.paper_rows import find_table, table_names
 
     names = table_names()
     if ":" not in what:
@@ -87,7 +87,7 @@ def _found(what: str) -> PaperTable:
 
 def _list(*, json: bool) -> None:
     from zsadbench.compare.claims import claims_of, papers_with_claims
-    from zsadbench.compare.papertable import find_table, table_names, why_left_out
+    from zsadbench.compare.paper_rows import find_table, table_names, why_left_out
     from zsadbench.compare.published import papers
 
     rows = []

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from zsadbench.cli.common import say, say_json, table
 from zsadbench.compare.frame import AUPRO, HEADINGS, is_cost
-from zsadbench.compare.paper_tables import COSTS, DIGITS
+from zsadbench.compare.tables.published import COSTS, DIGITS
 from zsadbench.data import find_card
 
 if TYPE_CHECKING:
     from zsadbench.compare.claims import Outcome
-    from zsadbench.compare.papertable import PaperRow, PaperTable
+    from zsadbench.compare.paper_rows import PaperRow, PaperTable
     from zsadbench.engine.runner import Results
     from zsadbench.reproduce.beside import Beside
     from zsadbench.reproduce.layout import Layout

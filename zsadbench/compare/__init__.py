@@ -6,12 +6,12 @@ stay inside one comparability group (protocol, AUPRO variant, split, backbone) a
 
 from zsadbench.compare.board import Board, Report, board_of
 from zsadbench.compare.citations import bibliography, paper_of
-from zsadbench.compare.contents import Contents, contents_of
-from zsadbench.compare.critical import CriticalDifference, critical_difference
-from zsadbench.compare.layout import Cell, Number, Row, Table, blocks, panels
-from zsadbench.compare.resolution import critical_differences
-from zsadbench.compare.significance import p_text
+from zsadbench.compare.significance.contests import critical_differences
+from zsadbench.compare.significance.critical_difference import CriticalDifference, critical_difference
+from zsadbench.compare.significance.differences import p_text
 from zsadbench.compare.summary import Score, over_seeds
+from zsadbench.compare.tables.contents import Contents, contents_of
+from zsadbench.compare.tables.layout import Cell, Number, Row, Table, blocks, panels
 from zsadbench.files import write_atomically
 from zsadbench.printing import one_line
 

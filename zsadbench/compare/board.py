@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from zsadbench.compare.deduplicate import sound
 from zsadbench.compare.frame import MEASURED
 from zsadbench.compare.measured import measured
 from zsadbench.compare.published import read_published
-from zsadbench.compare.soundness import sound
 from zsadbench.data import all_cards
 from zsadbench.records import Record, find_records
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from zsadbench.clip import BackboneSpec, resolve
 from zsadbench.clip.resolve import DEFAULT_BACKBONE
 from zsadbench.clip.weights import OPENAI_FILES
-from zsadbench.compare.papertable import why_left_out
+from zsadbench.compare.paper_rows import why_left_out
 from zsadbench.data import find_card
 from zsadbench.engine.checks import aux_for, check_out, with_backbone
 from zsadbench.engine.device import choose_device
@@ -22,7 +22,7 @@ from zsadbench.engine.request import NO_AUX
 from zsadbench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from zsadbench.compare.papertable import PaperRow, PaperTable
+    from zsadbench.compare.paper_rows import PaperRow, PaperTable
     from zsadbench.data import Dataset
     from zsadbench.engine.request import RunRequest
 

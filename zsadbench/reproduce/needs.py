@@ -13,7 +13,7 @@ from zsadbench.clip import cache_folder, resolve
 from zsadbench.clip.config import find_config
 from zsadbench.clip.macs import image_macs
 from zsadbench.clip.resolve import DEFAULT_BACKBONE
-from zsadbench.compare.papertable import why_left_out
+from zsadbench.compare.paper_rows import why_left_out
 from zsadbench.data import find_card, load_dataset
 from zsadbench.engine.checks import with_backbone
 from zsadbench.engine.estimate import estimate_seconds, seconds_for
@@ -24,7 +24,7 @@ from zsadbench.reproduce.layout import APART, columns, lay_out, request_for
 
 if TYPE_CHECKING:
     from zsadbench.clip.config import BackboneConfig
-    from zsadbench.compare.papertable import PaperRow, PaperTable
+    from zsadbench.compare.paper_rows import PaperRow, PaperTable
     from zsadbench.data import Card
     from zsadbench.engine.request import RunRequest
     from zsadbench.reproduce.layout import Place

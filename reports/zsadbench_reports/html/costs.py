@@ -14,11 +14,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from zsadbench.compare import Board, Number
-from zsadbench.compare.costs import cost_tables
 from zsadbench.compare.frame import HEADINGS, is_cost
+from zsadbench.compare.groups import Group, groups
 from zsadbench.compare.published import papers
 from zsadbench.compare.summary import Score, common_targets, target_means
-from zsadbench.compare.tables import Group, groups
+from zsadbench.compare.tables.costs import cost_tables
 from zsadbench_reports.html.pareto import Point
 
 TIMES = {"inference_time_ms": 1.0, "inference_time_s": 1000.0}

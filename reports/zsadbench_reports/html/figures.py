@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from zsadbench.compare import Board, critical_differences, one_line
 from zsadbench.compare.frame import HEADINGS
-from zsadbench.compare.tables import GROUP, group_of
+from zsadbench.compare.groups import GROUP, group_of
 from zsadbench_reports.critical import critical_difference_svg
 from zsadbench_reports.html.costs import Trade
 from zsadbench_reports.html.pareto import Point, front

@@ -10,7 +10,8 @@ import pandas as pd
 from zsadbench.compare import Board, Number, Row
 from zsadbench.compare import Cell as TableCell
 from zsadbench.compare.frame import MEASURED
-from zsadbench.compare.tables import GROUP, Group, group_of, main_table, number_of
+from zsadbench.compare.groups import GROUP, Group, group_of
+from zsadbench.compare.tables.measured import main_table, number_of
 from zsadbench_reports.html.cells import Cell, any_number, cell, without_empty
 
 

@@ -8,9 +8,9 @@ import pandas as pd
 
 from zsadbench.compare import Board, Number
 from zsadbench.compare.frame import UNKNOWN
-from zsadbench.compare.paper_tables import BY_CLASS, Printed, printed_tables
 from zsadbench.compare.published import papers
 from zsadbench.compare.summary import marks
+from zsadbench.compare.tables.published import BY_CLASS, Printed, printed_tables
 from zsadbench_reports.html.cells import OWN_AUPRO, Cell, cell
 
 PUBLISHED = "published"

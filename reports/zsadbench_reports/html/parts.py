@@ -9,9 +9,9 @@ import pandas as pd
 
 from zsadbench.compare import Cell as TableCell
 from zsadbench.compare import Number, Row, Table
-from zsadbench.compare.breakdown import KINDS, PAIRS
 from zsadbench.compare.summary import Key, Score, marks, over_seeds
-from zsadbench.compare.tables import number_of
+from zsadbench.compare.tables.breakdown import KINDS, PAIRS
+from zsadbench.compare.tables.measured import number_of
 from zsadbench_reports.html.cells import Cell, cell
 
 DEFECT = "defect="  # a type of defect belongs to one class

@@ -6,7 +6,7 @@ from typing import Any
 
 from zsadbench.compare.board import Board
 from zsadbench.compare.citations import cites_of
-from zsadbench.compare.layout import Number, Row, Table
+from zsadbench.compare.tables.layout import Number, Row, Table
 from zsadbench.records import Record
 
 STAGES = ("tower", "head", "map")

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zsadbench.compare.failures import Example
-from zsadbench.compare.failures_levels import Levels
-from zsadbench.compare.failures_runs import Run
+from zsadbench.compare.failures.colour_scale import Levels
+from zsadbench.compare.failures.runs import Run
+from zsadbench.compare.failures.sections import Example
 from zsadbench.data import read_image, read_mask
 from zsadbench.errors import DataError
 from zsadbench.pictures import SCALES, encoded, overlay, paint

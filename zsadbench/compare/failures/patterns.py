@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.compare.failures_levels import Levels
-from zsadbench.compare.failures_runs import Map
+from zsadbench.compare.failures.colour_scale import Levels
+from zsadbench.compare.failures.runs import Map
 from zsadbench.metrics import label_regions
 
 GLOW, DIFFUSE, MISSED = "glow on a normal image", "diffuse map", "missed small defect"

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from zsadbench.compare.frame import printed
-from zsadbench.compare.significance import FEWEST, LEVEL
+from zsadbench.compare.significance.differences import FEWEST, LEVEL
 
 FEWEST_METHODS = 3
 

@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from zsadbench.compare.ablation import measured_ablation_tables
 from zsadbench.compare.board import Board
-from zsadbench.compare.breakdown import breakdown_tables
-from zsadbench.compare.costs import cost_tables
 from zsadbench.compare.frame import HEADINGS
 from zsadbench.compare.gap import DEVIATIONS, OFFICIAL_TOLERANCE, TOLERANCE, Gap, conflicts, gaps
-from zsadbench.compare.layout import Number, Row, Table
-from zsadbench.compare.paper_tables import (
+from zsadbench.compare.tables.ablation import measured_ablation_tables
+from zsadbench.compare.tables.breakdown import breakdown_tables
+from zsadbench.compare.tables.costs import cost_tables
+from zsadbench.compare.tables.layout import Number, Row, Table
+from zsadbench.compare.tables.measured import class_tables, main_tables
+from zsadbench.compare.tables.published import (
     paper_ablation_tables,
     paper_class_tables,
     paper_cost_tables,
     paper_main_tables,
 )
-from zsadbench.compare.resolution import critical_tables, significance_tables
-from zsadbench.compare.tables import class_tables, main_tables
+from zsadbench.compare.tables.significance import critical_tables, significance_tables
 
 RULE = (
     f"agrees: the numbers differ by at most the larger of {TOLERANCE} points and {DEVIATIONS:g} standard deviations "

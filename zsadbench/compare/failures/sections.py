@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zsadbench.compare.board import Board
-from zsadbench.compare.failures_choice import Finding, Found, Row, disagreed, orders_of, worst
-from zsadbench.compare.failures_levels import Levels, evenly, levels_of
-from zsadbench.compare.failures_patterns import Measures, measure
-from zsadbench.compare.failures_ranks import errors_of
-from zsadbench.compare.failures_runs import Copy, Group, Run, copy_of, runs_of
+from zsadbench.compare.failures.colour_scale import Levels, evenly, levels_of
+from zsadbench.compare.failures.patterns import Measures, measure
+from zsadbench.compare.failures.rank_errors import errors_of
+from zsadbench.compare.failures.runs import Copy, Group, Run, copy_of, runs_of
+from zsadbench.compare.failures.selection import Finding, Found, Row, disagreed, orders_of, worst
 from zsadbench.data import read_mask, resize_mask_nearest
 from zsadbench.data.card import Positive
 from zsadbench.errors import DataError

@@ -16,9 +16,10 @@ import pandas as pd
 
 from zsadbench.compare.board import Board
 from zsadbench.compare.frame import HEADINGS
-from zsadbench.compare.layout import Number, Row, Table
+from zsadbench.compare.groups import GROUP, Group, group_of
 from zsadbench.compare.summary import Key, Score, marks, over_seeds
-from zsadbench.compare.tables import GROUP, Group, group_of, number_of
+from zsadbench.compare.tables.layout import Number, Row, Table
+from zsadbench.compare.tables.measured import number_of
 from zsadbench.records import read_details
 
 KINDS = {

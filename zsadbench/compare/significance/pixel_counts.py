@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zsadbench.compare.significance import Values
+from zsadbench.compare.significance.differences import Values
 from zsadbench.metrics.intervals import Deviations, Spread
 from zsadbench.records.sidecars import read_spread
 

@@ -14,9 +14,9 @@ import pandas as pd
 from zsadbench.compare.board import Board
 from zsadbench.compare.citations import cites_of
 from zsadbench.compare.frame import HEADINGS, UNKNOWN
-from zsadbench.compare.layout import Number, Row, Table
 from zsadbench.compare.published import papers
 from zsadbench.compare.summary import marks
+from zsadbench.compare.tables.layout import Number, Row, Table
 
 LEVELS = {"image": ("image_auroc", "image_ap"), "pixel": ("pixel_auroc", "pixel_aupro")}
 BY_CLASS = ("pixel_auroc", "pixel_aupro", "image_auroc", "image_ap")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.compare.failures_runs import Map, Run
+from zsadbench.compare.failures.runs import Map, Run
 
 IMAGES, POINTS = 400, 64
 RARE, RED = 0.99, 0.999  # quantiles of normal pixels

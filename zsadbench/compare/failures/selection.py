@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zsadbench.compare.failures_patterns import DIFFUSE, GLOW, MISSED, Measures
+from zsadbench.compare.failures.patterns import DIFFUSE, GLOW, MISSED, Measures
 
 SHOWN, LEAST = 60, 10
 

@@ -14,11 +14,11 @@ import pandas as pd
 
 from zsadbench.compare.board import Board
 from zsadbench.compare.gap import Gap, gaps
-from zsadbench.compare.resolution import Files, contest_of, files_of, samples_of, samples_on
-from zsadbench.compare.significance import Difference, Sample, differences, rank_intervals
-from zsadbench.compare.spreads import Spreads
+from zsadbench.compare.groups import GROUP, Group, group_of
+from zsadbench.compare.significance.contests import Files, contest_of, files_of, samples_of, samples_on
+from zsadbench.compare.significance.differences import Difference, Sample, differences, rank_intervals
+from zsadbench.compare.significance.pixel_counts import Spreads
 from zsadbench.compare.summary import Score
-from zsadbench.compare.tables import GROUP, Group, group_of
 from zsadbench.errors import UsageError, unknown
 
 DRAWS = 1000

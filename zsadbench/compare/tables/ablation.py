@@ -16,10 +16,11 @@ import pandas as pd
 from zsadbench import registry
 from zsadbench.compare.board import Board
 from zsadbench.compare.frame import HEADINGS
-from zsadbench.compare.layout import Cell, Number, Row, Table
-from zsadbench.compare.paper_tables import LEVELS, Printed, printed_tables
-from zsadbench.compare.papertable import PaperRow, find_table, why_left_out
-from zsadbench.compare.tables import GROUP, Group, group_of, number_of
+from zsadbench.compare.groups import GROUP, Group, group_of
+from zsadbench.compare.paper_rows import PaperRow, find_table, why_left_out
+from zsadbench.compare.tables.layout import Cell, Number, Row, Table
+from zsadbench.compare.tables.measured import number_of
+from zsadbench.compare.tables.published import LEVELS, Printed, printed_tables
 
 BOTH = "In every pair of columns: as published, then measured. Ours are the runs with all the switches of the row."
 

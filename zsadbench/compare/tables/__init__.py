@@ -1,0 +1,1 @@
+"""Tables of a report: measured and published numbers, costs, ablations, significance."""
