@@ -28,11 +28,11 @@ from torch import Tensor
 from twins import afclip, anomalyclip, fbclip
 
 from zsadbench import load_method
-from zsadbench.engine.cost import peak_device_mib, peak_host_mib, reset_peak, reset_peak_host, wait_for
-from zsadbench.engine.profile_peak import peak_gb_per_second, peak_gmac_per_second
-from zsadbench.engine.profile_timing import seconds_of
-from zsadbench.engine.provenance import device_name
-from zsadbench.engine.shared import taps_of
+from zsadbench.engine.machine.memory import peak_device_mib, peak_host_mib, reset_peak, reset_peak_host
+from zsadbench.engine.machine.timing import seconds_of, wait_for
+from zsadbench.engine.plan.setting import taps_of
+from zsadbench.engine.record.provenance import device_name
+from zsadbench.profile.lower_bound import peak_gb_per_second, peak_gmac_per_second
 from zsadbench.types import Scores, Taps, Tokens
 
 TWINS: dict[str, Callable[[Any, Tokens, Tensor], Scores]] = {

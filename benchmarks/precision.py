@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from zsadbench import run
-from zsadbench.engine.device import choose_device
-from zsadbench.engine.provenance import device_name
-from zsadbench.engine.request import RunRequest
-from zsadbench.engine.training import train_all
+from zsadbench.engine.machine.device import choose_device
+from zsadbench.engine.plan.request import RunRequest
+from zsadbench.engine.record.provenance import device_name
+from zsadbench.engine.train import train_all
 from zsadbench.records import Record, read_images
 
 SHOWN = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "pixel_aupro")

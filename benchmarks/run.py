@@ -23,9 +23,9 @@ from typing import Any
 import torch
 
 from zsadbench import run
-from zsadbench.engine.cost import STAGES
-from zsadbench.engine.device import choose_device
-from zsadbench.engine.provenance import device_name
+from zsadbench.engine.machine.device import choose_device
+from zsadbench.engine.machine.timing import STAGES
+from zsadbench.engine.record.provenance import device_name
 
 EVERY = 0.05  # seconds between two looks at the device
 

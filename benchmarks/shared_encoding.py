@@ -27,11 +27,11 @@ import torch
 
 from zsadbench import load_method, registry
 from zsadbench.clip.union import pick, unite
-from zsadbench.engine.predict import LoadedMethod
-from zsadbench.engine.shared import taps_of
-from zsadbench.engine.token_cache import TokenCache
-from zsadbench.engine.tokens import FrozenTokens
-from zsadbench.engine.train import make_optimiser, step
+from zsadbench.engine.encode.token_cache import TokenCache
+from zsadbench.engine.encode.training_tokens import FrozenTokens
+from zsadbench.engine.learn.loop import make_optimiser, step
+from zsadbench.engine.plan.setting import taps_of
+from zsadbench.predict.detector import LoadedMethod
 from zsadbench.types import Batch, Trainable
 
 METHODS = ("fbclip", "anomalyclip", "afclip")

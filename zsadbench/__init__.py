@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zsadbench.api import load_dataset, load_method, run, score
-    from zsadbench.engine.predict import LoadedMethod
     from zsadbench.errors import CellError, DataError, UsageError, WeightsError, ZsadError
+    from zsadbench.predict.detector import LoadedMethod
     from zsadbench.records import read_results
 
 __version__ = version("zsadbench")
 
 _HOMES = {
     "zsadbench.api": ("load_dataset", "load_method", "run", "score"),
-    "zsadbench.engine.predict": ("LoadedMethod",),
+    "zsadbench.predict.detector": ("LoadedMethod",),
     "zsadbench.errors": ("CellError", "DataError", "UsageError", "WeightsError", "ZsadError"),
     "zsadbench.records.record": ("read_results",),
 }

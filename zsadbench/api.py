@@ -8,17 +8,18 @@ from typing import Any
 
 from zsadbench import registry
 from zsadbench.clip import resolve
-from zsadbench.engine.device import choose_device
-from zsadbench.engine.options import configure
-from zsadbench.engine.plan import make_plan
-from zsadbench.engine.predict import LoadedMethod
-from zsadbench.engine.request import RunRequest
-from zsadbench.engine.runner import Reporter, Results, run_plan
-from zsadbench.engine.score import score_maps
-from zsadbench.engine.score_plan import ScoreRequest, make_score_plan
-from zsadbench.engine.settings import load_setting
-from zsadbench.engine.train import build_towers, load_checkpoint, make_method
+from zsadbench.engine.encode.towers import build_towers
+from zsadbench.engine.learn.detector import load_checkpoint, make_method
+from zsadbench.engine.machine.device import choose_device
+from zsadbench.engine.plan.jobs import make_plan
+from zsadbench.engine.plan.options import configure
+from zsadbench.engine.plan.request import RunRequest
+from zsadbench.engine.plan.setting import load_setting
+from zsadbench.engine.run import Reporter, Results, run_plan
 from zsadbench.errors import UsageError
+from zsadbench.predict.detector import LoadedMethod
+from zsadbench.saved_maps.plan import ScoreRequest, make_score_plan
+from zsadbench.saved_maps.score import score_maps
 
 
 def run(
@@ -30,7 +31,7 @@ def run(
         methods: names of methods.
         targets: names of data sets, `folder:PATH` or `csv:PATH`.
         reporter: told how it goes.
-        arguments: the other fields of `zsadbench.engine.request.RunRequest`; the repeatable ones also by the
+        arguments: the other fields of `zsadbench.engine.plan.request.RunRequest`; the repeatable ones also by the
             names of their flags (`data_root`, `class_`, `seed`, `option`, `metric`), one value or several.
 
     Returns:
@@ -49,7 +50,7 @@ def score(maps: str | Path, target: str, **arguments: Any) -> Results:
     Args:
         maps: the folder, with one map an image.
         target: name of the data set, `folder:PATH` or `csv:PATH`.
-        arguments: the other fields of `zsadbench.engine.score_plan.ScoreRequest`, as in `run`.
+        arguments: the other fields of `zsadbench.saved_maps.plan.ScoreRequest`, as in `run`.
 
     Returns:
         The record, and what failed.

@@ -235,7 +235,7 @@ def test_an_interrupted_run_says_so(cli, quick, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("zsadbench.engine.runner.run_plan", interrupt)
+    monkeypatch.setattr("zsadbench.engine.run.run_plan", interrupt)
     told = cli("run", *quick, "-t", "brainmri")
     assert told.code == 130
     assert told.error == "error: interrupted; what was finished is kept"

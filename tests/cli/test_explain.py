@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from zsadbench.engine.explain_stages import components, stages_of, towards_abnormal
+from zsadbench.predict.stages import components, stages_of, towards_abnormal
 from zsadbench.registry import method_card
 from zsadbench.types import StageNote
 

@@ -31,8 +31,8 @@ def request_of(cli, monkeypatch, photo):
             asked.append(request)
             raise UsageError("stopped")
 
-        for place in ("triage.make_detector", "training.train_all"):
-            monkeypatch.setattr(f"zsadbench.engine.{place}", stop)
+        for place in ("predict.heat_maps.make_detector", "engine.train.train_all"):
+            monkeypatch.setattr(f"zsadbench.{place}", stop)
         images = () if verb == "train" else (photo,)
         assert cli(verb, "-m", "fbclip", *flags, *images).error == "error: stopped"
         return asked[0]

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from safetensors.torch import load_file, save_file
 
-from zsadbench.engine.parity import tolerance
+from zsadbench.parity.fixture import tolerance
 
 
 def test_the_fixture_passes_and_every_tensor_is_compared(cli, fixtures_root):

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from zsadbench.engine import profile_timing
+from zsadbench.profile import rounds
 
 FLAGS = ("--weights", "random", "--device", "cpu", "--rounds", 1)
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    monkeypatch.setattr(profile_timing, "WITHIN", 1e9)
+    monkeypatch.setattr(rounds, "WITHIN", 1e9)
 
 
 def test_tables_have_published_columns_beside(cli, small):

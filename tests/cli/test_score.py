@@ -255,7 +255,7 @@ def test_every_missing_image_is_named(cli, target, maps, tmp_path, monkeypatch):
     assert record["counts"]["nut"]["skipped"] == 1
     assert record["counts"]["nut"]["normal"] + record["counts"]["nut"]["anomalous"] == 5
     assert record["provenance"]["maps_missing"] == {"bolt": gone[:1], "nut": gone[1:]}
-    monkeypatch.setattr("zsadbench.engine.score_missing.MANY", 1)
+    monkeypatch.setattr("zsadbench.saved_maps.missing.MANY", 1)
     told = cli("score", folder, *target)
     assert f"{gone[0]} and 1 more, named above" in told.error
     assert f"warning: no map for {gone[1]}" in told.err

@@ -8,7 +8,7 @@ from zsadbench import registry
 from zsadbench.compare.paper_rows import check_rows, find_table, read_table, table_names, why_left_out
 from zsadbench.compare.published import read_published
 from zsadbench.data import find_card
-from zsadbench.engine.options import configure
+from zsadbench.engine.plan.options import configure
 from zsadbench.errors import DataError, UsageError
 
 RUNNABLE = [

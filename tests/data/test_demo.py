@@ -13,9 +13,9 @@ from scipy import ndimage
 from zsadbench import registry
 from zsadbench.cli.common import targets_of
 from zsadbench.data import check_masks, find_card, generated, load_dataset, read_image, read_mask, synthesise
-from zsadbench.engine.checks import aux_for
-from zsadbench.engine.plan import make_plan
-from zsadbench.engine.request import RunRequest
+from zsadbench.engine.plan.checks import aux_for
+from zsadbench.engine.plan.jobs import make_plan
+from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import DataError, UsageError
 from zsadbench_datasets.demo import exact, families, frozen, sets
 from zsadbench_datasets.demo.defects import DEFECTS, LEAST

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from zsadbench.data import synthesise
-from zsadbench.engine.plan import make_plan
-from zsadbench.engine.request import RunRequest
-from zsadbench.engine.runner import run_plan
+from zsadbench.engine.plan.jobs import make_plan
+from zsadbench.engine.plan.request import RunRequest
+from zsadbench.engine.run import run_plan
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from zsadbench.clip.towers import VisionTower
-from zsadbench.engine import batching
-from zsadbench.engine.batching import Halving, automatic_batch, best_batch
+from zsadbench.engine.encode import batching
+from zsadbench.engine.encode.batching import Halving, automatic_batch, best_batch
 from zsadbench.types import Taps
 
 SHORT = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 import torch
 
-from zsadbench.engine import runner
-from zsadbench.engine.arrival import to_host
-from zsadbench.engine.behind import Behind
-from zsadbench.engine.cost import Span, Stopwatch
-from zsadbench.engine.evaluate import Evaluation, evaluate
-from zsadbench.engine.plan import make_plan
-from zsadbench.engine.runner import run_plan
+from zsadbench.engine import run as run_module
+from zsadbench.engine.evaluate.classes import Evaluation, evaluate
+from zsadbench.engine.machine.background import Behind
+from zsadbench.engine.machine.timing import Span, Stopwatch
+from zsadbench.engine.machine.to_host import to_host
+from zsadbench.engine.plan.jobs import make_plan
+from zsadbench.engine.run import run_plan
 
 CUDA = SimpleNamespace(type="cuda")
 
@@ -92,7 +92,7 @@ def run(request_for, tmp_path, monkeypatch):
     """`run(ahead, **changes)`: a run whose counting goes on behind; the records are in a folder of its own."""
 
     def go(ahead, **changes):
-        monkeypatch.setattr(runner, "evaluate", partial(evaluate, ahead=ahead))
+        monkeypatch.setattr(run_module, "evaluate", partial(evaluate, ahead=ahead))
         asked = {"aux": "none", "epochs": None, "targets": ("mvtec",), "classes": ("bottle", "grid"), "batch_size": 1}
         return run_plan(make_plan(request_for(**{**asked, "out": tmp_path / str(ahead), **changes})))
 

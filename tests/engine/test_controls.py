@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from zsadbench.data import load_dataset
-from zsadbench.engine.checks import with_backbone
-from zsadbench.engine.options import configure
-from zsadbench.engine.plan import make_plan
-from zsadbench.engine.request import RunRequest
-from zsadbench.engine.train import permuted
+from zsadbench.engine.learn.loop import permuted
+from zsadbench.engine.plan.checks import with_backbone
+from zsadbench.engine.plan.jobs import make_plan
+from zsadbench.engine.plan.options import configure
+from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import UsageError
 from zsadbench.registry import method_card
 

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from zsadbench.data import load_dataset, read_mask, resize_mask_nearest
-from zsadbench.engine import areas
-from zsadbench.engine.measure import Measurement
-from zsadbench.engine.plan import make_plan
-from zsadbench.engine.thresholds import Thresholds
+from zsadbench.engine.evaluate import region_quartiles
+from zsadbench.engine.evaluate.measure import Measurement
+from zsadbench.engine.evaluate.thresholds import Thresholds
+from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.metrics import DEFAULT_NAMES, ClassMetrics, Spread, area_edges, image_auroc, label_regions, pixel_auroc
 from zsadbench.records import find_records, read_details
 from zsadbench.records.schemas import check_schema
@@ -253,7 +253,7 @@ def test_quartiles_are_those_of_the_whole_set_and_kept(evaluated, mini, request_
     masks = [resize_mask_nearest(read_mask(one), size) for one in dataset.manifest["mask"] if one]
     assert read_details(path)["area_edges"] == list(area_edges(masks))
     (kept,) = (tmp_path / "cache" / "areas").glob("*.json")
-    monkeypatch.setattr(areas, "area_edges", None)  # nothing is read again
+    monkeypatch.setattr(region_quartiles, "area_edges", None)  # nothing is read again
     other = evaluated("grid", limit=1, out=tmp_path / "other")
     assert read_details(other)["area_edges"] == read_details(path)["area_edges"]
     kept.write_text("{")

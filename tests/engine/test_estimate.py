@@ -6,8 +6,8 @@ from zsadbench.clip.macs import image_macs
 from zsadbench.data import load_dataset
 from zsadbench.engine import estimate
 from zsadbench.engine.estimate import HEAD_SHARE, STEP_SHARE, estimate_seconds, seconds_for
-from zsadbench.engine.plan import make_plan
-from zsadbench.engine.runner import run_plan
+from zsadbench.engine.plan.jobs import make_plan
+from zsadbench.engine.run import run_plan
 
 THREE = ("fbclip", "anomalyclip", "afclip")
 

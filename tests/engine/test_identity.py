@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from zsadbench.clip import build, resolve
-from zsadbench.engine.plan import make_plan
+from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.records import identity
 
 UNTRAINED = {"aux": "none", "epochs": None}

@@ -10,10 +10,10 @@ from PIL import Image
 
 from zsadbench.cli.progress import Progress
 from zsadbench.data import load_dataset, synthesise
-from zsadbench.engine import ledger
-from zsadbench.engine.ledger import audit
-from zsadbench.engine.plan import make_plan
-from zsadbench.engine.runner import run_plan
+from zsadbench.engine.plan.jobs import make_plan
+from zsadbench.engine.record import leakage
+from zsadbench.engine.record.leakage import audit
+from zsadbench.engine.run import run_plan
 from zsadbench.errors import UsageError
 from zsadbench.records import SCHEMA, validate
 
@@ -130,7 +130,7 @@ def test_one_shared_image_is_a_leak_and_is_named(audited, copied):
 
 
 def test_pairs_are_counted_and_a_few_are_named(audited, polyps, tmp_path, monkeypatch):
-    monkeypatch.setattr(ledger, "SHOWN", 2)
+    monkeypatch.setattr(leakage, "SHOWN", 2)
     found = audited("colondb", copies(load_dataset("colondb", [polyps]), tmp_path / "own", count=3))
     assert found["images"]["pairs"] == 3
     assert len(found["images"]["examples"]) == 2
@@ -256,7 +256,7 @@ def test_images_are_hashed_when_a_record_is_made_and_only_then(request_for, tmp_
     assert not hashes.exists()
     assert not run_plan(plan).failures
     assert len(list(hashes.iterdir())) == 2
-    monkeypatch.setattr("zsadbench.engine.recording.audit", None)
+    monkeypatch.setattr("zsadbench.engine.record.job.audit", None)
     assert run_plan(make_plan(request)).skipped == 1
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from zsadbench.engine.maps import enlarge, finish, smooth
+from zsadbench.engine.evaluate.maps import enlarge, finish, smooth
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import torch
 
-from zsadbench.engine import profile_energy, profile_timing
-from zsadbench.engine.cost import peak_host_mib, reset_peak_host
-from zsadbench.engine.device import is_shortage
-from zsadbench.engine.profile import ProfileRequest, profile
-from zsadbench.engine.profile_files import drawn, write_profile
-from zsadbench.engine.profile_inputs import decode, drawn_files, preprocess
-from zsadbench.engine.profile_subject import Subject
-from zsadbench.engine.profile_timing import Rounds, percentiles, warm_up
+from zsadbench.engine.machine.device import is_shortage
+from zsadbench.engine.machine.memory import peak_host_mib, reset_peak_host
 from zsadbench.errors import CellError, UsageError
+from zsadbench.profile import energy, rounds
+from zsadbench.profile.files import drawn, write_profile
+from zsadbench.profile.inputs import decode, drawn_files, preprocess
+from zsadbench.profile.measure import ProfileRequest, profile
+from zsadbench.profile.rounds import Rounds, percentiles, warm_up
+from zsadbench.profile.subject import Subject
 
 KEYS = {"method", "device", "precision", "batch_size", "latency_ms", "images_per_second", "tower_ms", "ratio_to_tower"}
 KEYS |= {"stages", "peak_host_mib", "peak_device_mib", "parameters_total", "parameters_trained", "gmac"}
@@ -36,7 +36,7 @@ def asked(request_for):
 @pytest.fixture
 def short(monkeypatch):
     """Warm-ups of three calls."""
-    monkeypatch.setattr(profile_timing, "WITHIN", 1e9)
+    monkeypatch.setattr(rounds, "WITHIN", 1e9)
 
 
 def test_a_warm_up_ends_when_the_times_agree():
@@ -54,7 +54,7 @@ def test_a_warm_up_that_never_settles_ends_and_says_so():
 def test_rounds_are_as_many_as_asked_or_go_on_for_a_while(monkeypatch):
     assert list(Rounds(3)) == [0, 1, 2]
     clock = iter(range(1000))
-    monkeypatch.setattr(profile_timing, "perf_counter", lambda: next(clock))  # every round takes a second
+    monkeypatch.setattr(rounds, "perf_counter", lambda: next(clock))  # every round takes a second
     assert len(list(Rounds(None))) == 10
     clock = iter(range(0, 10000, 4))
     assert len(list(Rounds(None))) == 5, "five at least"
@@ -102,7 +102,7 @@ def test_offline_counts_images_over_all_batches(asked, short):
 
 def test_training_is_timed_and_leaves_the_detector_alone(asked, short, monkeypatch):
     seen = []
-    monkeypatch.setattr("zsadbench.engine.profile.make_method", remembering(seen))
+    monkeypatch.setattr("zsadbench.profile.measure.make_method", remembering(seen))
     (one,) = profile(asked(training=True))
     cost = one["training"]
     assert cost["batch"] == 4
@@ -114,7 +114,7 @@ def test_training_is_timed_and_leaves_the_detector_alone(asked, short, monkeypat
 
 
 def remembering(seen):
-    from zsadbench.engine.train import make_method
+    from zsadbench.engine.learn.detector import make_method
 
     def make(*arguments):
         method = make_method(*arguments)
@@ -221,30 +221,30 @@ def nvml(monkeypatch):
 
 
 def test_energy_is_what_the_driver_counted(nvml):
-    meter = profile_energy.EnergyMeter(torch.device("cuda"))
+    meter = energy.EnergyMeter(torch.device("cuda"))
     assert meter.joules() == 7.0
 
 
 def test_energy_is_unknown_where_nobody_counts(nvml, monkeypatch):
-    assert profile_energy.EnergyMeter(torch.device("cpu")).joules() is None
+    assert energy.EnergyMeter(torch.device("cpu")).joules() is None
 
     def refuse(handle):
         raise nvml.NVMLError
 
     nvml.nvmlDeviceGetTotalEnergyConsumption = refuse
-    assert profile_energy.EnergyMeter(torch.device("cuda")).joules() is None
+    assert energy.EnergyMeter(torch.device("cuda")).joules() is None
     monkeypatch.setitem(sys.modules, "pynvml", None)
-    assert profile_energy.EnergyMeter(torch.device("cuda")).joules() is None
+    assert energy.EnergyMeter(torch.device("cuda")).joules() is None
 
 
 def test_everything_is_checked_before_anything_is_measured(asked, monkeypatch):
-    monkeypatch.setattr("zsadbench.engine.profile.build_towers", lambda *_: pytest.fail("nothing may be built"))
+    monkeypatch.setattr("zsadbench.profile.measure.build_towers", lambda *_: pytest.fail("nothing may be built"))
     for changes in ({"image_size": 30}, {"options": ("views=nose",)}, {"methods": ("clip", "fbclip", "nothing")}):
         with pytest.raises(UsageError):
             next(profile(replace(asked(), run=replace(asked().run, **changes))))
 
 
 def test_what_must_move_is_less_where_weights_are_kept_in_half(asked, short, monkeypatch):
-    monkeypatch.setattr("zsadbench.engine.profile_floor.peak_gb_per_second", lambda device: 1.0)
+    monkeypatch.setattr("zsadbench.profile.lower_bound.peak_gb_per_second", lambda device: 1.0)
     single, half = profile(asked(precisions=("fp32", "bf16")))
     assert half["floor_memory_ms"] < single["floor_memory_ms"]

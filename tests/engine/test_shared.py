@@ -11,9 +11,9 @@ from PIL import Image
 
 from zsadbench.clip.towers import VisionTower
 from zsadbench.clip.union import join, pick, unite
-from zsadbench.engine.plan import make_plan
-from zsadbench.engine.runner import run_plan
-from zsadbench.engine.shared import HELD, STREAMED, portions, sharings
+from zsadbench.engine.plan.jobs import make_plan
+from zsadbench.engine.plan.sharing import HELD, STREAMED, portions, sharings
+from zsadbench.engine.run import run_plan
 from zsadbench.types import Taps
 
 THREE = ("fbclip", "anomalyclip", "afclip")

@@ -9,10 +9,11 @@ import torch
 
 from zsadbench.clip.towers import VisionTower
 from zsadbench.data import load_dataset
-from zsadbench.engine import recording, runner
-from zsadbench.engine.cells import signature
-from zsadbench.engine.plan import make_plan
-from zsadbench.engine.shots import draw
+from zsadbench.engine.plan.cell import signature
+from zsadbench.engine.plan.jobs import make_plan
+from zsadbench.engine.plan.supports import draw
+from zsadbench.engine.record import job as job_module
+from zsadbench.engine.run import run_plan
 from zsadbench.errors import DataError, UsageError
 from zsadbench.records import tidy
 
@@ -90,14 +91,14 @@ def test_several_shots_and_seeds_are_one_record_each(few):
 
 def test_a_run_remembers_each_class_anew(few, monkeypatch):
     shown = []
-    real = recording.show
+    real = job_module.show
 
     def watch(method, seen, setting, rows):
         real(method, seen, setting, rows)
         shown.append((rows["class"].unique().tolist(), method._banks[6, 1].clone()))
 
-    monkeypatch.setattr(recording, "show", watch)
-    results = runner.run_plan(make_plan(few(shots=(0, 2))))
+    monkeypatch.setattr(job_module, "show", watch)
+    results = run_plan(make_plan(few(shots=(0, 2))))
     assert not results.failures
     assert [names for names, _ in shown] == [["bottle"], ["cable"]]
     assert shown[0][1].shape == (2 * 4, 64), "two images of 2 × 2 patches"
@@ -112,20 +113,20 @@ def test_a_support_is_encoded_once_for_all_jobs_that_see_it(few, monkeypatch, tm
     asked = {"shots": (0, 1, 2), "support_seeds": (0, 1, 2), "classes": ("bottle",)}
     encoded, forward = [], VisionTower.forward
     monkeypatch.setattr(VisionTower, "forward", lambda *given: encoded.append(len(given[1])) or forward(*given))
-    together = runner.run_plan(make_plan(few(**asked)))
+    together = run_plan(make_plan(few(**asked)))
     assert encoded == [1, 1, 4], "two supports, whoever sees them, and the four images of the class"
     for path, record in together.records:
         shots, seed = record.cell["shots"], record.provenance.get("support_seed", 0)
         alone = few(**{**asked, "shots": (shots,), "support_seeds": (seed,)}, out=tmp_path / f"{shots}-{seed}")
-        ((other, _),) = runner.run_plan(make_plan(alone)).records
+        ((other, _),) = run_plan(make_plan(alone)).records
         assert json.loads(other.read_text())["classes"] == json.loads(path.read_text())["classes"]
         scores = [pd.read_parquet(one.with_suffix(".parquet"))["score"].tolist() for one in (path, other)]
         assert scores[0] == scores[1]
 
 
 def test_a_run_of_one_class_scores_as_a_run_of_both(few, tmp_path):
-    runner.run_plan(make_plan(few(shots=(2,))))
-    runner.run_plan(make_plan(few(shots=(2,), classes=("cable",), out=tmp_path / "alone")))
+    run_plan(make_plan(few(shots=(2,))))
+    run_plan(make_plan(few(shots=(2,), classes=("cable",), out=tmp_path / "alone")))
     whole, alone = (
         json.loads(next((tmp_path / out).rglob("*.json")).read_text())["classes"]["cable"]
         for out in ("results", "alone")
@@ -134,7 +135,7 @@ def test_a_run_of_one_class_scores_as_a_run_of_both(few, tmp_path):
 
 
 def test_every_support_seed_of_a_run_leaves_a_record(few):
-    results = runner.run_plan(make_plan(few(shots=(1,), support_seeds=(0, 1, 2, 3), classes=("bottle",))))
+    results = run_plan(make_plan(few(shots=(1,), support_seeds=(0, 1, 2, 3), classes=("bottle",))))
     assert not results.failures
     assert {record.cell["seed"] for _, record in results.records} == {0}
     assert {record.provenance["support_seed"] for _, record in results.records} <= {0, 1, 2, 3}
@@ -173,7 +174,7 @@ def test_a_support_that_cannot_be_read_fails_its_class_alone(few, mini, tmp_path
     shutil.copytree(mini / "mvtec", copy / "mvtec")
     for broken in (copy / "mvtec" / "bottle" / "train" / "good").iterdir():
         broken.write_bytes(b"no image")
-    results = runner.run_plan(make_plan(few(data_roots=(copy,))))
+    results = run_plan(make_plan(few(data_roots=(copy,))))
     assert len(results.failures) == 1
     assert "bottle" in results.failures[0]
     ((_, record),) = results.records

@@ -6,10 +6,11 @@ import torch
 from zsadbench import load_method
 from zsadbench.clip.backbone import Backbone
 from zsadbench.clip.towers import TextTower, VisionTower
-from zsadbench.engine.plan import make_plan
-from zsadbench.engine.runner import run_plan
-from zsadbench.engine.text import release_text
-from zsadbench.engine.train import build_towers, make_method
+from zsadbench.engine.encode.text import release_text
+from zsadbench.engine.encode.towers import build_towers
+from zsadbench.engine.learn.detector import make_method
+from zsadbench.engine.plan.jobs import make_plan
+from zsadbench.engine.run import run_plan
 
 TRAINED = ("fbclip", "anomalyclip", "afclip")
 UNTRAINED = {"aux": "none", "epochs": None, "targets": ("mvtec",), "classes": ("bottle", "grid")}

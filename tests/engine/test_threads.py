@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from zsadbench.cli.requests import readers
-from zsadbench.engine.request import RunRequest
-from zsadbench.engine.threads import SET_BY_HAND, sane_threads, with_sane_threads
+from zsadbench.engine.machine.threads import SET_BY_HAND, sane_threads, with_sane_threads
+from zsadbench.engine.plan.request import RunRequest
 
 
 @pytest.fixture(autouse=True)

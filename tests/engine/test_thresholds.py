@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from zsadbench.data import load_dataset, read_mask, resize_mask_nearest
-from zsadbench.engine import thresholds
+from zsadbench.engine.evaluate import thresholds
 from zsadbench.metrics import f1_max
 from zsadbench.records import map_path, validate
 

@@ -12,13 +12,14 @@ from zsadbench import registry
 from zsadbench.checkpoints import read_archive
 from zsadbench.clip.towers import VisionTower
 from zsadbench.data import load_dataset
-from zsadbench.engine.cells import signature
-from zsadbench.engine.plan import make_plan
-from zsadbench.engine.request import TOKEN_CACHE
-from zsadbench.engine.runner import run_plan
-from zsadbench.engine.token_cache import HEADER, TokenCache
-from zsadbench.engine.train import build_towers, obtain
-from zsadbench.engine.training import train_all
+from zsadbench.engine.encode.token_cache import HEADER, TokenCache
+from zsadbench.engine.encode.towers import build_towers
+from zsadbench.engine.learn.detector import obtain
+from zsadbench.engine.plan.cell import signature
+from zsadbench.engine.plan.jobs import make_plan
+from zsadbench.engine.plan.request import TOKEN_CACHE
+from zsadbench.engine.run import run_plan
+from zsadbench.engine.train import train_all
 from zsadbench.errors import CellError, UsageError
 
 ENTRY = HEADER.size + 4 * 5 * 64  # 2 × 2 patches and the class token of a tower 64 wide

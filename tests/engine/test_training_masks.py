@@ -7,9 +7,9 @@ from PIL import Image
 
 from zsadbench import registry
 from zsadbench.data import batches, load_dataset
-from zsadbench.engine import train
-from zsadbench.engine.plan import make_plan
-from zsadbench.engine.runner import run_plan
+from zsadbench.engine.learn import loop
+from zsadbench.engine.plan.jobs import make_plan
+from zsadbench.engine.run import run_plan
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ def test_normal_images_have_masks_of_zeros_beside_grey_ones(mini):
     ],
 )
 def test_every_method_learns_from_its_own(request_for, monkeypatch, method, rule, grey):
-    seen, as_batch = [], train.as_batch
-    monkeypatch.setattr(train, "as_batch", lambda *given: seen.append(as_batch(*given)) or seen[-1])
+    seen, as_batch = [], loop.as_batch
+    monkeypatch.setattr(loop, "as_batch", lambda *given: seen.append(as_batch(*given)) or seen[-1])
     plan = make_plan(request_for(methods=(method,)))
     assert registry.method_card(method).recipe.mask == plan.jobs[0].cell["recipe"]["mask"] == rule
     assert not run_plan(plan).failures

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from zsadbench.checkpoints import load_state
-from zsadbench.engine.parity import check, find_fixtures
-from zsadbench.engine.states import checkpoint_sha256, read_state
+from zsadbench.engine.plan.trained_state import checkpoint_sha256, read_state
 from zsadbench.errors import UsageError, WeightsError
+from zsadbench.parity.check import check
+from zsadbench.parity.fixture import find_fixtures
 from zsadbench.registry import method_card
 from zsadbench_methods.afclip import official
 

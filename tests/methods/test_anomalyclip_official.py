@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from zsadbench.checkpoints import load_state
-from zsadbench.engine.parity import check, find_fixtures
 from zsadbench.errors import UsageError, WeightsError
+from zsadbench.parity.check import check
+from zsadbench.parity.fixture import find_fixtures
 from zsadbench.registry import method_card
 from zsadbench_methods.anomalyclip import official
 from zsadbench_methods.anomalyclip.options import Options

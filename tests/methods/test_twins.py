@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from zsadbench.checkpoints import load_state
-from zsadbench.engine.parity import find_fixtures, tolerance
+from zsadbench.parity.fixture import find_fixtures, tolerance
 from zsadbench.registry import method_card
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"

@@ -11,7 +11,7 @@ from zsadbench.clip.config import find_config
 from zsadbench.clip.weights import OPENAI_FILES, Weights
 from zsadbench.compare.paper_rows import find_table, table_names
 from zsadbench.data import synthesise
-from zsadbench.engine.request import RunRequest
+from zsadbench.engine.plan.request import RunRequest
 from zsadbench.reproduce.layout import lay_out
 
 CLIP = "ViT-L-14-336"
@@ -63,7 +63,7 @@ def test_nothing_changed_is_the_papers_own_run(lay):
 
 
 def test_the_plan_is_that_of_run(lay, root, tmp_path):
-    from zsadbench.engine.plan import make_plan
+    from zsadbench.engine.plan.jobs import make_plan
 
     (place,) = lay("fbclip:table11").places
     request = RunRequest(("fbclip",), ("visa",), protocol="paper:fbclip", data_roots=(root,), out=tmp_path / "results")

@@ -10,10 +10,11 @@ import torch
 from zsadbench import registry
 from zsadbench.clip import resolve
 from zsadbench.data import load_dataset, synthesise
-from zsadbench.engine.options import configure
-from zsadbench.engine.request import RunRequest
-from zsadbench.engine.settings import load_setting
-from zsadbench.engine.train import build_towers, make_method, obtain
+from zsadbench.engine.encode.towers import build_towers
+from zsadbench.engine.learn.detector import make_method, obtain
+from zsadbench.engine.plan.options import configure
+from zsadbench.engine.plan.request import RunRequest
+from zsadbench.engine.plan.setting import load_setting
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 

@@ -15,12 +15,13 @@ import torch
 from zsadbench import registry
 from zsadbench.clip import Backbone, resolve
 from zsadbench.data import Dataset, batches, load_dataset
-from zsadbench.engine.cells import Setting
-from zsadbench.engine.maps import enlarge, smooth
-from zsadbench.engine.options import configure
-from zsadbench.engine.request import TOKEN_CACHE, RunRequest
-from zsadbench.engine.settings import load_setting
-from zsadbench.engine.train import Steps, build_towers, fit, frozen_tokens, make_method
+from zsadbench.engine.encode.towers import build_towers
+from zsadbench.engine.evaluate.maps import enlarge, smooth
+from zsadbench.engine.learn.detector import frozen_tokens, make_method
+from zsadbench.engine.learn.loop import Steps, fit
+from zsadbench.engine.plan.options import configure
+from zsadbench.engine.plan.request import TOKEN_CACHE, RunRequest
+from zsadbench.engine.plan.setting import Setting, load_setting
 from zsadbench.files import write_atomically
 from zsadbench.metrics import ClassMetrics, parse_metric
 from zsadbench.types import Method, Tokens, Trainable

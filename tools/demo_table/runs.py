@@ -13,9 +13,9 @@ import torch
 
 import zsadbench
 from zsadbench.cli.progress import Progress
-from zsadbench.engine.plan import Job
-from zsadbench.engine.runner import Results
-from zsadbench.engine.train import Trained
+from zsadbench.engine.learn.detector import Trained
+from zsadbench.engine.plan.jobs import Job
+from zsadbench.engine.run import Results
 
 RESULT, FLOOR = "fbclip", "clip"
 TRAINED = (RESULT, "anomalyclip", "afclip")

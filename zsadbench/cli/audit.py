@@ -14,8 +14,8 @@ from zsadbench.cli.score import Limit, Protocol, Size, only_target
 from zsadbench.cli.spans import NARROWEST, narrowest, percent
 
 if TYPE_CHECKING:
-    from zsadbench.engine.audit import ClassAudit, Flip
     from zsadbench.metrics.variants_known import Known
+    from zsadbench.saved_maps.metric_audit import ClassAudit, Flip
 
 
 def audit(
@@ -40,10 +40,10 @@ def audit(
     failed.
     """
     start_logging(quiet=quiet, verbose=verbose)
-    from zsadbench.engine.audit import audit as measure
-    from zsadbench.engine.audit import flips, make_audit_plan
-    from zsadbench.engine.score_plan import ScoreRequest
     from zsadbench.metrics.variants_known import known_values
+    from zsadbench.saved_maps.metric_audit import audit as measure
+    from zsadbench.saved_maps.metric_audit import flips, make_audit_plan
+    from zsadbench.saved_maps.plan import ScoreRequest
 
     request = ScoreRequest(
         maps[0],
@@ -97,7 +97,7 @@ def _show_known(known: Sequence[Known], *, json: bool) -> None:
 
 
 def _show_class(audited: ClassAudit, *, json: bool, shown: bool) -> None:
-    from zsadbench.engine.audit import values_of
+    from zsadbench.saved_maps.metric_audit import values_of
 
     for made, found in audited.variants.items() if json else ():
         reasons = {name: one.reason for name, one in found.values.items() if one.value is None}
@@ -110,7 +110,7 @@ def _show_class(audited: ClassAudit, *, json: bool, shown: bool) -> None:
 
 
 def _show_mean(audits: Sequence[ClassAudit], made: Sequence[str], target: str, *, json: bool) -> None:
-    from zsadbench.engine.audit import means
+    from zsadbench.saved_maps.metric_audit import means
 
     measured = [one for one in audits if not one.failure]
     columns = {name: means(measured, name) for name in made}

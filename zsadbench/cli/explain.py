@@ -12,7 +12,7 @@ from zsadbench.cli.common import say, say_json, start_logging, tell
 from zsadbench.cli.requests import detector_request
 
 if TYPE_CHECKING:
-    from zsadbench.engine.explain import Explained
+    from zsadbench.predict.explain import Explained
 
 
 def explain(
@@ -41,8 +41,8 @@ def explain(
     asked = {name: value for name, value in locals().items() if name != "out"}
     start_logging(quiet=quiet)
     from zsadbench.data import images_of
-    from zsadbench.engine.explain import explain as draw
-    from zsadbench.engine.triage import make_detector
+    from zsadbench.predict.explain import explain as draw
+    from zsadbench.predict.heat_maps import make_detector
 
     found = images_of(images)
     detector = make_detector(detector_request(asked))

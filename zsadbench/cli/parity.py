@@ -12,7 +12,7 @@ from zsadbench.cli import options as flags
 from zsadbench.cli.common import say, say_json, split_options, start_logging, table
 
 if TYPE_CHECKING:
-    from zsadbench.engine.parity import Comparison
+    from zsadbench.parity.fixture import Comparison
 
 
 def parity(
@@ -23,7 +23,8 @@ def parity(
 ) -> None:
     """Compare every stage of a fixture with its expected value; exit 1 when one exceeds its tolerance."""
     start_logging(verbose=verbose)
-    from zsadbench.engine.parity import check, find_fixtures
+    from zsadbench.parity.check import check
+    from zsadbench.parity.fixture import find_fixtures
 
     fixtures = find_fixtures(folders)
     failed = False

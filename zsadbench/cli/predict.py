@@ -12,7 +12,7 @@ from zsadbench.cli.common import say, say_json, start_logging, table, tell
 from zsadbench.cli.requests import detector_request
 
 if TYPE_CHECKING:
-    from zsadbench.engine.triage import Finding
+    from zsadbench.predict.heat_maps import Finding
 
 
 def predict(
@@ -39,7 +39,7 @@ def predict(
     asked = {name: value for name, value in locals().items() if name != "out"}
     start_logging(quiet=quiet)
     from zsadbench.data import images_of
-    from zsadbench.engine.triage import inspect, make_detector, write_scores
+    from zsadbench.predict.heat_maps import inspect, make_detector, write_scores
 
     found = images_of(images)
     detector = make_detector(detector_request(asked))

@@ -46,8 +46,8 @@ def profile(
         name: value for name, value in locals().items() if name not in {"out", "precision", "batch_size", "rounds"}
     }
     start_logging(quiet=quiet, verbose=verbose)
-    from zsadbench.engine.profile import ProfileRequest
-    from zsadbench.engine.profile import profile as measure
+    from zsadbench.profile.measure import ProfileRequest
+    from zsadbench.profile.measure import profile as measure
 
     request = ProfileRequest(
         request_of(asked, targets=("none",), aux="none"),
@@ -76,7 +76,7 @@ def _leave(found: list[dict[str, Any]], request: Any, out: Path | None, *, json:
 
         print_profile(found)
     if out is not None:
-        from zsadbench.engine.profile_files import write_profile
+        from zsadbench.profile.files import write_profile
 
         for path in write_profile(out, found, request.run.device):
             (tell if json else say)(f"written: {path}")

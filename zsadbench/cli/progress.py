@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import Task, TaskID
 
-    from zsadbench.engine.plan import Job, Plan
-    from zsadbench.engine.train import Trained
+    from zsadbench.engine.learn.detector import Trained
+    from zsadbench.engine.plan.jobs import Job, Plan
     from zsadbench.records import Record
 
 

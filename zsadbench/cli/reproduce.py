@@ -14,8 +14,8 @@ from zsadbench.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from zsadbench.compare.paper_rows import PaperTable
-    from zsadbench.engine.plan import Plan
-    from zsadbench.engine.runner import Results
+    from zsadbench.engine.plan.jobs import Plan
+    from zsadbench.engine.run import Results
 
 FAILED_CHECK, FAILED_CELLS, DRIFT = 1, 5, 6
 CLAIMS = ":claims"
@@ -132,7 +132,7 @@ def _targets(table: PaperTable, asked: dict[str, object]) -> tuple[str, ...]:
 
 def _reproduce(table: PaperTable, asked: dict[str, object]) -> None:
     from zsadbench.cli.reproduced import print_table, tally
-    from zsadbench.engine.runner import Results
+    from zsadbench.engine.run import Results
     from zsadbench.reproduce.beside import DRIFTS, set_beside
     from zsadbench.reproduce.layout import lay_out
 
@@ -152,7 +152,7 @@ def _run(plan: Plan, *, json: bool, quiet: bool) -> Results:
     """Run what is missing; events of the records go to stdout with `json`."""
     from zsadbench.cli.progress import Progress
     from zsadbench.cli.run import warn_of_hours
-    from zsadbench.engine.runner import run_plan
+    from zsadbench.engine.run import run_plan
 
     start_log_file(plan.request.out)
     warn_of_hours(plan)

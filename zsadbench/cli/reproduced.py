@@ -14,7 +14,7 @@ from zsadbench.data import find_card
 if TYPE_CHECKING:
     from zsadbench.compare.claims import Outcome
     from zsadbench.compare.paper_rows import PaperRow, PaperTable
-    from zsadbench.engine.runner import Results
+    from zsadbench.engine.run import Results
     from zsadbench.reproduce.beside import Beside
     from zsadbench.reproduce.layout import Layout
     from zsadbench.reproduce.needs import Needs, Work

@@ -10,7 +10,7 @@ from zsadbench.cli.common import split, split_numbers, split_options, targets_of
 from zsadbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from zsadbench.engine.request import RunRequest
+    from zsadbench.engine.plan.request import RunRequest
 
 
 def batch_of(text: str) -> int | None:
@@ -38,14 +38,14 @@ def bytes_of(text: str | None, flag: str) -> int | None:
 
 def readers(given: int | None) -> int:
     """Threads that read images, as asked for or as usual."""
-    from zsadbench.engine.request import default_workers
+    from zsadbench.engine.plan.request import default_workers
 
     return default_workers() if given is None else given
 
 
 def token_room(text: str | None) -> int:
     """Bytes for remembered tokens, as asked for or as usual."""
-    from zsadbench.engine.request import TOKEN_CACHE
+    from zsadbench.engine.plan.request import TOKEN_CACHE
 
     asked = bytes_of(text, "--token-cache")
     return TOKEN_CACHE if asked is None else asked
@@ -78,7 +78,7 @@ def request_of(asked: Mapping[str, Any], **settled: Any) -> RunRequest:
     Raises:
         UsageError: a flag cannot be right.
     """
-    from zsadbench.engine.request import RunRequest
+    from zsadbench.engine.plan.request import RunRequest
 
     fields = {FIELDS[name][0]: FIELDS[name][1](value) for name, value in asked.items() if name in FIELDS}
     same = {
@@ -90,7 +90,7 @@ def request_of(asked: Mapping[str, Any], **settled: Any) -> RunRequest:
 def learned_from(asked: Mapping[str, Any]) -> str:
     """What a verb without a target learns from: as asked, else as for the demo, or for one's own images."""
     from zsadbench.clip.config import DEMO
-    from zsadbench.engine.checks import aux_for
+    from zsadbench.engine.plan.checks import aux_for
 
     demo = DEMO in {asked["backbone"], asked["weights"]}
     return asked["aux"] or aux_for("demo" if demo else "folder:.", None)
@@ -104,7 +104,7 @@ def detector_request(asked: Mapping[str, Any]) -> RunRequest:
     Raises:
         UsageError: a flag cannot be right.
     """
-    from zsadbench.engine.request import NO_AUX
+    from zsadbench.engine.plan.request import NO_AUX
 
     learns, place = learned_from(asked), learned_from({**asked, "aux": None})
     aux = learns if asked["checkpoint"] is None else None

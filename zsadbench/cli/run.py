@@ -14,8 +14,8 @@ from zsadbench.cli.requests import request_of
 from zsadbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from zsadbench.engine.plan import Plan
-    from zsadbench.engine.runner import Results
+    from zsadbench.engine.plan.jobs import Plan
+    from zsadbench.engine.run import Results
 
 HOUR = 3600
 
@@ -81,7 +81,7 @@ def run(
     if engine != "local":
         raise UsageError(f"--engine is '{engine}'; only 'local' is built yet")
     from zsadbench import registry
-    from zsadbench.engine.plan import make_plan
+    from zsadbench.engine.plan.jobs import make_plan
 
     for path in plugin or ():
         registry.add_plugin(path)
@@ -127,7 +127,7 @@ def show_plan(plan: Plan, *, json: bool) -> None:
 def finish(plan: Plan, *, json: bool, quiet: bool) -> None:
     """Run the plan, print what it gave, and leave with 5 if something failed."""
     from zsadbench.cli.progress import Progress
-    from zsadbench.engine.runner import run_plan
+    from zsadbench.engine.run import run_plan
 
     log_file = start_log_file(plan.request.out)
     warn_of_hours(plan)
@@ -146,8 +146,8 @@ def finish(plan: Plan, *, json: bool, quiet: bool) -> None:
 
 def warn_of_hours(plan: Plan) -> None:
     """Warn with an estimate before hours on a CPU."""
-    from zsadbench.engine.device import choose_device
     from zsadbench.engine.estimate import estimate_seconds
+    from zsadbench.engine.machine.device import choose_device
 
     if choose_device(plan.request.device).type == "cpu" and (seconds := estimate_seconds(plan)) > HOUR:
         logging.getLogger(__name__).warning(

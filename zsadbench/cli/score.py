@@ -52,8 +52,8 @@ def score(
     Exit codes: 0 done, 2 usage, 3 the target or maps are missing, 5 some classes failed and the others are kept.
     """
     start_logging(quiet=quiet, verbose=verbose)
-    from zsadbench.engine.score import score_maps
-    from zsadbench.engine.score_plan import ScoreRequest, make_score_plan
+    from zsadbench.saved_maps.plan import ScoreRequest, make_score_plan
+    from zsadbench.saved_maps.score import score_maps
 
     request = ScoreRequest(
         maps,

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from zsadbench.engine.plan import Plan
-    from zsadbench.engine.runner import Results
-    from zsadbench.engine.score_plan import ScorePlan
+    from zsadbench.engine.plan.jobs import Plan
+    from zsadbench.engine.run import Results
     from zsadbench.records import Record, Row
+    from zsadbench.saved_maps.plan import ScorePlan
 
 
 def print_results(plan: Plan | ScorePlan, results: Results, asked: Sequence[str] = ()) -> None:

@@ -46,7 +46,7 @@ def train(
     """Train methods on an auxiliary set and print where their checkpoints lie."""
     asked = {name: value for name, value in locals().items() if name != "out"}
     start_logging(quiet=quiet, verbose=verbose)
-    from zsadbench.engine.training import train_all
+    from zsadbench.engine.train import train_all
 
     learns = learned_from(asked)
     request = request_of(asked, targets=(learns,), aux=learns, allow_leak=True)

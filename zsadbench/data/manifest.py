@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from zsadbench.data.card import Card
 from zsadbench.data.sample import Sample
 from zsadbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = ("path", "mask", "label", "class", "defect", "split", "relative", "view", "sample")
 
@@ -37,3 +41,11 @@ def _row(root: Path, sample: Sample) -> tuple[str | int, ...]:
         raise DataError(f"{path!r}: the file name is not UTF-8; rename it") from failure
     named = sample.class_name, sample.defect, sample.split, sample.image, sample.view, sample.sample
     return path, mask, sample.label, *named
+
+
+def limited(manifest: pd.DataFrame, class_name: str, limit: int | None) -> pd.DataFrame:
+    """Rows of one class; with a limit, its first N normal and first N anomalous images in sorted order."""
+    rows = manifest[manifest["class"] == class_name]
+    if limit is not None:
+        rows = rows[rows.groupby("label").cumcount() < limit]
+    return rows.reset_index(drop=True)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zsadbench.clip.macs import image_macs
-from zsadbench.engine.evaluate import limited
-from zsadbench.engine.shared import learning_key, sharings, taps_of
-from zsadbench.engine.token_cache import entry_bytes
-from zsadbench.engine.train import checkpoint_path
+from zsadbench.data.manifest import limited
+from zsadbench.engine.encode.token_cache import entry_bytes
+from zsadbench.engine.plan.cell import checkpoint_path
+from zsadbench.engine.plan.setting import taps_of
+from zsadbench.engine.plan.sharing import learning_key, sharings
 
 if TYPE_CHECKING:
-    from zsadbench.engine.cells import Setting
-    from zsadbench.engine.plan import Job, Plan
+    from zsadbench.engine.plan.jobs import Job, Plan
+    from zsadbench.engine.plan.setting import Setting
 
 HEAD_SHARE = 0.4  # what a head costs beside the tower, for one image
 STEP_SHARE = 1.5  # and what learning from one costs, forth and back

@@ -15,16 +15,16 @@ from zsadbench.clip.resolve import DEFAULT_BACKBONE
 from zsadbench.clip.weights import OPENAI_FILES
 from zsadbench.compare.paper_rows import why_left_out
 from zsadbench.data import find_card
-from zsadbench.engine.checks import aux_for, check_out, with_backbone
-from zsadbench.engine.device import choose_device
-from zsadbench.engine.plan import Job, Plan, make_plan
-from zsadbench.engine.request import NO_AUX
+from zsadbench.engine.machine.device import choose_device
+from zsadbench.engine.plan.checks import aux_for, check_out, with_backbone
+from zsadbench.engine.plan.jobs import Job, Plan, make_plan
+from zsadbench.engine.plan.request import NO_AUX
 from zsadbench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from zsadbench.compare.paper_rows import PaperRow, PaperTable
     from zsadbench.data import Dataset
-    from zsadbench.engine.request import RunRequest
+    from zsadbench.engine.plan.request import RunRequest
 
 APART = "\nerror: "  # between the faults of several data sets
 
@@ -84,7 +84,7 @@ def lay_out(table: PaperTable, asked: RunRequest) -> Layout:
         asked: what the user changes; its methods and protocol are passed over, its targets are as `columns` has them.
 
     Raises:
-        UsageError, WeightsError, DataError: as `zsadbench.engine.plan.make_plan`.
+        UsageError, WeightsError, DataError: as `zsadbench.engine.plan.jobs.make_plan`.
     """
     choose_device(asked.device)
     check_out(asked.out)

@@ -15,10 +15,10 @@ from zsadbench.clip.macs import image_macs
 from zsadbench.clip.resolve import DEFAULT_BACKBONE
 from zsadbench.compare.paper_rows import why_left_out
 from zsadbench.data import find_card, load_dataset
-from zsadbench.engine.checks import with_backbone
 from zsadbench.engine.estimate import estimate_seconds, seconds_for
-from zsadbench.engine.options import configure
-from zsadbench.engine.request import NO_AUX
+from zsadbench.engine.plan.checks import with_backbone
+from zsadbench.engine.plan.options import configure
+from zsadbench.engine.plan.request import NO_AUX
 from zsadbench.errors import DataError, WeightsError
 from zsadbench.reproduce.layout import APART, columns, lay_out, request_for
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zsadbench.clip.config import BackboneConfig
     from zsadbench.compare.paper_rows import PaperRow, PaperTable
     from zsadbench.data import Card
-    from zsadbench.engine.request import RunRequest
+    from zsadbench.engine.plan.request import RunRequest
     from zsadbench.reproduce.layout import Place
 
 GB = 1e9

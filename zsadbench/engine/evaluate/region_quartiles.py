@@ -1,0 +1,93 @@
+"""The quartiles of region area of a whole data set, at the size at which it is evaluated: the same for every method."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from zsadbench.clip import cache_folder
+from zsadbench.data.images import read_mask
+from zsadbench.engine.encode.batches import RESIZE
+from zsadbench.errors import DataError
+from zsadbench.files import write_atomically
+from zsadbench.metrics import area_edges
+from zsadbench.records import canonical
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zsadbench.data import Dataset
+    from zsadbench.engine.encode.batches import Mask
+    from zsadbench.protocol import EvaluationProtocol
+
+log = logging.getLogger(__name__)
+
+VERSION = 1  # of the rule
+
+
+def edges_of(dataset: Dataset, protocol: EvaluationProtocol, size: int, workers: int) -> list[float] | None:
+    """The quartiles over every mask of the set, whatever part of it is evaluated; None where no mask has a region.
+
+    They are read from the cache, or go there. A mask that cannot be read is left out, with a warning; then nothing is
+    kept.
+    """
+    path = _file(dataset, protocol, size)
+    try:
+        found: list[float] | None = json.loads(path.read_text())["edges"]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    else:
+        return found
+    unreadable: list[str] = []
+    try:
+        found = list(area_edges(_masks(dataset, protocol, size, workers, unreadable)))
+    except ValueError:
+        found = None
+    if unreadable:
+        log.warning(
+            "%s: %d masks cannot be read, so quartiles of area are those of the others",
+            dataset.card.name,
+            len(unreadable),
+        )
+    else:
+        with suppress(OSError):  # a cache that cannot be written to is none
+            write_atomically(path, json.dumps({"edges": found}).encode())
+    return found
+
+
+def _masks(
+    dataset: Dataset, protocol: EvaluationProtocol, size: int, workers: int, unreadable: list[str]
+) -> Iterator[Mask]:
+    """Every mask as the protocol evaluates it; those that cannot be read are named in `unreadable`."""
+    positive = dataset.card.positive if protocol.mask_values == "card" else "> 0"
+
+    def read(path: str) -> Mask | None:
+        try:
+            return RESIZE[protocol.mask_resize](read_mask(path, positive), size)
+        except DataError:
+            return None
+
+    marked = dataset.manifest[(dataset.manifest["mask"] != "") & (dataset.manifest["label"] == 1)]
+    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="zsadbench-areas") as pool:
+        for path, mask in zip(marked["mask"], pool.map(read, marked["mask"]), strict=True):
+            if mask is None:
+                unreadable.append(path)
+            else:
+                yield mask
+
+
+def _file(dataset: Dataset, protocol: EvaluationProtocol, size: int) -> Path:
+    decides = [
+        VERSION,
+        dataset.fingerprint,
+        size,
+        protocol.mask_resize,
+        protocol.mask_values,
+        str(dataset.card.positive),
+    ]
+    return cache_folder() / "areas" / f"{hashlib.sha256(canonical(decides).encode()).hexdigest()[:32]}.json"

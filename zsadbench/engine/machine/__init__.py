@@ -1,0 +1,1 @@
+"""The computer that a run uses: device, threads, clocks, peak memory, background work."""

@@ -1,0 +1,172 @@
+"""From a request to jobs: everything that can be known beforehand is checked here, before anything runs.
+
+The order of the checks is that of the exit codes users act on: what was asked for (2), weights and
+checkpoints (4), data (3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zsadbench import registry
+from zsadbench.clip import resolve
+from zsadbench.data import check_masks, load_dataset
+from zsadbench.engine.machine.device import choose_device
+from zsadbench.engine.plan.cell import cell_of
+from zsadbench.engine.plan.checks import aux_for, check_aux, check_out, check_size, checked_targets, with_backbone
+from zsadbench.engine.plan.done import classes_done, record_so_far, selected_classes
+from zsadbench.engine.plan.options import configure
+from zsadbench.engine.plan.request import NO_AUX, RunRequest
+from zsadbench.engine.plan.setting import Setting, load_setting
+from zsadbench.engine.plan.supports import Supports, check_shots, draws, load_normal
+from zsadbench.errors import DataError, UsageError
+from zsadbench.metrics.names import DEFAULT_NAMES, MetricName, parse_metric
+from zsadbench.records import Record, record_path
+
+if TYPE_CHECKING:
+    from zsadbench.data import Dataset
+
+
+@dataclass(frozen=True)
+class Job:
+    """One record to make or to complete: a method on a target with a seed, and with supports if it is few-shot.
+
+    `fault` says why what lies at `path` is no record; it is neither read nor replaced then.
+    """
+
+    setting: Setting
+    target: Dataset
+    aux: Dataset | None
+    seed: int
+    cell: dict[str, Any]
+    path: Path
+    selected: tuple[str, ...]
+    record: Record | None
+    todo: tuple[str, ...]
+    fault: str = ""
+    supports: Supports | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs in order, and the metrics that every record shall hold."""
+
+    jobs: tuple[Job, ...]
+    metrics: tuple[MetricName, ...]
+    request: RunRequest
+
+
+def make_plan(request: RunRequest, shelf: dict[str, Dataset] | None = None) -> Plan:
+    """Check a request and lay out its jobs, without running any.
+
+    `shelf` holds data sets that were read for another request with the same roots; those read now are put there.
+
+    Raises:
+        UsageError: something asked for cannot be right.
+        WeightsError: weights or a checkpoint are missing or foreign.
+        DataError: a data set is missing, incomplete or wrong; all of them are listed.
+    """
+    choose_device(request.device)
+    metrics = all_metrics(request.metrics)
+    protocol = registry.protocol(request.protocol)
+    configured = [configure(registry.method_card(name), request.options, request.methods) for name in request.methods]
+    targets = checked_targets(request)
+    check_out(request.out)
+    check_aux(request, configured, targets)
+    check_shots(request, configured)
+    request = with_backbone(request, targets)
+    check_size(request, configured)
+    spec = resolve(request.backbone, request.weights, offline=request.offline)
+    settings = [load_setting(request, method, spec, protocol) for method in configured]
+    data = _load_all(request, settings, targets, {} if shelf is None else shelf)
+    normal = load_normal(request, targets)
+    shown = {target: draws(request, data[target], normal.get(target)) for target in targets}
+    wanted = frozenset(str(name) for name in metrics)
+    chosen = {target: selected_classes(request, data[target]) for target in targets}
+    jobs = [
+        job
+        for setting in settings
+        for target, selected in chosen.items()
+        for supports in shown[target]
+        for job in _jobs(
+            request, setting, (data[target], selected, supports), data.get(aux_for(target, request.aux)), wanted
+        )
+    ]
+    return Plan(tuple(jobs), metrics, request)
+
+
+def make_detector_plan(request: RunRequest) -> tuple[Setting, Dataset | None]:
+    """The setting of the only method of a request, and the set that it learns from, if it learns; no target.
+
+    Raises:
+        UsageError, WeightsError, DataError: as `make_plan`.
+    """
+    choose_device(request.device)
+    if len(request.methods) != 1:
+        raise UsageError("one method at a time; pass --method once")
+    method = configure(registry.method_card(request.methods[0]), request.options, request.methods)
+    check_aux(replace(request, allow_leak=True), [method], request.targets)
+    request = with_backbone(request, request.targets)
+    check_size(request, [method])
+    spec = resolve(request.backbone, request.weights, offline=request.offline)
+    setting = load_setting(request, method, spec, registry.protocol(request.protocol))
+    aux = aux_for(request.targets[0], request.aux)
+    if not setting.trains or aux == NO_AUX:
+        return setting, None
+    return setting, _load_all(request, [], [aux], {})[aux]
+
+
+def all_metrics(extra: Sequence[str]) -> tuple[MetricName, ...]:
+    """The metrics that every record holds, and those asked for besides."""
+    return tuple(dict.fromkeys((*DEFAULT_NAMES, *map(parse_metric, extra))))
+
+
+def _load_all(
+    request: RunRequest, settings: Sequence[Setting], targets: Sequence[str], shelf: dict[str, Dataset]
+) -> dict[str, Dataset]:
+    """Every target and every auxiliary set that some method learns from; all faults in one message."""
+    names = list(targets)
+    if any(setting.trains for setting in settings):
+        names += [aux for target in targets if (aux := aux_for(target, request.aux)) != NO_AUX]
+    faults: list[str] = []
+    for name in dict.fromkeys(names):
+        try:
+            if name not in shelf:
+                read = load_dataset(name, request.data_roots or None, request.allow_partial)
+                check_masks(read)
+                shelf[name] = read
+        except DataError as failure:
+            faults.append(str(failure))
+    if faults:
+        raise DataError("\nerror: ".join(faults))
+    return shelf
+
+
+def _jobs(
+    request: RunRequest,
+    setting: Setting,
+    chosen: tuple[Dataset, tuple[str, ...], Supports | None],
+    aux: Dataset | None,
+    wanted: frozenset[str],
+) -> list[Job]:
+    """One job a seed on a target's chosen classes; `wanted` are the metrics that every class shall hold."""
+    (target, selected, supports), learned = chosen, aux if setting.trains else None
+    jobs = []
+    for seed in _seeds(request, setting):
+        cell = cell_of(setting, learned, target, seed, supports)
+        path = record_path(request.out, cell)
+        record, fault = record_so_far(request, path)
+        done = set(selected) if fault else classes_done(request, record, path, wanted)
+        todo = tuple(name for name in selected if name not in done)
+        jobs.append(Job(setting, target, learned, seed, cell, path, selected, record, todo, fault, supports))
+    return jobs
+
+
+def _seeds(request: RunRequest, setting: Setting) -> tuple[int, ...]:
+    """Training-free methods and given checkpoints run once, whatever seeds are asked for."""
+    if not setting.trains:
+        return (0,)
+    return tuple(dict.fromkeys(request.seeds)) or setting.protocol.seeds or (0,)

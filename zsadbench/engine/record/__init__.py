@@ -1,0 +1,1 @@
+"""Records in the making: entries per class, sidecars, leakage, provenance."""

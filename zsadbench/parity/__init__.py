@@ -1,0 +1,1 @@
+"""Parity with published code: fixtures recomputed, every stage compared."""

@@ -1,0 +1,1 @@
+"""Scores, heat maps and stages of images without labels."""

@@ -1,0 +1,1 @@
+"""What a method costs: latency, throughput, memory, energy and lower bounds."""
