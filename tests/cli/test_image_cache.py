@@ -28,7 +28,7 @@ def test_a_flag_switches_it_on_and_changes_no_number(cli, quick, kept, monkeypat
     again = ("--image-cache", "1GiB", "--overwrite", "always")
     assert classes(cli("run", *quick, *RUN, *again)) == plain
     assert len(kept()) == 2
-    monkeypatch.setattr("zsadbench.data.loading.read_image", None)
+    monkeypatch.setattr("zsadbench.data.loading.batches.read_image", None)
     assert classes(cli("run", *quick, *RUN, *again)) == plain
 
 

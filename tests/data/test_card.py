@@ -5,9 +5,9 @@ import pytest
 
 from zsadbench import registry
 from zsadbench.data import all_cards, catalogue, find_card
-from zsadbench.data.arrangements import ANOMALYCLIP
-from zsadbench.data.card import prompt_words
-from zsadbench.data.cardfile import read_card
+from zsadbench.data.cards.arrangements import ANOMALYCLIP
+from zsadbench.data.cards.card import prompt_words
+from zsadbench.data.cards.card_file import read_card
 from zsadbench.errors import DataError, UsageError
 
 TOML = """
@@ -318,8 +318,9 @@ def test_a_name_claimed_twice_is_refused(monkeypatch):
 
 def test_reading_cards_imports_neither_torch_nor_pandas():
     code = (
-        "import sys; from zsadbench.data import all_cards; import zsadbench.data.card; assert len(all_cards()) >= 4;"
-        "heavy = {'torch', 'pandas', 'numpy', 'PIL', 'open_clip'} & set(sys.modules); assert not heavy, heavy"
+        "import sys; from zsadbench.data import all_cards; import zsadbench.data.cards.card;"
+        "assert len(all_cards()) >= 4; heavy = {'torch', 'pandas', 'numpy', 'PIL', 'open_clip'} & set(sys.modules); "
+        "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 

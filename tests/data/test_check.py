@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from zsadbench.data import all_cards, load_dataset, read_mask, synthesise
-from zsadbench.data.check import check_copy
-from zsadbench.data.maskstats import mask_statistics
+from zsadbench.data.copies.check import check_copy
+from zsadbench.data.copies.mask_statistics import mask_statistics
 from zsadbench.errors import DataError
 
 

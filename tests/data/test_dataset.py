@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from zsadbench.data import check_masks, find_card, load_dataset
-from zsadbench.data.card import Expected
-from zsadbench.data.complete import SYNTH, judge
-from zsadbench.data.fingerprint import fingerprint
-from zsadbench.data.manifest import manifest
-from zsadbench.data.sample import Sample
+from zsadbench.data.cards.card import Expected
+from zsadbench.data.copies.completeness import SYNTH, judge
+from zsadbench.data.copies.fingerprint import fingerprint
+from zsadbench.data.copies.manifest import manifest
+from zsadbench.data.layouts.sample import Sample
 from zsadbench.errors import DataError
 
 
@@ -44,7 +44,9 @@ def test_rows_follow_the_cards_order_of_classes(tmp_path):
 
 def test_a_whole_copy_is_neither_partial_nor_synthetic(tmp_path, miniature, monkeypatch):
     root = plain(miniature("colondb"))
-    monkeypatch.setattr("zsadbench.data.dataset.expectation", lambda *_: ({"test": Expected({"colon": (0, 1)})}, False))
+    monkeypatch.setattr(
+        "zsadbench.data.copies.dataset.expectation", lambda *_: ({"test": Expected({"colon": (0, 1)})}, False)
+    )
     found = load_dataset("colondb", [root.parent], allow_partial=True)
     assert (found.partial, found.synthetic, found.missing, dict(found.skipped)) == (False, False, (), {})
     assert (found.root, found.layout, found.classes, found.splits) == (root, "bundle", ("colon",), ("test",))

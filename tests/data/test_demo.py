@@ -12,7 +12,8 @@ from scipy import ndimage
 
 from zsadbench import registry
 from zsadbench.cli.common import targets_of
-from zsadbench.data import check_masks, find_card, generated, load_dataset, read_image, read_mask, synthesise
+from zsadbench.data import check_masks, find_card, load_dataset, read_image, read_mask, synthesise
+from zsadbench.data.copies import generated
 from zsadbench.engine.plan.checks import aux_for
 from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.engine.plan.request import RunRequest

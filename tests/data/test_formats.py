@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from zsadbench.data import dicom, oriented_size, prepare_image, read_image, read_mask
+from zsadbench.data import oriented_size, prepare_image, read_image, read_mask
+from zsadbench.data.images import dicom
 from zsadbench.errors import DataError
 
 # ---- TIFF

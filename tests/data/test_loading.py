@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from zsadbench.data import batches, load_dataset, prepare_image, read_mask, resize_mask_nearest, training_mask
-from zsadbench.data.images import MEAN, STD, normalise
+from zsadbench.data.images.pixels import MEAN, STD, normalise
 from zsadbench.errors import DataError
 
 
@@ -96,7 +96,7 @@ def test_workers_change_nothing(frame, order):
 def test_reading_runs_ahead_but_not_far(frame, monkeypatch):
     started = []
     real = prepare_image.__globals__["read_image"]
-    monkeypatch.setattr("zsadbench.data.loading.read_image", lambda path: started.append(path) or real(path))
+    monkeypatch.setattr("zsadbench.data.loading.batches.read_image", lambda path: started.append(path) or real(path))
     many = frame.iloc[[0] * 60]
     iterator = batches(many, size=28, batch_size=4, workers=2)
     next(iterator)
@@ -136,7 +136,7 @@ def test_pinned_memory_is_asked_of_torch(frame, monkeypatch):
         asked.append(pin_memory)
         return real(*shape)
 
-    monkeypatch.setattr("zsadbench.data.loading.torch.empty", empty)
+    monkeypatch.setattr("zsadbench.data.loading.batches.torch.empty", empty)
     pinned = list(batches(frame, size=28, batch_size=4, pin=True))
     assert asked == [True] * 3
     plain = list(batches(frame, size=28, batch_size=4))

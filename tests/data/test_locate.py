@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from zsadbench.data import all_cards, find_card, find_copy, load_dataset, locate, roots_from_environment
+from zsadbench.data import all_cards, find_card, find_copy, load_dataset, roots_from_environment
+from zsadbench.data.copies import locate
 from zsadbench.errors import DataError
 
 MVTEC = find_card("mvtec")

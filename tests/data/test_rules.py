@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from zsadbench.data import find_card
-from zsadbench.data.arrangements import ANOMALYCLIP
-from zsadbench.data.cardfile import card_of
-from zsadbench.data.layouts import fitting, read_layout
+from zsadbench.data.cards.arrangements import ANOMALYCLIP
+from zsadbench.data.cards.card_file import card_of
+from zsadbench.data.layouts.read import fitting, read_layout
 from zsadbench.errors import DataError
 
 

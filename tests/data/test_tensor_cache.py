@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from zsadbench.data import Room, TensorCache, batches, load_dataset
-from zsadbench.data.tensor_cache import HEADER, Resized
+from zsadbench.data.loading.tensor_cache import HEADER, Resized
 from zsadbench.errors import DataError
 
 SIZE = 56
@@ -52,7 +52,7 @@ def no_reading(monkeypatch):
     """Call it, and no image can be decoded any more."""
 
     def refuse():
-        monkeypatch.setattr("zsadbench.data.loading.read_image", None)
+        monkeypatch.setattr("zsadbench.data.loading.batches.read_image", None)
 
     return refuse
 
@@ -82,7 +82,7 @@ def test_odd_modes_are_bit_equal(tmp_path, no_reading):
         plain = epoch(own, None, preprocessing=preprocessing, masks="none")
         epoch(own, cache, preprocessing=preprocessing, masks="none")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("zsadbench.data.loading.read_image", None)
+            patch.setattr("zsadbench.data.loading.batches.read_image", None)
             again = epoch(own, cache, preprocessing=preprocessing, masks="none")
         assert all(torch.equal(one.images, other.images) for one, other in zip(plain, again, strict=True))
 
@@ -95,7 +95,7 @@ def test_what_decides_the_pixels_decides_the_place(dataset, miniature, monkeypat
         for size in (56, 70)
         for preprocessing in ("rgb_first", "resize_first")
     }
-    monkeypatch.setattr("zsadbench.data.tensor_cache.PIL.__version__", "0.0")
+    monkeypatch.setattr("zsadbench.data.loading.tensor_cache.PIL.__version__", "0.0")
     folders.add(TensorCache.for_set(dataset, 56, "rgb_first", ROOM).folder)
     assert len(folders) == 9
 
@@ -178,7 +178,9 @@ def test_a_cache_that_cannot_be_written_to_is_none(dataset, cache, caplog):
 
 
 def test_nothing_half_written_is_left(dataset, cache, monkeypatch):
-    monkeypatch.setattr("zsadbench.data.tensor_cache.Path.replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    monkeypatch.setattr(
+        "zsadbench.data.loading.tensor_cache.Path.replace", lambda *_: (_ for _ in ()).throw(OSError("full"))
+    )
     assert len(epoch(dataset, cache)) > 1
     assert entries(cache) == []
 

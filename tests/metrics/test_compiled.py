@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import zsadbench.metrics
-from zsadbench.metrics import _compiled
+from zsadbench.metrics.counting import compiled as kernels
 
 USE = """
 import numpy as np
@@ -47,17 +47,17 @@ assert "numba" in sys.modules
 @pytest.fixture
 def refusing(monkeypatch, tmp_path):
     """A package, and a user's cache, that cannot be written; returns the folders that are still tried."""
-    compile_it, tried = _compiled.numba.njit, []
+    compile_it, tried = kernels.numba.njit, []
 
     def njit(*, nogil, cache=False):
-        if cache and not _compiled.config.CACHE_DIR:
+        if cache and not kernels.config.CACHE_DIR:
             raise RuntimeError("cannot cache function: no locator available")
         if cache:
-            tried.append(_compiled.config.CACHE_DIR)
+            tried.append(kernels.config.CACHE_DIR)
         return compile_it(nogil=nogil, cache=cache)
 
-    monkeypatch.setattr(_compiled.numba, "njit", njit)
-    monkeypatch.setattr(_compiled.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(kernels.numba, "njit", njit)
+    monkeypatch.setattr(kernels.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.delenv("ZSADBENCH_CACHE", raising=False)
     return tried
 
@@ -68,20 +68,20 @@ def twice(x):
 
 def test_kernels_are_kept_below_the_cache_where_the_package_cannot_be_written(refusing, monkeypatch, tmp_path):
     monkeypatch.setenv("ZSADBENCH_CACHE", str(tmp_path / "cache"))
-    assert _compiled.compiled(twice)(4) == 8
+    assert kernels.compiled(twice)(4) == 8
     assert refusing == [str(tmp_path / "cache" / "kernels")]
     assert list((tmp_path / "cache" / "kernels").rglob("*.nbi"))
-    assert not _compiled.config.CACHE_DIR
+    assert not kernels.config.CACHE_DIR
 
 
 def test_a_temporary_folder_is_used_only_if_it_is_ours_alone(refusing, tmp_path):
-    assert _compiled.compiled(twice)(4) == 8
+    assert kernels.compiled(twice)(4) == 8
     folder = Path(refusing[0])
     assert folder.parent == tmp_path
     assert folder.stat().st_mode & 0o777 == 0o700
     folder.chmod(0o777)
     refusing.clear()
-    assert _compiled.compiled(twice)(4) == 8
+    assert kernels.compiled(twice)(4) == 8
     assert refusing == []
 
 
@@ -92,7 +92,8 @@ def test_kernels_work_from_a_package_that_cannot_be_written(tmp_path):
     shutil.copytree(source, package / "metrics", ignore=shutil.ignore_patterns("__pycache__"))
     (package / "__init__.py").write_text("")
     shutil.copy(source.parent / "errors.py", package)
-    (package / "metrics" / "__pycache__").write_text("no folder")  # so nothing can be kept beside the source
+    for folder in (package / "metrics", package / "metrics" / "counting"):
+        (folder / "__pycache__").write_text("no folder")  # so nothing can be kept beside the source
     kept = tmp_path / "cache"
     # one use compiles for the next; both processes at once may compile, and neither breaks the other's files
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "NUMBA_CACHE_DIR": str(kept)}

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zsadbench.metrics import ClassMetrics, PixelMetrics, aupro, exact, pixel_auroc
-from zsadbench.metrics._image import keys_of, read, scores_of
-from zsadbench.metrics._shelf import Shelf
-from zsadbench.metrics.exact import ExactPixels
+from zsadbench.metrics import ClassMetrics, PixelMetrics, aupro, pixel_auroc
+from zsadbench.metrics.counting import exact
+from zsadbench.metrics.counting.exact import ExactPixels
+from zsadbench.metrics.counting.image import keys_of, read, scores_of
+from zsadbench.metrics.counting.spill_buffer import Shelf
 
 
 def make(seed, shape=(5, 30, 31)):

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from zsadbench.metrics import PixelMetrics, aupro, count_regions, label_regions
-from zsadbench.metrics._regions_kernel import label_runs
+from zsadbench.metrics.counting.regions_kernel import label_runs
 
 EIGHT = np.ones((3, 3))
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zsadbench.metrics import Estimate, PixelMetrics, _tables, stream
-from zsadbench.metrics._image import read
-from zsadbench.metrics._tables import Tables, sparse
+from zsadbench.metrics import Estimate, PixelMetrics
+from zsadbench.metrics.counting import stream, thread_tables
+from zsadbench.metrics.counting.image import read
+from zsadbench.metrics.counting.thread_tables import Tables, sparse
 from zsadbench.metrics.pro200 import UNCLEAR
 
 LAWS = settings(max_examples=60, deadline=None)
@@ -193,7 +194,7 @@ def through_a_file(accumulator):
 @pytest.mark.parametrize("mode", ["exact", "stream"])
 @pytest.mark.parametrize("threads", [2, 3, 5, 8])
 def test_threads_change_nothing(mode, threads, monkeypatch):
-    monkeypatch.setattr("zsadbench.metrics._image.SMALL", 0)
+    monkeypatch.setattr("zsadbench.metrics.counting.image.SMALL", 0)
     monkeypatch.setattr(stream, "SMALL", 0)
     maps, masks = make(2, (9, 30, 31))
     one, many = (accumulate(maps, masks, mode=mode, threads=number) for number in (1, threads))
@@ -210,8 +211,8 @@ def test_spread_scores_are_counted_without_tables(monkeypatch):
     for one, other in zip(tables.take(), sparse(image, 24), strict=True):
         assert np.array_equal(one, other)
     for most in (0, 3, 40):
-        monkeypatch.setattr(_tables, "MOST_PAGES", most)
-        monkeypatch.setattr(_tables, "MANY", 2)
+        monkeypatch.setattr(thread_tables, "MOST_PAGES", most)
+        monkeypatch.setattr(thread_tables, "MANY", 2)
         assert same(accumulate(maps, masks, mode="stream"), whole)
     noise = np.random.default_rng(0).integers(0, 2**32, maps.shape, np.uint32).view(np.float32)
     noise = np.where(np.isnan(noise), np.float32(1), noise)  # every exponent and both signs
@@ -240,7 +241,7 @@ def test_counters_of_32_bits_are_emptied_in_time(mode, monkeypatch):
     maps, masks = make(5)
     whole = accumulate(maps, masks, mode=mode)
     monkeypatch.setattr(stream, "FULL", maps[0].size)
-    monkeypatch.setattr("zsadbench.metrics.exact.FULL", maps[0].size)
+    monkeypatch.setattr("zsadbench.metrics.counting.exact.FULL", maps[0].size)
     parts = PixelMetrics(mode=mode)
     for one, mask in zip(maps, masks, strict=True):
         parts.update([one], [mask])

@@ -12,9 +12,9 @@ from zsadbench.cli.common import say, say_json, say_rows, start_logging, table
 from zsadbench.cli.common import split as split_names
 
 if TYPE_CHECKING:
-    from zsadbench.data.card import Expected
-    from zsadbench.data.check import Check
-    from zsadbench.data.maskstats import MaskStatistics
+    from zsadbench.data.cards.card import Expected
+    from zsadbench.data.copies.check import Check
+    from zsadbench.data.copies.mask_statistics import MaskStatistics
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -83,7 +83,7 @@ def check(
 ) -> None:
     """Say whether a copy is complete and right: per class, every fault with its path, how to get what is missing."""
     start_logging()
-    from zsadbench.data.check import check_copy
+    from zsadbench.data.copies.check import check_copy
 
     found = [check_copy(name, data_root, split or ["test"], deep=deep) for name in split_names(names)]
     for one in found:
@@ -154,8 +154,8 @@ def fingerprint(
     """Print the identity of the copy that a run would use, as records have it, and what its masks look like."""
     start_logging()
     from zsadbench.data import load_dataset
-    from zsadbench.data.fingerprint import content_fingerprint
-    from zsadbench.data.maskstats import mask_statistics
+    from zsadbench.data.copies.fingerprint import content_fingerprint
+    from zsadbench.data.copies.mask_statistics import mask_statistics
 
     found = load_dataset(name, data_root, allow_partial)
     masks = mask_statistics(found.manifest, found.card.positive)

@@ -20,7 +20,7 @@ import pandas as pd
 from zsadbench.compare.board import Board
 from zsadbench.compare.frame import HEADINGS, printed
 from zsadbench.compare.published import papers
-from zsadbench.data.fields import Fields
+from zsadbench.data.cards.fields import Fields
 from zsadbench.errors import DataError
 
 HALF_DIGIT = 0.05  # a number that is printed with one decimal may be so much off

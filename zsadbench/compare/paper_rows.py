@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from zsadbench import registry
 from zsadbench.compare.published import papers, read_published
-from zsadbench.data.fields import Fields
+from zsadbench.data.cards.fields import Fields
 from zsadbench.errors import DataError, unknown
 
 if TYPE_CHECKING:

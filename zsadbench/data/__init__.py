@@ -8,44 +8,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zsadbench.data.card import Card
+    from zsadbench.data.cards.card import Card
     from zsadbench.data.catalogue import all_cards, find_card, synthesise
-    from zsadbench.data.dataset import Dataset, check_masks, load_dataset
-    from zsadbench.data.images import (
-        oriented_size,
-        prepare,
-        prepare_image,
-        read_image,
-        read_mask,
-        resize_mask_nearest,
-        soften_mask,
-        training_mask,
-    )
-    from zsadbench.data.loading import LoadedBatch, batches
-    from zsadbench.data.locate import find_copy, roots_from_environment
-    from zsadbench.data.own import images_of
-    from zsadbench.data.room import Room, mapped, stamp
-    from zsadbench.data.tensor_cache import TensorCache
+    from zsadbench.data.copies.dataset import Dataset, check_masks, load_dataset
+    from zsadbench.data.copies.locate import find_copy, roots_from_environment
+    from zsadbench.data.copies.manifest import limited
+    from zsadbench.data.images.masks import read_mask, resize_mask_nearest, soften_mask, training_mask
+    from zsadbench.data.images.pixels import oriented_size, prepare, prepare_image, read_image
+    from zsadbench.data.loading.batches import LoadedBatch, batches
+    from zsadbench.data.loading.disk_budget import Room, mapped, stamp
+    from zsadbench.data.loading.tensor_cache import TensorCache
+    from zsadbench.data.own.card import images_of
 
 _HOMES = {
-    "card": ("Card",),
+    "cards.card": ("Card",),
     "catalogue": ("all_cards", "find_card", "synthesise"),
-    "dataset": ("Dataset", "check_masks", "load_dataset"),
-    "images": (
-        "oriented_size",
-        "prepare",
-        "prepare_image",
-        "read_image",
-        "read_mask",
-        "resize_mask_nearest",
-        "soften_mask",
-        "training_mask",
-    ),
-    "loading": ("LoadedBatch", "batches"),
-    "locate": ("find_copy", "roots_from_environment"),
-    "own": ("images_of",),
-    "room": ("Room", "mapped", "stamp"),
-    "tensor_cache": ("TensorCache",),
+    "copies.dataset": ("Dataset", "check_masks", "load_dataset"),
+    "copies.locate": ("find_copy", "roots_from_environment"),
+    "copies.manifest": ("limited",),
+    "images.masks": ("read_mask", "resize_mask_nearest", "soften_mask", "training_mask"),
+    "images.pixels": ("oriented_size", "prepare", "prepare_image", "read_image"),
+    "loading.batches": ("LoadedBatch", "batches"),
+    "loading.disk_budget": ("Room", "mapped", "stamp"),
+    "loading.tensor_cache": ("TensorCache",),
+    "own.card": ("images_of",),
 }
 
 __all__ = [
@@ -60,6 +46,7 @@ __all__ = [
     "find_card",
     "find_copy",
     "images_of",
+    "limited",
     "load_dataset",
     "mapped",
     "oriented_size",

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from zsadbench import registry
-from zsadbench.data.card import Card
-from zsadbench.data.cardfile import read_card
-from zsadbench.data.own import is_own, own_card
+from zsadbench.data.cards.card import Card
+from zsadbench.data.cards.card_file import read_card
+from zsadbench.data.own.card import is_own, own_card
 from zsadbench.errors import DataError, UsageError, unknown
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zsadbench.clip.macs import image_macs
-from zsadbench.data.manifest import limited
+from zsadbench.data import limited
 from zsadbench.engine.encode.token_cache import entry_bytes
 from zsadbench.engine.plan.cell import checkpoint_path
 from zsadbench.engine.plan.setting import taps_of

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 
 from zsadbench.clip import Backbone
-from zsadbench.data.manifest import limited
+from zsadbench.data import limited
 from zsadbench.engine.encode.batches import Encoding
 from zsadbench.engine.encode.batching import automatic_batch
 from zsadbench.engine.encode.supports import SupportTokens

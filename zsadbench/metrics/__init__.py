@@ -46,7 +46,7 @@ from zsadbench.metrics.pixels import PixelMetrics
 from zsadbench.metrics.precision import average_precision
 from zsadbench.metrics.pro import aupro
 from zsadbench.metrics.pro200 import aupro_200, aupro_200_max
-from zsadbench.metrics.ranked import image_metrics
+from zsadbench.metrics.rank_metrics import image_metrics
 from zsadbench.metrics.regions import count_regions, label_regions
 from zsadbench.metrics.roc import image_auroc, pixel_auroc
 from zsadbench.metrics.samples import by_sample, sample_estimates

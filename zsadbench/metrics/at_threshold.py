@@ -13,10 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from zsadbench.metrics._arguments import labelled
-from zsadbench.metrics._counts import Counts, count
-from zsadbench.metrics._groups import Groups
-from zsadbench.metrics._image import Image
+from zsadbench.metrics.counting.arguments import labelled
+from zsadbench.metrics.counting.counts import Counts, count
+from zsadbench.metrics.counting.groups import Groups
+from zsadbench.metrics.counting.image import Image
 from zsadbench.metrics.estimate import Estimate
 
 

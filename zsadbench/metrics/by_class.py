@@ -13,14 +13,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zsadbench.metrics._arguments import Floats, Images, labelled
-from zsadbench.metrics._counts import count
-from zsadbench.metrics._image import Image
-from zsadbench.metrics._shelf import BUDGET
+from zsadbench.metrics.counting.arguments import Floats, Images, labelled
+from zsadbench.metrics.counting.counts import count
+from zsadbench.metrics.counting.image import Image
+from zsadbench.metrics.counting.spill_buffer import BUDGET
 from zsadbench.metrics.estimate import Estimate
 from zsadbench.metrics.names import DEFAULT_LIMIT, DEFAULT_NAMES, MetricName, parse_metric
 from zsadbench.metrics.pixels import Mode, PixelMetrics
-from zsadbench.metrics.ranked import ranked_estimates
+from zsadbench.metrics.rank_metrics import ranked_estimates
 
 NO_MASKS = "the data set has no masks"
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.metrics._groups import Groups
+from zsadbench.metrics.counting.groups import Groups
 
 Values = NDArray[np.float64]
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zsadbench.metrics._cells import cells_of
-from zsadbench.metrics._image import Image, as_float32
-from zsadbench.metrics._threads import ranges, side_by_side, threads_of
+from zsadbench.metrics.counting.cells import cells_of
+from zsadbench.metrics.counting.image import Image, as_float32
+from zsadbench.metrics.counting.threads import ranges, side_by_side, threads_of
 from zsadbench.metrics.estimate import Estimate
 from zsadbench.metrics.intervals import Spread, interval
 from zsadbench.metrics.names import parse_metric, spell_limit

@@ -12,8 +12,8 @@ anomalous sample.
 
 from numpy.typing import ArrayLike
 
-from zsadbench.metrics._arguments import labelled
-from zsadbench.metrics._counts import Counts, count
+from zsadbench.metrics.counting.arguments import labelled
+from zsadbench.metrics.counting.counts import Counts, count
 from zsadbench.metrics.estimate import Estimate
 
 

@@ -18,10 +18,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zsadbench.metrics._arguments import Images, checked_connectivity, checked_limit, labelled
-from zsadbench.metrics._cells import BITS as CELL_BITS
-from zsadbench.metrics._cells import Cells, cells_of
-from zsadbench.metrics._image import Image, as_float32, read
+from zsadbench.metrics.counting.arguments import Images, checked_connectivity, checked_limit, labelled
+from zsadbench.metrics.counting.cells import BITS as CELL_BITS
+from zsadbench.metrics.counting.cells import Cells, cells_of
+from zsadbench.metrics.counting.image import Image, as_float32, read
 from zsadbench.metrics.names import DEFAULT_LIMIT
 
 BITS = 14
@@ -183,7 +183,7 @@ def differences(one: Spread, other: Spread, draws: int = 2000, seed: int | Seque
 
 def _counted(image: Image, cells: Cells) -> NDArray[Any]:
     """The pixels of an image by the first bits of their keys: rows of `ROW`, bins ascending."""
-    from zsadbench.metrics._cells_kernel import coarsened
+    from zsadbench.metrics.counting.cells_kernel import coarsened
 
     bits, by, shift = image.scores.view(np.uint32), np.uint64(COARSER), np.uint64(32 - BITS)
     columns = coarsened((cells.names, cells.numbers), bits, (image.runs, image.areas), by, shift)

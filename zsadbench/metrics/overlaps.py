@@ -10,9 +10,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from zsadbench.metrics._arguments import Floats, Images, checked_connectivity, checked_limit
-from zsadbench.metrics._groups import Groups
-from zsadbench.metrics._image import Image, read
+from zsadbench.metrics.counting.arguments import Floats, Images, checked_connectivity, checked_limit
+from zsadbench.metrics.counting.groups import Groups
+from zsadbench.metrics.counting.image import Image, read
 
 KEPT = 256  # scores of a region
 RATES = (0.01, 0.05, 0.1, 0.3)

@@ -15,21 +15,20 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.metrics._arguments import Images, checked_connectivity, checked_limit
-from zsadbench.metrics._groups import Groups
-from zsadbench.metrics._image import Image, read
-from zsadbench.metrics._shelf import BUDGET, Shelf
-from zsadbench.metrics._threads import threads_of
+from zsadbench.metrics.counting.arguments import Images, checked_connectivity, checked_limit
+from zsadbench.metrics.counting.exact import ExactPixels
+from zsadbench.metrics.counting.groups import Groups
+from zsadbench.metrics.counting.image import Image, read
+from zsadbench.metrics.counting.spill_buffer import BUDGET, Shelf
+from zsadbench.metrics.counting.stream import StreamPixels
+from zsadbench.metrics.counting.threads import threads_of
 from zsadbench.metrics.curves import Curve, curves_of
 from zsadbench.metrics.estimate import Estimate
-from zsadbench.metrics.exact import ExactPixels
 from zsadbench.metrics.names import DEFAULT_LIMIT, spell_limit
 from zsadbench.metrics.pro import aupro_within
 from zsadbench.metrics.pro200 import Curve as Curve200
-from zsadbench.metrics.pro200 import area_under, span_of
-from zsadbench.metrics.ranked import ranked_estimates
-from zsadbench.metrics.stream import StreamPixels
-from zsadbench.metrics.tables import tables_of
+from zsadbench.metrics.pro200 import area_under, groups_and_curve, span_of
+from zsadbench.metrics.rank_metrics import ranked_estimates
 
 Mode = Literal["exact", "stream"]
 EXACT = frozenset({"normal", "anomalous", "area", "regions"})
@@ -170,7 +169,7 @@ class PixelMetrics:
     def tables(self) -> tuple[Groups, Curve200]:
         """The groups, and the curve at the 200 thresholds of the variants that papers publish."""
         if self._counted is None:
-            self._counted = tables_of(self._pixels, self.threads)
+            self._counted = groups_and_curve(self._pixels, self.threads)
         return self._counted
 
     def curves(self, points: int = 512) -> dict[str, Curve]:

@@ -14,8 +14,8 @@ Undefined without a normal or without an anomalous sample.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zsadbench.metrics._arguments import labelled
-from zsadbench.metrics._counts import Counts, count
+from zsadbench.metrics.counting.arguments import labelled
+from zsadbench.metrics.counting.counts import Counts, count
 from zsadbench.metrics.estimate import Estimate
 
 

@@ -17,8 +17,9 @@ so no order of images changes the last bit.
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.metrics._arguments import Images, checked_limit
-from zsadbench.metrics._groups import Groups
+from zsadbench.metrics.counting.arguments import Images, checked_limit
+from zsadbench.metrics.counting.groups import Groups
+from zsadbench.metrics.counting.in_memory import groups_in_memory
 from zsadbench.metrics.estimate import Estimate
 
 
@@ -39,9 +40,7 @@ def aupro(scores: Images, masks: Images, limit: float = 0.3, *, connectivity: in
             in (0, 1], or the connectivity neither 4 nor 8.
     """
     limit = checked_limit(limit)
-    from zsadbench.metrics.held import held_groups
-
-    groups = held_groups(scores, masks, connectivity)[0]
+    groups = groups_in_memory(scores, masks, connectivity)
     return aupro_of(groups, limit) if groups.counts.defined else None
 
 

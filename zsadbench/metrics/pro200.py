@@ -15,17 +15,20 @@ Undefined without a normal or an anomalous pixel, where all scores are equal or 
 the kept points span no range.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.metrics._arguments import Floats, Images, checked_limit
-from zsadbench.metrics._groups import Groups, Places
+from zsadbench.metrics.counting.arguments import Floats, Images, checked_limit
+from zsadbench.metrics.counting.groups import Groups, Places
+from zsadbench.metrics.counting.in_memory import pixels_in_memory
+from zsadbench.metrics.counting.threads import threads_of
 from zsadbench.metrics.estimate import Estimate
 
 STEPS = 200
 VARIANTS = ("aupro_200", "aupro_200_max")
+NO_RATES = np.empty(0), np.empty(0)
 UNCLEAR = "the 200 thresholds lie too near to each other for the bits of the stream"
 
 
@@ -51,7 +54,7 @@ def aupro_200(scores: Images, masks: Images, limit: float = 0.3) -> float | None
     1.0
     """
     limit = checked_limit(limit)
-    return _held(scores, masks, limit, from_minimum=True)
+    return _area_of(scores, masks, limit, from_minimum=True)
 
 
 def aupro_200_max(scores: Images, masks: Images, limit: float = 0.3) -> float | None:
@@ -63,7 +66,7 @@ def aupro_200_max(scores: Images, masks: Images, limit: float = 0.3) -> float | 
     1.0
     """
     limit = checked_limit(limit)
-    return _held(scores, masks, limit, from_minimum=False)
+    return _area_of(scores, masks, limit, from_minimum=False)
 
 
 def thresholds(low: np.floating, high: np.floating) -> Floats:
@@ -149,11 +152,9 @@ def _rates(
     return rates
 
 
-def _held(scores: Images, masks: Images, limit: float, *, from_minimum: bool) -> float | None:
-    from zsadbench.metrics.held import held_groups
-
-    limit = checked_limit(limit)
-    return area_under(held_groups(scores, masks)[1], limit, from_minimum).value
+def _area_of(scores: Images, masks: Images, limit: float, *, from_minimum: bool) -> float | None:
+    curve = groups_and_curve(pixels_in_memory(scores, masks), threads_of(None))[1]
+    return area_under(curve, limit, from_minimum).value
 
 
 def _area(fpr: NDArray[np.float64], pro: NDArray[np.float64], number: int, from_minimum: bool) -> float | str:
@@ -166,3 +167,26 @@ def _area(fpr: NDArray[np.float64], pro: NDArray[np.float64], number: int, from_
         return "the thresholds below the limit span no false positive rate"
     x = (x - start) / (x[0] - start)
     return float(((x[:-1] - x[1:]) * (y[:-1] + y[1:]) / 2).sum())
+
+
+class Pixels(Protocol):
+    """Pixels of a class, kept or counted."""
+
+    def extremes(self) -> tuple[np.floating[Any], np.floating[Any]] | None:
+        """The least and the greatest score, None without a pixel."""
+        ...
+
+    def groups(self, cuts: Floats, threads: int) -> tuple[Groups, Places]:
+        """Groups of pixels, ascending, and where the scores `cuts` lie."""
+        ...
+
+
+def groups_and_curve(pixels: Pixels, threads: int) -> tuple[Groups, Curve]:
+    """The groups, and the curve at the 200 thresholds between the extreme scores, or why there is none."""
+    found = pixels.extremes()
+    reason = "no pixel" if found is None else no_thresholds(*found)
+    cuts = thresholds(*found) if found is not None and reason is None else np.empty(0, np.float32)
+    groups, places = pixels.groups(cuts, threads)
+    reason = groups.counts.missing("pixel") or reason
+    curve = curve_at(groups, places) if reason is None else Curve(NO_RATES, NO_RATES, NO_RATES, reason)
+    return groups.anomalous_only(), curve

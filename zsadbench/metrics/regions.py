@@ -13,7 +13,7 @@ Connectivity is 8 unless 4, edges alone, is asked for. The runs are found by com
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zsadbench.metrics._arguments import checked_connectivity
+from zsadbench.metrics.counting.arguments import checked_connectivity
 
 
 def label_regions(mask: ArrayLike, connectivity: int = 8) -> tuple[NDArray[np.int32], int]:
@@ -55,7 +55,7 @@ def region_areas(mask: ArrayLike, connectivity: int = 8) -> NDArray[np.int64]:
 
 
 def _labelled(mask: ArrayLike, connectivity: int) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
-    from zsadbench.metrics._regions_kernel import label_runs
+    from zsadbench.metrics.counting.regions_kernel import label_runs
 
     corners = checked_connectivity(connectivity)
     marks = np.ascontiguousarray(np.asarray(mask) != 0)

@@ -12,8 +12,9 @@ Ties count one half. Undefined without a normal or without an anomalous sample.
 
 from numpy.typing import ArrayLike
 
-from zsadbench.metrics._arguments import Images, labelled
-from zsadbench.metrics._counts import Counts, count, summed_products
+from zsadbench.metrics.counting.arguments import Images, labelled
+from zsadbench.metrics.counting.counts import Counts, count, summed_products
+from zsadbench.metrics.counting.in_memory import groups_in_memory
 from zsadbench.metrics.estimate import Estimate
 
 
@@ -44,9 +45,7 @@ def pixel_auroc(scores: Images, masks: Images) -> float | None:
     Raises:
         ValueError: shapes differ, a mask value cannot be right, or a map has a NaN.
     """
-    from zsadbench.metrics.held import held_groups
-
-    counts = held_groups(scores, masks)[0].counts
+    counts = groups_in_memory(scores, masks).counts
     return auroc_of(counts) if counts.defined else None
 
 

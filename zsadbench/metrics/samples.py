@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from zsadbench.metrics.estimate import Estimate
 from zsadbench.metrics.names import MEAN_OF_VIEWS, OVER_SAMPLES, MetricName
-from zsadbench.metrics.ranked import image_metrics
+from zsadbench.metrics.rank_metrics import image_metrics
 
 NO_VIEWS = "the data set does not show its objects from several sides"
 

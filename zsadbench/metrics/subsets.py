@@ -26,14 +26,14 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zsadbench.metrics._arguments import Images, checked_connectivity, checked_limit, labelled
-from zsadbench.metrics._cells import Bools, Cells, Extreme, Table, cells_of
-from zsadbench.metrics._image import Image, as_float32, read
-from zsadbench.metrics._threads import threads_of
+from zsadbench.metrics.counting.arguments import Images, checked_connectivity, checked_limit, labelled
+from zsadbench.metrics.counting.cells import Bools, Cells, Extreme, Table, cells_of
+from zsadbench.metrics.counting.image import Image, as_float32, read
+from zsadbench.metrics.counting.threads import threads_of
 from zsadbench.metrics.estimate import Estimate
 from zsadbench.metrics.names import DEFAULT_LIMIT
 from zsadbench.metrics.pixels import PixelMetrics
-from zsadbench.metrics.ranked import image_metrics
+from zsadbench.metrics.rank_metrics import image_metrics
 from zsadbench.metrics.regions import region_areas
 
 NEAR = 0.1  # of the shorter side

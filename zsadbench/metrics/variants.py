@@ -24,8 +24,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zsadbench.metrics._arguments import Images
-from zsadbench.metrics._counts import Counts
+from zsadbench.metrics.counting.arguments import Images
+from zsadbench.metrics.counting.counts import Counts
 from zsadbench.metrics.estimate import Estimate
 from zsadbench.metrics.names import DEFAULT_LIMIT, parse_metric
 from zsadbench.metrics.pixels import PixelMetrics

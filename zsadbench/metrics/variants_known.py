@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.metrics._arguments import Bools
+from zsadbench.metrics.counting.arguments import Bools
 from zsadbench.metrics.names import parse_metric
 from zsadbench.metrics.variants import NAMES, VariantMetrics
 

@@ -13,9 +13,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from zsadbench.data import oriented_size, read_mask
-from zsadbench.data.images import by
-from zsadbench.data.manifest import limited
+from zsadbench.data import limited, oriented_size, read_mask
+from zsadbench.data.images.pixels import by
 from zsadbench.engine.encode.batches import RESIZE, Mask
 from zsadbench.engine.evaluate.maps import enlarge
 from zsadbench.engine.evaluate.scoring import finite

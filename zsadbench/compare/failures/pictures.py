@@ -16,7 +16,7 @@ from zsadbench.pictures import SCALES, encoded, overlay, paint
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from zsadbench.data.card import Positive
+    from zsadbench.data.cards.card import Positive
 
 
 __all__ = ["COLOURS", "SIDE", "encoded", "heat", "outlined", "photograph"]

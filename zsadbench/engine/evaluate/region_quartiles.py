@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from zsadbench.clip import cache_folder
-from zsadbench.data.images import read_mask
+from zsadbench.data.images.masks import read_mask
 from zsadbench.engine.encode.batches import RESIZE
 from zsadbench.errors import DataError
 from zsadbench.files import write_atomically

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zsadbench.data import Dataset, LoadedBatch
-    from zsadbench.data.loading import MaskRule
+    from zsadbench.data.loading.batches import MaskRule
 
 
 MASKS: dict[str, MaskRule] = {"nonzero-bilinear-half": "training", "nonzero-bicubic-grey": "training-grey"}

@@ -22,7 +22,7 @@ TOKEN_CACHE = 4 << 30  # bytes
 
 def default_workers() -> int:
     """Threads that read images: one a processor that this process may use, 2 to 16; they idle when they are ahead."""
-    from zsadbench.metrics._threads import processors
+    from zsadbench.metrics.counting.threads import processors
 
     return min(16, max(2, processors()))
 

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from zsadbench.checkpoints import read_metadata
-from zsadbench.data import find_card, load_dataset
-from zsadbench.data.manifest import limited
-from zsadbench.data.phash import BITS, CLOSE, near_duplicates
-from zsadbench.data.phash_cache import hash_images
+from zsadbench.data import find_card, limited, load_dataset
+from zsadbench.data.images.perceptual_hash import BITS, CLOSE, near_duplicates
+from zsadbench.data.loading.perceptual_hashes import hash_images
 from zsadbench.engine.plan.checks import aux_for
 from zsadbench.errors import DataError, UsageError
 

@@ -1,0 +1,1 @@
+"""Image files to arrays: opening every format, pixels of images, masks, perceptual hashes."""

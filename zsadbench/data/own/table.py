@@ -1,0 +1,108 @@
+"""`csv:PATH`: one's own images, named in a table; paths are relative to the table's folder and stay below it.
+
+| column | |
+| --- | --- |
+| `path` | the image |
+| `label` | 0, normal or good; 1, anomalous, anomaly or bad |
+| `mask` | optional: the mask of an anomalous image; where one row names one, all anomalous rows must |
+| `class` | optional: what the image shows; one class, named after the table, where there is no such column |
+| `defect` | optional: the kind of defect |
+| `split` | optional: train or test; test where there is no such column |
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from zsadbench.data.cards.arrangements import TableLayout
+from zsadbench.data.cards.card import Card, prompt_words
+from zsadbench.data.layouts.rows import csv_header, csv_rows
+from zsadbench.data.layouts.tables import read_table
+from zsadbench.data.layouts.tree import Named
+from zsadbench.errors import DataError, UsageError
+
+PREFIX = "csv:"
+NEEDED = ("path", "label")
+KNOWN = (*NEEDED, "mask", "class", "defect", "split")
+NORMAL = ("0", "normal", "good")
+ANOMALOUS = ("1", "anomalous", "anomaly", "bad")
+
+
+def table_card(name: str) -> tuple[Card, TableLayout, Path]:
+    """The card, the layout and the root that `csv:PATH` means.
+
+    Raises:
+        UsageError: no path is given.
+        DataError: there is no such table, it lacks a column, or a column has nearly a known name.
+    """
+    path = _path(name)
+    layout = _layout(path, NEEDED)
+    rows = list(csv_rows(path, layout))
+    classes = dict.fromkeys(row.text("class") or path.stem for row in rows) or {path.stem: None}
+    masks = any(row.text("mask") for row in rows)
+    title = f"{PREFIX}{path.stem}"
+    card = Card(
+        title,
+        title,
+        "own",
+        ("image", "pixel") if masks else ("image",),
+        {one: prompt_words(one) for one in classes},
+        (layout,),
+        licence="your own",
+        source=str(path),
+    )
+    return card, layout, path.parent
+
+
+def table_images(name: str) -> list[Path]:
+    """The images that `csv:PATH` names, whatever else it says of them; only the column `path` is needed.
+
+    Raises:
+        UsageError, DataError: as `table_card`; or an image is not there.
+    """
+    path = _path(name)
+    layout = replace(_layout(path, NEEDED[:1]), columns={"image": "path"}, maskless_normal=True)
+    card = Card(name, name, "own", ("image",), {path.stem: ""}, (layout,))
+    reading = read_table(card, layout, Named(path.parent))
+    if reading.absent:
+        first, more = reading.absent[0], len(reading.absent) - 1
+        raise DataError(
+            f"'{path.parent / first.image}' is missing (named in {first.named_in})"
+            + (f", and {more} more" * bool(more))
+        )
+    return [path.parent / sample.image for sample in reading.samples]
+
+
+def _path(name: str) -> Path:
+    text = name.removeprefix(PREFIX)
+    if not text.strip():
+        raise UsageError(f"'{name}' names no table; write csv:PATH")
+    path = Path(text).expanduser().absolute()
+    if not os.path.isfile(path):  # noqa: PTH113  (Path.is_file raises where a name is too long)
+        raise DataError(f"'{path}' is no file (of the target '{name}')")
+    return path
+
+
+def _layout(path: Path, needed: Sequence[str]) -> TableLayout:
+    header = csv_header(path)
+    for column in needed:
+        if column not in header:
+            raise DataError(f"'{path}' has no column '{column}', only: {', '.join(header)}; known: {', '.join(KNOWN)}")
+    for column in header:
+        near = get_close_matches(column.casefold(), set(KNOWN) - set(header), n=1, cutoff=0.75)
+        if column not in KNOWN and near:
+            raise DataError(f"'{path}' has a column '{column}'; if '{near[0]}' is meant, spell it so, else rename it")
+    columns = {"image": "path"} | {column: column for column in KNOWN[1:] if column in header}
+    return TableLayout(
+        name="csv",
+        probe=(path.name,),
+        manifest=path.name,
+        format="csv",
+        columns=columns,
+        normal=NORMAL,
+        anomalous=ANOMALOUS,
+        split="test",
+        own=True,
+    )
