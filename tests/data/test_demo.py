@@ -11,7 +11,7 @@ import pytest
 from scipy import ndimage
 
 from zsadbench import registry
-from zsadbench.cli.common import targets_of
+from zsadbench.cli.shared.common import targets_of
 from zsadbench.data import check_masks, find_card, load_dataset, read_image, read_mask, synthesise
 from zsadbench.data.copies import generated
 from zsadbench.engine.plan.checks import aux_for

@@ -5,8 +5,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from zsadbench.cli.common import NUMERIC
-from zsadbench.cli.tables import table_rows
+from zsadbench.cli.shared.common import NUMERIC
+from zsadbench.cli.tables.results import table_rows
 from zsadbench.metrics import by_class
 from zsadbench.records import Record, validate
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zsadbench.cli.progress import Progress
+from zsadbench.cli.shared.progress import Progress
 from zsadbench.data import load_dataset, synthesise
 from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.engine.record import leakage

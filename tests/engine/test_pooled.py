@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zsadbench.cli.tables import remarks, table_rows
+from zsadbench.cli.tables.results import remarks, table_rows
 from zsadbench.data import load_dataset, read_mask, resize_mask_nearest
 from zsadbench.metrics import average_precision, image_auroc, pixel_auroc
 from zsadbench.records import Record, map_path, read_record, validate

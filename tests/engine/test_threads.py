@@ -6,7 +6,7 @@ import joblib
 import pytest
 import torch
 
-from zsadbench.cli.requests import readers
+from zsadbench.cli.shared.requests import readers
 from zsadbench.engine.machine.threads import SET_BY_HAND, sane_threads, with_sane_threads
 from zsadbench.engine.plan.request import RunRequest
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 import zsadbench
-from zsadbench.cli.progress import Progress
+from zsadbench.cli.shared.progress import Progress
 from zsadbench.engine.learn.detector import Trained
 from zsadbench.engine.plan.jobs import Job
 from zsadbench.engine.run import Results

@@ -28,8 +28,8 @@ from zsadbench.cli import (
     score,
     train,
 )
-from zsadbench.cli.common import version_wanted
-from zsadbench.cli.settings import settings_from_file
+from zsadbench.cli.shared.common import version_wanted
+from zsadbench.cli.shared.settings_file import settings_from_file
 from zsadbench.errors import ZsadError
 from zsadbench.printing import one_line
 

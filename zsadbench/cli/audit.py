@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zsadbench.cli import options as flags
-from zsadbench.cli.common import say, say_json, split, start_logging, table, targets_of, tell
 from zsadbench.cli.score import Limit, Protocol, Size, only_target
-from zsadbench.cli.spans import NARROWEST, narrowest, percent
+from zsadbench.cli.shared import flags
+from zsadbench.cli.shared.common import say, say_json, split, start_logging, table, targets_of, tell
+from zsadbench.cli.tables.fpr_spans import NARROWEST, narrowest, percent
 
 if TYPE_CHECKING:
     from zsadbench.metrics.variants_known import Known

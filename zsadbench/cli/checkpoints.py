@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zsadbench.cli.common import say
+from zsadbench.cli.shared.common import say
 from zsadbench.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zsadbench.cli import options as flags
-from zsadbench.cli.common import say, say_json, split, start_logging, table, targets_of
+from zsadbench.cli.shared import flags
+from zsadbench.cli.shared.common import say, say_json, split, start_logging, table, targets_of
 from zsadbench.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsadbench.cli import options as flags
-from zsadbench.cli.common import say, say_json, say_rows, start_logging, table
-from zsadbench.cli.common import split as split_names
+from zsadbench.cli.shared import flags
+from zsadbench.cli.shared.common import say, say_json, say_rows, start_logging, table
+from zsadbench.cli.shared.common import split as split_names
 
 if TYPE_CHECKING:
     from zsadbench.data.cards.card import Expected

@@ -6,8 +6,8 @@ from dataclasses import asdict, fields
 
 import typer
 
-from zsadbench.cli import options as flags
-from zsadbench.cli.common import say, say_json, say_rows, table
+from zsadbench.cli.shared import flags
+from zsadbench.cli.shared.common import say, say_json, say_rows, table
 
 app = typer.Typer(no_args_is_help=True)
 

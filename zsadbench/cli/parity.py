@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsadbench.cli import options as flags
-from zsadbench.cli.common import say, say_json, split_options, start_logging, table
+from zsadbench.cli.shared import flags
+from zsadbench.cli.shared.common import say, say_json, split_options, start_logging, table
 
 if TYPE_CHECKING:
     from zsadbench.parity.fixture import Comparison

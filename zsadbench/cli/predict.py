@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsadbench.cli import options as flags
-from zsadbench.cli.common import say, say_json, start_logging, table, tell
-from zsadbench.cli.requests import detector_request
+from zsadbench.cli.shared import flags
+from zsadbench.cli.shared.common import say, say_json, start_logging, table, tell
+from zsadbench.cli.shared.requests import detector_request
 
 if TYPE_CHECKING:
     from zsadbench.predict.heat_maps import Finding

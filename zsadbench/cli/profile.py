@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from zsadbench.cli import options as flags
-from zsadbench.cli.common import say, say_json, split, split_numbers, start_logging, tell
-from zsadbench.cli.requests import request_of
+from zsadbench.cli.shared import flags
+from zsadbench.cli.shared.common import say, say_json, split, split_numbers, start_logging, tell
+from zsadbench.cli.shared.requests import request_of
 
 
 def profile(
@@ -72,7 +72,7 @@ def _leave(found: list[dict[str, Any]], request: Any, out: Path | None, *, json:
     if not found:
         return
     if not json:
-        from zsadbench.cli.profile_tables import print_profile
+        from zsadbench.cli.tables.profile import print_profile
 
         print_profile(found)
     if out is not None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsadbench.cli import options as flags
-from zsadbench.cli.common import say, say_json, split, start_logging
+from zsadbench.cli.shared import flags
+from zsadbench.cli.shared.common import say, say_json, split, start_logging
 from zsadbench.errors import UsageError, ZsadError
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsadbench.cli import options as flags
-from zsadbench.cli.common import say_rows, start_log_file, start_logging
-from zsadbench.cli.requests import request_of
+from zsadbench.cli.shared import flags
+from zsadbench.cli.shared.common import say_rows, start_log_file, start_logging
+from zsadbench.cli.shared.requests import request_of
 from zsadbench.errors import UsageError, unknown
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _list(*, json: bool) -> None:
 
 
 def _claims(paper: str, *, json: bool) -> None:
-    from zsadbench.cli.reproduced import print_claims
+    from zsadbench.cli.tables.reproduced import print_claims
     from zsadbench.compare import board_of
     from zsadbench.compare.claims import check_claims, papers_with_claims
 
@@ -116,7 +116,7 @@ def _claims(paper: str, *, json: bool) -> None:
 
 
 def _dry_run(table: PaperTable, asked: dict[str, object]) -> None:
-    from zsadbench.cli.reproduced import print_needs
+    from zsadbench.cli.tables.reproduced import print_needs
     from zsadbench.reproduce.needs import needs_of
 
     request = request_of({**asked, "method": [table.rows[0].method]}, targets=_targets(table, asked))
@@ -124,14 +124,14 @@ def _dry_run(table: PaperTable, asked: dict[str, object]) -> None:
 
 
 def _targets(table: PaperTable, asked: dict[str, object]) -> tuple[str, ...]:
-    from zsadbench.cli.common import targets_of
+    from zsadbench.cli.shared.common import targets_of
 
     given = asked["target"]
     return (targets_of(given) if isinstance(given, list) else ()) or table.targets
 
 
 def _reproduce(table: PaperTable, asked: dict[str, object]) -> None:
-    from zsadbench.cli.reproduced import print_table, tally
+    from zsadbench.cli.tables.reproduced import print_table, tally
     from zsadbench.engine.run import Results
     from zsadbench.reproduce.beside import DRIFTS, set_beside
     from zsadbench.reproduce.layout import lay_out
@@ -150,8 +150,8 @@ def _reproduce(table: PaperTable, asked: dict[str, object]) -> None:
 
 def _run(plan: Plan, *, json: bool, quiet: bool) -> Results:
     """Run what is missing; events of the records go to stdout with `json`."""
-    from zsadbench.cli.progress import Progress
     from zsadbench.cli.run import warn_of_hours
+    from zsadbench.cli.shared.progress import Progress
     from zsadbench.engine.run import run_plan
 
     start_log_file(plan.request.out)

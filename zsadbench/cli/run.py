@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zsadbench.cli import options as flags
-from zsadbench.cli.common import say_json, start_log_file, start_logging, table
-from zsadbench.cli.requests import request_of
+from zsadbench.cli.shared import flags
+from zsadbench.cli.shared.common import say_json, start_log_file, start_logging, table
+from zsadbench.cli.shared.requests import request_of
 from zsadbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def show_plan(plan: Plan, *, json: bool) -> None:
 
 def finish(plan: Plan, *, json: bool, quiet: bool) -> None:
     """Run the plan, print what it gave, and leave with 5 if something failed."""
-    from zsadbench.cli.progress import Progress
+    from zsadbench.cli.shared.progress import Progress
     from zsadbench.engine.run import run_plan
 
     log_file = start_log_file(plan.request.out)
@@ -136,7 +136,7 @@ def finish(plan: Plan, *, json: bool, quiet: bool) -> None:
     if json:
         say_json({"event": "done", **_tally(results)})
     else:
-        from zsadbench.cli.tables import print_results
+        from zsadbench.cli.tables.results import print_results
 
         print_results(plan, results, plan.request.metrics)
     if results.failures:

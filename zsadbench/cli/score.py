@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from zsadbench.cli import options as flags
-from zsadbench.cli.common import say_json, split, split_numbers, start_logging, targets_of, tell
-from zsadbench.cli.requests import readers
+from zsadbench.cli.shared import flags
+from zsadbench.cli.shared.common import say_json, split, split_numbers, start_logging, targets_of, tell
+from zsadbench.cli.shared.requests import readers
 from zsadbench.errors import UsageError
 
 Protocol = Annotated[
@@ -78,13 +78,13 @@ def score(
     for failure in results.failures:
         tell(f"error: {failure}")
     if json:
-        from zsadbench.cli.progress import record_event
+        from zsadbench.cli.shared.progress import record_event
 
         for path, record in results.records:
             say_json(record_event(path, record))
         say_json({"event": "done", **{name: getattr(results, name) for name in ("finished", "skipped", "failed")}})
     else:
-        from zsadbench.cli.tables import print_results
+        from zsadbench.cli.tables.results import print_results
 
         print_results(plan, results, request.metrics)
     if results.failures:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from zsadbench.cli import options as flags
-from zsadbench.cli.common import say, say_json, start_logging
-from zsadbench.cli.requests import learned_from, request_of
+from zsadbench.cli.shared import flags
+from zsadbench.cli.shared.common import say, say_json, start_logging
+from zsadbench.cli.shared.requests import learned_from, request_of
 
 
 def train(

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.cli.common import PROGRESS, say_json, tell
+from zsadbench.cli.shared.common import PROGRESS, say_json, tell
 from zsadbench.printing import one_line
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.cli.common import split, split_numbers, split_options, targets_of
+from zsadbench.cli.shared.common import split, split_numbers, split_options, targets_of
 from zsadbench.errors import UsageError
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What the verbs share: flags, requests, the settings file, progress, output."""
