@@ -30,7 +30,7 @@ from twins import afclip, anomalyclip, fbclip
 from zsadbench import load_method
 from zsadbench.engine.machine.memory import peak_device_mib, peak_host_mib, reset_peak, reset_peak_host
 from zsadbench.engine.machine.timing import seconds_of, wait_for
-from zsadbench.engine.plan.setting import taps_of
+from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.engine.record.provenance import device_name
 from zsadbench.profile.lower_bound import peak_gb_per_second, peak_gmac_per_second
 from zsadbench.types import Scores, Taps, Tokens
@@ -71,10 +71,10 @@ class Sides:
         widen(detector.network)
         detector.encode_text(["object"])
         text = detector.text_features().detach()
-        taps, width = taps_of(loaded.setting), loaded.setting.spec.config.vision.width
+        taps, width = taps_of(loaded.setup), loaded.setup.spec.config.vision.width
         tokens = drawn_tokens(taps, asked.batch, loaded.backbone.grid, width, device)
-        card, network = loaded.setting.method.card, detector.network
-        executed = card.macs(loaded.setting.spec.config, detector.options, loaded.backbone.grid).executed
+        card, network = loaded.setup.method.card, detector.network
+        executed = card.macs(loaded.setup.spec.config, detector.options, loaded.backbone.grid).executed
         self.gmac = asked.batch * sum(executed.values()) / 1e9
         read = sum(layer.numel() for layer in tokens.layers + tokens.value_layers)
         self.gigabytes = 4 * (read + sum(one.numel() for one in network.parameters())) / 1e9

@@ -30,7 +30,7 @@ from zsadbench.clip.union import pick, unite
 from zsadbench.engine.encode.token_cache import TokenCache
 from zsadbench.engine.encode.training_tokens import FrozenTokens
 from zsadbench.engine.learn.loop import make_optimiser, step
-from zsadbench.engine.plan.setting import taps_of
+from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.predict.detector import LoadedMethod
 from zsadbench.types import Batch, Trainable
 
@@ -71,7 +71,7 @@ def scoring(loaded: dict[str, LoadedMethod], size: int, rounds: int) -> dict[str
     """CPU seconds of the tower, of open_clip's forward, of each method alone and of all together."""
     vision = loaded["fbclip"].backbone.vision
     images = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
-    taps = {name: taps_of(one.setting) for name, one in loaded.items()}
+    taps = {name: taps_of(one.setup) for name, one in loaded.items()}
     united = unite(list(taps.values()), vision.depth)
     assert united is not None
     theirs = open_clip_forward(vision)
@@ -123,15 +123,15 @@ def in_turns(sides: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list
 
 def training(loaded: LoadedMethod, count: int) -> dict[str, Any]:
     """CPU seconds of two epochs of the same images, the second on remembered tokens."""
-    method, setting = loaded.method, loaded.setting
+    method, setup = loaded.method, loaded.setup
     assert isinstance(method, Trainable)
-    recipe = registry.method_card(setting.name).recipe
+    recipe = registry.method_card(setup.name).recipe
     assert recipe is not None
     with tempfile.TemporaryDirectory() as folder:
-        source = DrawnSet(count, setting.image_size, Path(folder))
-        shape = (loaded.backbone.grid**2 + 1, setting.spec.config.vision.width)
+        source = DrawnSet(count, setup.image_size, Path(folder))
+        shape = (loaded.backbone.grid**2 + 1, setup.spec.config.vision.width)
         cache = TokenCache(Path(folder) / "tokens" / "drawn", shape, 64 * GIB)
-        tokens = FrozenTokens(setting, source, loaded.backbone.vision, cache)  # type: ignore[arg-type]
+        tokens = FrozenTokens(setup, source, loaded.backbone.vision, cache)  # type: ignore[arg-type]
         optimiser, epochs = make_optimiser(method, recipe), []
         for _ in range(2):
             start = process_time()
@@ -184,7 +184,7 @@ def memory_here(name: str, backbone: str, size: int) -> dict[str, float]:
     imports = resident("VmRSS")
     loaded = load_method(name, backbone, "random", device="cpu", image_size=size)
     with torch.inference_mode():
-        tokens = loaded.backbone.vision(torch.randn(1, 3, size, size), taps_of(loaded.setting))
+        tokens = loaded.backbone.vision(torch.randn(1, 3, size, size), taps_of(loaded.setup))
         loaded.method.score(tokens, ["object"])
     peak, towers = resident("VmHWM"), loaded.backbone
     image = sum(one.numel() for one in towers.vision.parameters()) * 4 / GIB

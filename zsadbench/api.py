@@ -12,9 +12,9 @@ from zsadbench.engine.encode.towers import build_towers
 from zsadbench.engine.learn.detector import load_checkpoint, make_method
 from zsadbench.engine.machine.device import choose_device
 from zsadbench.engine.plan.jobs import make_plan
+from zsadbench.engine.plan.method_setup import load_setup
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import RunRequest
-from zsadbench.engine.plan.setting import load_setting
 from zsadbench.engine.run import Reporter, Results, run_plan
 from zsadbench.errors import UsageError
 from zsadbench.predict.detector import LoadedMethod
@@ -114,14 +114,14 @@ def load_method(
     path = Path(checkpoint) if checkpoint is not None else None
     request = RunRequest((name,), ("none",), checkpoint=path, options=tuple(options), image_size=image_size)
     configured = configure(registry.method_card(name), request.options, (name,))
-    setting = load_setting(
+    setup = load_setup(
         request, configured, resolve(backbone, weights, offline=offline), registry.protocol(request.protocol)
     )
-    towers = build_towers(setting, choose_device(device))
-    method = make_method(setting, towers, seed)
+    towers = build_towers(setup, choose_device(device))
+    method = make_method(setup, towers, seed)
     if path is not None:
-        load_checkpoint(setting, method, path)
-    return LoadedMethod(setting, towers, method)
+        load_checkpoint(setup, method, path)
+    return LoadedMethod(setup, towers, method)
 
 
 def load_dataset(name: str, root: str | Path | Sequence[str | Path] | None = None, allow_partial: bool = False) -> Any:

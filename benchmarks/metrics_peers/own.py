@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from metrics_peers.workload import draw
 
-from zsadbench.metrics import ClassDetails, ClassMetrics, Spread, count_regions
+from zsadbench.metrics import BootstrapCounts, ClassDetails, ClassMetrics, count_regions
 
 FIRST_CALL = """
 from time import process_time, perf_counter
@@ -81,7 +81,7 @@ def _milliseconds(work: Callable[[], Any]) -> float:
 def intervals() -> dict[str, float]:
     """Seconds of CPU for resampling 12 classes of 180 images, 2,160 in all, and what an image takes."""
     maps, masks = draw(20)
-    spread = Spread()
+    spread = BootstrapCounts()
     for index in range(180):
         name, at = [str(index)], index % 20
         spread.update(name, [float(maps[at].max())], [int(masks[at].any())], maps[at][None], masks[at][None])

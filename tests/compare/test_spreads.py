@@ -8,7 +8,7 @@ import pytest
 from zsadbench.compare import Board
 from zsadbench.compare.significance.pair import pairings
 from zsadbench.compare.significance.pixel_counts import Spreads
-from zsadbench.metrics.intervals import Spread, differences
+from zsadbench.metrics.intervals import BootstrapCounts, differences
 from zsadbench.records.sidecars import SPREAD, write_arrays
 
 NAMES = [f"{number}.png" for number in range(8)]
@@ -20,7 +20,7 @@ MASKS[4:, 3:7, 3:7] = True
 def spread_of(seed, names=NAMES):
     rng = np.random.default_rng(seed)
     maps = (MASKS * rng.uniform(0, 2, (8, 1, 1)) + rng.normal(0, 1, MASKS.shape)).astype(np.float32)
-    made = Spread()
+    made = BootstrapCounts()
     made.update(names, maps.max((1, 2)), LABELS, maps, MASKS)
     return made
 

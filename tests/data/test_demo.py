@@ -320,7 +320,7 @@ def test_a_card_whose_package_draws_nothing_is_refused(monkeypatch):
 def test_the_demo_learns_from_its_own_auxiliary_set(cached, tiny_file):
     assert aux_for("demo", None) == "demo-aux"
     request = RunRequest(("clip", "fbclip"), ("demo",), backbone=str(tiny_file), weights="random")
-    plan = {job.setting.name: job for job in make_plan(request).jobs}
+    plan = {job.setup.name: job for job in make_plan(request).jobs}
     assert plan["clip"].aux is None
     assert plan["fbclip"].aux.card.name == "demo-aux"
     assert plan["fbclip"].cell["synthetic"] is False

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from zsadbench.data import Room, TensorCache, batches, load_dataset
+from zsadbench.data import DiskBudget, TensorCache, batches, load_dataset
 from zsadbench.data.loading.tensor_cache import HEADER, Resized
 from zsadbench.errors import DataError
 
@@ -222,7 +222,7 @@ def test_two_processes_may_share_it(dataset, cache, tmp_path):
 
 def test_entries_under_way_have_their_room(tmp_path):
     """A writer that is slow must not be overlooked when the room is measured again."""
-    room = Room(tmp_path / "set", 10, 25, "image cache")
+    room = DiskBudget(tmp_path / "set", 10, 25, "image cache")
     seen = []
 
     def slow():

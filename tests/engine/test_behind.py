@@ -119,7 +119,7 @@ def test_a_head_that_fails_while_it_counts_leaves_the_others(run, monkeypatch):
     counted = Evaluation._count
 
     def failing(self, *arguments):
-        if self.setting.name == "clip":
+        if self.setup.name == "clip":
             raise OSError("the disk is full")
         counted(self, *arguments)
 

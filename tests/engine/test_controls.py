@@ -54,7 +54,7 @@ def no_backbone(monkeypatch):
 
 def test_drawn_targets_go_with_the_demo_backbone(no_backbone, tmp_path):
     (job,) = make_plan(RunRequest(("fbclip",), ("demo",), out=tmp_path)).jobs
-    assert (job.cell["backbone"], job.cell["aux"]["name"], job.setting.image_size) == ("demo", "demo-aux", 120)
+    assert (job.cell["backbone"], job.cell["aux"]["name"], job.setup.image_size) == ("demo", "demo-aux", 120)
     assert job.cell["recipe"]["lr"] == method_card("fbclip").recipe.on["demo-aux"]["lr"]
 
 

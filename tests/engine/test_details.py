@@ -16,7 +16,15 @@ from zsadbench.engine.evaluate import region_quartiles
 from zsadbench.engine.evaluate.measure import Measurement
 from zsadbench.engine.evaluate.thresholds import Thresholds
 from zsadbench.engine.plan.jobs import make_plan
-from zsadbench.metrics import DEFAULT_NAMES, ClassMetrics, Spread, area_edges, image_auroc, label_regions, pixel_auroc
+from zsadbench.metrics import (
+    DEFAULT_NAMES,
+    BootstrapCounts,
+    ClassMetrics,
+    area_quartiles,
+    image_auroc,
+    label_regions,
+    pixel_auroc,
+)
 from zsadbench.records import find_records, read_details
 from zsadbench.records.schemas import check_schema
 from zsadbench.records.sidecars import read_regions, read_spread
@@ -133,7 +141,7 @@ def test_the_spread_gives_the_intervals_again(evaluated):
     path = evaluated()
     found, record = read_spread(path), json.loads(path.read_text())
     assert set(found) == {"bottle"}
-    spread = Spread.from_state(found["bottle"])
+    spread = BootstrapCounts.from_state(found["bottle"])
     images = pd.read_parquet(path.with_suffix(".parquet"))
     assert spread.labels == dict(zip(images["path"], images["label"] == 1, strict=True))
     deviations = spread.deviations(1000, 0)
@@ -172,11 +180,11 @@ def test_neither_batches_nor_their_order_change_what_is_measured(evaluated, seen
     """The maps are given, because a tower may round otherwise in batches of another size."""
     rows, maps, masks = seen(evaluated(), "bottle")
     scores = maps.max((1, 2))
-    edges = area_edges(masks)
+    edges = area_quartiles(masks)
     found = []
     for split in ([[0, 1, 2, 3]], [[3], [1], [0], [2]], [[2, 0], [3, 1]]):
         measured = Measurement(
-            *(DEFAULT_NAMES, rows), masked=True, pixels=maps.size, area_edges=edges, thresholds=Thresholds()
+            *(DEFAULT_NAMES, rows), masked=True, pixels=maps.size, area_quartiles=edges, thresholds=Thresholds()
         )
         for places in split:
             measured.take(scores[places], np.array(places), list(maps[places]), list(masks[places]))
@@ -249,9 +257,9 @@ def test_unreadable_tables_are_named(evaluated, caplog, suffix, read):
 def test_quartiles_are_those_of_the_whole_set_and_kept(evaluated, mini, request_for, monkeypatch, tmp_path):
     path = evaluated()
     dataset = load_dataset("mvtec", [mini])
-    size = make_plan(request_for(**MVTEC)).jobs[0].setting.image_size
+    size = make_plan(request_for(**MVTEC)).jobs[0].setup.image_size
     masks = [resize_mask_nearest(read_mask(one), size) for one in dataset.manifest["mask"] if one]
-    assert read_details(path)["area_edges"] == list(area_edges(masks))
+    assert read_details(path)["area_edges"] == list(area_quartiles(masks))
     (kept,) = (tmp_path / "cache" / "areas").glob("*.json")
     monkeypatch.setattr(region_quartiles, "area_edges", None)  # nothing is read again
     other = evaluated("grid", limit=1, out=tmp_path / "other")

@@ -19,8 +19,8 @@ def images(request_for, monkeypatch):
 
     def count(**changes):
         plan = make_plan(request_for(**{"image_size": 28, **changes}))
-        setting = plan.jobs[0].setting
-        return estimate_seconds(plan) / image_macs(setting.spec.config.vision, 28)
+        setup = plan.jobs[0].setup
+        return estimate_seconds(plan) / image_macs(setup.spec.config.vision, 28)
 
     return count
 

@@ -221,7 +221,7 @@ def test_published_checkpoints_learned_from_what_the_user_says(request_for, poly
     foreign.write_bytes(b"someone else's")
     request = request_for(aux=aux or "isic", targets=("colondb",), data_roots=(polyps,), allow_leak=True)
     (job,) = make_plan(request).jobs
-    job = replace(job, aux=None, setting=replace(job.setting, checkpoint=foreign))
+    job = replace(job, aux=None, setup=replace(job.setup, checkpoint=foreign))
     found = valid(audit(job, replace(request, aux=aux)))
     assert (found["aux"], found["grade"], found["epoch_choice"]) == (told, grade, "unknown")
 

@@ -94,12 +94,12 @@ def test_what_is_done_is_skipped_and_what_is_asked_anew_is_done(run):
     first = run()
     assert first.finished == 1
     path = first.records[0][0]
-    stamp = path.stat().st_mtime_ns
+    file_stamp = path.stat().st_mtime_ns
     again = run()
     assert (again.finished, again.skipped) == (0, 1)
-    assert path.stat().st_mtime_ns == stamp
+    assert path.stat().st_mtime_ns == file_stamp
     assert run(overwrite="always").finished == 1
-    assert path.stat().st_mtime_ns != stamp
+    assert path.stat().st_mtime_ns != file_stamp
 
 
 def test_a_second_run_trains_nothing(request_for, tmp_path):

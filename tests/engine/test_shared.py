@@ -70,7 +70,7 @@ def test_methods_give_together_what_each_gives_alone(run, deep, tmp_path, encode
 def test_records_come_in_the_order_of_the_plan(run, request_for, deep):
     asked = {"aux": "none", "epochs": None, "targets": ("colondb", "brainmri"), "backbone": deep, "methods": THREE}
     plan = make_plan(request_for(**asked, image_size=28))
-    assert [[job.setting.name for job in group] for group in sharings(plan.jobs)] == [list(THREE), list(THREE)]
+    assert [[job.setup.name for job in group] for group in sharings(plan.jobs)] == [list(THREE), list(THREE)]
     assert [path for path, _ in run_plan(plan).records] == [job.path for job in plan.jobs]
 
 

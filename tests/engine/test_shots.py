@@ -93,8 +93,8 @@ def test_a_run_remembers_each_class_anew(few, monkeypatch):
     shown = []
     real = job_module.show
 
-    def watch(method, seen, setting, rows):
-        real(method, seen, setting, rows)
+    def watch(method, seen, setup, rows):
+        real(method, seen, setup, rows)
         shown.append((rows["class"].unique().tolist(), method._banks[6, 1].clone()))
 
     monkeypatch.setattr(job_module, "show", watch)

@@ -79,11 +79,11 @@ def test_another_class_is_encoded_when_it_comes(tiny_file, happened):
 @pytest.mark.parametrize("name", [*TRAINED, "clip", "token-distance", "colour-distance"])
 def test_no_score_knows_the_difference(request_for, tiny_images, name):
     (job,) = make_plan(request_for(**{**UNTRAINED, "methods": (name,), "image_size": 70})).jobs
-    taps, words = job.setting.method.card.taps(job.setting.method.options), ["bottle"] * 3
+    taps, words = job.setup.method.card.taps(job.setup.method.options), ["bottle"] * 3
 
     def scored(*, early):
-        towers = build_towers(job.setting, torch.device("cpu"))
-        method = make_method(job.setting, towers, 0)
+        towers = build_towers(job.setup, torch.device("cpu"))
+        method = make_method(job.setup, towers, 0)
         if early:
             method.encode_text(["bottle", "grid"])
             towers.release_text()

@@ -46,9 +46,9 @@ def learn(request_for):
     def make(room=TOKEN_CACHE, epochs=3, **changes):
         (job,) = make_plan(request_for(**{"methods": ("afclip",), "epochs": epochs, **changes})).jobs
         curve = []
-        towers = build_towers(job.setting, torch.device("cpu"))
+        towers = build_towers(job.setup, torch.device("cpu"))
         trained = obtain(
-            job.setting,
+            job.setup,
             towers,
             job.aux,
             job.seed,
@@ -223,7 +223,7 @@ def test_train_remembers_too(request_for, encoded, count):
 def test_what_decides_tokens_decides_the_folder(request_for, changes):
     def folder(**given):
         (job,) = make_plan(request_for(**{"methods": ("afclip",), **given})).jobs
-        return TokenCache.for_training(job.setting, job.aux, torch.device("cpu"), TOKEN_CACHE).folder
+        return TokenCache.for_training(job.setup, job.aux, torch.device("cpu"), TOKEN_CACHE).folder
 
     assert folder() == folder(seeds=(7,), options=("layers=24",))
     assert folder() != folder(**changes)
@@ -231,9 +231,9 @@ def test_what_decides_tokens_decides_the_folder(request_for, changes):
 
 def test_a_method_that_augments_is_not_remembered(request_for):
     (job,) = make_plan(request_for(methods=("afclip",))).jobs
-    card = replace(job.setting.method.card, augments=True)
-    setting = replace(job.setting, method=replace(job.setting.method, card=card))
-    assert TokenCache.for_training(setting, job.aux, torch.device("cpu"), TOKEN_CACHE) is None
+    card = replace(job.setup.method.card, augments=True)
+    setup = replace(job.setup, method=replace(job.setup.method, card=card))
+    assert TokenCache.for_training(setup, job.aux, torch.device("cpu"), TOKEN_CACHE) is None
 
 
 def test_no_method_here_augments():

@@ -11,7 +11,7 @@ from zsadbench.metrics import ClassMetrics, PixelMetrics, aupro, pixel_auroc
 from zsadbench.metrics.counting import exact
 from zsadbench.metrics.counting.exact import ExactPixels
 from zsadbench.metrics.counting.image import keys_of, read, scores_of
-from zsadbench.metrics.counting.spill_buffer import Shelf
+from zsadbench.metrics.counting.spill_buffer import SpillBuffer
 
 
 def make(seed, shape=(5, 30, 31)):
@@ -42,7 +42,7 @@ def test_counting_by_keys_agrees_with_sorting(kind, seed, density, keep):
     rng = np.random.default_rng(seed)
     shape = (3, *rng.integers(1, 30, 2))
     maps, masks = KINDS[kind](rng, shape).astype(np.float32), rng.random(shape) < density
-    pixels = ExactPixels(Shelf() if keep else None)
+    pixels = ExactPixels(SpillBuffer() if keep else None)
     pixels.add(read(maps, masks, True, 1), 1)
     anomalous = np.unique(maps[masks] + np.float32(0))
     cuts = np.unique(rng.choice(maps.ravel(), 20) + np.float32(0))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zsadbench.metrics import ClassMetrics, image_auroc
-from zsadbench.metrics.intervals import ROW, Spread, differences, interval, mean_of
+from zsadbench.metrics.intervals import ROW, BootstrapCounts, differences, interval, mean_of
 
 SHIFT = 1.2
 TRUTH = NormalDist().cdf(SHIFT / 2**0.5)  # the AUROC of two normal distributions that far apart
@@ -19,7 +19,7 @@ def images_of(seed, normal=60, anomalous=60):
 
 
 def spread_of(scores, labels, maps=None, masks=None):
-    found = Spread()
+    found = BootstrapCounts()
     found.update([f"{index:05}" for index in range(len(scores))], scores, labels, maps, masks)
     return found
 
@@ -119,11 +119,11 @@ def test_a_method_differs_from_itself_by_nothing_and_pairing_narrows():
 def test_neither_the_order_of_images_nor_shards_nor_files_change_a_bit():
     scores, labels, maps, masks = pixels_of(2)
     whole = spread_of(scores, labels, maps, masks)
-    shards = [Spread(), Spread()]
+    shards = [BootstrapCounts(), BootstrapCounts()]
     for index in (7, 3, 15, 0, 1, 2, 14, 13, 12, 4, 5, 6, 11, 10, 9, 8):
         at = slice(index, index + 1)
         shards[index % 2].update([f"{index:05}"], scores[at], labels[at], maps[at], masks[at])
-    merged = Spread.from_state(shards[1].state()).merge(shards[0])
+    merged = BootstrapCounts.from_state(shards[1].state()).merge(shards[0])
     assert all(merged.state()[key].tobytes() == value.tobytes() for key, value in whole.state().items())
     for key, values in whole.deviations(50, (3, 1)).items():
         assert np.array_equal(values, merged.deviations(50, (3, 1))[key])
@@ -133,9 +133,9 @@ def test_neither_the_order_of_images_nor_shards_nor_files_change_a_bit():
     with pytest.raises(ValueError, match="'00003' came before"):
         whole.update(["00003"], [0.1], [0])
     with pytest.raises(ValueError, match="lacks normal"):
-        Spread.from_state({key: value for key, value in whole.state().items() if key != "normal"})
+        BootstrapCounts.from_state({key: value for key, value in whole.state().items() if key != "normal"})
     with pytest.raises(ValueError, match="one table for each"):
-        Spread.from_state({**whole.state(), "lengths": whole.state()["lengths"][1:]})
+        BootstrapCounts.from_state({**whole.state(), "lengths": whole.state()["lengths"][1:]})
 
 
 def test_what_a_class_does_not_define_is_left_out():

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from zsadbench.metrics import PixelMetrics, aupro, average_precision, f1_max, image_auroc
 from zsadbench.metrics.overlaps import KEPT, RegionOverlaps
-from zsadbench.metrics.subsets import Subsets, area_edges
+from zsadbench.metrics.subsets import Subsets, area_quartiles
 
 EIGHT = np.ones((3, 3))
 MODES = ("exact", "stream")
@@ -129,7 +129,7 @@ def chosen_regions(maps, masks, defects, wanted):
 
 def test_a_quartile_ignores_the_other_regions(form):
     example = maps, masks, defects, _, _ = formed(form, 2)
-    edges = area_edges(masks)
+    edges = area_quartiles(masks)
     parts = subsets(example, edges).compute()
     fractions = [region.size / 36**2 for index in range(12) for region in regions_of(maps[index], masks[index])]
     assert edges == tuple(np.quantile(fractions, (0.25, 0.5, 0.75)))
@@ -191,7 +191,7 @@ def test_a_part_with_every_anomaly_is_the_class(form):
 
 def test_neither_order_nor_batches_nor_shards_change_a_bit(form):
     example = formed(form, 4)
-    edges = area_edges(example[1])
+    edges = area_quartiles(example[1])
     whole = subsets(example, edges).compute()
     halves = [subsets([one[at] for one in example], edges) for at in (slice(6, None), slice(0, 6))]
     assert halves[0].merge(halves[1]).compute() == whole
@@ -216,7 +216,7 @@ def test_parts_that_cannot_be_right_are_refused():
     with pytest.raises(ValueError, match="edges must ascend"):
         Subsets((0.5, 0.1, 0.2))
     with pytest.raises(ValueError, match="no mask has a region"):
-        area_edges(masks[:1] * 0)
+        area_quartiles(masks[:1] * 0)
     assert Subsets().compute() == {}
 
 

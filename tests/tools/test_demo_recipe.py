@@ -12,9 +12,9 @@ from zsadbench.clip import resolve
 from zsadbench.data import load_dataset, synthesise
 from zsadbench.engine.encode.towers import build_towers
 from zsadbench.engine.learn.detector import make_method, obtain
+from zsadbench.engine.plan.method_setup import load_setup
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import RunRequest
-from zsadbench.engine.plan.setting import load_setting
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 
@@ -36,17 +36,17 @@ def aux(tmp_path):
 def setting_for(tiny_file, epochs):
     request = RunRequest(("afclip",), ("mvtec",), epochs=epochs, image_size=28)
     configured = configure(registry.method_card("afclip"), (), ("afclip",))
-    return load_setting(request, configured, resolve(str(tiny_file), "random"), registry.protocol("strict"))
+    return load_setup(request, configured, resolve(str(tiny_file), "random"), registry.protocol("strict"))
 
 
 def test_an_epoch_on_the_way_is_a_shorter_training(aux, tiny_file):
     from demo_recipe.held_out import _epochs, half_of
 
     learned = half_of(aux, ("bottle", "grid", "screw"))
-    setting = setting_for(tiny_file, 2)
-    towers = build_towers(setting, torch.device("cpu"))
-    method = make_method(setting, towers, 3)
-    for epoch in _epochs(setting, towers, method, learned, 3):
+    setup = setting_for(tiny_file, 2)
+    towers = build_towers(setup, torch.device("cpu"))
+    method = make_method(setup, towers, 3)
+    for epoch in _epochs(setup, towers, method, learned, 3):
         whole = obtain(setting_for(tiny_file, epoch), towers, learned, 3, workers=0).method.network.state_dict()
         assert all(torch.equal(one, whole[name]) for name, one in method.network.state_dict().items())
     assert epoch == 2

@@ -19,9 +19,9 @@ from zsadbench.engine.encode.towers import build_towers
 from zsadbench.engine.evaluate.maps import enlarge, smooth
 from zsadbench.engine.learn.detector import frozen_tokens, make_method
 from zsadbench.engine.learn.loop import Steps, fit
+from zsadbench.engine.plan.method_setup import MethodSetup, load_setup
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import TOKEN_CACHE, RunRequest
-from zsadbench.engine.plan.setting import Setting, load_setting
 from zsadbench.files import write_atomically
 from zsadbench.metrics import ClassMetrics, parse_metric
 from zsadbench.types import Method, Tokens, Trainable
@@ -93,13 +93,13 @@ def _scored(
 ) -> Iterator[tuple[tuple[float, int], dict[str, float]]]:
     """(learning rate, epoch) and the metrics on the half that was held out."""
     batch, epochs, seed = asked
-    setting, aux = _setting(name, (), epochs), load_dataset(AUX)
-    towers = build_towers(setting, torch.device("cpu"))
-    held = [_encoded(setting, towers, half_of(aux, [one])) for one in halves[1]]
-    if not setting.trains:
-        yield (0.0, 0), _measure(setting, make_method(setting, towers, seed), held)
+    setup, aux = _setting(name, (), epochs), load_dataset(AUX)
+    towers = build_towers(setup, torch.device("cpu"))
+    held = [_encoded(setup, towers, half_of(aux, [one])) for one in halves[1]]
+    if not setup.trains:
+        yield (0.0, 0), _measure(setup, make_method(setup, towers, seed), held)
         return
-    for lr in rates or [setting.method.recipe_on(AUX).lr]:
+    for lr in rates or [setup.method.recipe_on(AUX).lr]:
         chosen = _setting(name, (f"recipe.lr={lr}", f"recipe.batch={batch}"), epochs)
         method = make_method(chosen, towers, seed)
         assert isinstance(method, Trainable)
@@ -107,37 +107,37 @@ def _scored(
             yield (lr, epoch), _measure(chosen, method, held)
 
 
-def _setting(name: str, options: tuple[str, ...], epochs: int) -> Setting:
+def _setting(name: str, options: tuple[str, ...], epochs: int) -> MethodSetup:
     request = RunRequest((name,), (AUX,), options=options, epochs=epochs, backbone="demo")
     configured = configure(registry.method_card(name), options, (name,))
-    return load_setting(request, configured, resolve("demo", "demo"), registry.protocol("strict"))
+    return load_setup(request, configured, resolve("demo", "demo"), registry.protocol("strict"))
 
 
-def _epochs(setting: Setting, towers: Backbone, method: Trainable, learned: Dataset, seed: int) -> Iterator[int]:
+def _epochs(setup: MethodSetup, towers: Backbone, method: Trainable, learned: Dataset, seed: int) -> Iterator[int]:
     """Train as a run would, and say after every epoch which it was: what follows does not change what was."""
-    steps = Steps(setting, learned, seed, workers=0, image_cache=None, pin=False)
-    tokens = frozen_tokens(setting, towers, learned, TOKEN_CACHE, ())
+    steps = Steps(setup, learned, seed, workers=0, image_cache=None, pin=False)
+    tokens = frozen_tokens(setup, towers, learned, TOKEN_CACHE, ())
     each = len(steps) // steps.epochs
-    for number, _ in enumerate(fit(method, tokens, steps, setting, lambda done, total, loss: None), start=1):
+    for number, _ in enumerate(fit(method, tokens, steps, setup, lambda done, total, loss: None), start=1):
         if number % each == 0:
             yield number // each
 
 
-def _encoded(setting: Setting, towers: Backbone, part: Dataset) -> Held:
+def _encoded(setup: MethodSetup, towers: Backbone, part: Dataset) -> Held:
     """The images of one class as protocol `strict` prepares them."""
-    taps, size = setting.method.card.taps(setting.method.options), setting.image_size
+    taps, size = setup.method.card.taps(setup.method.options), setup.image_size
     source = list(batches(part.manifest, size=size, masks="strict", batch_size=1, workers=0))
     with torch.inference_mode():
         tokens = [towers.vision(loaded.images, taps) for loaded in source]
     masks = np.concatenate([np.asarray(loaded.masks) for loaded in source])
     (name,) = part.classes
-    return Held(part.card.words(setting.name)[name], tokens, part.manifest["label"].to_numpy(), masks)
+    return Held(part.card.words(setup.name)[name], tokens, part.manifest["label"].to_numpy(), masks)
 
 
-def _measure(setting: Setting, method: Method, held: Sequence[Held]) -> dict[str, float]:
+def _measure(setup: MethodSetup, method: Method, held: Sequence[Held]) -> dict[str, float]:
     """Means over the classes, as protocol `strict` measures."""
     found = []
-    size, sigma = setting.image_size, setting.method.card.smoothing
+    size, sigma = setup.image_size, setup.method.card.smoothing
     for one in held:
         metrics = ClassMetrics([parse_metric(name) for name in METRICS])
         with torch.inference_mode():

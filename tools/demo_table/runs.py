@@ -44,7 +44,7 @@ class Teller(Progress):
         if trained.first_loss is not None and trained.last_loss is not None:
             control = ", masks permuted" if (job.cell["recipe"] or {}).get("permuted") else ""
             losses = f"loss {trained.first_loss:.4f} at the first step, {trained.last_loss:.4f} at the last"
-            print(f"{job.setting.name}, seed {job.seed}{control}: {losses}", flush=True)
+            print(f"{job.setup.name}, seed {job.seed}{control}: {losses}", flush=True)
 
 
 ENTRIES = (

@@ -97,7 +97,7 @@ def show_plan(plan: Plan, *, json: bool) -> None:
     rows = [
         {
             "event": "plan",
-            "method": job.setting.name,
+            "method": job.setup.name,
             "target": job.target.card.name,
             "seed": job.seed,
             "shots": job.cell["shots"],

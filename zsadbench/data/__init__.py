@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zsadbench.data.images.masks import read_mask, resize_mask_nearest, soften_mask, training_mask
     from zsadbench.data.images.pixels import oriented_size, prepare, prepare_image, read_image
     from zsadbench.data.loading.batches import LoadedBatch, batches
-    from zsadbench.data.loading.disk_budget import Room, mapped, stamp
+    from zsadbench.data.loading.disk_budget import DiskBudget, file_stamp, mapped
     from zsadbench.data.loading.tensor_cache import TensorCache
     from zsadbench.data.own.card import images_of
 
@@ -29,7 +29,7 @@ _HOMES = {
     "images.masks": ("read_mask", "resize_mask_nearest", "soften_mask", "training_mask"),
     "images.pixels": ("oriented_size", "prepare", "prepare_image", "read_image"),
     "loading.batches": ("LoadedBatch", "batches"),
-    "loading.disk_budget": ("Room", "mapped", "stamp"),
+    "loading.disk_budget": ("DiskBudget", "file_stamp", "mapped"),
     "loading.tensor_cache": ("TensorCache",),
     "own.card": ("images_of",),
 }
@@ -37,12 +37,13 @@ _HOMES = {
 __all__ = [
     "Card",
     "Dataset",
+    "DiskBudget",
     "LoadedBatch",
-    "Room",
     "TensorCache",
     "all_cards",
     "batches",
     "check_masks",
+    "file_stamp",
     "find_card",
     "find_copy",
     "images_of",
@@ -57,7 +58,6 @@ __all__ = [
     "resize_mask_nearest",
     "roots_from_environment",
     "soften_mask",
-    "stamp",
     "synthesise",
     "training_mask",
 ]

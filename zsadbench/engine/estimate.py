@@ -12,12 +12,12 @@ from zsadbench.clip.macs import image_macs
 from zsadbench.data import limited
 from zsadbench.engine.encode.token_cache import entry_bytes
 from zsadbench.engine.plan.cell import checkpoint_path
-from zsadbench.engine.plan.setting import taps_of
+from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.engine.plan.sharing import learning_key, sharings
 
 if TYPE_CHECKING:
     from zsadbench.engine.plan.jobs import Job, Plan
-    from zsadbench.engine.plan.setting import Setting
+    from zsadbench.engine.plan.method_setup import MethodSetup
 
 HEAD_SHARE = 0.4  # what a head costs beside the tower, for one image
 STEP_SHARE = 1.5  # and what learning from one costs, forth and back
@@ -51,43 +51,43 @@ def _scoring(group: Sequence[Job]) -> float:
     first = group[0]
     wanted = dict.fromkeys(name for job in group for name in job.todo)
     heads = sum(_images(job, job.todo) for job in group)
-    return _tower(first.setting) * (_images(first, wanted) + HEAD_SHARE * heads)
+    return _tower(first.setup) * (_images(first, wanted) + HEAD_SHARE * heads)
 
 
 def _learning(jobs: Sequence[Job], room: int) -> float:
     """Multiply-accumulates of all trainings: their steps, and what has to be encoded for them."""
-    trainings = {checkpoint_path(job.setting, job.aux, job.seed): job for job in jobs if job.aux is not None}
+    trainings = {checkpoint_path(job.setup, job.aux, job.seed): job for job in jobs if job.aux is not None}
     pending = [job for path, job in trainings.items() if not path.is_file()]
-    steps = sum(_tower(job.setting) * STEP_SHARE * _steps(job) for job in pending)
+    steps = sum(_tower(job.setup) * STEP_SHARE * _steps(job) for job in pending)
     together: dict[Any, list[Job]] = {}
     for job in pending:
         together.setdefault(learning_key(job), []).append(job)
-    return steps + sum(_tower(group[0].setting) * _encoded(group, room) for group in together.values())
+    return steps + sum(_tower(group[0].setup) * _encoded(group, room) for group in together.values())
 
 
 def _encoded(group: Sequence[Job], room: int) -> int:
     """How often trainings on the same tokens run the tower: once an image that is remembered, else in every epoch."""
-    aux, taps = group[0].aux, {taps_of(job.setting) for job in group}
+    aux, taps = group[0].aux, {taps_of(job.setup) for job in group}
     assert aux is not None  # noqa: S101 - they learn
     count = len(aux.manifest)
     kept = {block for one in taps for block in (*one.blocks, *(-block for block in one.value_blocks))}
-    augments = group[0].setting.method.card.augments
-    fits = 0 if augments or not kept else min(count, room // (len(kept) * entry_bytes(group[0].setting)))
+    augments = group[0].setup.method.card.augments
+    fits = 0 if augments or not kept else min(count, room // (len(kept) * entry_bytes(group[0].setup)))
     return fits + sum(_steps(job) * (count - fits) // count for job in group)
 
 
-def _tower(setting: Setting) -> float:
-    return image_macs(setting.spec.config.vision, setting.image_size)
+def _tower(setup: MethodSetup) -> float:
+    return image_macs(setup.spec.config.vision, setup.image_size)
 
 
 def _images(job: Job, names: Iterable[str]) -> int:
-    return sum(len(limited(job.target.manifest, name, job.setting.limit)) for name in names)
+    return sum(len(limited(job.target.manifest, name, job.setup.limit)) for name in names)
 
 
 def _steps(job: Job) -> int:
     """Images that a training sees, epoch by epoch."""
     assert job.aux is not None  # noqa: S101 - it learns
-    return job.setting.epochs_on(job.aux.card.name) * len(job.aux.manifest)
+    return job.setup.epochs_on(job.aux.card.name) * len(job.aux.manifest)
 
 
 def _seconds(macs: float) -> float:

@@ -127,14 +127,14 @@ class _Run:
 
     def batch_size(self, jobs: Sequence[Job], backbone: Backbone) -> int:
         """As asked for, else what suits the device best."""
-        taps, precision = _Together.taps(jobs), DTYPES[jobs[0].setting.precision]
+        taps, precision = _Together.taps(jobs), DTYPES[jobs[0].setup.precision]
         return self.plan.request.batch_size or automatic_batch(backbone, taps, precision)
 
     def backbone(self, job: Job) -> Backbone:
-        key = tower_key(job.setting)
+        key = tower_key(job.setup)
         if key not in self.towers:
             self.towers.clear()
-            self.towers[key] = build_towers(job.setting, self.device)
+            self.towers[key] = build_towers(job.setup, self.device)
         return self.towers[key]
 
     def hand_out(self, job: Job, record: Record) -> None:
@@ -176,7 +176,7 @@ class _Together:
         job, teller = one.job, self.run.teller
         try:
             trained = one.learn(lambda done, total, loss: teller.training(job, done, total, loss))
-            words = job.target.card.words(job.setting.name)
+            words = job.target.card.words(job.setup.name)
             encode_text(trained.method, [words[name] for name in job.todo])
         except RECOVERABLE as failure:
             self._fail(one, "training", failure)
@@ -187,11 +187,11 @@ class _Together:
 
     def _class(self, class_name: str, wanting: Sequence[Recording], backbone: Backbone) -> None:
         """Evaluate one class, with as many heads at a time as memory allows."""
-        setting, target = self.jobs[0].setting, self.jobs[0].target
-        rows = limited(target.manifest, class_name, setting.limit)
-        pixels = len(rows) * setting.image_size**2 if target.card.pixel_level else 0
+        setup, target = self.jobs[0].setup, self.jobs[0].target
+        rows = limited(target.manifest, class_name, setup.limit)
+        pixels = len(rows) * setup.image_size**2 if target.card.pixel_level else 0
         shown = self.taps([job for job in self.jobs if job.supports] or self.jobs)
-        supports = SupportTokens(backbone, setting, shown, self.run.plan.request.workers)
+        supports = SupportTokens(backbone, setup, shown, self.run.plan.request.workers)
         for part in portions(wanting, pixels):
             for one in part:
                 self.run.teller.evaluating(one.job, class_name, len(rows))
@@ -218,7 +218,7 @@ class _Together:
     @staticmethod
     def taps(jobs: Sequence[Job]) -> Taps:
         """What serves all of these jobs, which were put together because there is such a thing."""
-        taps = common_taps([job.setting for job in jobs])
+        taps = common_taps([job.setup for job in jobs])
         assert taps is not None  # noqa: S101 - see above
         return taps
 
@@ -227,7 +227,7 @@ class _Together:
     ) -> Encoding:
         request, first = self.run.plan.request, self.jobs[0]
         return Encoding(
-            setting=first.setting,
+            setup=first.setup,
             taps=self.taps([one.job for one in part]),
             backbone=backbone,
             target=first.target,

@@ -26,14 +26,14 @@ def train_all(request: RunRequest, out: Path | None, *, fresh: bool = False) -> 
     """
     jobs = make_plan(request).jobs
     for job in jobs:
-        if not job.setting.trains:
-            raise UsageError(f"'{job.setting.name}' does not train; there is no checkpoint to make")
+        if not job.setup.trains:
+            raise UsageError(f"'{job.setup.name}' does not train; there is no checkpoint to make")
     built: dict[tuple[Any, ...], Backbone] = {}
     for job in jobs:
-        key = tower_key(job.setting)
+        key = tower_key(job.setup)
         if key not in built:  # most jobs take the same towers; two pairs of them are never held
             built.clear()
-            built[key] = build_towers(job.setting, choose_device(request.device))
+            built[key] = build_towers(job.setup, choose_device(request.device))
         with with_sane_threads():
             done = _train(job, jobs, built[key], request, out, fresh=fresh)
         yield done
@@ -43,7 +43,7 @@ def _train(
     job: Job, jobs: Sequence[Job], towers: Backbone, request: RunRequest, out: Path | None, *, fresh: bool
 ) -> dict[str, Any]:
     trained = obtain(
-        job.setting,
+        job.setup,
         towers,
         job.aux,
         job.seed,
@@ -57,10 +57,10 @@ def _train(
     path = trained.checkpoint
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        path = Path(shutil.copy2(path, out / f"{job.setting.name}-{job.target.card.name}-seed{job.seed}.safetensors"))
+        path = Path(shutil.copy2(path, out / f"{job.setup.name}-{job.target.card.name}-seed{job.seed}.safetensors"))
     return {
         "event": "checkpoint",
-        "method": job.setting.name,
+        "method": job.setup.name,
         "aux": job.target.card.name,
         "seed": job.seed,
         "path": str(path),

@@ -39,7 +39,7 @@ from zsadbench.metrics.by_class import ClassMetrics, mode_for
 from zsadbench.metrics.details import ClassDetails, Details
 from zsadbench.metrics.estimate import Estimate
 from zsadbench.metrics.f1 import f1_max
-from zsadbench.metrics.intervals import Spread, differences, interval, mean_of
+from zsadbench.metrics.intervals import BootstrapCounts, differences, interval, mean_of
 from zsadbench.metrics.names import DEFAULT_NAMES, MetricName, parse_metric
 from zsadbench.metrics.overlaps import RegionOverlaps
 from zsadbench.metrics.pixels import PixelMetrics
@@ -50,10 +50,13 @@ from zsadbench.metrics.rank_metrics import image_metrics
 from zsadbench.metrics.regions import count_regions, label_regions
 from zsadbench.metrics.roc import image_auroc, pixel_auroc
 from zsadbench.metrics.samples import by_sample, sample_estimates
-from zsadbench.metrics.subsets import Subsets, area_edges
+from zsadbench.metrics.subsets import Subsets, area_quartiles
+
+Spread, area_edges = BootstrapCounts, area_quartiles  # their names in earlier versions
 
 __all__ = [
     "DEFAULT_NAMES",
+    "BootstrapCounts",
     "ClassDetails",
     "ClassMetrics",
     "Details",
@@ -65,6 +68,7 @@ __all__ = [
     "Spread",
     "Subsets",
     "area_edges",
+    "area_quartiles",
     "aupro",
     "aupro_200",
     "aupro_200_max",

@@ -13,7 +13,7 @@ from zsadbench.metrics.counting.cells import cells_of
 from zsadbench.metrics.counting.image import Image, as_float32
 from zsadbench.metrics.counting.threads import ranges, side_by_side, threads_of
 from zsadbench.metrics.estimate import Estimate
-from zsadbench.metrics.intervals import Spread, interval
+from zsadbench.metrics.intervals import BootstrapCounts, interval
 from zsadbench.metrics.names import parse_metric, spell_limit
 from zsadbench.metrics.overlaps import RATES, Region, RegionOverlaps
 from zsadbench.metrics.pixels import PixelMetrics
@@ -51,7 +51,7 @@ class ClassDetails:
     """
 
     def __init__(self, edges: Sequence[float] | None = None, *, threads: int | None = None) -> None:
-        self._subsets, self._overlaps, self._spread = Subsets(edges), RegionOverlaps(), Spread()
+        self._subsets, self._overlaps, self._spread = Subsets(edges), RegionOverlaps(), BootstrapCounts()
         self._threads = threads_of(threads)
 
     def take(

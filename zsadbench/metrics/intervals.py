@@ -32,7 +32,7 @@ Values = NDArray[np.float64]
 Deviations = dict[str, Values]
 
 
-class Spread:
+class BootstrapCounts:
     """What resampling needs of the images of one class; `connectivity` is that of `PixelMetrics`.
 
     Raises:
@@ -169,7 +169,9 @@ def mean_of(classes: Sequence[Deviations]) -> Deviations:
     return {key: np.mean([one[key] for one in classes if key in one], axis=0) for key in keys}
 
 
-def differences(one: Spread, other: Spread, draws: int = 2000, seed: int | Sequence[int] = 0) -> Deviations:
+def differences(
+    one: BootstrapCounts, other: BootstrapCounts, draws: int = 2000, seed: int | Sequence[int] = 0
+) -> Deviations:
     """The deviations of the difference `one` less `other` of two methods, on the same draws.
 
     Raises:

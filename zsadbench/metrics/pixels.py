@@ -19,7 +19,7 @@ from zsadbench.metrics.counting.arguments import Images, checked_connectivity, c
 from zsadbench.metrics.counting.exact import ExactPixels
 from zsadbench.metrics.counting.groups import Groups
 from zsadbench.metrics.counting.image import Image, read
-from zsadbench.metrics.counting.spill_buffer import BUDGET, Shelf
+from zsadbench.metrics.counting.spill_buffer import BUDGET, SpillBuffer
 from zsadbench.metrics.counting.stream import StreamPixels
 from zsadbench.metrics.counting.threads import threads_of
 from zsadbench.metrics.curves import Curve, curves_of
@@ -77,7 +77,7 @@ class PixelMetrics:
         if mode == "stream":
             self._pixels = StreamPixels(self.bits)
         else:
-            self._pixels = ExactPixels(Shelf(memory) if copy else None)
+            self._pixels = ExactPixels(SpillBuffer(memory) if copy else None)
 
     @property
     def regions(self) -> int:

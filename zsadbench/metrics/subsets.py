@@ -9,7 +9,7 @@ are: they are read beside the prevalence of the part.
     view=NAME           images from one side
     defect=NAME         images with this type of defect
     area=1 … area=4     regions by quartile of region area over image area, the smallest first; the quartiles are those
-                        of the ground truth of the whole data set (`area_edges`), the same for every method, and a
+                        of the ground truth of the whole data set (`area_quartiles`), the same for every method, and a
                         region on an edge belongs to the smaller one
     regions=1 2 3-5 6+  images by their number of regions
     border=touching     regions that reach the first or last row or column of their image;
@@ -61,7 +61,7 @@ class _Sum:
         self.scores += other.scores
 
 
-def area_edges(masks: Iterable[ArrayLike], connectivity: int = 8) -> tuple[float, float, float]:
+def area_quartiles(masks: Iterable[ArrayLike], connectivity: int = 8) -> tuple[float, float, float]:
     """The quartiles of region area over image area, from every mask of a data set.
 
     Raises:
@@ -79,7 +79,7 @@ def area_edges(masks: Iterable[ArrayLike], connectivity: int = 8) -> tuple[float
 class Subsets:
     """The metrics of the parts of one class.
 
-    `edges` are those of `area_edges`, None where areas shall not divide the class; `limit`, `connectivity` and
+    `edges` are those of `area_quartiles`, None where areas shall not divide the class; `limit`, `connectivity` and
     `threads` are those of `PixelMetrics`.
 
     Raises:

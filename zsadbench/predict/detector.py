@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-    from zsadbench.engine.plan.setting import Setting
+    from zsadbench.engine.plan.method_setup import MethodSetup
 
 OBJECT = "object"  # what is in an image, for whoever does not say
 CHANNELS = (2, 3, 4)  # of an array with colours: grey with alpha, RGB, RGBA
@@ -30,8 +30,8 @@ CHANNELS = (2, 3, 4)  # of an array with colours: grey with alpha, RGB, RGBA
 class LoadedMethod:
     """A detector with its backbone, for one's own images; the text tower is let go as soon as the text is encoded."""
 
-    def __init__(self, setting: Setting, backbone: Backbone, method: Method) -> None:
-        self.setting, self.backbone, self.method = setting, backbone, method
+    def __init__(self, setup: MethodSetup, backbone: Backbone, method: Method) -> None:
+        self.setup, self.backbone, self.method = setup, backbone, method
         self._encode_text(OBJECT)
 
     def predict(
@@ -65,7 +65,7 @@ class LoadedMethod:
             DataError: the image cannot be read.
         """
         if not isinstance(self.method, Traceable):
-            raise UsageError(f"'{self.setting.name}' does not show its stages, so there is nothing to explain")
+            raise UsageError(f"'{self.setup.name}' does not show its stages, so there is nothing to explain")
         with torch.inference_mode():
             tokens = self._tokens(image)
             found = self.method.stages(tokens, [class_name])
@@ -81,15 +81,15 @@ class LoadedMethod:
             return self._finished(self.method.score(self._tokens(image), [class_name]))
 
     def _tokens(self, image: Any) -> Tokens:
-        pixels = prepare(_opened(image), self.setting.image_size, self.setting.protocol.preprocessing)
+        pixels = prepare(_opened(image), self.setup.image_size, self.setup.protocol.preprocessing)
         batch = torch.from_numpy(pixels).unsqueeze(0).to(self.backbone.device)
-        tokens: Tokens = self.backbone.vision(batch, self.setting.method.card.taps(self.setting.method.options))
+        tokens: Tokens = self.backbone.vision(batch, self.setup.method.card.taps(self.setup.method.options))
         return tokens
 
     def _finished(self, found: Scores) -> Scores:
         """The map enlarged and smoothed, both on the host."""
-        size = self.setting.image_size
-        full = finish(found.pixel, (size, size), self.setting.method.card.smoothing)
+        size = self.setup.image_size
+        full = finish(found.pixel, (size, size), self.setup.method.card.smoothing)
         return Scores(found.image.float().cpu(), torch.from_numpy(full))
 
 

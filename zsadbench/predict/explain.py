@@ -61,11 +61,11 @@ def explain(detector: LoadedMethod, images: Iterable[Path], class_name: str, out
             yield Explained(image, failure=str(failure))
             continue
         grid = detector.backbone.grid
-        stages = stages_of(found, detector.setting.method.card, grid)
+        stages = stages_of(found, detector.setup.method.card, grid)
         folder = out / free_name(safe_name(image.stem), taken)
         files = _write_pictures(folder, stages, picture)
         score = float(found["score"].reshape(-1)[0])
-        about = {"method": detector.setting.name, "image": image.name, "class_name": class_name, "score": score}
+        about = {"method": detector.setup.name, "image": image.name, "class_name": class_name, "score": score}
         write_png(folder / "sheet.png", contact_sheet(picture, stages, _headline(about)))
         _write_list(folder / "stages.json", {"schema": SCHEMA, **about, "grid": grid}, stages, files)
         yield Explained(image, folder, score, sum(map(len, files.values())))

@@ -39,17 +39,17 @@ def make_detector(request: RunRequest) -> LoadedMethod:
     Raises:
         UsageError, WeightsError, DataError: as `make_plan`.
     """
-    setting, aux = make_detector_plan(request)
-    towers = build_towers(setting, choose_device(request.device))
+    setup, aux = make_detector_plan(request)
+    towers = build_towers(setup, choose_device(request.device))
     seed = next(iter(request.seeds), 0)
     with with_sane_threads():
-        trained = obtain(setting, towers, aux, seed, workers=request.workers)
-    return LoadedMethod(setting, towers, trained.method)
+        trained = obtain(setup, towers, aux, seed, workers=request.workers)
+    return LoadedMethod(setup, towers, trained.method)
 
 
 def inspect(detector: LoadedMethod, images: Iterable[Path], class_name: str, out: Path) -> Iterator[Finding]:
     """Score the images one after another and write each heat map below `out`; an unreadable one is reported."""
-    low, high = detector.setting.method.card.map_range
+    low, high = detector.setup.method.card.map_range
     taken: set[str] = set()
     for image in images:
         try:

@@ -9,13 +9,13 @@ import torch
 from zsadbench.clip.macs import tower_macs
 from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.machine.timing import seconds_of, wait_for
-from zsadbench.engine.plan.setting import taps_of
+from zsadbench.engine.plan.method_setup import taps_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from zsadbench.clip import Backbone
-    from zsadbench.engine.plan.setting import Setting
+    from zsadbench.engine.plan.method_setup import MethodSetup
     from zsadbench.types import Method
 
 GIGA = 1e9
@@ -27,22 +27,22 @@ ENOUGH = 2.0  # seconds
 
 
 def floor_of(
-    setting: Setting, backbone: Backbone, method: Method, batch_size: int, gmac: float | None
+    setup: MethodSetup, backbone: Backbone, method: Method, batch_size: int, gmac: float | None
 ) -> dict[str, float | None]:
     """How long a batch takes at the least, either way.
 
     Args:
-        setting: precision, size and taps.
+        setup: precision, size and taps.
         backbone: its image tower is read once a batch.
         method: and so is its trained part.
         batch_size: images; what is read and written of each: its pixels, and the tokens of every tap out and in again.
         gmac: multiply-accumulates of an image, giga, as run; at the rate of one large product on this device.
     """
-    rate = peak_gmac_per_second(backbone.device, DTYPES[setting.precision])
+    rate = peak_gmac_per_second(backbone.device, DTYPES[setup.precision])
     moved = peak_gb_per_second(backbone.device)
-    vision, taps = setting.spec.config.vision, taps_of(setting)
+    vision, taps = setup.spec.config.vision, taps_of(setup)
     tokens = (1 + backbone.grid**2) * vision.width
-    image = 3 * setting.image_size**2 + 2 * tokens * len(taps.blocks + taps.value_blocks)
+    image = 3 * setup.image_size**2 + 2 * tokens * len(taps.blocks + taps.value_blocks)
     networks = [backbone.vision, *([method.network] if hasattr(method, "network") else [])]
     weights = sum(one.nbytes for network in networks for one in network.parameters())
     return {
@@ -53,13 +53,13 @@ def floor_of(
     }
 
 
-def macs_of(setting: Setting) -> dict[str, float | None]:
+def macs_of(setup: MethodSetup) -> dict[str, float | None]:
     """Multiply-accumulates of an image, giga: by the publication's formulas and as run, towers included."""
-    config, card = setting.spec.config, setting.method.card
-    tower = tower_macs(config, setting.image_size, taps_of(setting))
+    config, card = setup.spec.config, setup.method.card
+    tower = tower_macs(config, setup.image_size, taps_of(setup))
     if card.macs is None:
         return {"gmac": None, "gmac_executed": None, "gmac_tower": tower / GIGA, "gmac_text": None, "tflop": None}
-    found = card.macs(config, setting.method.options, setting.image_size // config.vision.patch_size)
+    found = card.macs(config, setup.method.options, setup.image_size // config.vision.patch_size)
     gmac = (tower + sum(found.image.values())) / GIGA
     return {
         "gmac": gmac,

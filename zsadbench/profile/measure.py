@@ -25,9 +25,9 @@ from zsadbench.engine.machine.device import choose_device, is_shortage
 from zsadbench.engine.machine.threads import with_sane_threads
 from zsadbench.engine.machine.timing import seconds_of
 from zsadbench.engine.plan.checks import check_size
+from zsadbench.engine.plan.method_setup import load_setup
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import PRECISIONS, RunRequest
-from zsadbench.engine.plan.setting import load_setting
 from zsadbench.engine.record.entries import parameters
 from zsadbench.engine.record.provenance import device_name
 from zsadbench.errors import CellError, UsageError
@@ -38,7 +38,7 @@ from zsadbench.profile.subject import Subject
 from zsadbench.profile.training import training_cost
 
 if TYPE_CHECKING:
-    from zsadbench.engine.plan.setting import Setting
+    from zsadbench.engine.plan.method_setup import MethodSetup
 
 Scenario = Literal["single-stream", "offline"]
 SCENARIOS = ("single-stream", "offline")
@@ -82,40 +82,39 @@ def profile(request: ProfileRequest) -> Iterator[dict[str, Any]]:
         CellError: the device has too little memory for one of them; those before it have been yielded.
     """
     device = choose_device(request.run.device)
-    for setting in _settings(request.run):
+    for setup in _settings(request.run):
         for precision in request.precisions:
             with with_sane_threads():
-                yield from _method(replace(setting, precision=precision), device, request)
+                yield from _method(replace(setup, precision=precision), device, request)
             gc.collect()  # the towers of one method are not in the peak of the next
 
 
-def _settings(run: RunRequest) -> list[Setting]:
+def _settings(run: RunRequest) -> list[MethodSetup]:
     configured = [configure(registry.method_card(name), run.options, run.methods) for name in run.methods]
     check_size(run, configured)
     spec = resolve(run.backbone, run.weights, offline=run.offline)
-    return [load_setting(run, method, spec, registry.protocol(run.protocol)) for method in configured]
+    return [load_setup(run, method, spec, registry.protocol(run.protocol)) for method in configured]
 
 
-def _method(setting: Setting, device: torch.device, request: ProfileRequest) -> Iterator[dict[str, Any]]:
+def _method(setup: MethodSetup, device: torch.device, request: ProfileRequest) -> Iterator[dict[str, Any]]:
     """One method at one precision, at every batch size."""
-    backbone = build_towers(setting, device)
-    method = make_method(setting, backbone, 0)
-    first = Subject(setting, backbone, method, 1)
+    backbone = build_towers(setup, device)
+    method = make_method(setup, backbone, 0)
+    first = Subject(setup, backbone, method, 1)
     texts = {"text_cold": 1000 * first.text(), "text_amortised": 1000 * first.text()}
     release_text(backbone, [method])
-    shared = parameters(Trained(method, None), backbone) | macs_of(setting)
+    shared = parameters(Trained(method, None), backbone) | macs_of(setup)
     for batch_size in request.batch_sizes:
         try:
-            found = _measured(Subject(setting, backbone, method, batch_size), texts, request)
+            found = _measured(Subject(setup, backbone, method, batch_size), texts, request)
         except (RuntimeError, MemoryError) as failure:
             if not is_shortage(failure):
                 raise
             raise CellError(
-                f"{setting.name}, {setting.precision}: no memory for a batch of {batch_size}; "
-                "pass a smaller --batch-size"
+                f"{setup.name}, {setup.precision}: no memory for a batch of {batch_size}; pass a smaller --batch-size"
             ) from failure
-        training = training_cost(setting, backbone, method) if request.training else {}
-        yield found | shared | floor_of(setting, backbone, method, batch_size, shared["gmac_executed"]) | training
+        training = training_cost(setup, backbone, method) if request.training else {}
+        yield found | shared | floor_of(setup, backbone, method, batch_size, shared["gmac_executed"]) | training
 
 
 def _measured(subject: Subject, texts: dict[str, float], request: ProfileRequest) -> dict[str, Any]:
@@ -163,17 +162,17 @@ def _round(subject: Subject) -> _Timed:
 
 def _named(subject: Subject) -> dict[str, Any]:
     """What was measured, and on what."""
-    setting, blocks = subject.setting, subject.backbone.vision.blocks
+    setup, blocks = subject.setup, subject.backbone.vision.blocks
     return {
-        "method": setting.name,
+        "method": setup.name,
         "device": str(subject.device),
         "device_name": device_name(subject.device),
         "threads": torch.get_num_threads() if subject.device.type == "cpu" else None,
-        "precision": setting.precision,
-        "compiled": setting.compiling if blocks.compiled else "off",
+        "precision": setup.precision,
+        "compiled": setup.compiling if blocks.compiled else "off",
         "batch_size": subject.batch_size,
-        "backbone": setting.spec.name,
-        "image_size": setting.image_size,
+        "backbone": setup.spec.name,
+        "image_size": setup.image_size,
     }
 
 

@@ -12,7 +12,7 @@ from zsadbench.clip.towers import arithmetic
 from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.evaluate.maps import Map, finish
 from zsadbench.engine.machine.timing import Stopwatch, seconds_of, wait_for
-from zsadbench.engine.plan.setting import taps_of
+from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.metrics import ClassMetrics
 from zsadbench.profile.inputs import decode, drawn_files, drawn_masks, preprocess
 from zsadbench.profile.rounds import percentiles
@@ -20,7 +20,7 @@ from zsadbench.types import Method, Scores, Taps, Tokens
 
 if TYPE_CHECKING:
     from zsadbench.clip import Backbone
-    from zsadbench.engine.plan.setting import Setting
+    from zsadbench.engine.plan.method_setup import MethodSetup
 
 HOST_ROUNDS = 3  # of decoding, preprocessing and metrics, which are timed apart
 
@@ -29,7 +29,7 @@ HOST_ROUNDS = 3  # of decoding, preprocessing and metrics, which are timed apart
 class Subject:
     """A detector and a batch of drawn images on the host, normalised, float32 (batch, 3, size, size)."""
 
-    setting: Setting
+    setup: MethodSetup
     backbone: Backbone
     method: Method
     batch_size: int
@@ -39,9 +39,9 @@ class Subject:
     def __post_init__(self) -> None:
         self.files = drawn_files(self.batch_size)
         pictures = decode(self.files)
-        self.images = preprocess(pictures, self.setting.image_size, self.setting.protocol.preprocessing)
-        self.dtype = DTYPES[self.setting.precision]
-        self.taps = taps_of(self.setting)
+        self.images = preprocess(pictures, self.setup.image_size, self.setup.protocol.preprocessing)
+        self.dtype = DTYPES[self.setup.precision]
+        self.taps = taps_of(self.setup)
         self.plain = Taps((24,), self.taps.activation, self.taps.position, self.taps.preprocessing)
 
     @property
@@ -82,7 +82,7 @@ class Subject:
 
     def host_stages(self) -> dict[str, float]:
         """Median milliseconds of a batch through decoding, preprocessing and metrics, one image after the other."""
-        size, order = self.setting.image_size, self.setting.protocol.preprocessing
+        size, order = self.setup.image_size, self.setup.protocol.preprocessing
         pictures, masks, maps = decode(self.files), drawn_masks(self.batch_size, size), self.call()
         labels, scores = masks.any(axis=(1, 2)).astype(int), [float(one.max()) for one in maps]
         metrics = ClassMetrics()
@@ -113,5 +113,5 @@ class Subject:
 
     def _maps(self, scores: Scores) -> list[Map]:
         """Enlarged and smoothed one by one, as an evaluation does."""
-        size, sigma = self.setting.image_size, self.setting.method.card.smoothing
+        size, sigma = self.setup.image_size, self.setup.method.card.smoothing
         return [finish(scores.pixel[one : one + 1], (size, size), sigma)[0] for one in range(self.batch_size)]

@@ -15,33 +15,33 @@ from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.learn.loop import make_optimiser, step
 from zsadbench.engine.machine import memory, timing
 from zsadbench.engine.machine.timing import seconds_of
-from zsadbench.engine.plan.setting import taps_of
+from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.profile.inputs import decode, drawn_files, preprocess, training_batch
 from zsadbench.types import Trainable
 
 if TYPE_CHECKING:
     from zsadbench.clip import Backbone
-    from zsadbench.engine.plan.setting import Setting
+    from zsadbench.engine.plan.method_setup import MethodSetup
     from zsadbench.types import Method, Tokens
 
 STEPS = 3  # that are timed, after one that is not
 AUXILIARY = "mvtec"  # whose test part the publications learn from
 
 
-def training_cost(setting: Setting, backbone: Backbone, method: Method) -> dict[str, Any]:
+def training_cost(setup: MethodSetup, backbone: Backbone, method: Method) -> dict[str, Any]:
     """Seconds a step and an epoch of MVTec AD's test part, and peak memory; all None for what does not learn.
 
     The second epoch reads remembered tokens, so that only the steps are left of it. The detector is left as it was.
     """
     names = ("batch", "seconds_step", "seconds_tower", "seconds_epoch", "seconds_epoch_remembered")
     empty = {"training": dict.fromkeys((*names, "peak_host_mib", "peak_device_mib"))}
-    recipe = setting.method.recipe
+    recipe = setup.method.recipe
     if recipe is None or not isinstance(method, Trainable):
         return empty
     kept = copy.deepcopy(method.network.state_dict())
     memory.reset_peak(backbone.device)
     memory.reset_peak_host()
-    tower, steps = _timed(setting, backbone, method, recipe.batch)
+    tower, steps = _timed(setup, backbone, method, recipe.batch)
     method.network.load_state_dict(kept)
     method.network.zero_grad(set_to_none=True)
     images = _auxiliary_images()
@@ -59,13 +59,13 @@ def training_cost(setting: Setting, backbone: Backbone, method: Method) -> dict[
     }
 
 
-def _timed(setting: Setting, backbone: Backbone, method: Trainable, batch_size: int) -> tuple[float, float]:
+def _timed(setup: MethodSetup, backbone: Backbone, method: Trainable, batch_size: int) -> tuple[float, float]:
     """Seconds of the tower for one image, and of one step on tokens that are there."""
-    taps, device, dtype = taps_of(setting), backbone.device, DTYPES[setting.precision]
-    made = preprocess(decode(drawn_files(batch_size)), setting.image_size, taps.preprocessing)
+    taps, device, dtype = taps_of(setup), backbone.device, DTYPES[setup.precision]
+    made = preprocess(decode(drawn_files(batch_size)), setup.image_size, taps.preprocessing)
     batch = training_batch(made, device)
     images = batch.images
-    recipe = setting.method.recipe
+    recipe = setup.method.recipe
     assert recipe is not None  # noqa: S101 - what does not learn does not come here
     optimiser = make_optimiser(method, recipe)
 

@@ -45,13 +45,13 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass
 class Sidecars:
-    """What lies beside one record, by class; `area_edges` divide regions by their area, None where there are none.
+    """What lies beside one record, by class; `area_quartiles` divide regions by their area, None where there are none.
 
-    `spread` are states of `Spread`, `pooled` those of streams of `PixelMetrics`.
+    `spread` are states of `BootstrapCounts`, `pooled` those of streams of `PixelMetrics`.
     """
 
     identity: str
-    area_edges: list[float] | None = None
+    area_quartiles: list[float] | None = None
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
     regions: pd.DataFrame | None = None
     spread: dict[str, Arrays] = field(default_factory=dict)
@@ -63,7 +63,12 @@ class Sidecars:
         Raises:
             ZsadError: the details of the new class are not valid under the shipped schema.
         """
-        content = {"schema": SCHEMA, "identity": self.identity, "classes": self.details, "area_edges": self.area_edges}
+        content = {
+            "schema": SCHEMA,
+            "identity": self.identity,
+            "classes": self.details,
+            "area_edges": self.area_quartiles,
+        }
         check_schema({**content, "classes": {new: self.details[new]}}, "details")
         write_arrays(record.with_suffix(SPREAD), self.spread)
         if self.pooled:

@@ -172,13 +172,13 @@ def _place(row: PaperRow, target: str, used: str, plan: Plan) -> Place:
 
 def _changed(row: PaperRow, target: str, used: str, job: Job) -> tuple[str, ...]:
     """What stands in place of the paper's settings, in words."""
-    spec, cell, aux = job.setting.spec, job.cell, row.aux_for(target)
+    spec, cell, aux = job.setup.spec, job.cell, row.aux_for(target)
     pairs = [
         ("data set", used, target),
         ("backbone", spec.name, row.backbone),
-        ("image size", job.setting.image_size, row.image_size),
+        ("image size", job.setup.image_size, row.image_size),
     ]
-    if job.setting.trains:
+    if job.setup.trains:
         pairs += [("auxiliary set", cell["aux"]["name"] if cell["aux"] else NO_AUX, aux)]
     if recipe := cell["recipe"]:
         pairs += [("epochs", recipe["epochs"], row.epochs_on(aux) or recipe["epochs"])]

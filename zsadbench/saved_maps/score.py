@@ -62,7 +62,7 @@ def score_maps(plan: ScorePlan, on_class: Callable[[str, int], None] = lambda na
         return results
     keeping = _Keeping(plan)
     for name in plan.todo:
-        measured = _Class(plan, name, keeping.beside.area_edges)
+        measured = _Class(plan, name, keeping.beside.area_quartiles)
         on_class(name, len(measured.rows))
         try:
             keeping.keep(measured)
@@ -78,7 +78,7 @@ def score_maps(plan: ScorePlan, on_class: Callable[[str, int], None] = lambda na
 class _Class:
     """One class on its way through the metrics."""
 
-    def __init__(self, plan: ScorePlan, name: str, area_edges: Sequence[float] | None) -> None:
+    def __init__(self, plan: ScorePlan, name: str, area_quartiles: Sequence[float] | None) -> None:
         self.plan, self.name, self.truth = plan, name, plan.truth
         rows, lacking = self.truth.rows(name), set(plan.missing.get(name, ()))
         self.rows = rows[~rows["relative"].isin(lacking)].reset_index(drop=True)
@@ -89,7 +89,7 @@ class _Class:
             self.rows,
             masked=self.masked,
             pixels=len(self.rows) * self.truth.size**2,
-            area_edges=area_edges,
+            area_quartiles=area_quartiles,
             thresholds=Thresholds(),
         )
         self.counts: Counter[str] = Counter({"regions_native": 0, "masks_emptied": 0} if self.masked else {})
@@ -150,8 +150,8 @@ class _Keeping:
         self.images = read_images(plan.path) if plan.record else None
         self.beside = read_sidecars(plan.path, identity(plan.cell)) if plan.record else Sidecars(identity(plan.cell))
         truth = plan.truth
-        if plan.todo and truth.target.card.pixel_level and self.beside.area_edges is None:
-            self.beside.area_edges = edges_of(truth.target, truth.protocol, truth.size, plan.workers)
+        if plan.todo and truth.target.card.pixel_level and self.beside.area_quartiles is None:
+            self.beside.area_quartiles = edges_of(truth.target, truth.protocol, truth.size, plan.workers)
         self.started, self.warned = now(), False
 
     def keep(self, measured: _Class) -> None:

@@ -92,7 +92,7 @@ def _parts(one: Beside) -> Iterator[Part]:
             yield Part(one.entry, one.target, name, part, values, one.record.comparable)
 
 
-def area_edges(found: Sequence[Beside]) -> dict[str, list[str]]:
+def area_quartiles(found: Sequence[Beside]) -> dict[str, list[str]]:
     """Target → the quartiles of region area, in percent of the image, as printed."""
     known = {one.target: one.details.get("area_edges") for one in reversed(found)}
     return {target: [f"{100 * edge:.2g}" for edge in edges] for target, edges in known.items() if edges}

@@ -12,7 +12,7 @@ from zsadbench.compare import Board, contents_of
 from zsadbench.compare.frame import HEADINGS
 from zsadbench_reports.html.cells import OWN_AUPRO, without_empty
 from zsadbench_reports.html.curves import TOLERANCES
-from zsadbench_reports.html.details import Beside, area_edges, beside_records, breakdowns, curves, intervals
+from zsadbench_reports.html.details import Beside, area_quartiles, beside_records, breakdowns, curves, intervals
 from zsadbench_reports.html.measured import measured_groups
 from zsadbench_reports.html.papers import paper_groups
 
@@ -49,7 +49,7 @@ def payload(board: Board) -> Payload:
     every, broken = _fitting(lambda choice: _breakdowns(board, pairs, every_part=choice), (True, False), PARTS)
     for place, group in enumerate(measured):
         more = {"curves": drawn[place], "intervals": intervals(*pairs[place])} if within is not None else {}
-        more |= {"parts": broken[place], "edges": area_edges(beside[place])} if every is not None else {}
+        more |= {"parts": broken[place], "edges": area_quartiles(beside[place])} if every is not None else {}
         group.update(without_empty(more))
     groups = [*measured, *paper_groups(board)]
     targets = board.ordered([target for group in groups for target in group["targets"]])

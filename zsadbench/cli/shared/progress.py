@@ -84,7 +84,7 @@ class Progress:
 
     def training(self, job: Job, done: int, total: int, loss: float) -> None:
         """Advance the training bar; elsewhere say the first, the last and ten steps between."""
-        label = f"training {job.setting.name}, seed {job.seed}"
+        label = f"training {job.setup.name}, seed {job.seed}"
         if self.bars:
             self._inner(label, total, done, "steps", f"loss {loss:.4f}")
         elif done in {1, total} or done % max(1, total // 10) == 0:
@@ -94,11 +94,11 @@ class Progress:
         """Say where the parameters come from."""
         if trained.checkpoint is not None:
             how = "trained" if trained.first_loss is not None else "loaded"
-            self._say(f"{job.setting.name}, seed {job.seed}: {how}, checkpoint {trained.checkpoint}")
+            self._say(f"{job.setup.name}, seed {job.seed}: {how}, checkpoint {trained.checkpoint}")
 
     def evaluating(self, job: Job, class_name: str, total: int) -> None:
         """Begin the bar of a class."""
-        label = f"{job.setting.name} on {job.target.card.name}/{class_name}"
+        label = f"{job.setup.name} on {job.target.card.name}/{class_name}"
         if self.bars:
             self._inner(label, total, 0, "images")
         else:

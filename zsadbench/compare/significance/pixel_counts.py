@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zsadbench.compare.significance.differences import Values
-from zsadbench.metrics.intervals import Deviations, Spread
+from zsadbench.metrics.intervals import BootstrapCounts, Deviations
 from zsadbench.records.sidecars import read_spread
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Spreads:
     def _read(self, path: Path, target: str) -> Iterator[tuple[str, Drawn]]:
         for name, state in (read_spread(path) or {}).items():
             try:
-                spread = Spread.from_state(state)
+                spread = BootstrapCounts.from_state(state)
             except ValueError as failure:
                 log.warning("no readable counts of '%s' beside '%s': %s", name, path, failure)
                 continue

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 RECOUNT = 256  # entries written before the room is measured again, for others write as well
 
 
-class Room:
+class DiskBudget:
     """Who writes entries of `entry_bytes` into `folder` asks here first; `room` bytes are for it and its neighbours."""
 
     def __init__(self, folder: Path, entry_bytes: int, room: int, what: str) -> None:
@@ -96,7 +96,7 @@ def mapped(entry: Path) -> mmap.mmap | None:
         return None
 
 
-def stamp(path: str) -> tuple[int, int]:
+def file_stamp(path: str) -> tuple[int, int]:
     """Size in bytes and time of change in nanoseconds of a file: an entry made of another one is told by it."""
     about = os.stat(path)  # noqa: PTH116  (asked once an image and epoch)
     return about.st_size, about.st_mtime_ns

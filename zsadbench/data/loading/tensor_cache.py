@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from zsadbench.clip import cache_folder
 from zsadbench.data.copies.dataset import Dataset
-from zsadbench.data.loading.disk_budget import Room, mapped, stamp
+from zsadbench.data.loading.disk_budget import DiskBudget, file_stamp, mapped
 from zsadbench.types import Preprocessing
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class TensorCache:
     def __init__(self, folder: Path, size: int, room: int) -> None:
         self.folder, self.size = folder, size
         self._entry_bytes = HEADER.size + 3 * size * size
-        self._room = Room(folder, self._entry_bytes, room, "image cache")
+        self._room = DiskBudget(folder, self._entry_bytes, room, "image cache")
 
     @classmethod
     def for_set(
@@ -74,7 +74,7 @@ class TensorCache:
 
         def content() -> tuple[bytes, memoryview]:
             pixels = np.ascontiguousarray(image.pixels).data
-            return HEADER.pack(MAGIC, self.size, *image.native, *stamp(path), zlib.crc32(pixels)), pixels
+            return HEADER.pack(MAGIC, self.size, *image.native, *file_stamp(path), zlib.crc32(pixels)), pixels
 
         self._room.write(self._entry(relative), content, "resized images")
 
@@ -85,7 +85,7 @@ class TensorCache:
         if len(content) != self._entry_bytes:
             return None
         magic, size, height, width, length, changed, checksum = HEADER.unpack_from(content)
-        if (magic, size, (length, changed)) != (MAGIC, self.size, stamp(path)):
+        if (magic, size, (length, changed)) != (MAGIC, self.size, file_stamp(path)):
             return None
         pixels = np.frombuffer(content, dtype=np.uint8, offset=HEADER.size).reshape(size, size, 3)
         return Resized(pixels, (height, width)) if zlib.crc32(pixels.data) == checksum else None

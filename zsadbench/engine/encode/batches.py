@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from zsadbench.data import Dataset, LoadedBatch
     from zsadbench.engine.encode.supports import SupportTokens
-    from zsadbench.engine.plan.setting import Setting
+    from zsadbench.engine.plan.method_setup import MethodSetup
 
 Mask = NDArray[np.uint8]
 RESIZE: dict[str, Callable[[Mask, int], Mask]] = {
@@ -49,12 +49,12 @@ class Encoded(NamedTuple):
 class Encoding:
     """One class of a target; going through it reads and encodes every batch once.
 
-    `setting` is any of those that share it: they agree in all that is used here. `supports` are for those of them
+    `setup` is any of those that share it: they agree in all that is used here. `supports` are for those of them
     that see a few normal images of the class beforehand. `counts` are of the mask regions
     seen so far, and empty for a set without masks.
     """
 
-    setting: Setting
+    setup: MethodSetup
     taps: Taps
     backbone: Backbone
     target: Dataset
@@ -70,7 +70,7 @@ class Encoding:
         self.counts = {"regions_native": 0, "masks_emptied": 0} if self.target.card.pixel_level else {}
 
     def __iter__(self) -> Iterator[Encoded]:
-        precision, halving = DTYPES[self.setting.precision], Halving()
+        precision, halving = DTYPES[self.setup.precision], Halving()
         tower = self.backbone.vision  # built now, if nobody asked for it before: that is none of its seconds
         for loaded in self._loaded():
             with self.watch.stage("tower") as span, torch.inference_mode():
@@ -81,7 +81,7 @@ class Encoding:
 
     def _loaded(self) -> Iterator[LoadedBatch]:
         """Loaded batches; the wait for each is the stage `load`."""
-        protocol, size, card = self.setting.protocol, self.setting.image_size, self.target.card
+        protocol, size, card = self.setup.protocol, self.setup.image_size, self.target.card
         source = batches(
             self.rows,
             size=size,
@@ -104,7 +104,7 @@ class Encoding:
         """Masks as the protocol wants them; regions that vanish or merge on the way are counted."""
         if loaded.masks is None:
             return None
-        size, rule = self.setting.image_size, self.setting.protocol.mask_resize
+        size, rule = self.setup.image_size, self.setup.protocol.mask_resize
         with self.watch.stage("metrics"):
             resized = [RESIZE[rule](mask, size) for mask in loaded.masks]
             for mask, made in zip(loaded.masks, resized, strict=True):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zsadbench.clip import Backbone
-    from zsadbench.engine.plan.setting import Setting
+    from zsadbench.engine.plan.method_setup import MethodSetup
     from zsadbench.types import Method
 
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 class SupportTokens:
     """The tokens of support images, each encoded once and alone, whichever jobs want it.
 
-    `setting` is any of those that share an encoding, `taps` are what one run of the tower keeps for all of them.
+    `setup` is any of those that share an encoding, `taps` are what one run of the tower keeps for all of them.
     """
 
     backbone: Backbone
-    setting: Setting
+    setup: MethodSetup
     taps: Taps
     workers: int
     _kept: dict[str, Tokens] = field(default_factory=dict)
@@ -42,26 +42,26 @@ class SupportTokens:
         new = rows[~rows["path"].isin(self._kept.keys())]
         source = batches(
             new,
-            size=self.setting.image_size,
-            preprocessing=self.setting.protocol.preprocessing,
+            size=self.setup.image_size,
+            preprocessing=self.setup.protocol.preprocessing,
             masks="none",
             batch_size=1,
             workers=self.workers,
         )
-        tower, precision = self.backbone.vision, DTYPES[self.setting.precision]
+        tower, precision = self.backbone.vision, DTYPES[self.setup.precision]
         with torch.inference_mode():
             for loaded in source:
                 self._kept[loaded.paths[0]] = tower(loaded.images.to(self.backbone.device), self.taps, precision)
             return join([pick(self._kept[path], self.taps, taps) for path in rows["path"]])
 
 
-def show(method: Method, seen: SupportTokens, setting: Setting, rows: pd.DataFrame) -> None:
+def show(method: Method, seen: SupportTokens, setup: MethodSetup, rows: pd.DataFrame) -> None:
     """Let a few-shot detector remember the images of one class.
 
     Raises:
         DataError: an image cannot be read.
     """
     assert isinstance(method, FewShot)  # noqa: S101 - checked by the card before anything runs
-    tokens = seen(rows, setting.method.card.taps(setting.method.options))
+    tokens = seen(rows, setup.method.card.taps(setup.method.options))
     with torch.inference_mode():
         method.remember(tokens)

@@ -22,14 +22,14 @@ import PIL
 import torch
 
 from zsadbench.clip import cache_folder
-from zsadbench.data import Room, mapped, stamp
-from zsadbench.engine.plan.setting import activation_of
+from zsadbench.data import DiskBudget, file_stamp, mapped
+from zsadbench.engine.plan.method_setup import activation_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from zsadbench.data import Dataset
-    from zsadbench.engine.plan.setting import Setting
+    from zsadbench.engine.plan.method_setup import MethodSetup
 
 log = logging.getLogger(__name__)
 
@@ -44,22 +44,22 @@ class TokenCache:
         self.folder, self.shape = folder, shape
         self._magic, self._kind = KINDS[precision]
         self.entry_bytes = _entry_bytes(shape, precision)
-        self._room = Room(folder, self.entry_bytes, room, "token cache")
+        self._room = DiskBudget(folder, self.entry_bytes, room, "token cache")
 
     @classmethod
-    def for_training(cls, setting: Setting, aux: Dataset, device: torch.device, room: int) -> TokenCache | None:
+    def for_training(cls, setup: MethodSetup, aux: Dataset, device: torch.device, room: int) -> TokenCache | None:
         """The cache of what a method learns from, below the cache folder; None without room, or where it augments."""
-        taps = setting.method.card.taps(setting.method.options)
-        if not room or setting.method.card.augments or taps.colours:
+        taps = setup.method.card.taps(setup.method.options)
+        if not room or setup.method.card.augments or taps.colours:
             return None
         decides = [
-            *(aux.fingerprint, setting.image_size, taps.preprocessing, PIL.__version__),
-            *(setting.spec.config.sizes(), setting.spec.weights.sha256),
-            *(activation_of(setting.spec, taps), taps.position, setting.precision),
-            *(_arithmetic(device, setting.compiling), torch.__version__, KINDS[setting.token_precision][0].decode()),
+            *(aux.fingerprint, setup.image_size, taps.preprocessing, PIL.__version__),
+            *(setup.spec.config.sizes(), setup.spec.weights.sha256),
+            *(activation_of(setup.spec, taps), taps.position, setup.precision),
+            *(_arithmetic(device, setup.compiling), torch.__version__, KINDS[setup.token_precision][0].decode()),
         ]
         key = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:32]
-        return cls(cache_folder() / "tokens" / key, _shape(setting), room, setting.token_precision)
+        return cls(cache_folder() / "tokens" / key, _shape(setup), room, setup.token_precision)
 
     def find(self, tap: str, relative: str, path: str) -> torch.Tensor | None:
         """Tokens of the image at `path` after one block, float32 (1, tokens, width); None where no sound entry is."""
@@ -74,7 +74,7 @@ class TokenCache:
 
         def content() -> tuple[bytes, memoryview]:
             values = np.ascontiguousarray(tokens.detach().cpu().numpy(), self._kind).data
-            return HEADER.pack(self._magic, *self.shape, *stamp(path), zlib.crc32(values)), values
+            return HEADER.pack(self._magic, *self.shape, *file_stamp(path), zlib.crc32(values)), values
 
         self._room.write(self._entry(tap, relative), content, "tokens")
 
@@ -85,20 +85,20 @@ class TokenCache:
         if len(content) != self.entry_bytes:
             return None
         magic, *shape, length, changed, checksum = HEADER.unpack_from(content)
-        if (magic, tuple(shape), (length, changed)) != (self._magic, self.shape, stamp(path)):
+        if (magic, tuple(shape), (length, changed)) != (self._magic, self.shape, file_stamp(path)):
             return None
         values = np.frombuffer(content, self._kind, offset=HEADER.size).reshape(1, *self.shape)
         return torch.from_numpy(values.astype(np.float32)) if zlib.crc32(values.data) == checksum else None
 
 
-def entry_bytes(setting: Setting) -> int:
+def entry_bytes(setup: MethodSetup) -> int:
     """Bytes that the tokens of one image after one block take on disk."""
-    return _entry_bytes(_shape(setting), setting.token_precision)
+    return _entry_bytes(_shape(setup), setup.token_precision)
 
 
-def _shape(setting: Setting) -> tuple[int, int]:
-    vision = setting.spec.config.vision
-    return ((setting.image_size // vision.patch_size) ** 2 + 1, vision.width)
+def _shape(setup: MethodSetup) -> tuple[int, int]:
+    vision = setup.spec.config.vision
+    return ((setup.image_size // vision.patch_size) ** 2 + 1, vision.width)
 
 
 def _entry_bytes(shape: tuple[int, int], precision: str) -> int:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import torch
 
 from zsadbench.clip import Backbone, build
-from zsadbench.engine.plan.setting import Setting
+from zsadbench.engine.plan.method_setup import MethodSetup
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def build_towers(setting: Setting, device: torch.device) -> Backbone:
-    """The frozen towers as the method of `setting` wants them."""
-    taps = setting.method.card.taps(setting.method.options)
+def build_towers(setup: MethodSetup, device: torch.device) -> Backbone:
+    """The frozen towers as the method of `setup` wants them."""
+    taps = setup.method.card.taps(setup.method.options)
     return build(
-        setting.spec,
-        setting.image_size,
+        setup.spec,
+        setup.image_size,
         activation=taps.activation,
         position=taps.position,
         device=device,
-        compiling=setting.compiling,
-        precision=DTYPES[setting.precision],
+        compiling=setup.compiling,
+        precision=DTYPES[setup.precision],
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zsadbench.data import Dataset, LoadedBatch
-    from zsadbench.engine.plan.setting import Setting
+    from zsadbench.engine.plan.method_setup import MethodSetup
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class FrozenTokens:
 
     def __init__(
         self,
-        setting: Setting,
+        setup: MethodSetup,
         aux: Dataset,
         encode: Callable[[torch.Tensor, Taps], Tokens],
         cache: TokenCache | None,
@@ -48,11 +48,11 @@ class FrozenTokens:
     ) -> None:
         self.encode, self.cache = encode, cache
         self.relative, self.paths = aux.manifest["relative"].tolist(), aux.manifest["path"].tolist()
-        self.depth = setting.spec.config.vision.layers
-        self.taps = setting.method.card.taps(setting.method.options)
+        self.depth = setup.spec.config.vision.layers
+        self.taps = setup.method.card.taps(setup.method.options)
         united = unite((self.taps, *also), self.depth) if cache else None
         self.united = united or self.taps
-        self.rounds = setting.token_precision == "fp16"
+        self.rounds = setup.token_precision == "fp16"
         self.encoded = self.remembered = 0
 
     def __call__(self, loaded: LoadedBatch, images: torch.Tensor) -> Tokens:

@@ -27,7 +27,7 @@ from zsadbench.types import Method
 
 if TYPE_CHECKING:
     from zsadbench.data import LoadedBatch
-    from zsadbench.engine.plan.setting import Setting
+    from zsadbench.engine.plan.method_setup import MethodSetup
     from zsadbench.records.sidecars import Arrays
 
 RECOVERABLE = (CellError, DataError, OSError, MemoryError, RuntimeError)  # torch says RuntimeError when memory is short
@@ -102,32 +102,32 @@ def _finished(head: Evaluation) -> ClassResult | Exception:
 class Evaluation:
     """A detector on one class of a target: it scores batches and counts them, in order, then gives the result.
 
-    `area_edges` and `thresholds` as in `Measurement`.
+    `area_quartiles` and `thresholds` as in `Measurement`.
 
     Raises:
         CellError: from what `score` returns: a score or a map is not finite.
     """
 
-    setting: Setting
+    setup: MethodSetup
     method: Method
     encoding: Encoding
     class_name: str
     metrics: tuple[MetricName, ...]
     maps_folder: Path | None
     watch: Stopwatch
-    area_edges: Sequence[float] | None = None
+    area_quartiles: Sequence[float] | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
     images: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.target, self.rows = self.encoding.target, self.encoding.rows
-        self.scorer = Scorer(self.setting, self.method, self.target, self.class_name, self.encoding.taps, self.watch)
+        self.scorer = Scorer(self.setup, self.method, self.target, self.class_name, self.encoding.taps, self.watch)
         self.measured = Measurement(
             self.metrics,
             self.rows,
             masked=self.target.card.pixel_level,
-            pixels=len(self.rows) * self.setting.image_size**2,
-            area_edges=self.area_edges,
+            pixels=len(self.rows) * self.setup.image_size**2,
+            area_quartiles=self.area_quartiles,
             thresholds=self.thresholds,
         )
 

@@ -44,8 +44,8 @@ class Measured(NamedTuple):
 class Measurement:
     """Counts the images of one class.
 
-    `rows` is the manifest of the class, `pixels` about how many there are in all, `area_edges` the quartiles of region
-    area of the set; `thresholds` serve the metrics at a threshold from the auxiliary set.
+    `rows` is the manifest of the class, `pixels` about how many there are in all, `area_quartiles` the quartiles of
+    region area of the set; `thresholds` serve the metrics at a threshold from the auxiliary set.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class Measurement:
         *,
         masked: bool,
         pixels: int,
-        area_edges: Sequence[float] | None,
+        area_quartiles: Sequence[float] | None,
         thresholds: Thresholds,
     ) -> None:
         self.names, self.rows, self.thresholds = tuple(names), rows, thresholds
         self.collected = ClassMetrics(self.names, masks=masked, mode=mode_for(pixels))
-        self.details = ClassDetails(area_edges) if masked else None
+        self.details = ClassDetails(area_quartiles) if masked else None
         wants = {(name.level, name.over) for name in self.names}
         self.pooled = PixelMetrics(mode="stream") if masked and ("pixel", POOLED) in wants else None
         at = {"image": thresholds.image, "pixel": thresholds.pixel if masked else None}

@@ -15,7 +15,7 @@ from zsadbench.data.images.masks import read_mask
 from zsadbench.engine.encode.batches import RESIZE
 from zsadbench.errors import DataError
 from zsadbench.files import write_atomically
-from zsadbench.metrics import area_edges
+from zsadbench.metrics import area_quartiles
 from zsadbench.records import canonical
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def edges_of(dataset: Dataset, protocol: EvaluationProtocol, size: int, workers:
         return found
     unreadable: list[str] = []
     try:
-        found = list(area_edges(_masks(dataset, protocol, size, workers, unreadable)))
+        found = list(area_quartiles(_masks(dataset, protocol, size, workers, unreadable)))
     except ValueError:
         found = None
     if unreadable:

@@ -16,7 +16,7 @@ from zsadbench.engine.encode.batching import Halving
 from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.evaluate.maps import Map, begin
 from zsadbench.engine.machine.to_host import Arrival, to_host
-from zsadbench.engine.plan.setting import taps_of
+from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.errors import CellError
 from zsadbench.types import Scores
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zsadbench.data import Dataset
     from zsadbench.engine.encode.batches import Encoded, Mask
     from zsadbench.engine.machine.timing import Span, Stopwatch
-    from zsadbench.engine.plan.setting import Setting
+    from zsadbench.engine.plan.method_setup import MethodSetup
     from zsadbench.types import Method, Taps
 
 
@@ -69,7 +69,7 @@ class Maps(NamedTuple):
 class Scorer:
     """A detector on the images of one class of a data set; `taps` are those that the images were encoded with."""
 
-    setting: Setting
+    setup: MethodSetup
     method: Method
     dataset: Dataset
     class_name: str
@@ -79,17 +79,17 @@ class Scorer:
 
     def scores(self, encoded: Encoded) -> Scored:
         """Have a batch scored."""
-        words = [self.dataset.card.words(self.setting.name)[self.class_name]] * len(encoded.loaded.paths)
-        half = arithmetic(self.watch.device.type, DTYPES[self.setting.precision])
+        words = [self.dataset.card.words(self.setup.name)[self.class_name]] * len(encoded.loaded.paths)
+        half = arithmetic(self.watch.device.type, DTYPES[self.setup.precision])
         with self.watch.stage("head") as head, torch.inference_mode(), half:
-            tokens = pick(encoded.tokens, self.taps, taps_of(self.setting))
+            tokens = pick(encoded.tokens, self.taps, taps_of(self.setup))
             parts = self.halving(lambda rows: self.method.score(some(tokens, rows), words[rows]), len(words))
             found = Scores(*(torch.cat(part) for part in zip(*parts, strict=True)))
         return Scored(encoded.loaded.paths, to_host(found.image.float()), found.pixel, head)
 
     def maps(self, scored: Scored, masks: list[Mask] | None) -> Maps:
         """Have the maps of a batch enlarged and smoothed, one by one; `masks` are those read, where there are any."""
-        protocol, size, count = self.setting.protocol, self.setting.image_size, len(scored.paths)
+        protocol, size, count = self.setup.protocol, self.setup.image_size, len(scored.paths)
         native = protocol.map_size == "native" and masks is not None
         sizes = [mask.shape for mask in masks] if native and masks else [(size, size)] * count
         with self.watch.stage("map"):
@@ -99,9 +99,9 @@ class Scorer:
             )
 
     def _sigma(self) -> float:
-        protocol = self.setting.protocol
+        protocol = self.setup.protocol
         off = protocol.smoothing == "none" or self.dataset.card.name in protocol.unsmoothed
-        return 0.0 if off else self.setting.method.card.smoothing
+        return 0.0 if off else self.setup.method.card.smoothing
 
 
 def finite(values: NDArray[np.float32], paths: tuple[str, ...], what: str) -> None:

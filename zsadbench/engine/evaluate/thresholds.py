@@ -17,8 +17,8 @@ from zsadbench.engine.evaluate.scoring import Scorer
 from zsadbench.engine.machine.timing import Stopwatch
 from zsadbench.engine.plan.cell import training_cell
 from zsadbench.engine.plan.checks import aux_for
+from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.engine.plan.request import NO_AUX
-from zsadbench.engine.plan.setting import taps_of
 from zsadbench.errors import DataError
 from zsadbench.files import write_atomically
 from zsadbench.metrics import PixelMetrics, best_threshold, best_threshold_of, mode_for
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from zsadbench.clip import Backbone
     from zsadbench.data import Dataset
     from zsadbench.engine.plan.jobs import Job, Plan
-    from zsadbench.engine.plan.setting import Setting
+    from zsadbench.engine.plan.method_setup import MethodSetup
     from zsadbench.types import Method
 
 log = logging.getLogger(__name__)
@@ -71,8 +71,8 @@ def find_thresholds(plan: Plan, job: Job, method: Method, backbone: Backbone, ba
     path = _file(job, aux)
     found = _from_cache(path)
     if found is None:
-        log.info("%s: scoring %s, to find thresholds", job.setting.name, aux.card.name)
-        found = _scored(plan, job.setting, (method, backbone), aux, batch_size)
+        log.info("%s: scoring %s, to find thresholds", job.setup.name, aux.card.name)
+        found = _scored(plan, job.setup, (method, backbone), aux, batch_size)
         with suppress(OSError):  # a cache that cannot be written to is none
             write_atomically(path, (json.dumps(asdict(found), allow_nan=False) + "\n").encode())
     return found
@@ -93,11 +93,11 @@ def _at_hand(plan: Plan, job: Job) -> Dataset | str:
 
 def _file(job: Job, aux: Dataset) -> Path:
     """Where the thresholds are kept: beside the checkpoint, named after all that decides them."""
-    setting = job.setting
-    cell = training_cell(setting, job.aux, job.seed)
-    decides = [VERSION, cell, aux.card.name, aux.fingerprint, setting.protocol.digest]
+    setup = job.setup
+    cell = training_cell(setup, job.aux, job.seed)
+    decides = [VERSION, cell, aux.card.name, aux.fingerprint, setup.protocol.digest]
     key = hashlib.sha256(canonical(decides).encode()).hexdigest()[:16]
-    return cache_folder() / "checkpoints" / safe_name(setting.name) / f"{key}.thresholds.json"
+    return cache_folder() / "checkpoints" / safe_name(setup.name) / f"{key}.thresholds.json"
 
 
 def _from_cache(path: Path) -> Thresholds | None:
@@ -108,21 +108,21 @@ def _from_cache(path: Path) -> Thresholds | None:
 
 
 def _scored(
-    plan: Plan, setting: Setting, detector: tuple[Method, Backbone], aux: Dataset, batch_size: int
+    plan: Plan, setup: MethodSetup, detector: tuple[Method, Backbone], aux: Dataset, batch_size: int
 ) -> Thresholds:
     """Score every image of the set; all its classes share one threshold."""
     (method, backbone), request = detector, plan.request
     watch = Stopwatch(backbone.device)
-    taps, masked = taps_of(setting), aux.card.pixel_level
-    supports = SupportTokens(backbone, setting, taps, request.workers)
-    pixels = PixelMetrics(mode=mode_for(len(aux.manifest) * setting.image_size**2))
+    taps, masked = taps_of(setup), aux.card.pixel_level
+    supports = SupportTokens(backbone, setup, taps, request.workers)
+    pixels = PixelMetrics(mode=mode_for(len(aux.manifest) * setup.image_size**2))
     scores: list[float] = []
     labels: list[int] = []
     for name in aux.classes:
         rows = aux.manifest[aux.manifest["class"] == name].reset_index(drop=True)
         source = (rows, batch_size, request.workers, request.image_cache, watch, supports)
-        scorer = Scorer(setting, method, aux, name, taps, watch)
-        for encoded in Encoding(setting, taps, backbone, aux, *source):
+        scorer = Scorer(setup, method, aux, name, taps, watch)
+        for encoded in Encoding(setup, taps, backbone, aux, *source):
             scored, masks = scorer.scores(encoded), encoded.masks()
             scores += scored.image().tolist()
             labels += encoded.loaded.labels.tolist()

@@ -16,7 +16,7 @@ from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.encode.training_tokens import FrozenTokens
 from zsadbench.engine.learn.loop import Steps, fit
 from zsadbench.engine.plan.cell import checkpoint_path, training_cell
-from zsadbench.engine.plan.setting import Setting
+from zsadbench.engine.plan.method_setup import MethodSetup
 from zsadbench.engine.plan.trained_state import read_state
 from zsadbench.errors import UsageError, WeightsError
 from zsadbench.types import Method, Taps, Trainable
@@ -44,15 +44,15 @@ class Trained:
     remembered: int = 0
 
 
-def make_method(setting: Setting, backbone: Backbone, seed: int) -> Method:
+def make_method(setup: MethodSetup, backbone: Backbone, seed: int) -> Method:
     """Build the detector with its initial values drawn under `seed`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return setting.method.card.build(backbone, setting.method.options)
+        return setup.method.card.build(backbone, setup.method.options)
 
 
 def obtain(
-    setting: Setting,
+    setup: MethodSetup,
     backbone: Backbone,
     aux: Dataset | None,
     seed: int,
@@ -67,7 +67,7 @@ def obtain(
     """Return the trained detector: from the given checkpoint, from the cache, or by training now.
 
     Args:
-        setting: the method and all that is fixed over a run.
+        setup: the method and all that is fixed over a run.
         backbone: the frozen towers.
         aux: what to learn from; None leaves trained parts at their initial values.
         seed: initial values and order of the images.
@@ -83,52 +83,54 @@ def obtain(
         CellError: the loss is not finite.
         DataError: an image of the auxiliary set cannot be read.
     """
-    method = make_method(setting, backbone, seed)
-    if setting.checkpoint is not None:
-        load_checkpoint(setting, method, setting.checkpoint)
-        return Trained(method, setting.checkpoint)
-    if not setting.trains or aux is None:
+    method = make_method(setup, backbone, seed)
+    if setup.checkpoint is not None:
+        load_checkpoint(setup, method, setup.checkpoint)
+        return Trained(method, setup.checkpoint)
+    if not setup.trains or aux is None:
         return Trained(method, None)
-    path = checkpoint_path(setting, aux, seed)
-    if not fresh and _from_cache(setting, method, path):
+    path = checkpoint_path(setup, aux, seed)
+    if not fresh and _from_cache(setup, method, path):
         return Trained(method, path)
-    steps = Steps(setting, aux, seed, workers, image_cache, pin=backbone.device.type == "cuda")
-    return _learnt(method, frozen_tokens(setting, backbone, aux, token_cache, also), steps, path, on_step)
+    steps = Steps(setup, aux, seed, workers, image_cache, pin=backbone.device.type == "cuda")
+    return _learnt(method, frozen_tokens(setup, backbone, aux, token_cache, also), steps, path, on_step)
 
 
 def _learnt(
     method: Method, tokens: FrozenTokens, steps: Steps, path: Path, on_step: Callable[[int, int, float], None]
 ) -> Trained:
     """Train over all steps, and put what came of it into the cache."""
-    losses = list(fit(_trainable(method), tokens, steps, steps.setting, on_step))
-    about = training_cell(steps.setting, steps.aux, steps.seed) | {"first_loss": losses[0], "last_loss": losses[-1]}
-    write_checkpoint(path, _trainable(method).network.state_dict(), steps.setting.name, about)
+    losses = list(fit(_trainable(method), tokens, steps, steps.setup, on_step))
+    about = training_cell(steps.setup, steps.aux, steps.seed) | {"first_loss": losses[0], "last_loss": losses[-1]}
+    write_checkpoint(path, _trainable(method).network.state_dict(), steps.setup.name, about)
     return Trained(method, path, losses[0], losses[-1], tokens.encoded, tokens.remembered)
 
 
-def frozen_tokens(setting: Setting, backbone: Backbone, aux: Dataset, room: int, also: Sequence[Taps]) -> FrozenTokens:
+def frozen_tokens(
+    setup: MethodSetup, backbone: Backbone, aux: Dataset, room: int, also: Sequence[Taps]
+) -> FrozenTokens:
     """Where the training gets its tokens."""
-    cache = TokenCache.for_training(setting, aux, backbone.device, room)
-    precision = DTYPES[setting.precision]
-    tokens = FrozenTokens(setting, aux, lambda images, taps: backbone.vision(images, taps, precision), cache, also)
-    tokens.announce(f"{setting.name} on {aux.card.name}", room)
+    cache = TokenCache.for_training(setup, aux, backbone.device, room)
+    precision = DTYPES[setup.precision]
+    tokens = FrozenTokens(setup, aux, lambda images, taps: backbone.vision(images, taps, precision), cache, also)
+    tokens.announce(f"{setup.name} on {aux.card.name}", room)
     return tokens
 
 
-def _from_cache(setting: Setting, method: Method, path: Path) -> bool:
+def _from_cache(setup: MethodSetup, method: Method, path: Path) -> bool:
     if not path.is_file():
         return False
     try:
-        load_checkpoint(setting, method, path)
+        load_checkpoint(setup, method, path)
     except WeightsError as failure:
         log.warning("cached checkpoint is not usable and is made anew: %s", failure)
         return False
     return True
 
 
-def load_checkpoint(setting: Setting, method: Method, path: Path) -> None:
+def load_checkpoint(setup: MethodSetup, method: Method, path: Path) -> None:
     """Load a checkpoint, ours or published, into the method."""
-    load_state(_trainable(method).network, read_state(setting.method.card, path), f"checkpoint '{path}'")
+    load_state(_trainable(method).network, read_state(setup.method.card, path), f"checkpoint '{path}'")
 
 
 def _trainable(method: Method) -> Trainable:

@@ -11,7 +11,7 @@ import torch
 
 from zsadbench.data import TensorCache, batches
 from zsadbench.engine.encode.training_tokens import FrozenTokens
-from zsadbench.engine.plan.setting import Setting
+from zsadbench.engine.plan.method_setup import MethodSetup
 from zsadbench.errors import CellError
 from zsadbench.types import Batch, Recipe, Tokens, Trainable
 
@@ -30,7 +30,7 @@ OPTIMISERS: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adam
 class Steps:
     """The batches of a whole training, epoch after epoch, each in its own seeded order."""
 
-    setting: Setting
+    setup: MethodSetup
     aux: Dataset
     seed: int
     workers: int
@@ -40,18 +40,18 @@ class Steps:
     @property
     def recipe(self) -> Recipe:
         """The recipe on this auxiliary set."""
-        return self.setting.method.recipe_on(self.aux.card.name)
+        return self.setup.method.recipe_on(self.aux.card.name)
 
     @property
     def epochs(self) -> int:
         """Epochs on it."""
-        return self.setting.epochs_on(self.aux.card.name)
+        return self.setup.epochs_on(self.aux.card.name)
 
     def __len__(self) -> int:
         return self.epochs * -(-len(self.aux.manifest) // self.recipe.batch)
 
     def __iter__(self) -> Iterator[LoadedBatch]:
-        taps, size = self.setting.method.card.taps(self.setting.method.options), self.setting.image_size
+        taps, size = self.setup.method.card.taps(self.setup.method.options), self.setup.image_size
         cache = TensorCache.for_set(self.aux, size, taps.preprocessing, self.image_cache)
         manifest = permuted(self.aux.manifest, self.seed) if self.recipe.permuted else self.aux.manifest
         for epoch in range(self.epochs):
@@ -80,12 +80,12 @@ def fit(
     method: Trainable,
     tokens: FrozenTokens,
     steps: Steps,
-    setting: Setting,
+    setup: MethodSetup,
     on_step: Callable[[int, int, float], None],
 ) -> Iterator[float]:
     """Train over all steps and yield the total loss before each of them."""
     optimiser = make_optimiser(method, steps.recipe)
-    words = steps.aux.card.words(setting.name)
+    words = steps.aux.card.words(setup.name)
     names = steps.aux.manifest["class"].tolist()
     device = next(method.network.parameters()).device
     for number, loaded in enumerate(steps, start=1):
@@ -93,7 +93,7 @@ def fit(
         batch = as_batch(loaded, classes, device)
         loss = step(method, tokens(loaded, batch.images), batch, optimiser)
         if not np.isfinite(loss):
-            raise CellError(f"{setting.name}: the loss is {loss} at step {number}; a smaller recipe.lr may help")
+            raise CellError(f"{setup.name}: the loss is {loss} at step {number}; a smaller recipe.lr may help")
         on_step(number, len(steps), loss)
         yield loss
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.clip import RULE, cache_folder, map_taps
-from zsadbench.engine.plan.setting import Setting, activation_of
+from zsadbench.engine.plan.method_setup import MethodSetup, activation_of
 from zsadbench.records import identity, safe_name
 
 if TYPE_CHECKING:
@@ -18,57 +18,57 @@ if TYPE_CHECKING:
     from zsadbench.engine.plan.supports import Supports
 
 
-def training_cell(setting: Setting, aux: Dataset | None, seed: int) -> dict[str, Any]:
+def training_cell(setup: MethodSetup, aux: Dataset | None, seed: int) -> dict[str, Any]:
     """Everything that decides a trained checkpoint; its hash names the file in the cache."""
-    taps = setting.method.card.taps(setting.method.options)
+    taps = setup.method.card.taps(setup.method.options)
     return {
-        "method": setting.name,
-        "options": setting.method.changed(),
-        "recipe": _recipe(setting, aux),
+        "method": setup.name,
+        "options": setup.method.changed(),
+        "recipe": _recipe(setup, aux),
         "aux": _aux(aux),
         "seed": seed,
-        "backbone": setting.spec.name,
-        "weights_sha256": setting.spec.weights.sha256,
-        "checkpoint_sha256": setting.checkpoint_sha256,
+        "backbone": setup.spec.name,
+        "weights_sha256": setup.spec.weights.sha256,
+        "checkpoint_sha256": setup.checkpoint_sha256,
         "tap_rule": {
             "rule": RULE,
             "blocks": list(taps.blocks),
-            "mapped": list(map_taps(taps.blocks, setting.spec.config.vision.layers)),
-            "activation": activation_of(setting.spec, taps),
+            "mapped": list(map_taps(taps.blocks, setup.spec.config.vision.layers)),
+            "activation": activation_of(setup.spec, taps),
             "position": taps.position,
         },
-        "image_size": setting.image_size,
-        "precision": setting.precision,
+        "image_size": setup.image_size,
+        "precision": setup.precision,
     }
 
 
 def cell_of(
-    setting: Setting, aux: Dataset | None, target: Dataset, seed: int, supports: Supports | None = None
+    setup: MethodSetup, aux: Dataset | None, target: Dataset, seed: int, supports: Supports | None = None
 ) -> dict[str, Any]:
     """The cell whose hash is a record's identity."""
     read = [one for one in (target, aux, supports) if one is not None]
     return {
-        **training_cell(setting, aux, seed),
+        **training_cell(setup, aux, seed),
         "target": {"name": target.card.name, "fingerprint": target.fingerprint},
         "shots": supports.shots if supports else 0,
         "supports": supports.named() if supports else None,
-        "protocol": {"name": setting.protocol.name, "digest": setting.protocol.digest},
-        "limit": setting.limit,
+        "protocol": {"name": setup.protocol.name, "digest": setup.protocol.digest},
+        "limit": setup.limit,
         "partial": any(one.partial for one in read),
         "synthetic": any(one.synthetic for one in read),
     }
 
 
-def _recipe(setting: Setting, aux: Dataset | None) -> dict[str, Any] | None:
-    if not setting.trains or aux is None or setting.method.recipe is None:
+def _recipe(setup: MethodSetup, aux: Dataset | None) -> dict[str, Any] | None:
+    if not setup.trains or aux is None or setup.method.recipe is None:
         return None
     recipe = {
         name: value
-        for name, value in asdict(setting.method.recipe_on(aux.card.name)).items()
+        for name, value in asdict(setup.method.recipe_on(aux.card.name)).items()
         if name not in _NOT_HERE and value is not False
     }
-    rounded = {} if setting.token_precision == "fp32" else {"tokens": setting.token_precision}
-    return {**recipe, "betas": list(recipe["betas"]), "epochs": setting.epochs_on(aux.card.name), **rounded}
+    rounded = {} if setup.token_precision == "fp32" else {"tokens": setup.token_precision}
+    return {**recipe, "betas": list(recipe["betas"]), "epochs": setup.epochs_on(aux.card.name), **rounded}
 
 
 _NOT_HERE = {"epochs", "epochs_else", "image_size", "on"}  # resolved, or stated elsewhere in the cell
@@ -86,17 +86,17 @@ def count_labels(dataset: Dataset) -> dict[str, int]:
     return {"normal": len(dataset.manifest) - anomalous, "anomalous": anomalous}
 
 
-def why_not_comparable(cell: Mapping[str, Any], setting: Setting, target: Dataset, leak: str) -> list[str]:
+def why_not_comparable(cell: Mapping[str, Any], setup: MethodSetup, target: Dataset, leak: str) -> list[str]:
     """Why the numbers of a cell may not stand beside published ones; empty when they may. `leak` in words, if any."""
     reasons = {
-        "random weights": setting.spec.weights.kind == "random",
-        "demo backbone, not CLIP": setting.spec.demo,
-        f"backbone '{setting.spec.name}' is no published one": not setting.spec.shipped and not setting.spec.demo,
+        "random weights": setup.spec.weights.kind == "random",
+        "demo backbone, not CLIP": setup.spec.demo,
+        f"backbone '{setup.spec.name}' is no published one": not setup.spec.shipped and not setup.spec.demo,
         f"limited to {cell['limit']} images a label and class": cell["limit"] is not None,
         "the target or the auxiliary set is incomplete": cell["partial"],
         "synthetic data": cell["synthetic"],
         f"'{target.card.name}' is drawn for trials, no published benchmark": target.card.generated,
-        "its trained parts were left at their initial values": setting.trains and cell["aux"] is None,
+        "its trained parts were left at their initial values": setup.trains and cell["aux"] is None,
         "masks and labels were permuted in training, as a control": bool((cell["recipe"] or {}).get("permuted")),
         leak: bool(leak),
     }
@@ -132,7 +132,7 @@ def _short(value: Any) -> str:
     return "+".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
 
 
-def checkpoint_path(setting: Setting, aux: Dataset, seed: int) -> Path:
+def checkpoint_path(setup: MethodSetup, aux: Dataset, seed: int) -> Path:
     """Where the cache keeps what this training makes."""
-    key = identity(training_cell(setting, aux, seed))[:16]
-    return cache_folder() / "checkpoints" / safe_name(setting.name) / f"{key}.safetensors"
+    key = identity(training_cell(setup, aux, seed))[:16]
+    return cache_folder() / "checkpoints" / safe_name(setup.name) / f"{key}.safetensors"

@@ -18,9 +18,9 @@ from zsadbench.engine.machine.device import choose_device
 from zsadbench.engine.plan.cell import cell_of
 from zsadbench.engine.plan.checks import aux_for, check_aux, check_out, check_size, checked_targets, with_backbone
 from zsadbench.engine.plan.done import classes_done, record_so_far, selected_classes
+from zsadbench.engine.plan.method_setup import MethodSetup, load_setup
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import NO_AUX, RunRequest
-from zsadbench.engine.plan.setting import Setting, load_setting
 from zsadbench.engine.plan.supports import Supports, check_shots, draws, load_normal
 from zsadbench.errors import DataError, UsageError
 from zsadbench.metrics.names import DEFAULT_NAMES, MetricName, parse_metric
@@ -37,7 +37,7 @@ class Job:
     `fault` says why what lies at `path` is no record; it is neither read nor replaced then.
     """
 
-    setting: Setting
+    setup: MethodSetup
     target: Dataset
     aux: Dataset | None
     seed: int
@@ -80,7 +80,7 @@ def make_plan(request: RunRequest, shelf: dict[str, Dataset] | None = None) -> P
     request = with_backbone(request, targets)
     check_size(request, configured)
     spec = resolve(request.backbone, request.weights, offline=request.offline)
-    settings = [load_setting(request, method, spec, protocol) for method in configured]
+    settings = [load_setup(request, method, spec, protocol) for method in configured]
     data = _load_all(request, settings, targets, {} if shelf is None else shelf)
     normal = load_normal(request, targets)
     shown = {target: draws(request, data[target], normal.get(target)) for target in targets}
@@ -88,17 +88,17 @@ def make_plan(request: RunRequest, shelf: dict[str, Dataset] | None = None) -> P
     chosen = {target: selected_classes(request, data[target]) for target in targets}
     jobs = [
         job
-        for setting in settings
+        for setup in settings
         for target, selected in chosen.items()
         for supports in shown[target]
         for job in _jobs(
-            request, setting, (data[target], selected, supports), data.get(aux_for(target, request.aux)), wanted
+            request, setup, (data[target], selected, supports), data.get(aux_for(target, request.aux)), wanted
         )
     ]
     return Plan(tuple(jobs), metrics, request)
 
 
-def make_detector_plan(request: RunRequest) -> tuple[Setting, Dataset | None]:
+def make_detector_plan(request: RunRequest) -> tuple[MethodSetup, Dataset | None]:
     """The setting of the only method of a request, and the set that it learns from, if it learns; no target.
 
     Raises:
@@ -112,11 +112,11 @@ def make_detector_plan(request: RunRequest) -> tuple[Setting, Dataset | None]:
     request = with_backbone(request, request.targets)
     check_size(request, [method])
     spec = resolve(request.backbone, request.weights, offline=request.offline)
-    setting = load_setting(request, method, spec, registry.protocol(request.protocol))
+    setup = load_setup(request, method, spec, registry.protocol(request.protocol))
     aux = aux_for(request.targets[0], request.aux)
-    if not setting.trains or aux == NO_AUX:
-        return setting, None
-    return setting, _load_all(request, [], [aux], {})[aux]
+    if not setup.trains or aux == NO_AUX:
+        return setup, None
+    return setup, _load_all(request, [], [aux], {})[aux]
 
 
 def all_metrics(extra: Sequence[str]) -> tuple[MetricName, ...]:
@@ -125,11 +125,11 @@ def all_metrics(extra: Sequence[str]) -> tuple[MetricName, ...]:
 
 
 def _load_all(
-    request: RunRequest, settings: Sequence[Setting], targets: Sequence[str], shelf: dict[str, Dataset]
+    request: RunRequest, settings: Sequence[MethodSetup], targets: Sequence[str], shelf: dict[str, Dataset]
 ) -> dict[str, Dataset]:
     """Every target and every auxiliary set that some method learns from; all faults in one message."""
     names = list(targets)
-    if any(setting.trains for setting in settings):
+    if any(setup.trains for setup in settings):
         names += [aux for target in targets if (aux := aux_for(target, request.aux)) != NO_AUX]
     faults: list[str] = []
     for name in dict.fromkeys(names):
@@ -147,26 +147,26 @@ def _load_all(
 
 def _jobs(
     request: RunRequest,
-    setting: Setting,
+    setup: MethodSetup,
     chosen: tuple[Dataset, tuple[str, ...], Supports | None],
     aux: Dataset | None,
     wanted: frozenset[str],
 ) -> list[Job]:
     """One job a seed on a target's chosen classes; `wanted` are the metrics that every class shall hold."""
-    (target, selected, supports), learned = chosen, aux if setting.trains else None
+    (target, selected, supports), learned = chosen, aux if setup.trains else None
     jobs = []
-    for seed in _seeds(request, setting):
-        cell = cell_of(setting, learned, target, seed, supports)
+    for seed in _seeds(request, setup):
+        cell = cell_of(setup, learned, target, seed, supports)
         path = record_path(request.out, cell)
         record, fault = record_so_far(request, path)
         done = set(selected) if fault else classes_done(request, record, path, wanted)
         todo = tuple(name for name in selected if name not in done)
-        jobs.append(Job(setting, target, learned, seed, cell, path, selected, record, todo, fault, supports))
+        jobs.append(Job(setup, target, learned, seed, cell, path, selected, record, todo, fault, supports))
     return jobs
 
 
-def _seeds(request: RunRequest, setting: Setting) -> tuple[int, ...]:
+def _seeds(request: RunRequest, setup: MethodSetup) -> tuple[int, ...]:
     """Training-free methods and given checkpoints run once, whatever seeds are asked for."""
-    if not setting.trains:
+    if not setup.trains:
         return (0,)
-    return tuple(dict.fromkeys(request.seeds)) or setting.protocol.seeds or (0,)
+    return tuple(dict.fromkeys(request.seeds)) or setup.protocol.seeds or (0,)

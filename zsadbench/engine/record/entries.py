@@ -47,8 +47,8 @@ def origin(trained: Trained, job: Job) -> dict[str, Any]:
         "checkpoint_sha256": file_sha256(path) if path else None,
         "data_layout": job.target.layout,
         "data_edition": job.target.edition or None,
-        "backbone_sizes": job.setting.spec.config.sizes(),
-        "weights": job.setting.spec.weights.label,
+        "backbone_sizes": job.setup.spec.config.sizes(),
+        "weights": job.setup.spec.weights.label,
         **({"support_seed": job.supports.seed} if job.supports else {}),
     }
 

@@ -60,7 +60,7 @@ class Recording:
         """Get the detector, given, cached or trained now, and say in a new record what it may have seen."""
         request, started, start = self.plan.request, now(), perf_counter()
         trained = obtain(
-            self.job.setting,
+            self.job.setup,
             self.backbone,
             self.job.aux,
             self.job.seed,
@@ -79,7 +79,7 @@ class Recording:
         """Say in a new record what the detector may have seen of the target, and whether numbers may be compared."""
         if not self.record.ledger:
             found = audit(self.job, self.plan.request)
-            reasons = why_not_comparable(self.job.cell, self.job.setting, self.job.target, leak_of(found))
+            reasons = why_not_comparable(self.job.cell, self.job.setup, self.job.target, leak_of(found))
             self.record.ledger, self.record.not_comparable_because = found, reasons
             self.record.comparable = not reasons
 
@@ -89,13 +89,13 @@ class Recording:
         Raises:
             DataError: a support cannot be read.
         """
-        method, setting = self.trained.method, self.job.setting
+        method, setup = self.trained.method, self.job.setup
         if supports := self.job.supports:
-            show(method, encoding.supports, setting, supports.rows[class_name])
+            show(method, encoding.supports, setup, supports.rows[class_name])
         maps_folder = self.job.path.with_suffix(".maps") if self.plan.request.save_maps else None
         edges = self._area_edges()
         return Evaluation(
-            setting, method, encoding, class_name, self.plan.metrics, maps_folder, watch, edges, self._thresholds
+            setup, method, encoding, class_name, self.plan.metrics, maps_folder, watch, edges, self._thresholds
         )
 
     def _cuts(self) -> dict[str, Any]:
@@ -104,11 +104,11 @@ class Recording:
 
     def _area_edges(self) -> list[float] | None:
         """The quartiles of region area of the target, None where it has no masks."""
-        setting, target = self.job.setting, self.job.target
-        if target.card.pixel_level and self.beside.area_edges is None:
-            edges = edges_of(target, setting.protocol, setting.image_size, self.plan.request.workers)
-            self.beside = replace(self.beside, area_edges=edges)
-        return self.beside.area_edges
+        setup, target = self.job.setup, self.job.target
+        if target.card.pixel_level and self.beside.area_quartiles is None:
+            edges = edges_of(target, setup.protocol, setup.image_size, self.plan.request.workers)
+            self.beside = replace(self.beside, area_quartiles=edges)
+        return self.beside.area_quartiles
 
     def enter(self, class_name: str, result: ClassResult, seconds: Mapping[str, float], *, shared: bool) -> None:
         """Write the record with one class more; what fails leaves the record as it was.
@@ -123,7 +123,7 @@ class Recording:
         costs = self._cost(record.cost, class_name, len(result.images), seconds)
         shared = shared or bool(record.cost.get("shared"))
         record.cost = costs | {"shared": shared} | parameters(self.trained, self.backbone)
-        compiled = {"compiled": self.job.setting.compiling} if self.backbone.vision.blocks.compiled else {}
+        compiled = {"compiled": self.job.setup.compiling} if self.backbone.vision.blocks.compiled else {}
         record.provenance = provenance(self.backbone.device) | self._whence | compiled
         self._write(record, class_name, result)
 
@@ -179,12 +179,12 @@ class Recording:
                 raise failure  # a bug, not a shortage
             failure = CellError("out of memory; a smaller --batch-size or --image-size may help")
         self.failed = True
-        return f"{self.job.setting.name} on {self.job.target.card.name}, seed {self.job.seed}, {where}: {failure}"
+        return f"{self.job.setup.name} on {self.job.target.card.name}, seed {self.job.seed}, {where}: {failure}"
 
 
 def _new_record(job: Job) -> Record:
     return Record(
         cell=job.cell,
         expected=list(job.target.classes),
-        signature=signature(job.cell, job.setting.spec.weights.label),
+        signature=signature(job.cell, job.setup.spec.weights.label),
     )

@@ -57,7 +57,7 @@ def audit(job: Job, request: RunRequest) -> dict[str, Any]:
     categories = sorted(_categories(learned.card) & _categories(target.card)) if learned.card else []
     sources = sorted({*learned.card.collections} & {*target.card.collections}) if learned.card else []
     same = _same(learned, target)
-    images, why = (None, "it is one set") if same else _compare(learned, target, job.setting.limit, request.workers)
+    images, why = (None, "it is one set") if same else _compare(learned, target, job.setup.limit, request.workers)
     grade = _grade(learned, images, same=same, sources=sources, categories=categories)
     return {
         "aux": learned.name,
@@ -88,9 +88,9 @@ def _learned(job: Job, request: RunRequest) -> _Learned:
     """The set of a training, or what a checkpoint says, or, where it says nothing, what the user says."""
     if job.aux is not None:
         return _Learned(job.aux.card.name, "fixed", job.aux.card, job.aux)
-    if job.setting.checkpoint is None:
+    if job.setup.checkpoint is None:
         return _Learned(None, None, why="nothing was learned")
-    known = read_metadata(job.setting.checkpoint)
+    known = read_metadata(job.setup.checkpoint)
     about = known[1] if known else {}
     epoch: EpochChoice = "fixed" if about.get("recipe") else "unknown"
     told, asked = (about.get("aux") or {}).get("name"), request.aux

@@ -19,7 +19,7 @@ from zsadbench.metrics.counting.arguments import Floats
 from zsadbench.metrics.counting.counts import Counts, absent, starts_of
 from zsadbench.metrics.counting.groups import Groups, Places
 from zsadbench.metrics.counting.image import Image, extremes, flags_of, keys_of, scores_of
-from zsadbench.metrics.counting.spill_buffer import Shelf
+from zsadbench.metrics.counting.spill_buffer import SpillBuffer
 from zsadbench.metrics.counting.threads import ranges, side_by_side
 from zsadbench.metrics.counting.weights import Weights, pixel_weights, summed
 
@@ -48,10 +48,10 @@ class Part(NamedTuple):
 
 
 class ExactPixels:
-    """All pixels of a class. Where `shelf` is None, images are kept as they were given, not copied."""
+    """All pixels of a class. Where `spill` is None, images are kept as they were given, not copied."""
 
-    def __init__(self, shelf: Shelf | None) -> None:
-        self.shelf = shelf
+    def __init__(self, spill: SpillBuffer | None) -> None:
+        self.spill = spill
         self.parts: list[Part] = []
 
     @property
@@ -61,11 +61,11 @@ class ExactPixels:
 
     def add(self, images: Sequence[Image], threads: int) -> None:
         """Take in images."""
-        shelf = self.shelf
+        spill = self.spill
         jobs = ranges(images, threads if len(images) > 1 else 1)
-        made = side_by_side(lambda job: [_part(image, shelf is not None) for image in job], jobs)
+        made = side_by_side(lambda job: [_part(image, spill is not None) for image in job], jobs)
         for part in (part for job in made for part in job):
-            self.parts.append(part if shelf is None else part._replace(scores=shelf.put(part.scores)))
+            self.parts.append(part if spill is None else part._replace(scores=spill.put(part.scores)))
 
     def merge(self, other: Self) -> None:
         """Take in the pixels of another."""

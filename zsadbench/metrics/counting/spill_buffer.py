@@ -11,7 +11,7 @@ from zsadbench.metrics.counting.arguments import Floats
 BUDGET = 2 << 30  # bytes
 
 
-class Shelf:
+class SpillBuffer:
     """Keeps arrays; what is put on it after the `budget`, in bytes, comes back as a memory map of a file.
 
     The file is unlinked as soon as it is made, or removed when closed where the system cannot do that, so

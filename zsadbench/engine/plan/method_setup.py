@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 NATIVE_RECIPE_SIZE = 518  # what a training-free method takes on a 24-block tower
 
 
-def load_setting(request: RunRequest, method: Configured, spec: BackboneSpec, protocol: EvaluationProtocol) -> Setting:
+def load_setup(
+    request: RunRequest, method: Configured, spec: BackboneSpec, protocol: EvaluationProtocol
+) -> MethodSetup:
     """What a method shares over targets and seeds: options as its checkpoint has them, sizes checked."""
     size = request.image_size or spec.image_size(method.recipe.image_size if method.recipe else NATIVE_RECIPE_SIZE)
     spec.check_size(size)
@@ -37,7 +39,7 @@ def load_setting(request: RunRequest, method: Configured, spec: BackboneSpec, pr
         method = _with_checkpoint(method, request.checkpoint, request.options)
         sha256 = checkpoint_sha256(method.card, request.checkpoint)
     place_taps(method.card.taps(method.options), spec.config.vision.layers)
-    return Setting(
+    return MethodSetup(
         method=method,
         spec=spec,
         image_size=size,
@@ -68,7 +70,7 @@ def _with_checkpoint(method: Configured, path: Path, given: Sequence[str]) -> Co
 
 
 @dataclass(frozen=True)
-class Setting:
+class MethodSetup:
     """What one method shares over all targets and seeds of a run."""
 
     method: Configured
@@ -106,6 +108,6 @@ def activation_of(spec: BackboneSpec, taps: Taps) -> str:
     return native if taps.activation == "native" else taps.activation
 
 
-def taps_of(setting: Setting) -> Taps:
+def taps_of(setup: MethodSetup) -> Taps:
     """What the method of a setting reads of the tower."""
-    return setting.method.card.taps(setting.method.options)
+    return setup.method.card.taps(setup.method.options)
