@@ -7,7 +7,7 @@ DEMO := demo-output
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo readme test check check-tex bench
+.PHONY: help setup demo readme test test-all check check-tex bench
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s  %s\n", $$1, $$2 }' Makefile
@@ -31,8 +31,11 @@ readme: $(STAMP) ## make docs/demo.md, the README's table and its picture anew; 
 	ZSADBENCH_CACHE=$(DEMO)/cache $(BIN)/python tools/demo_table --seed 0,1,2 --out $(DEMO)/results --write docs/demo.md
 	ZSADBENCH_CACHE=$(DEMO)/cache $(BIN)/python tools/readme --results $(DEMO)/results
 
-test: $(STAMP) ## run the tests
-	$(BIN)/pytest -q -m "not wheel"
+test: $(STAMP) ## run the tests, on as many processes as there are cores
+	$(BIN)/pytest -q -n logical -m "not wheel and not slow"
+
+test-all: $(STAMP) ## run the tests, those too that take more than twenty seconds each
+	$(BIN)/pytest -q -n logical -m "not wheel"
 
 check: $(STAMP) ## formatting, lint, types, who may import whom
 	$(BIN)/ruff format --check

@@ -14,6 +14,8 @@ import torch
 from torch import nn
 
 from zsadbench.clip import build, resolve
+from zsadbench.data import synthesise
+from zsadbench.engine.plan.request import RunRequest
 
 TINY = {
     "embed_dim": 32,
@@ -236,5 +238,41 @@ def make_board():
         named = [(Path(f"{number}.json"), record) for number, record in enumerate(records)]
         frame = pd.concat([measured(named), published.frame], ignore_index=True) if named else published.frame
         return Board(frame, named, published.datasets)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def mini(tmp_path_factory):
+    """A data root with miniatures of colondb (pixel level), brainmri (image level), mvtec and btad (both)."""
+    root = tmp_path_factory.mktemp("data")
+    for name, per_class in (("colondb", 2), ("brainmri", 3), ("mvtec", 2), ("btad", 2)):
+        synthesise(name, root, per_class)
+    return root
+
+
+@pytest.fixture(scope="session")
+def small(backbone_file):
+    """The path of an architecture of 12 blocks at 28 px."""
+    return backbone_file(vision={"layers": 12})
+
+
+@pytest.fixture
+def request_for(mini, small, tmp_path):
+    """`request_for(**changes)`: FB-CLIP on brainmri, learned from colondb, with random weights."""
+
+    def make(**changes):
+        settled = {
+            "methods": ("fbclip",),
+            "targets": ("brainmri",),
+            "aux": "colondb",
+            "epochs": 1,
+            "backbone": str(small),
+            "weights": "random",
+            "data_roots": (mini,),
+            "out": tmp_path / "results",
+            "workers": 0,
+        }
+        return RunRequest(**{**settled, **changes})
 
     return make

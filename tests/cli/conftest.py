@@ -52,12 +52,6 @@ def mini(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def small(backbone_file):
-    """The path of an architecture of 12 blocks at 28 px."""
-    return backbone_file(vision={"layers": 12})
-
-
-@pytest.fixture(scope="session")
 def archive(small, write_weights, tmp_path_factory):
     """A small CLIP in OpenAI's own TorchScript format."""
     backbone = build(resolve(str(small), "random"))

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from zsadbench.checkpoints import files as checkpoints
+from zsadbench import files
 from zsadbench.checkpoints import load_state, read_archive, read_metadata, write_checkpoint
 from zsadbench.errors import WeightsError
 from zsadbench.files import file_sha256, write_atomically
@@ -177,7 +177,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(*((checkpoints.os, "fsync") if step == "fsync" else (Path, "replace")), fail)
+    monkeypatch.setattr(*((files.os, "fsync") if step == "fsync" else (Path, "replace")), fail)
     with pytest.raises(OSError, match="disk full"):
         write_atomically(path, b"after")
     assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
