@@ -12,7 +12,8 @@ import re
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-from zsadbench.compare import CriticalDifference, one_line, p_text
+from zsadbench.compare import CriticalDifference, p_text
+from zsadbench.printing import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
 
-from zsadbench.compare import Board, Report, write_atomically
+from zsadbench.compare import Board, Report
 from zsadbench.compare.failures.patterns import RULES
 from zsadbench.compare.failures.pictures import COLOURS, encoded, heat, outlined, photograph
 from zsadbench.compare.failures.sections import EXAMINED, Example, Section, sections_of
 from zsadbench.compare.failures.selection import LEAST, SHOWN, Finding
 from zsadbench.errors import UsageError
+from zsadbench.files import write_atomically
 from zsadbench.records import safe_name
 from zsadbench_reports.files import write
 from zsadbench_reports.html.payload import as_script

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zsadbench.compare import write_atomically
+from zsadbench.files import write_atomically
 from zsadbench.records import safe_name
 
 

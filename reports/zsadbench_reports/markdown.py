@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from zsadbench.compare import Board, Cell, Number, Report, Row, Table, blocks, contents_of, one_line
+from zsadbench.compare import Board, Cell, Number, Report, Row, Table, blocks, contents_of
+from zsadbench.printing import one_line
 from zsadbench_reports.files import write
 
 SPECIAL = re.compile(r"([\\`*_\[\]#+|~$])")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from zsadbench.compare import one_line
+from zsadbench.printing import one_line
 
 MEANT = {
     "\\": r"\textbackslash{}",

@@ -10,7 +10,8 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from zsadbench.compare import Board, Report, one_line
+from zsadbench.compare import Board, Report
+from zsadbench.printing import one_line
 from zsadbench_reports.files import write
 
 

@@ -12,8 +12,6 @@ from zsadbench.compare.significance.differences import p_text
 from zsadbench.compare.summary import Score, over_seeds
 from zsadbench.compare.tables.contents import Contents, contents_of
 from zsadbench.compare.tables.layout import Cell, Number, Row, Table, blocks, panels
-from zsadbench.files import write_atomically
-from zsadbench.printing import one_line
 
 __all__ = [
     "Board",
@@ -31,10 +29,8 @@ __all__ = [
     "contents_of",
     "critical_difference",
     "critical_differences",
-    "one_line",
     "over_seeds",
     "p_text",
     "panels",
     "paper_of",
-    "write_atomically",
 ]

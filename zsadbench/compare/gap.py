@@ -117,8 +117,3 @@ def conflicts(frame: pd.DataFrame) -> list[Conflict]:
         if any(not math.isclose(value, numbers[0][2], abs_tol=1e-9) for _, _, value in numbers):
             found.append(Conflict(*map(str, key), numbers))  # type: ignore[call-arg, arg-type]
     return found
-
-
-def suspicions(frame: pd.DataFrame) -> pd.DataFrame:
-    """Published numbers that carry a remark, such as a probable copy error: their rows."""
-    return frame[(frame["source"] != MEASURED) & (frame["note"] != "") & (frame["variant"] == "")]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
-from zsadbench.compare import Board, critical_differences, one_line
+from zsadbench.compare import Board, critical_differences
 from zsadbench.compare.frame import HEADINGS
 from zsadbench.compare.groups import GROUP, group_of
+from zsadbench.printing import one_line
 from zsadbench_reports.critical import critical_difference_svg
 from zsadbench_reports.html.costs import Trade
 from zsadbench_reports.html.pareto import Point, front

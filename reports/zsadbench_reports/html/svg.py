@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
-from zsadbench.compare import one_line
+from zsadbench.printing import one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
