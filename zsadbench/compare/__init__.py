@@ -1,7 +1,8 @@
-"""Measured records and published numbers side by side: one tidy frame, and what may be said of it.
+"""Measured records and published numbers in one tidy frame, and the tables, tests and verdicts computed from it.
 
-`board_of` gathers both, `contents_of` lays its tables out; a report gets the board. Means, ranks, best and second
-stay inside one comparability group (protocol, AUPRO variant, split, backbone) and leave out what is not comparable.
+`board_of` collects both, `contents_of` makes all tables of a board; a report gets the board. Means, ranks and the marks
+of best and second best are computed inside one comparability group (protocol, backbone, number of support images) and
+leave out numbers that are not comparable.
 """
 
 from zsadbench.compare.board import Board, Report, board_of

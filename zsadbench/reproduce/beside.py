@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from zsadbench.compare.frame import AUPRO, is_cost
+from zsadbench.compare.frame import METRIC_OF_AUPRO, is_cost
 from zsadbench.compare.gap import gaps
 from zsadbench.compare.measured import measured
 from zsadbench.compare.summary import Score, over_seeds
@@ -20,7 +20,6 @@ from zsadbench.reproduce.costs import beside_costs
 from zsadbench.reproduce.layout import Layout, Place
 
 AGREES, DRIFTS, APART, NOT_RUN = "agrees", "drifts", "not comparable", "not run"
-MEASURED_AS = {name: metric for metric, name in AUPRO.items()}
 Records = Mapping[Path, Record]
 
 
@@ -78,7 +77,7 @@ def _accuracies(place: Place, printed: pd.DataFrame, known: Records) -> Iterator
     own = _of(place, known)
     ours = measured(own).assign(entry=place.row.label, variant="", target=place.target)
     scores = over_seeds(ours) if own else {}
-    asked = printed["metric"].replace("pixel_aupro_unknown", MEASURED_AS[place.row.aupro])
+    asked = printed["metric"].replace("pixel_aupro_unknown", METRIC_OF_AUPRO[place.row.aupro])
     theirs = printed.assign(metric=asked, variant="")
     judged = _judged(ours, theirs) if own and not place.changed and not place.row.uncertain else {}
     for class_name, metric, value in zip(theirs["class"], theirs["metric"], theirs["value"], strict=True):
