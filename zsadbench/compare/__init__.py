@@ -7,7 +7,7 @@ leave out numbers that are not comparable.
 
 from zsadbench.compare.board import Board, Report, board_of
 from zsadbench.compare.citations import bibliography, paper_of
-from zsadbench.compare.significance.contests import critical_differences
+from zsadbench.compare.significance.comparisons import critical_differences
 from zsadbench.compare.significance.critical_difference import CriticalDifference, critical_difference
 from zsadbench.compare.significance.differences import p_text
 from zsadbench.compare.summary import Score, over_seeds
