@@ -133,14 +133,15 @@ def _targets(table: PaperTable, asked: dict[str, object]) -> tuple[str, ...]:
 def _reproduce(table: PaperTable, asked: dict[str, object]) -> None:
     from zsadbench.cli.tables.reproduced import print_table, tally
     from zsadbench.engine.run import Results
-    from zsadbench.reproduce.beside import DRIFTS, set_beside
     from zsadbench.reproduce.layout import lay_out
+    from zsadbench.reproduce.numbers import DRIFTS
+    from zsadbench.reproduce.side_by_side import compare_numbers
 
     json = bool(asked["json"])
     request = request_of({**asked, "method": [table.rows[0].method]}, targets=_targets(table, asked))
     layout = lay_out(table, request)
     results = _run(layout.plan, json=json, quiet=bool(asked["quiet"])) if layout.plan else Results()
-    cells = set_beside(layout, results.records)
+    cells = compare_numbers(layout, results.records)
     print_table(layout, cells, results, json=json)
     if tally(cells)[DRIFTS]:
         raise typer.Exit(DRIFT)

@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from zsadbench.compare.claims import Outcome
     from zsadbench.compare.paper_rows import PaperRow, PaperTable
     from zsadbench.engine.run import Results
-    from zsadbench.reproduce.beside import Beside
     from zsadbench.reproduce.layout import Layout
     from zsadbench.reproduce.needs import Needs, Work
+    from zsadbench.reproduce.numbers import ReproducedNumber
 
 LEGEND = "printed → ours, difference and verdict; [n]: not judged, or not run, for the reason below."
 VERDICTS = ("agrees", "drifts", "not comparable", "not run")
 
 
-def tally(cells: Sequence[Beside]) -> dict[str, int]:
+def tally(cells: Sequence[ReproducedNumber]) -> dict[str, int]:
     """How many cells have each verdict."""
     counts = Counter(cell.verdict for cell in cells)
     return {verdict: counts[verdict] for verdict in VERDICTS}
 
 
-def print_table(layout: Layout, cells: Sequence[Beside], results: Results, *, json: bool) -> None:
+def print_table(layout: Layout, cells: Sequence[ReproducedNumber], results: Results, *, json: bool) -> None:
     """One small table a data set; then the reasons, the signatures of the runs and the count of verdicts."""
     if json:
         for cell in cells:
@@ -40,8 +40,8 @@ def print_table(layout: Layout, cells: Sequence[Beside], results: Results, *, js
         return
     say(layout.table.title, LEGEND, "")
     notes: dict[str, int] = {}
-    for target in dict.fromkeys(cell.place.target if cell.class_name else "" for cell in cells):
-        shown = [cell for cell in cells if (cell.place.target if cell.class_name else "") == target]
+    for target in dict.fromkeys(cell.run.target if cell.class_name else "" for cell in cells):
+        shown = [cell for cell in cells if (cell.run.target if cell.class_name else "") == target]
         _print_part(target, shown, notes)
     for variant, rows in _variants(cells).items():
         say(f"AUPRO of ours is the variant {variant} in: {', '.join(rows)}")
@@ -52,47 +52,47 @@ def print_table(layout: Layout, cells: Sequence[Beside], results: Results, *, js
     say("; ".join(f"{count} {verdict}" for verdict, count in tally(cells).items()))
 
 
-def _variants(cells: Sequence[Beside]) -> dict[str, list[str]]:
+def _variants(cells: Sequence[ReproducedNumber]) -> dict[str, list[str]]:
     """AUPRO variant → the rows in which our number is of it."""
     found: dict[str, list[str]] = {}
     for cell in cells:
-        label = row_label(cell.place.row)
+        label = row_label(cell.run.row)
         if cell.metric in AUPRO and cell.measured is not None and label not in found.setdefault(AUPRO[cell.metric], []):
             found[AUPRO[cell.metric]].append(label)
     return found
 
 
-def _event(cell: Beside) -> dict[str, Any]:
-    row, place = cell.place.row, cell.place
+def _event(cell: ReproducedNumber) -> dict[str, Any]:
+    row, run = cell.run.row, cell.run
     about = {"row": row.label, "method": row.method, "options": list(row.options), "shots": row.shots}
-    where = {"target": place.target if cell.class_name else None, "used": place.used, "class": cell.class_name or None}
+    where = {"target": run.target if cell.class_name else None, "used": run.used, "class": cell.class_name or None}
     numbers = {"published": cell.published, "measured": cell.measured, "spread": cell.spread}
     judged = {"difference": cell.difference, "verdict": cell.verdict, "because": cell.because}
-    changed = {"substituted": list(place.changed)}
+    changed = {"substituted": list(run.changed)}
     return {"event": "cell", **about, **where, "metric": cell.metric, **numbers, **judged, **changed}
 
 
-def _print_part(target: str, cells: Sequence[Beside], notes: dict[str, int]) -> None:
+def _print_part(target: str, cells: Sequence[ReproducedNumber], notes: dict[str, int]) -> None:
     """The cells of one data set: rows of the paper, or its classes, down; metrics across."""
     metrics = list(dict.fromkeys(_heading(cell) for cell in cells))
     by_class = any(cell.class_name not in {"mean", ""} for cell in cells)
     found: dict[str, dict[str, str]] = {}
     for cell in cells:
-        label = cell.class_name if by_class else row_label(cell.place.row)
+        label = cell.class_name if by_class else row_label(cell.run.row)
         found.setdefault(label, {})[_heading(cell)] = _text(cell, notes)
     rows = [(label, *(texts.get(metric, "-") for metric in metrics)) for label, texts in found.items()]
     table(_title(target, cells), ["class" if by_class else "row", *metrics], rows)
 
 
-def _title(target: str, cells: Sequence[Beside]) -> str:
-    used = next((cell.place.used for cell in cells), target)
+def _title(target: str, cells: Sequence[ReproducedNumber]) -> str:
+    used = next((cell.run.used for cell in cells), target)
     if not target:
         return f"cost, on {used}"
     title = find_card(target).title
     return title if used == target else f"{title} ({used} in its place)"
 
 
-def _heading(cell: Beside) -> str:
+def _heading(cell: ReproducedNumber) -> str:
     if is_cost(cell.metric):
         return COSTS[cell.metric]
     return "AUPRO" if cell.metric in AUPRO else HEADINGS[cell.metric]
@@ -104,7 +104,7 @@ def row_label(row: PaperRow) -> str:
     return row.label + shots
 
 
-def _text(cell: Beside, notes: dict[str, int]) -> str:
+def _text(cell: ReproducedNumber, notes: dict[str, int]) -> str:
     printed, ours = (_number(value, cell.metric) for value in (cell.published, cell.measured))
     if cell.because:
         number = notes.setdefault(cell.because, len(notes) + 1)
