@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from zsadbench.engine.plan.supports import Supports
     from zsadbench.protocol import EvaluationProtocol
 
+TRAINING_KEYS = (
+    *("method", "options", "recipe", "aux", "seed", "backbone", "weights_sha256", "checkpoint_sha256", "tap_rule"),
+    *("image_size", "precision"),
+)
 UNKNOWN = "unknown"  # the backbone of a program that only its maps are known of
 STATED_ELSEWHERE = {"epochs", "epochs_else", "image_size", "on"}  # of a recipe: resolved, or another key of the cell
 
@@ -54,8 +58,8 @@ def training_cell(setup: MethodSetup, aux: Dataset | None, seed: int) -> dict[st
 
 def unknown_training(method: str, seed: int, image_size: int) -> dict[str, Any]:
     """Return the part of `training_cell` for maps of another program: only its name is known."""
-    unknown = dict.fromkeys(("recipe", "aux", "weights_sha256", "checkpoint_sha256", "tap_rule", "precision"))
-    return {"method": method, "options": {}, "seed": seed, "backbone": UNKNOWN, "image_size": image_size, **unknown}
+    known = {"method": method, "options": {}, "seed": seed, "backbone": UNKNOWN, "image_size": image_size}
+    return {key: known.get(key) for key in TRAINING_KEYS}
 
 
 def cell_of(
@@ -133,13 +137,11 @@ def why_not_comparable(
             "demo backbone, not CLIP": setup.spec.demo,
             f"backbone '{setup.spec.name}' is no published one": not setup.spec.shipped and not setup.spec.demo,
         }
-    incomplete = (
-        "the target or its maps are incomplete" if setup is None else "the target or the auxiliary set is incomplete"
-    )
+    other = "its maps are" if setup is None else "the auxiliary set is"
     reasons = {
         **origin,
         f"limited to {cell['limit']} images a label and class": cell["limit"] is not None,
-        f"the target or {incomplete} incomplete": cell["partial"],
+        f"the target or {other} incomplete": cell["partial"],
         "synthetic data": cell["synthetic"],
         f"'{card.name}' is drawn for trials, no published benchmark": card.generated,
         "its trained parts were left at their initial values": bool(setup and setup.trains) and cell["aux"] is None,
