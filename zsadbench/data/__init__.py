@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from zsadbench.data.copies.locate import find_copy, roots_from_environment
     from zsadbench.data.copies.manifest import limited
     from zsadbench.data.images.masks import read_mask, resize_mask_nearest, soften_mask, training_mask
-    from zsadbench.data.images.pixels import oriented_size, prepare, prepare_image, read_image
+    from zsadbench.data.images.preprocess import oriented_size, prepare, prepare_image, read_image
     from zsadbench.data.loading.batches import LoadedBatch, batches
     from zsadbench.data.loading.disk_budget import DiskBudget, file_stamp, mapped
     from zsadbench.data.loading.tensor_cache import TensorCache
-    from zsadbench.data.own.card import images_of
+    from zsadbench.data.user_images.target import images_of
 
 _HOMES = {
     "cards.card": ("Card",),
@@ -27,11 +27,11 @@ _HOMES = {
     "copies.locate": ("find_copy", "roots_from_environment"),
     "copies.manifest": ("limited",),
     "images.masks": ("read_mask", "resize_mask_nearest", "soften_mask", "training_mask"),
-    "images.pixels": ("oriented_size", "prepare", "prepare_image", "read_image"),
+    "images.preprocess": ("oriented_size", "prepare", "prepare_image", "read_image"),
     "loading.batches": ("LoadedBatch", "batches"),
     "loading.disk_budget": ("DiskBudget", "file_stamp", "mapped"),
     "loading.tensor_cache": ("TensorCache",),
-    "own.card": ("images_of",),
+    "user_images.target": ("images_of",),
 }
 
 __all__ = [

@@ -8,8 +8,8 @@ from typing import Any
 
 from zsadbench import registry
 from zsadbench.data.cards.card import Card
-from zsadbench.data.cards.card_file import read_card
-from zsadbench.data.own.card import is_own, own_card
+from zsadbench.data.cards.parse_card import read_card
+from zsadbench.data.user_images.target import is_own, own_card
 from zsadbench.errors import DataError, UsageError, unknown
 
 

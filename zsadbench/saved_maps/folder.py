@@ -26,7 +26,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from PIL import Image
 
-from zsadbench.data.images.opening import opened, wide_values
+from zsadbench.data.images.formats import opened, wide_values
 from zsadbench.errors import DataError
 from zsadbench.files import file_sha256
 from zsadbench.records import canonical

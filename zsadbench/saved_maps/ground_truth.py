@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from zsadbench.data import limited, oriented_size, read_mask
-from zsadbench.data.images.pixels import by
+from zsadbench.data.images.preprocess import by
 from zsadbench.engine.encode.batches import RESIZE, Mask
 from zsadbench.engine.evaluate.maps import enlarge
 from zsadbench.engine.evaluate.scoring import finite

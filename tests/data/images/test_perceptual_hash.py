@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from zsadbench.data import load_dataset
+from zsadbench.data.copies.image_hashes import hash_images
 from zsadbench.data.images.perceptual_hash import BITS, CLOSE, DETAIL, near_duplicates, perceptual_hash
-from zsadbench.data.loading.perceptual_hashes import hash_images
 
 HALVES = Image.Resampling.BICUBIC
 
@@ -144,7 +144,7 @@ def test_flat_and_unreadable_images_are_counted_and_not_compared(own, tmp_path):
 def test_a_second_look_reads_no_image(own, tmp_path, monkeypatch):
     dataset = own("set", *map(blobs, range(4)))
     first = hash_images(dataset)
-    monkeypatch.setattr("zsadbench.data.loading.perceptual_hashes.read_image", None)
+    monkeypatch.setattr("zsadbench.data.copies.image_hashes.read_image", None)
     again = hash_images(dataset)
     assert again.paths == first.paths
     assert (again.hashes == first.hashes).all()

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from zsadbench.data import find_card
-from zsadbench.data.cards.arrangements import ANOMALYCLIP, FilesLayout, Rule
 from zsadbench.data.cards.card import Card
+from zsadbench.data.cards.layout import ANOMALYCLIP, FilesLayout, Rule
+from zsadbench.data.layouts.file_tree import Tree
 from zsadbench.data.layouts.read import fitting, read_layout
-from zsadbench.data.layouts.tree import Tree
 from zsadbench.errors import DataError
 
 MVTEC = find_card("mvtec")

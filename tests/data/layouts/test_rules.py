@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from zsadbench.data import find_card
-from zsadbench.data.cards.arrangements import ANOMALYCLIP
-from zsadbench.data.cards.card_file import card_of
+from zsadbench.data.cards.layout import ANOMALYCLIP
+from zsadbench.data.cards.parse_card import card_of
 from zsadbench.data.layouts.read import fitting, read_layout
 from zsadbench.errors import DataError
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from zsadbench.data import batches, load_dataset, prepare_image, read_mask, resize_mask_nearest, training_mask
-from zsadbench.data.images.pixels import MEAN, STD, normalise
+from zsadbench.data.images.preprocess import MEAN, STD, normalise
 from zsadbench.errors import DataError
 
 

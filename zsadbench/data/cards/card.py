@@ -1,14 +1,14 @@
 """What a data set card says, as a value: facts about one benchmark, and where its files lie.
 
-A card is data, read from TOML by `zsadbench.data.cards.card_file`; it holds no code. Its layouts are described in
-`zsadbench.data.cards.arrangements`. Importing this module imports neither torch nor pandas.
+A card is data, read from TOML by `zsadbench.data.cards.parse_card`; it holds no code. Its layouts are described in
+`zsadbench.data.cards.layout`. Importing this module imports neither torch nor pandas.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from zsadbench.data.cards.arrangements import Layout
+from zsadbench.data.cards.layout import Layout
 
 Positive = Literal["> 0", ">= 128", "> 0; jpeg >= 128"]  # compression leaves grey around what a JPEG mask marks
 Pair = tuple[int, int]  # (normal, anomalous)

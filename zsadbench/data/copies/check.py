@@ -11,8 +11,8 @@ from zsadbench.data.catalogue import find_card
 from zsadbench.data.copies.completeness import expectation
 from zsadbench.data.copies.dataset import Dataset, load_dataset, mask_faults
 from zsadbench.data.copies.mask_statistics import MaskStatistics, mask_statistics
-from zsadbench.data.images.pixels import oriented_size, read_image
-from zsadbench.data.own.card import is_own
+from zsadbench.data.images.preprocess import oriented_size, read_image
+from zsadbench.data.user_images.target import is_own
 from zsadbench.errors import DataError
 
 

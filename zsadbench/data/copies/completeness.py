@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from zsadbench.data.cards.card import Card, Expected, Pair
 from zsadbench.data.copies.locate import DEPTH
 from zsadbench.data.layouts.sample import Sample
-from zsadbench.data.own.card import is_own
+from zsadbench.data.user_images.target import is_own
 from zsadbench.errors import DataError
 
 SYNTH = "zsadbench-synth.json"

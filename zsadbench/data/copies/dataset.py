@@ -14,10 +14,10 @@ from zsadbench.data.copies.completeness import edition_of, expectation, judge
 from zsadbench.data.copies.fingerprint import content_fingerprint, fingerprint
 from zsadbench.data.copies.locate import Place, find_copy
 from zsadbench.data.copies.manifest import manifest
-from zsadbench.data.images.pixels import by, oriented_size
+from zsadbench.data.images.preprocess import by, oriented_size
 from zsadbench.data.layouts.read import read_layout
 from zsadbench.data.layouts.sample import Reading, Sample
-from zsadbench.data.own.card import is_own, own_card
+from zsadbench.data.user_images.target import is_own, own_card
 from zsadbench.errors import DataError
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from zsadbench.data.cards.card import Positive
 from zsadbench.data.copies.mask_facts import mask_facts
-from zsadbench.data.images.pixels import read_image
+from zsadbench.data.images.preprocess import read_image
 from zsadbench.errors import DataError
 
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from zsadbench.data.cards.arrangements import FilesLayout, Layout
 from zsadbench.data.cards.card import Card
+from zsadbench.data.cards.layout import FilesLayout, Layout
 from zsadbench.data.catalogue import all_cards
 from zsadbench.data.copies.generated import drawn_copy
+from zsadbench.data.layouts.file_tree import passed_over
 from zsadbench.data.layouts.read import fitting, probes
-from zsadbench.data.layouts.tree import passed_over
 from zsadbench.errors import DataError
 
 VARIABLE = "ZSADBENCH_DATA"

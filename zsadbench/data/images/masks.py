@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from zsadbench.data.cards.card import Positive
-from zsadbench.data.images.opening import opened, wide_values
+from zsadbench.data.images.formats import opened, wide_values
 
 
 def read_mask(path: str | Path, positive: Positive = "> 0") -> NDArray[np.uint8]:

@@ -3,12 +3,12 @@
 import os
 from pathlib import Path
 
-from zsadbench.data.cards.arrangements import FilesLayout, Layout
 from zsadbench.data.cards.card import Card
-from zsadbench.data.layouts.rules import read_files
+from zsadbench.data.cards.layout import FilesLayout, Layout
+from zsadbench.data.layouts.file_tree import Named, Tree
+from zsadbench.data.layouts.files_layout import read_files
 from zsadbench.data.layouts.sample import Reading
-from zsadbench.data.layouts.tables import read_table, spelled
-from zsadbench.data.layouts.tree import Named, Tree
+from zsadbench.data.layouts.table_layout import read_table, spelled
 
 
 def read_layout(card: Card, layout: Layout, root: Path) -> Reading:

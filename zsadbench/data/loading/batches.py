@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from zsadbench.data.cards.card import Positive
 from zsadbench.data.images.masks import grey_mask, read_mask, resize_mask_nearest, soften_mask
-from zsadbench.data.images.pixels import by, normalise, read_image, resize_image
+from zsadbench.data.images.preprocess import by, normalise, read_image, resize_image
 from zsadbench.data.loading.tensor_cache import Resized, TensorCache
 from zsadbench.errors import DataError
 from zsadbench.types import Preprocessing

@@ -13,8 +13,8 @@ do as well), named as the image or with `_mask` after the stem. Without any, the
 import os
 from pathlib import Path
 
-from zsadbench.data.cards.arrangements import FilesLayout, Rule
 from zsadbench.data.cards.card import Card, prompt_words
+from zsadbench.data.cards.layout import FilesLayout, Rule
 from zsadbench.errors import DataError, UsageError
 
 PREFIX = "folder:"

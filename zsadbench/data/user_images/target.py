@@ -4,11 +4,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from zsadbench.data.cards.arrangements import IMAGE_EXTENSIONS, Layout
 from zsadbench.data.cards.card import Card
+from zsadbench.data.cards.layout import IMAGE_EXTENSIONS, Layout
+from zsadbench.data.layouts.file_tree import Tree
 from zsadbench.data.layouts.read import read_layout
-from zsadbench.data.layouts.tree import Tree
-from zsadbench.data.own import folder, table
+from zsadbench.data.user_images import folder, table
 from zsadbench.errors import DataError
 
 

@@ -7,7 +7,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from zsadbench.data.cards.arrangements import TableLayout
+from zsadbench.data.cards.layout import TableLayout
 from zsadbench.errors import DataError
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from zsadbench.data import find_card, images_of, load_dataset
-from zsadbench.data.layouts.tree import Named
+from zsadbench.data.layouts.file_tree import Named
 from zsadbench.errors import DataError, UsageError
 
 

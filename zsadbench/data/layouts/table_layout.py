@@ -3,13 +3,13 @@
 import posixpath
 from collections.abc import Iterator, Mapping
 
-from zsadbench.data.cards.arrangements import IMAGE_EXTENSIONS, TableLayout
 from zsadbench.data.cards.card import Card
+from zsadbench.data.cards.layout import IMAGE_EXTENSIONS, TableLayout
 from zsadbench.data.cards.template import captures, fill
-from zsadbench.data.layouts.rows import Row, rows_of
-from zsadbench.data.layouts.rules import unknown_class
+from zsadbench.data.layouts.file_tree import Tree
+from zsadbench.data.layouts.files_layout import unknown_class
 from zsadbench.data.layouts.sample import Reading, Sample, kind
-from zsadbench.data.layouts.tree import Tree
+from zsadbench.data.layouts.table_rows import Row, rows_of
 from zsadbench.errors import DataError
 
 

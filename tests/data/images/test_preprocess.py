@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from zsadbench.data import oriented_size, prepare_image, read_image, read_mask, resize_mask_nearest, training_mask
-from zsadbench.data.images.pixels import MEAN, STD
+from zsadbench.data.images.preprocess import MEAN, STD
 from zsadbench.errors import DataError
 
 ORDERS = ("resize_first", "rgb_first")

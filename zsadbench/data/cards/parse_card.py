@@ -4,10 +4,10 @@ import tomllib
 from collections.abc import Mapping
 from typing import cast, get_args
 
-from zsadbench.data.cards.arrangements import ANOMALYCLIP, one_class_layouts
 from zsadbench.data.cards.card import Card, Expected, Pair, Positive, prompt_words
 from zsadbench.data.cards.fields import Fields
-from zsadbench.data.cards.layout_tables import read_layouts
+from zsadbench.data.cards.layout import ANOMALYCLIP, one_class_layouts
+from zsadbench.data.cards.parse_layouts import read_layouts
 from zsadbench.errors import DataError
 
 DOMAINS = ("industrial", "medical")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from zsadbench.data.images.opening import opened, wide_values
+from zsadbench.data.images.formats import opened, wide_values
 from zsadbench.types import Preprocessing
 
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)  # CLIP's own

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any, cast
 
-from zsadbench.data.cards.arrangements import MASK_EXTENSIONS, FilesLayout, Layout, Rule, TableLayout
 from zsadbench.data.cards.fields import Fields
+from zsadbench.data.cards.layout import MASK_EXTENSIONS, FilesLayout, Layout, Rule, TableLayout
 from zsadbench.data.cards.template import captures
 from zsadbench.errors import DataError
 

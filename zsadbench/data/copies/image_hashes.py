@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from zsadbench.clip import cache_folder
 from zsadbench.data.copies.dataset import Dataset
 from zsadbench.data.images.perceptual_hash import BITS, DETAIL, LEAST, Hashes, perceptual_hash
-from zsadbench.data.images.pixels import read_image
+from zsadbench.data.images.preprocess import read_image
 from zsadbench.errors import DataError
 from zsadbench.files import write_atomically
 

@@ -16,11 +16,11 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from zsadbench.data.cards.arrangements import TableLayout
 from zsadbench.data.cards.card import Card, prompt_words
-from zsadbench.data.layouts.rows import csv_header, csv_rows
-from zsadbench.data.layouts.tables import read_table
-from zsadbench.data.layouts.tree import Named
+from zsadbench.data.cards.layout import TableLayout
+from zsadbench.data.layouts.file_tree import Named
+from zsadbench.data.layouts.table_layout import read_table
+from zsadbench.data.layouts.table_rows import csv_header, csv_rows
 from zsadbench.errors import DataError, UsageError
 
 PREFIX = "csv:"

@@ -6,11 +6,11 @@ there being one.
 
 from collections.abc import Iterable, Mapping
 
-from zsadbench.data.cards.arrangements import IMAGE_EXTENSIONS, MASK_EXTENSIONS, FilesLayout, Rule
 from zsadbench.data.cards.card import Card
+from zsadbench.data.cards.layout import IMAGE_EXTENSIONS, MASK_EXTENSIONS, FilesLayout, Rule
 from zsadbench.data.cards.template import fill, pattern
+from zsadbench.data.layouts.file_tree import Tree
 from zsadbench.data.layouts.sample import Reading, Sample, kind
-from zsadbench.data.layouts.tree import Tree
 from zsadbench.errors import DataError
 
 MASK_ENDS = tuple(f".{extension}" for extension in MASK_EXTENSIONS)
