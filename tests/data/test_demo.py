@@ -29,9 +29,9 @@ UNSEEN = {"missing", "misplaced", "smear", "thread", "tint"}
 
 
 @pytest.fixture(scope="session")
-def drawn(tmp_path_factory):
-    """A cache in which both sets have been drawn."""
-    cache = tmp_path_factory.mktemp("drawn")
+def generated_cache(tmp_path_factory):
+    """A cache that contains both generated sets."""
+    cache = tmp_path_factory.mktemp("generated")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZSADBENCH_CACHE", str(cache))
         for name in sets.SETS:
@@ -40,9 +40,9 @@ def drawn(tmp_path_factory):
 
 
 @pytest.fixture
-def cached(drawn, monkeypatch):
-    """Load a set out of that cache."""
-    monkeypatch.setenv("ZSADBENCH_CACHE", str(drawn))
+def cached(generated_cache, monkeypatch):
+    """`load_dataset`, which finds the sets in that cache."""
+    monkeypatch.setenv("ZSADBENCH_CACHE", str(generated_cache))
     return load_dataset
 
 
@@ -54,7 +54,7 @@ def flawed():
 
 @pytest.fixture
 def few(monkeypatch):
-    """Draw three images of a set only: enough for what is about files."""
+    """Generate only three images of a set, which is enough for tests about files."""
     every = sets.drafts
     monkeypatch.setattr(frozen, "drafts", lambda user: list(every(user))[::80])
 
@@ -65,7 +65,7 @@ def generate(name, folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.png")}
 
 
-# ---- what is drawn
+# ---- the images
 
 
 @pytest.mark.parametrize("name", sets.SETS)
@@ -150,7 +150,7 @@ def test_any_family_can_be_drawn_at_any_size(side):
         assert scene.tones in family.tones
 
 
-# ---- the table: who draws what
+# ---- the table of families and kinds of defect
 
 
 def test_no_two_users_share_a_family():
@@ -208,19 +208,19 @@ def test_no_image_repeats(cached, flawed):
 # ---- the sets as data sets
 
 
-def test_the_first_use_draws_and_the_second_does_not(few, monkeypatch, tmp_path):
-    root = generated.drawn_copy(find_card("demo"))
+def test_the_first_use_generates_the_set_and_the_second_does_not(few, monkeypatch, tmp_path):
+    root = generated.generated_copy(find_card("demo"))
     assert root.parent == tmp_path / "cache" / "demo"
     assert [path.name for path in root.parent.iterdir()] == [root.name]
     monkeypatch.setattr(frozen, "render", None)
-    assert generated.drawn_copy(find_card("demo")) == root
+    assert generated.generated_copy(find_card("demo")) == root
 
 
 def test_another_edition_lies_in_another_folder(monkeypatch):
     was = frozen.edition("demo")
     monkeypatch.setattr(frozen, "frozen", lambda: {"sets": {"demo": "f" * 64}})
     assert frozen.edition("demo") != was
-    with pytest.raises(DataError, match="no set 'visa' can be drawn"):
+    with pytest.raises(DataError, match="no set 'visa' can be generated"):
         frozen.edition("visa")
 
 
@@ -236,34 +236,34 @@ def test_an_interruption_leaves_nothing_half(few, monkeypatch, tmp_path, failure
 
     monkeypatch.setattr(frozen, "write", broken)
     with pytest.raises((KeyboardInterrupt, DataError)):
-        generated.drawn_copy(find_card("demo"))
+        generated.generated_copy(find_card("demo"))
     assert list((tmp_path / "cache" / "demo").iterdir()) == []
     monkeypatch.setattr(frozen, "write", write)
-    assert len(list(generated.drawn_copy(find_card("demo")).rglob("*.png"))) > 3
+    assert len(list(generated.generated_copy(find_card("demo")).rglob("*.png"))) > 3
 
 
 def test_a_second_process_that_was_quicker_is_no_matter(few, monkeypatch):
-    draw = frozen.generate
+    generate_set = frozen.generate
 
     def slow(name, folder):
-        monkeypatch.setattr(frozen, "generate", draw)
-        generated.drawn_copy(find_card("demo"))
-        draw(name, folder)
+        monkeypatch.setattr(frozen, "generate", generate_set)
+        generated.generated_copy(find_card("demo"))
+        generate_set(name, folder)
 
     monkeypatch.setattr(frozen, "generate", slow)
-    root = generated.drawn_copy(find_card("demo"))
+    root = generated.generated_copy(find_card("demo"))
     assert [path.name for path in root.parent.iterdir()] == [root.name]
 
 
 def test_other_pixels_than_the_frozen_ones_are_warned_of(few, tmp_path, caplog):
     generate("demo", tmp_path / "set")
-    assert "drawn here with other pixels" in caplog.text
+    assert "generated here with other pixels" in caplog.text
 
 
 def test_a_cache_that_cannot_be_written_to_is_named(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ZSADBENCH_CACHE", str(tmp_path / "file"))
-    with pytest.raises(DataError, match=r"demo: cannot be drawn into '.*'; set ZSADBENCH_CACHE|demo: cannot be drawn"):
+    with pytest.raises(DataError, match=r"demo: cannot be generated into '.*'; set ZSADBENCH_CACHE"):
         load_dataset("demo")
 
 
@@ -295,24 +295,24 @@ def test_data_roots_do_not_matter_and_a_variable_does(cached, tmp_path, monkeypa
 
 
 def test_a_damaged_copy_says_how_to_mend_it(few):
-    with pytest.raises(DataError, match=r"demo: incomplete: .*Remove this folder, and the set is drawn anew"):
+    with pytest.raises(DataError, match=r"demo: incomplete: .*Remove this folder, and the set is generated again"):
         load_dataset("demo")
 
 
-def test_no_group_of_benchmarks_holds_a_drawn_set():
+def test_no_group_of_benchmarks_holds_a_generated_set():
     for group in ("all", "industrial", "medical"):
         assert not set(targets_of([group])) & set(sets.SETS)
     assert targets_of(["demo"]) == ("demo",)
 
 
 @pytest.mark.parametrize("name", sets.SETS)
-def test_there_is_no_miniature_of_a_drawn_set(tmp_path, name):
+def test_there_is_no_miniature_of_a_generated_set(tmp_path, name):
     with pytest.raises(UsageError, match=f"'{name}' needs no miniature"):
         synthesise(name, tmp_path)
 
 
-def test_a_card_whose_package_draws_nothing_is_refused(monkeypatch):
-    monkeypatch.setattr(generated, "brought_with", lambda card, attribute: None)
+def test_a_card_whose_package_generates_nothing_is_refused(monkeypatch):
+    monkeypatch.setattr(generated, "package_attribute", lambda card, attribute: None)
     with pytest.raises(DataError, match="its package has no generate and edition"):
         load_dataset("demo")
 

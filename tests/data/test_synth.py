@@ -85,5 +85,5 @@ def test_wrong_requests(tmp_path, monkeypatch):
         registry.load("datasets", "cards").synthesise("nothing", tmp_path)
     find_card("colondb")
     monkeypatch.setattr(registry, "load", lambda *_: types.SimpleNamespace())
-    with pytest.raises(UsageError, match="no miniature of 'colondb' can be drawn"):
+    with pytest.raises(UsageError, match="no miniature of 'colondb' can be generated"):
         synthesise("colondb", tmp_path)

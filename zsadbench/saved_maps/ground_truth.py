@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from zsadbench.data import limited, oriented_size, read_mask
-from zsadbench.data.images.preprocess import by
+from zsadbench.data.images.preprocess import size_text
 from zsadbench.engine.encode.batches import RESIZE, Mask
 from zsadbench.engine.evaluate.maps import enlarge
 from zsadbench.engine.evaluate.scoring import finite
@@ -85,7 +85,7 @@ class Reader:
         """
         if made.shape == shape:
             return made
-        self.enlarged[by(*made.shape[::-1])] += 1
+        self.enlarged[size_text(*made.shape[::-1])] += 1
         height, width = shape
         with np.errstate(over="ignore"):
             full: Map = enlarge(torch.from_numpy(made.astype(np.float32))[None], (height, width))[0]

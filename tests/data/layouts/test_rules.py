@@ -20,7 +20,8 @@ import pytest
 from zsadbench.data import find_card
 from zsadbench.data.cards.layout import ANOMALYCLIP
 from zsadbench.data.cards.parse_card import card_of
-from zsadbench.data.layouts.read import fitting, read_layout
+from zsadbench.data.layouts.detect import detect_layout
+from zsadbench.data.layouts.read import read_layout
 from zsadbench.errors import DataError
 
 
@@ -278,7 +279,7 @@ def built(tmp_path_factory):
 
 def observed(card, root):
     """The layout that fits, all that it reads, and the views; or what is said instead."""
-    layout = fitting(card, card.layouts, root)
+    layout = detect_layout(card, card.layouts, root)
     if layout is None:
         return "", [], {}
     try:

@@ -70,8 +70,8 @@ def test_normal_images_have_masks_of_zeros(frame):
     assert not any(mask.any() for mask in native)
 
 
-def test_masks_follow_the_cards_rule_except_in_training(tmp_path, draw, frame):
-    mask = draw(tmp_path / "m.png", size=(96, 96), mode="L", fill=90)
+def test_masks_follow_the_cards_rule_except_in_training(tmp_path, write_image, frame):
+    mask = write_image(tmp_path / "m.png", size=(96, 96), mode="L", fill=90)
     one = frame.iloc[:1].assign(mask=str(mask))
     assert next(batches(one, size=56, positive="> 0")).masks.all()
     assert not next(batches(one, size=56, positive=">= 128")).masks.any()
@@ -118,9 +118,9 @@ def test_a_bad_file_ends_it_with_its_name_and_without_threads(tmp_path, frame, w
 
 
 @pytest.mark.parametrize("rule", ["strict", "native", "training"])
-def test_a_mask_must_be_there_and_as_large_as_its_image(tmp_path, draw, frame, rule):
+def test_a_mask_must_be_there_and_as_large_as_its_image(tmp_path, write_image, frame, rule):
     one = frame.iloc[:1]
-    small = draw(tmp_path / "m.png", size=(9, 7), mode="L")
+    small = write_image(tmp_path / "m.png", size=(9, 7), mode="L")
     with pytest.raises(DataError, match=r"mask '.*m.png' is 9×7, its image is 96×96"):
         next(batches(one.assign(mask=str(small)), size=28, masks=rule))
     with pytest.raises(DataError, match="is anomalous and has no mask"):

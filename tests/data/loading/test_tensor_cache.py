@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from zsadbench.data import DiskBudget, TensorCache, batches, load_dataset
-from zsadbench.data.loading.tensor_cache import HEADER, Resized
+from zsadbench.data.loading.tensor_cache import HEADER, ResizedImage
 from zsadbench.errors import DataError
 
 SIZE = 56
@@ -189,12 +189,12 @@ def test_an_entry_is_mapped_not_copied(cache, dataset):
     epoch(dataset, cache)
     row = dataset.manifest.iloc[0]
     found = cache.find(row["relative"], row["path"])
-    assert isinstance(found, Resized)
+    assert isinstance(found, ResizedImage)
     assert found.pixels.shape == (SIZE, SIZE, 3)
     assert not found.pixels.flags.owndata
     assert not found.pixels.flags.writeable
     with Image.open(row["path"]) as image:
-        assert found.native == (image.height, image.width)
+        assert found.native_size == (image.height, image.width)
 
 
 EPOCH = """

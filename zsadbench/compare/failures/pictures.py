@@ -16,7 +16,7 @@ from zsadbench.pictures import SCALES, encoded, overlay, paint
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from zsadbench.data.cards.card import Positive
+    from zsadbench.data.cards.card import PositiveRule
 
 
 __all__ = ["COLOURS", "SIDE", "encoded", "heat", "outlined", "photograph"]
@@ -27,7 +27,7 @@ CONTOUR = (255, 255, 255)
 EDGE = (0, 0, 0)
 
 
-def photograph(example: Example, positive: Positive) -> tuple[Image | None, Image | None]:
+def photograph(example: Example, positive: PositiveRule) -> tuple[Image | None, Image | None]:
     """The image as a thumbnail, and its mask at that size; None where not at hand or not readable."""
     from PIL import Image as Pictures
 

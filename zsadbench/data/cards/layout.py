@@ -1,8 +1,9 @@
-"""How the files of a benchmark may be arranged: trees whose paths say everything, and tables.
+"""Layouts as values: how the files of a benchmark are arranged on disk.
 
-Two kinds serve every benchmark, and both are values: a tree read by ordered rules (`FilesLayout`), and a table with
-one row a sample (`TableLayout`). Two arrangements are known to all cards: AnomalyCLIP's table, and folders as in
-MVTec AD for sets with one class.
+There are two kinds: a `FilesLayout` derives class, label and split from the path of each image, by ordered rules; a
+`TableLayout` reads them from a CSV or JSON file with one row per image. Two layouts apply to all benchmarks:
+AnomalyCLIP's `meta.json`, and, where a benchmark has one class, the folders of MVTec AD. The code that reads files by
+a layout is in `zsadbench.data.layouts`.
 """
 
 from collections.abc import Mapping
@@ -17,13 +18,13 @@ IMAGE_EXTENSIONS = frozenset({"png", "jpg", "jpeg", "bmp", "tif", "tiff", "dcm",
 
 @dataclass(frozen=True)
 class Rule:
-    """One line of a `FilesLayout`; the first rule that a path matches decides.
+    """One rule of a `FilesLayout`; the first rule that matches a path applies.
 
-    `match` is a path relative to the root in which `{class}`, `{defect}` and `{stem}` stand for one path
-    segment or a part of it, equal wherever the name is repeated, and which ends in `{stem}.{ext}`.
-    `label` is 0, 1, `from_mask` (1 when a mask file of the right name exists, whatever it holds; else 0), or
-    None for files to be passed over. `masks` are templates over the captures, tried in
-    order, each with the extension that it has, and then with every one of `MASK_EXTENSIONS`.
+    `match` is a path template relative to the root. `{class}`, `{defect}` and `{stem}` stand for one path segment or
+    a part of one; a repeated name must have the same value everywhere; the template ends in `{stem}.{ext}`.
+    `label` is 0, 1, `from_mask` (1 if a mask file with a matching name exists, regardless of its content, else 0), or
+    None for files to ignore. `masks` are path templates of the mask, tried in order: first with their own extension,
+    then with each of `MASK_EXTENSIONS`.
     """
 
     match: str
@@ -34,7 +35,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class FilesLayout:
-    """A tree whose paths say everything. `probe` lists what must exist; `{class}` is any class of the card."""
+    """Images whose paths give class, label and split.
+
+    `probe` lists the paths that must exist for the layout to apply; `{class}` stands for any class of the card.
+    """
 
     name: str
     probe: tuple[str, ...]
@@ -43,16 +47,17 @@ class FilesLayout:
 
 @dataclass(frozen=True)
 class TableLayout:
-    """A csv or json file with one row a sample, or one such file for each `{class}` of the card.
+    """A CSV or JSON file with one row per image, or one such file for each `{class}` of the card.
 
-    json is `{split: {class: [row]}}`, or by `rows` `{split: [row]}` beside an object `meta`. `columns` maps our
-    names (image, mask, label, class, defect, split) to the table's; `split` is that of a table without one. A
-    label is compared as text with `normal` and `anomalous` (none: whatever is not normal); with
-    `maskless_normal` a row that names no mask is normal too. `paths` are templates of the path of an image or
-    a mask, the first that exists is taken: `{path}` is what the row says, filled up with zeros to `digits`,
-    and `{prefix}` is `meta.prefix`. Where stems are `<sample>_<view>_<more>`, `views` are the views' names.
-    `source` says where a missing table may be had. One's `own` table names every image once, and its files are
-    looked up rather than listed.
+    JSON is `{split: {class: [row]}}`, or, depending on `rows`, `{split: [row]}` with an optional object `meta`.
+    `columns` maps the names image, mask, label, class, defect and split to the columns of the table; `split` is the
+    split of all rows of a table without such a column. Labels are compared as text with `normal` and `anomalous`;
+    if `anomalous` is empty, every other label is anomalous. With `maskless_normal`, a row without a mask is normal.
+    `paths` are templates for the path of an image or a mask, of which the first that exists is used: `{path}` is the
+    text in the row, padded with zeros to `digits`, and `{prefix}` is `meta.prefix`. If file stems are
+    `<sample>_<view>_<more>`, `views` are the names of the views. `source` says where to get a missing table. In a
+    table that is `user_made`, an image may occur only once, and its files are looked up one by one instead of listing
+    the folder.
     """
 
     name: str
@@ -69,12 +74,12 @@ class TableLayout:
     digits: int = 0
     maskless_normal: bool = False
     views: tuple[str, ...] = ()
-    own: bool = False
+    user_made: bool = False
 
 
 Layout = FilesLayout | TableLayout
 
-ANOMALYCLIP = TableLayout(  # AnomalyCLIP's arrangement, which every benchmark may be found in
+ANOMALYCLIP = TableLayout(  # the layout of AnomalyCLIP's code, in which any benchmark may be stored
     name="anomalyclip",
     probe=("meta.json",),
     manifest="meta.json",
@@ -92,19 +97,19 @@ ANOMALYCLIP = TableLayout(  # AnomalyCLIP's arrangement, which every benchmark m
 
 
 def one_class_layouts(name: str, *, masked: bool) -> tuple[FilesLayout, ...]:
-    """Folders as in MVTec AD for a set with the only class `name`: in a folder of the class, or without it.
+    """Layouts of a benchmark with one class, `name`, in the folders of MVTec AD, with and without a class folder.
 
-    People re-arrange the medical sets so, AnomalyCLIP's authors among them.
+    Medical benchmarks are often stored this way, for example by AnomalyCLIP's authors.
     """
-    return tuple(_as_mvtec(layout, before, masked) for layout, before in (("rearranged", f"{name}/"), ("bare", "")))
+    return _mvtec_layout("rearranged", f"{name}/", masked), _mvtec_layout("bare", "", masked)
 
 
-def _as_mvtec(layout: str, before: str, masked: bool) -> FilesLayout:
-    masks = tuple(f"{before}ground_truth/{{defect}}/{{stem}}{end}.png" for end in ("_mask", ""))
+def _mvtec_layout(layout_name: str, prefix: str, masked: bool) -> FilesLayout:
+    masks = tuple(f"{prefix}ground_truth/{{defect}}/{{stem}}{suffix}.png" for suffix in ("_mask", ""))
     rules = (
-        Rule(before + "train/good/{stem}.{ext}", "train", 0),
-        Rule(before + "test/good/{stem}.{ext}", "test", 0),
-        Rule(before + "test/{defect}/{stem}.{ext}", "test", 1, masks if masked else ()),
+        Rule(prefix + "train/good/{stem}.{ext}", "train", 0),
+        Rule(prefix + "test/good/{stem}.{ext}", "test", 0),
+        Rule(prefix + "test/{defect}/{stem}.{ext}", "test", 1, masks if masked else ()),
     )
-    probe = (f"{before}test", f"{before}ground_truth") if masked else (f"{before}test/good",)
-    return FilesLayout(layout, probe, rules)
+    probe = (f"{prefix}test", f"{prefix}ground_truth") if masked else (f"{prefix}test/good",)
+    return FilesLayout(layout_name, probe, rules)

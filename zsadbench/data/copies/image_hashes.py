@@ -1,4 +1,4 @@
-"""The perceptual hashes of a set's images, computed once a copy and kept in the cache."""
+"""Perceptual hashes of the images of a copy, computed once per copy and cached."""
 
 import hashlib
 import io
@@ -16,23 +16,36 @@ from numpy.typing import NDArray
 
 from zsadbench.clip import cache_folder
 from zsadbench.data.copies.dataset import Dataset
-from zsadbench.data.images.perceptual_hash import BITS, DETAIL, LEAST, Hashes, perceptual_hash
+from zsadbench.data.images.perceptual_hash import (
+    BITS,
+    DETAIL,
+    MIN_SIDE,
+    Hashes,
+    PerceptualHash,
+    perceptual_hash,
+)
 from zsadbench.data.images.preprocess import read_image
 from zsadbench.errors import DataError
 from zsadbench.files import write_atomically
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # of the hash and of the file
-UNREADABLE = -1
+VERSION = 1  # of the hash and of the cache file
+UNREADABLE = -1  # in place of the detail of an image that cannot be opened
 BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+
+HashesAndDetails = tuple[Hashes, NDArray[np.int16]]  # uint8 (n, 32) and int16 (n,)
 
 
 @dataclass(frozen=True)
-class Hashed:
-    """Images that can be compared: `paths` relative to the root, and their hashes, uint8 (n, 32).
+class ImageHashes:
+    """The hashes of the images that can be compared.
 
-    `flat` counts images in which there is too little to see, `unreadable` those that cannot be opened.
+    Attributes:
+        paths: paths of these images, relative to the root.
+        hashes: their hashes, uint8 (n, 32).
+        flat: the number of images with too little detail to compare.
+        unreadable: the number of images that cannot be opened.
     """
 
     paths: tuple[str, ...]
@@ -41,82 +54,81 @@ class Hashed:
     unreadable: int
 
 
-def hash_images(dataset: Dataset, rows: pd.DataFrame | None = None, workers: int = 2) -> Hashed:
-    """The hashes of a set's images; of the images of some `rows` of its manifest alone, where these are given.
+def hash_images(dataset: Dataset, rows: pd.DataFrame | None = None, workers: int = 2) -> ImageHashes:
+    """Compute the hashes of the images of a data set, or only of those in some `rows` of its manifest.
 
-    Those of a whole set come from the cache, or go there. What cannot be opened is counted, not raised.
+    The hashes of a whole data set are cached. An image that cannot be opened is counted and does not raise.
     """
     whole = dataset.manifest.sort_values("relative")
-    known = _from_cache(dataset, whole)
+    known = _read_cache(dataset, whole)
     if known is None and rows is not None and len(rows) < len(whole):
         return _comparable(rows["relative"].tolist(), *_compute(rows["path"].tolist(), workers))
     if known is None:
         log.info("%s: hashing %d images, to find them in other sets", dataset.card.name, len(whole))
         known = _compute(whole["path"].tolist(), workers)
-        _keep(dataset, whole, *known)
+        _write_cache(dataset, whole, *known)
     wanted = np.ones(len(whole), dtype=bool) if rows is None else whole["relative"].isin(rows["relative"]).to_numpy()
     return _comparable(whole["relative"][wanted].tolist(), known[0][wanted], known[1][wanted])
 
 
-def _comparable(paths: Sequence[str], hashes: Hashes, details: NDArray[np.int16]) -> Hashed:
-    good = details >= DETAIL
+def _comparable(paths: Sequence[str], hashes: Hashes, details: NDArray[np.int16]) -> ImageHashes:
+    detailed = details >= DETAIL
     unreadable = int((details == UNREADABLE).sum())
-    kept = tuple(path for path, wanted in zip(paths, good, strict=True) if wanted)
-    return Hashed(kept, hashes[good], int((~good).sum()) - unreadable, unreadable)
+    kept = tuple(path for path, wanted in zip(paths, detailed, strict=True) if wanted)
+    return ImageHashes(kept, hashes[detailed], int((~detailed).sum()) - unreadable, unreadable)
 
 
-def _compute(paths: Sequence[str], workers: int) -> tuple[Hashes, NDArray[np.int16]]:
-    """Hashes, uint8 (n, 32), and details, int16 (n,)."""
+def _compute(paths: Sequence[str], workers: int) -> HashesAndDetails:
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="zsadbench-hash") as pool:
-        looks = list(pool.map(_look, paths))
-    hashes = np.array([bits for bits, _ in looks], dtype=np.uint8).reshape(-1, BITS // 8)
-    return hashes, np.array([detail for _, detail in looks], dtype=np.int16)
+        computed = list(pool.map(_hash_file, paths))
+    hashes = np.array([bits for bits, _ in computed], dtype=np.uint8).reshape(-1, BITS // 8)
+    return hashes, np.array([detail for _, detail in computed], dtype=np.int16)
 
 
-def _look(path: str) -> tuple[NDArray[np.uint8], int]:
+def _hash_file(path: str) -> PerceptualHash:
     try:
-        return perceptual_hash(read_image(path, LEAST))
+        return perceptual_hash(read_image(path, MIN_SIDE))
     except DataError:
-        return np.zeros(BITS // 8, dtype=np.uint8), UNREADABLE
+        return PerceptualHash(np.zeros(BITS // 8, dtype=np.uint8), UNREADABLE)
 
 
-def _file(dataset: Dataset) -> Path:
+def _cache_file(dataset: Dataset) -> Path:
     return cache_folder() / "hashes" / f"{dataset.fingerprint}.npz"
 
 
-def _stamp(rows: pd.DataFrame) -> str:
-    """SHA-256 over every file's name, size and time of change: the fingerprint says less of what is in them."""
-    told = hashlib.sha256(f"{VERSION}".encode())
+def _files_stamp(rows: pd.DataFrame) -> str:
+    """SHA-256 over the name, size and modification time of every file; the fingerprint does not cover the last."""
+    digest = hashlib.sha256(f"{VERSION}".encode())
     for relative, path in rows[["relative", "path"]].itertuples(index=False):
         try:
-            about = os.stat(path)  # noqa: PTH116  (a Path for each of 100 000 files costs more than the call)
+            status = os.stat(path)  # noqa: PTH116  (a Path for each of 100 000 files costs more than the call)
         except OSError:
-            told.update(f"\n{relative!r} gone".encode())
+            digest.update(f"\n{relative!r} gone".encode())
         else:
-            told.update(f"\n{relative!r} {about.st_size} {about.st_mtime_ns}".encode())
-    return told.hexdigest()
+            digest.update(f"\n{relative!r} {status.st_size} {status.st_mtime_ns}".encode())
+    return digest.hexdigest()
 
 
-def _from_cache(dataset: Dataset, rows: pd.DataFrame) -> tuple[Hashes, NDArray[np.int16]] | None:
-    """What the cache has of these very files, one row an image; None where it has nothing, or nothing sound."""
-    path = _file(dataset)
+def _read_cache(dataset: Dataset, rows: pd.DataFrame) -> HashesAndDetails | None:
+    """The cached hashes of these files; None if there are none, the files have changed, or the cache is broken."""
+    path = _cache_file(dataset)
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             hashes, details, stamp = (archive[name] for name in ("hashes", "details", "stamp"))
     except FileNotFoundError:
         return None
     except BROKEN as failure:
-        log.info("'%s' is broken and is made anew: %s", path, failure)
+        log.info("'%s' is broken and is written again: %s", path, failure)
         return None
-    sound = hashes.shape == (len(rows), BITS // 8) and hashes.dtype == np.uint8
-    sound = sound and details.shape == (len(rows),) and details.dtype == np.int16
-    return (hashes, details) if sound and str(stamp) == _stamp(rows) else None
+    valid = hashes.shape == (len(rows), BITS // 8) and hashes.dtype == np.uint8
+    valid = valid and details.shape == (len(rows),) and details.dtype == np.int16
+    return (hashes, details) if valid and str(stamp) == _files_stamp(rows) else None
 
 
-def _keep(dataset: Dataset, rows: pd.DataFrame, hashes: Hashes, details: NDArray[np.int16]) -> None:
+def _write_cache(dataset: Dataset, rows: pd.DataFrame, hashes: Hashes, details: NDArray[np.int16]) -> None:
     buffer = io.BytesIO()
-    np.savez(buffer, hashes=hashes, details=details, stamp=np.array(_stamp(rows)))
+    np.savez(buffer, hashes=hashes, details=details, stamp=np.array(_files_stamp(rows)))
     try:
-        write_atomically(_file(dataset), buffer.getvalue())
+        write_atomically(_cache_file(dataset), buffer.getvalue())
     except OSError as failure:
         log.info("the hashes of %s are not kept: %s", dataset.card.name, failure)

@@ -1,73 +1,67 @@
-"""A tree → samples, by ordered rules: the first that matches a path decides.
+"""Read samples from file paths, by the ordered rules of a `FilesLayout`; the first rule that matches a path applies.
 
-Masks are paired by name, never by position. A label never comes from a mask's content, though it may come from
-there being one.
+Masks are paired with images by name, never by position. The content of a mask never decides a label; whether a mask
+file exists may.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from zsadbench.data.cards.card import Card
 from zsadbench.data.cards.layout import IMAGE_EXTENSIONS, MASK_EXTENSIONS, FilesLayout, Rule
 from zsadbench.data.cards.template import fill, pattern
-from zsadbench.data.layouts.file_tree import Tree
-from zsadbench.data.layouts.sample import Reading, Sample, kind
+from zsadbench.data.layouts.file_tree import FileTree
+from zsadbench.data.layouts.sample import LayoutSamples, Sample, defect_kind
 from zsadbench.errors import DataError
 
-MASK_ENDS = tuple(f".{extension}" for extension in MASK_EXTENSIONS)
 
-
-def read_files(card: Card, layout: FilesLayout, tree: Tree) -> Reading:
-    """Every image of the tree that a rule speaks of, in the order of the tree.
+def read_files(card: Card, layout: FilesLayout, tree: FileTree) -> LayoutSamples:
+    """Read every image of the tree that a rule matches, in the order of the tree.
 
     Raises:
-        DataError: a path names a class that the card does not have.
+        DataError: a path contains a class that the card does not have.
     """
     rules = [(pattern(rule.match), rule) for rule in layout.rules]
     samples: list[Sample] = []
-    passed: list[str] = []
+    ignored: list[str] = []
     for path in tree.files:
         if path.rpartition(".")[2].casefold() not in IMAGE_EXTENSIONS:
             continue
-        found = next(((match, rule) for regex, rule in rules if (match := regex.fullmatch(path))), None)
-        if found is None or found[1].label is None:
-            passed.append(path)
+        matches = ((match, rule) for expression, rule in rules if (match := expression.fullmatch(path)))
+        match, rule = next(matches, (None, None))
+        if match is None or rule is None or rule.label is None:
+            ignored.append(path)
         else:
-            samples.append(_sample(card, found[1], found[0].groupdict(), path, tree))
-    return Reading(samples, [], _unused(passed, samples))
+            samples.append(_sample(card, rule, match.groupdict(), path, tree))
+    masks = {sample.mask for sample in samples}
+    unused = [path for path in ignored if path not in masks]
+    notes = (f"{len(unused)} image files that the layout does not speak of are passed over",) if unused else ()
+    return LayoutSamples(samples, [], notes)
 
 
-def _unused(passed: Iterable[str], samples: Iterable[Sample]) -> tuple[str, ...]:
-    """What is said of images that no rule speaks of, and that are no mask."""
-    used = {sample.mask for sample in samples}
-    unused = [path for path in passed if path not in used]
-    return (f"{len(unused)} image files that the layout does not speak of are passed over",) if unused else ()
-
-
-def _sample(card: Card, rule: Rule, values: Mapping[str, str], path: str, tree: Tree) -> Sample:
-    mask, wanted = _mask(rule, values, tree) if rule.label else ("", "")
+def _sample(card: Card, rule: Rule, values: Mapping[str, str], path: str, tree: FileTree) -> Sample:
+    """The sample of an image; `values` are the texts that the names in the rule's template matched."""
+    mask, wanted = _find_mask(rule, values, tree) if rule.label else ("", "")
     label = int(bool(mask) if rule.label == "from_mask" else rule.label or 0)
-    class_name = _class(card, values, path, tree)
-    return Sample(
-        path, mask, label, class_name, kind(label, values.get("defect", "")), rule.split, wanted if label else ""
-    )
+    class_text = values.get("class", next(iter(card.classes)))
+    class_name = card.class_named(class_text)
+    if class_name is None:
+        raise unknown_class(card, class_text, f"{tree.root}/{path}")
+    defect = defect_kind(label, values.get("defect", ""))
+    return Sample(path, mask, label, class_name, defect, rule.split, wanted if label else "")
 
 
-def _mask(rule: Rule, values: Mapping[str, str], tree: Tree) -> tuple[str, str]:
-    """The mask's path and, when there is none, the first name that was looked for."""
-    names = [fill(mask, values) for mask in rule.masks]
-    tried = (f"{name.rpartition('.')[0]}{end}" for name in names for end in (name[name.rindex(".") :], *MASK_ENDS))
-    found = next((path for name in tried if (path := tree.find(name))), "")
-    return found, "" if found else next(iter(names), "")
-
-
-def _class(card: Card, values: Mapping[str, str], path: str, tree: Tree) -> str:
-    text = values.get("class", next(iter(card.classes)))
-    name = card.class_named(text)
-    if name is None:
-        raise unknown_class(card, text, f"{tree.root}/{path}")
-    return name
+def _find_mask(rule: Rule, values: Mapping[str, str], tree: FileTree) -> tuple[str, str]:
+    """The path of the mask and, if no mask exists, the first path that was tried."""
+    names = [fill(template, values) for template in rule.masks]
+    for name in names:
+        stem, _, extension = name.rpartition(".")
+        for candidate in (extension, *MASK_EXTENSIONS):
+            mask = tree.find(f"{stem}.{candidate}")
+            if mask:
+                return mask, ""
+    return "", next(iter(names), "")
 
 
 def unknown_class(card: Card, text: str, where: str) -> DataError:
-    """The error of a class that the card does not have."""
+    """An error about a class that the card does not have."""
     return DataError(f"{card.name}: unknown class '{text}' in '{where}'; known: {', '.join(card.classes)}")

@@ -1,13 +1,14 @@
-"""`folder:PATH`: a card made on the fly for one's own labelled images.
+"""`folder:PATH`: make a card for a folder of labelled images.
 
-Three arrangements are understood:
+Three arrangements are supported:
 
     PATH/<class>/test/good, PATH/<class>/test/<defect>      several classes, as in MVTec AD
     PATH/test/good, PATH/test/<defect>                      one class, named after the folder
-    PATH/good, PATH/<defect>                                the same, bare
+    PATH/good, PATH/<defect>                                one class, without a folder `test`
 
-Masks lie in `ground_truth/<defect>/` beside `test` (or beside `good`; there, `masks/<defect>/` and `masks/`
-do as well), named as the image or with `_mask` after the stem. Without any, the set has image level only.
+Masks are in `ground_truth/<defect>/`, in the same folder as `test` or `good`; in the third arrangement also in
+`masks/<defect>/` or `masks/`. A mask has the name of its image, or that name with `_mask` after the stem. Without any
+mask folder, only the image level is evaluated.
 """
 
 import os
@@ -18,14 +19,14 @@ from zsadbench.data.cards.layout import FilesLayout, Rule
 from zsadbench.errors import DataError, UsageError
 
 PREFIX = "folder:"
-BARE_MASKS = ("ground_truth", "masks")
+MASK_FOLDERS = ("ground_truth", "masks")  # in the third arrangement
 
 
 def folder_card(name: str) -> tuple[Card, FilesLayout, Path]:
-    """The card, the layout and the root that `folder:PATH` means.
+    """Make the card, the layout and the root of `folder:PATH`.
 
     Raises:
-        UsageError: no path is given.
+        UsageError: there is no path after the prefix.
         DataError: there is no such folder, or nothing in it says which images are normal.
     """
     root = root_of(name)
@@ -41,7 +42,7 @@ def root_of(name: str) -> Path:
     """The folder that `folder:PATH` names.
 
     Raises:
-        UsageError: no path is given.
+        UsageError: there is no path after the prefix.
         DataError: there is no such folder.
     """
     text = name.removeprefix(PREFIX)
@@ -49,28 +50,27 @@ def root_of(name: str) -> Path:
         raise UsageError(f"'{name}' names no folder; write folder:PATH")
     root = Path(text).expanduser().absolute()
     root = root if root.name and ".." not in root.parts else root.resolve()
-    if not os.path.isdir(root):  # noqa: PTH112  (Path.is_dir raises where a name is too long)
+    if not os.path.isdir(root):  # noqa: PTH112  (Path.is_dir raises if a name is too long)
         raise DataError(f"'{root}' is no folder (of the target '{name}')")
     return root
 
 
-def labelled(root: Path) -> bool:
-    """Whether a folder says which of its images are normal."""
-    return (
-        (root / "good").is_dir() or bool(_folders(root / "test")) or any(_folders(p / "test") for p in _folders(root))
-    )
+def is_labelled(root: Path) -> bool:
+    """Whether the folder is in one of the three arrangements, which say which images are normal."""
+    has_test = bool(_folders(root / "test")) or any(_folders(path / "test") for path in _folders(root))
+    return has_test or (root / "good").is_dir()
 
 
 def _arrangement(root: Path) -> tuple[dict[str, str], tuple[Rule, ...], bool]:
     """Classes with their words, rules, and whether there are masks."""
-    one = {root.name: prompt_words(root.name)}
+    one_class = {root.name: prompt_words(root.name)}
     several = {path.name: prompt_words(path.name) for path in _folders(root) if _folders(path / "test")}
     if _folders(root / "test"):
-        return one, _tested(""), (root / "ground_truth").is_dir()
+        return one_class, _mvtec_rules(""), (root / "ground_truth").is_dir()
     if several:
-        return several, _tested("{class}/"), any((root / name / "ground_truth").is_dir() for name in several)
-    if labelled(root):
-        return one, _bare(), any((root / name).is_dir() for name in BARE_MASKS)
+        return several, _mvtec_rules("{class}/"), any((root / name / "ground_truth").is_dir() for name in several)
+    if is_labelled(root):
+        return one_class, _rules_without_test(), any((root / name).is_dir() for name in MASK_FOLDERS)
     raise DataError(
         f"'{root}' holds no labels: neither good/ beside folders of anomalies, nor test/good, nor <class>/test/good; "
         f"metrics need labels; scores and heat maps do not: zsadbench predict '{PREFIX}{root}'"
@@ -78,25 +78,27 @@ def _arrangement(root: Path) -> tuple[dict[str, str], tuple[Rule, ...], bool]:
 
 
 def _folders(path: Path) -> list[Path]:
-    found = path.iterdir() if path.is_dir() else ()
-    return sorted(entry for entry in found if entry.is_dir() and not entry.name.startswith("."))
+    """The visible folders in a folder, sorted; none if it does not exist."""
+    entries = path.iterdir() if path.is_dir() else ()
+    return sorted(entry for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
-def _tested(before: str) -> tuple[Rule, ...]:
+def _mvtec_rules(prefix: str) -> tuple[Rule, ...]:
     return (
-        Rule(before + "train/good/{stem}.{ext}", "train", 0),
-        Rule(before + "test/good/{stem}.{ext}", "test", 0),
-        Rule(before + "test/{defect}/{stem}.{ext}", "test", 1, _masks(before + "ground_truth/{defect}/")),
+        Rule(prefix + "train/good/{stem}.{ext}", "train", 0),
+        Rule(prefix + "test/good/{stem}.{ext}", "test", 0),
+        Rule(prefix + "test/{defect}/{stem}.{ext}", "test", 1, _masks(prefix + "ground_truth/{defect}/")),
     )
 
 
-def _bare() -> tuple[Rule, ...]:
-    passed = tuple(Rule(name + "/{stem}.{ext}", "", None) for name in (*BARE_MASKS, "train"))
+def _rules_without_test() -> tuple[Rule, ...]:
+    ignored = tuple(Rule(name + "/{stem}.{ext}", "", None) for name in (*MASK_FOLDERS, "train"))
     folders = ("ground_truth/{defect}/", "masks/{defect}/", "masks/")
     masks = tuple(mask for folder in folders for mask in _masks(folder))
     good = Rule("good/{stem}.{ext}", "test", 0)
-    return *passed, good, Rule("{defect}/{stem}.{ext}", "test", 1, masks)
+    return *ignored, good, Rule("{defect}/{stem}.{ext}", "test", 1, masks)
 
 
 def _masks(folder: str) -> tuple[str, ...]:
+    """Templates of a mask in a folder."""
     return folder + "{stem}_mask.png", folder + "{stem}.png"
