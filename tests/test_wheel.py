@@ -89,7 +89,7 @@ def test_the_command_line_runs_from_an_empty_folder():
     assert "fbclip" in say("methods", "list")
 
 
-def test_a_miniature_is_drawn_and_read(tmp_path):
-    say("datasets", "synth", "brainmri", "--out", "drawn", "--per-class", "1")
-    found = zsadbench.load_dataset("brainmri", tmp_path / "drawn")
+def test_a_miniature_is_generated_and_read(tmp_path):
+    say("datasets", "synth", "brainmri", "--out", "generated", "--per-class", "1")
+    found = zsadbench.load_dataset("brainmri", tmp_path / "generated")
     assert sorted(found.manifest["label"]) == [0, 1]

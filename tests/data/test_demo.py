@@ -1,4 +1,4 @@
-"""The generated benchmark: the same pixels everywhere, exact masks, and families that no two users share."""
+"""The generated benchmark: the same pixels everywhere, exact masks, and families that no two sets share."""
 
 import hashlib
 import json
@@ -19,8 +19,8 @@ from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import DataError, UsageError
 from zsadbench_datasets.demo import exact, families, frozen, sets
-from zsadbench_datasets.demo.defects import DEFECTS, LEAST
-from zsadbench_datasets.demo.scenes import draw_scene
+from zsadbench_datasets.demo.defects import DEFECTS, MIN_CHANGE
+from zsadbench_datasets.demo.scenes import make_scene
 from zsadbench_datasets.demo.shapes import SHAPES
 from zsadbench_datasets.demo.textures import TEXTURES
 
@@ -49,14 +49,14 @@ def cached(generated_cache, monkeypatch):
 @pytest.fixture(scope="session")
 def flawed():
     """The anomalous images of `demo`, (draft, image with its clean rendering and its mask)."""
-    return [(draft, sets.render(draft)) for draft in sets.drafts("demo") if draft.kind]
+    return [(spec, sets.render(spec)) for spec in sets.image_specs("demo") if spec.kind]
 
 
 @pytest.fixture
 def few(monkeypatch):
     """Generate only three images of a set, which is enough for tests about files."""
-    every = sets.drafts
-    monkeypatch.setattr(frozen, "drafts", lambda user: list(every(user))[::80])
+    every = sets.image_specs
+    monkeypatch.setattr(frozen, "image_specs", lambda set_name: list(every(set_name))[::80])
 
 
 def generate(name, folder):
@@ -69,12 +69,12 @@ def generate(name, folder):
 
 
 @pytest.mark.parametrize("name", sets.SETS)
-def test_what_is_drawn_is_what_was_frozen(name):
+def test_the_generated_pixels_are_the_frozen_ones(name):
     assert frozen.frozen()["generator"] == sets.GENERATOR
     assert frozen.digest(name) == frozen.frozen()["sets"][name], "python -m zsadbench_datasets.demo.frozen"
 
 
-def test_two_drawings_are_equal_whatever_was_drawn_before(tmp_path, few):
+def test_a_set_does_not_depend_on_random_numbers_used_before(tmp_path, few):
     first = generate("demo", tmp_path / "a")
     random.seed(1)
     np.random.seed(1)
@@ -97,27 +97,27 @@ def test_every_class_has_its_images(cached, name):
     assert {read_image(path).mode for path in found.manifest["path"][::20]} == {"RGB"}
 
 
-def test_the_files_are_the_drawing(cached, flawed):
+def test_the_files_hold_the_rendered_images(cached, flawed):
     rows = cached("demo").manifest.set_index("relative")
-    for draft, image in flawed[::7]:
-        row = rows.loc[draft.image]
+    for spec, image in flawed[::7]:
+        row = rows.loc[spec.image]
         assert np.array_equal(np.asarray(read_image(row["path"])), image.image)
         assert np.array_equal(read_mask(row["mask"]), image.mask)
-        assert (row["defect"], row["class"]) == (draft.kind.name, draft.family.name)
+        assert (row["defect"], row["class"]) == (spec.kind.name, spec.family.name)
 
 
 def test_masks_are_exact(flawed):
     for _, image in flawed:
         change = abs(image.image.astype(int) - image.clean).max(axis=2)
         assert np.array_equal(change > 0, image.mask == 1)
-        assert change[image.mask == 1].min() >= LEAST
+        assert change[image.mask == 1].min() >= MIN_CHANGE
 
 
 def test_a_flawed_image_is_a_good_one_of_the_same_distribution_before_the_defect(flawed):
-    for draft, image in flawed[::9]:
-        scene = draw_scene(draft.family, exact.generator(draft.key), sets.SIDE)
-        assert np.array_equal(scene.develop(), image.clean)
-    good = [sets.render(replace(draft, kind=None)).clean.mean(axis=(0, 1)) for draft, _ in flawed]
+    for spec, image in flawed[::9]:
+        scene = make_scene(spec.family, exact.generator(spec.key), sets.SIDE)
+        assert np.array_equal(scene.render(), image.clean)
+    good = [sets.render(replace(spec, kind=None)).clean.mean(axis=(0, 1)) for spec, _ in flawed]
     clean = [image.clean.mean(axis=(0, 1)) for _, image in flawed]
     spread = np.std(clean, axis=0)
     assert (abs(np.mean(good, axis=0) - np.mean(clean, axis=0)) < spread / 3).all()
@@ -141,10 +141,10 @@ def test_regions_are_small_and_large_several_and_of_every_contrast(flawed):
 
 
 @pytest.mark.parametrize("side", [48, 224])
-def test_any_family_can_be_drawn_at_any_size(side):
+def test_any_family_can_be_rendered_at_any_size(side):
     for family in families.FAMILIES:
-        scene = draw_scene(family, np.random.Generator(np.random.PCG64(3)), side)
-        image = scene.develop()
+        scene = make_scene(family, np.random.Generator(np.random.PCG64(3)), side)
+        image = scene.render()
         assert (image.shape, image.dtype) == ((side, side, 3), np.uint8)
         assert image.std() > 4
         assert scene.tones in family.tones
@@ -153,25 +153,30 @@ def test_any_family_can_be_drawn_at_any_size(side):
 # ---- the table of families and kinds of defect
 
 
-def test_no_two_users_share_a_family():
-    by_user = {user: {family.name for family in families.families_of(user)} for user in families.USERS}
-    assert sum(map(len, by_user.values())) == len(set().union(*by_user.values())) == len(families.FAMILIES)
-    shares = {user: Counter(family.material for family in families.families_of(user)) for user in families.USERS}
+def test_no_two_sets_share_a_family():
+    by_set_name = {
+        set_name: {family.name for family in families.families_of(set_name)} for set_name in families.SET_NAMES
+    }
+    assert sum(map(len, by_set_name.values())) == len(set().union(*by_set_name.values())) == len(families.FAMILIES)
+    shares = {
+        set_name: Counter(family.material for family in families.families_of(set_name))
+        for set_name in families.SET_NAMES
+    }
     assert shares["demo"] == shares["demo-aux"] == {"texture": 2, "object": 2}
     assert all(many >= 10 for many in shares["pretraining"].values())
 
 
-def test_every_family_has_a_drawing_of_its_own():
-    drawings = TEXTURES | SHAPES
-    assert set(drawings) == {family.name for family in families.FAMILIES}
-    assert len({function.__code__ for function in drawings.values()}) == len(families.FAMILIES)
+def test_every_family_has_its_own_function():
+    functions = TEXTURES | SHAPES
+    assert set(functions) == {family.name for family in families.FAMILIES}
+    assert len({function.__code__ for function in functions.values()}) == len(families.FAMILIES)
     assert {family.name for family in families.FAMILIES if family.material == "texture"} == set(TEXTURES)
 
 
-def test_classes_bear_names_and_words_of_their_own():
-    names = [name for user in sets.SETS for name in find_card(user).classes]
-    words = [word for user in sets.SETS for word in find_card(user).classes.values()]
-    assert words == [family.words[0] for user in sets.SETS for family in families.families_of(user)]
+def test_names_and_words_of_classes_occur_once():
+    names = [name for set_name in sets.SETS for name in find_card(set_name).classes]
+    words = [word for set_name in sets.SETS for word in find_card(set_name).classes.values()]
+    assert words == [family.words[0] for set_name in sets.SETS for family in families.families_of(set_name)]
     captions = {word for family in families.families_of("pretraining") for word in family.words}
     assert len(set(names)) == len(set(words)) == 8
     assert not captions & set(words)
@@ -181,17 +186,17 @@ def test_half_of_the_kinds_of_defect_are_in_the_auxiliary_set_with_other_paramet
     assert (set(families.SEEN_KINDS), set(families.UNSEEN_KINDS)) == (SEEN, UNSEEN)
     assert set(DEFECTS) == set(families.KIND)
     for name in families.SEEN_KINDS:
-        demo, aux, before = (families.KIND[name].uses[user] for user in ("demo", "demo-aux", "pretraining"))
+        demo, aux, before = (families.KIND[name].by_set[set_name] for set_name in ("demo", "demo-aux", "pretraining"))
         assert len({demo, aux, before}) == 3
-    assert all(list(families.KIND[name].uses) == ["demo"] for name in families.UNSEEN_KINDS)
+    assert all(list(families.KIND[name].by_set) == ["demo"] for name in families.UNSEEN_KINDS)
 
 
 def test_half_of_the_anomalous_images_of_every_class_are_of_seen_kinds():
     for family in families.families_of("demo"):
-        kinds = [draft.kind.name for draft in sets.drafts("demo") if draft.family is family and draft.kind]
+        kinds = [spec.kind.name for spec in sets.image_specs("demo") if spec.family is family and spec.kind]
         assert sum(kind in SEEN for kind in kinds) == 12
         assert min(Counter(kinds).values()) >= 2
-    assert {draft.kind.name for draft in sets.drafts("demo-aux") if draft.kind} == SEEN
+    assert {spec.kind.name for spec in sets.image_specs("demo-aux") if spec.kind} == SEEN
 
 
 def test_no_image_repeats(cached, flawed):
@@ -200,8 +205,8 @@ def test_no_image_repeats(cached, flawed):
         paths = cached(name, splits=("train", "test")).manifest["path"]
         hashes += [hashlib.sha256(read_image(path).tobytes()).digest() for path in paths]
     for family in families.families_of("pretraining"):
-        scenes = (draw_scene(family, exact.generator(f"{family.name}/{number}"), 128) for number in range(4))
-        hashes += [hashlib.sha256(scene.develop().tobytes()).digest() for scene in scenes]
+        scenes = (make_scene(family, exact.generator(f"{family.name}/{number}"), 128) for number in range(4))
+        hashes += [hashlib.sha256(scene.render().tobytes()).digest() for scene in scenes]
     assert len(hashes) == len(set(hashes)) > 600
 
 

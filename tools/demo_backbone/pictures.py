@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from zsadbench_datasets.demo.defects import flaw
+from zsadbench_datasets.demo.defects import add_defects
 from zsadbench_datasets.demo.exact import generator, pick
 from zsadbench_datasets.demo.families import Kind, families_of, kinds_of
-from zsadbench_datasets.demo.scenes import draw_scene
+from zsadbench_datasets.demo.scenes import make_scene
 
-DRAWN, SIDE, PATCH = 128, 120, 10  # pixels: a side as drawn, as the tower takes it, and of a patch
+RENDER_SIDE, SIDE, PATCH = 128, 120, 10  # pixels: a side as drawn, as the tower takes it, and of a patch
 USER = "pretraining"
 FLAWED = 0.6  # part of the pictures that have a defect
 
@@ -36,25 +36,25 @@ class Picture(NamedTuple):
     facts: Facts
 
 
-def draw(number: int) -> Picture:
+def generate_image(number: int) -> Picture:
     """The picture of a number; the families take turns, all else is drawn by chance from the number alone."""
     families = families_of(USER)
     family = families[number % len(families)]
     rng = generator(f"{USER}/{family.name}/{number}")
     kind: Kind | None = pick(rng, kinds_of(USER, family.material)) if rng.random() < FLAWED else None
-    scene = draw_scene(family, rng, DRAWN)
-    image, mask = scene.develop(), np.zeros((DRAWN, DRAWN), np.uint8)
+    scene = make_scene(family, rng, RENDER_SIDE)
+    image, mask = scene.render(), np.zeros((RENDER_SIDE, RENDER_SIDE), np.uint8)
     if kind is not None:
-        flawed = flaw(scene, kind, USER, rng)
+        flawed = add_defects(scene, kind, USER, rng)
         image, mask = flawed.image, flawed.mask
     facts = Facts(family.name, scene.tones, kind.name if kind else None)
     return Picture(_resized(image, Image.Resampling.BICUBIC), _by_patch(mask), _by_patch(scene.body > 0.5), facts)
 
 
-def draw_all(count: int) -> list[Picture]:
+def generate_images(count: int) -> list[Picture]:
     """The first `count` pictures, drawn on every core."""
     with Pool() as pool:
-        return pool.map(draw, range(count), chunksize=64)
+        return pool.map(generate_image, range(count), chunksize=64)
 
 
 def turned(picture: Picture, way: int) -> Picture:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from demo_backbone.pictures import PATCH, Picture
 
 SIDES = (2, 3, 4, 6)  # of a box, in patches
-LEAST = 6  # pixels of a defect in a box that is said to show one
+MIN_PIXELS = 6  # pixels of a defect in a box that is said to show one
 SHARE = 0.03  # and the part of the box that they must take
 
 
@@ -32,7 +32,7 @@ def choose(picture: Picture, count: int, rng: np.random.Generator) -> list[Regio
         side = SIDES[rng.integers(len(SIDES))]
         defect, body = _sums(picture.defect, side), _sums(picture.body, side)
         area = side * side * PATCH * PATCH
-        flawed = defect >= max(LEAST, SHARE * area)
+        flawed = defect >= max(MIN_PIXELS, SHARE * area)
         wanted = flawed if number % 2 == 0 and flawed.any() else defect == 0
         places = np.argwhere(wanted)
         if len(places):

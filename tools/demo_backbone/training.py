@@ -22,7 +22,7 @@ from demo_backbone.learning import (
     region_features,
     text_features,
 )
-from demo_backbone.pictures import draw_all
+from demo_backbone.pictures import generate_images
 from demo_backbone.settings import ARCHITECTURE, Settings
 from demo_backbone.writing import write
 
@@ -47,7 +47,7 @@ def new_clip(seed: int) -> Any:
 
 def train(settings: Settings, on_step: Callable[[int, float], None]) -> Any:
     """Train and return the model; `on_step` is told the number of every step and its loss."""
-    pool = draw_all(settings.pool)
+    pool = generate_images(settings.pool)
     torch.set_num_threads(settings.threads)
     clip, words = new_clip(settings.seed), SimpleTokenizer()
     steps = optimiser(clip, settings)

@@ -58,7 +58,7 @@ class Page:
 
 def make_page(done: Done, target: str, seeds: Sequence[int]) -> Page:
     """Measure every run by halves and by kind of defect, and lay out the tables."""
-    there = [kind.name for kind in KINDS if target in kind.uses]
+    there = [kind.name for kind in KINDS if target in kind.by_set]
     rows = {entry.label: [_numbers(path, target, there) for path, _ in results.records] for entry, results in done}
     records = {entry.label: [record for _, record in results.records] for entry, results in done}
     recipes = {label: records[label][0].cell["recipe"] for label in TRAINED if label in records}

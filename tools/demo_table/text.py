@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zsadbench_datasets.demo.families import SEEN_KINDS, UNSEEN_KINDS, User, families_of
+from zsadbench_datasets.demo.families import SEEN_KINDS, UNSEEN_KINDS, SetName, families_of
 
 INTRODUCTION = """\
 `make demo` trains FB-CLIP on `demo-aux` and evaluates it on `demo`, both drawn on the spot, with a small
@@ -62,8 +62,10 @@ Recipes on `demo-aux`, all else as published:
 
 def how_it_was_made(made: Mapping[str, Any], recipes: Mapping[str, Mapping[str, Any]]) -> str:
     """The rules, how the backbone was trained, and the recipe of every method."""
-    users: tuple[User, ...] = ("pretraining", "demo-aux", "demo")
-    families = "\n".join(f"  - {user}: {', '.join(family.name for family in families_of(user))}" for user in users)
+    users: tuple[SetName, ...] = ("pretraining", "demo-aux", "demo")
+    families = "\n".join(
+        f"  - {set_name}: {', '.join(family.name for family in families_of(set_name))}" for set_name in users
+    )
     rules = RULES.format(families=families, seen=", ".join(SEEN_KINDS), unseen=", ".join(UNSEEN_KINDS))
     settings = made["settings"]
     how = BACKBONE.format(

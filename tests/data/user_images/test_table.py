@@ -180,7 +180,9 @@ def test_what_is_no_table(tmp_path):
 
 def test_a_flat_folder_is_scored_not_measured(tmp_path, write_image):
     for name in ("b.png", "A.JPG", "deep/c.dcm", "deep/.d.png", "__MACOSX/e.png", "notes.txt"):
-        write_image(tmp_path / "x.png").rename(write_image(tmp_path / "shots" / (name + ".png")).with_name(name.rsplit("/")[-1]))
+        write_image(tmp_path / "x.png").rename(
+            write_image(tmp_path / "shots" / (name + ".png")).with_name(name.rsplit("/")[-1])
+        )
     for leftover in (tmp_path / "shots").rglob("*.*.png"):
         leftover.unlink()
     expected = [tmp_path / "shots" / name for name in ("A.JPG", "b.png", "deep/c.dcm")]
