@@ -1,4 +1,4 @@
-"""The tool that makes the demo backbone: what it draws, says of it, and learns from."""
+"""The tool that trains the demo backbone: its images, captions, batches and loss."""
 
 import json
 import sys

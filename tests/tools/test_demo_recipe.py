@@ -1,4 +1,4 @@
-"""Choosing recipes on classes held out: every epoch of one training is what a run of so many epochs would give."""
+"""Choosing recipes on held-out classes: each epoch of a training equals a run with that number of epochs."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The demo's tables and the verdicts under them: computed from the rows, seed by seed."""
+"""The tables of the demo page, and the comparison with the targets."""
 
 import sys
 from pathlib import Path

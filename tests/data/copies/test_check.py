@@ -1,4 +1,4 @@
-"""What `datasets check` and `fingerprint` see: odd files of every kind, by their path; masks; known editions."""
+"""`datasets check` and `fingerprint`: faulty files by path, statistics of masks, known editions."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from zsadbench.errors import DataError
 
 @pytest.fixture
 def colon(tmp_path):
-    """The root of a miniature of CVC-ColonDB with three pairs, whose copy `check` judges complete."""
+    """The root of a miniature of CVC-ColonDB with three pairs, which `check` finds complete."""
     return synthesise("colondb", tmp_path / "data", 3)
 
 

@@ -17,7 +17,7 @@ from zsadbench.errors import DataError
 
 
 def plain(root):
-    """Turn a miniature into a copy that is judged by its card."""
+    """Turn a miniature into a copy that is compared with the numbers in its card."""
     (root / SYNTH).unlink()
     return root
 

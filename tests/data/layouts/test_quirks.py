@@ -1,4 +1,4 @@
-"""What is odd about single benchmarks: each test fails without the rule that it is about."""
+"""Quirks of single benchmarks; each test fails without the rule for its quirk."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Real-IAD: lists decide, five views an object, several resolutions."""
+"""Real-IAD: labels from lists, five views per object, several resolutions."""
 
 import json
 import shutil

@@ -11,7 +11,7 @@ from zsadbench.errors import DataError
 
 
 def normalised_word_for_word(pixels):
-    """CLIP's normalisation as it is usually written, over all colours at once."""
+    """CLIP's normalisation as usually written, for all colours at once."""
     scaled = pixels.astype(np.float32) / np.float32(255)
     return ((scaled - MEAN) / STD).transpose(2, 0, 1)
 
@@ -129,7 +129,7 @@ def test_a_mask_must_be_there_and_as_large_as_its_image(tmp_path, write_image, f
 
 
 def test_pinned_memory_is_asked_of_torch(frame, monkeypatch):
-    """Without a CUDA device there is none to be had, so the allocation is watched."""
+    """Pinned memory needs a CUDA device, so the test replaces the allocation."""
     asked, real = [], torch.empty
 
     def empty(*shape, pin_memory=False):
@@ -153,7 +153,7 @@ def test_a_batch_outlives_the_iterator(frame):
 
 
 def test_memory_is_flat_over_an_epoch(frame):
-    """Later batches take no room that the first ones did not."""
+    """The memory does not grow after the first batches."""
     process = psutil.Process()
     taken = []
     for batch in batches(frame.iloc[[0] * 640], size=140, masks="none", batch_size=8, workers=2):

@@ -1,4 +1,4 @@
-"""One's own images: tables, flat folders, and what `predict` and `run` make of them."""
+"""Images of the user: tables, folders without labels, and their use in `predict` and `run`."""
 
 import pytest
 
