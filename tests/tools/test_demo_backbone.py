@@ -1,24 +1,13 @@
 """The tool that trains the demo backbone: its images, captions, batches and loss."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
 SIDE, PATCH, GRID = 120, 10, 12
-
-
-@pytest.fixture(autouse=True, scope="module")
-def tools():
-    """The folder of tools on the path."""
-    sys.path.insert(0, str(TOOLS))
-    yield
-    sys.path.remove(str(TOOLS))
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,6 @@
 """The tables of the demo page, and the comparison with the targets."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def tools():
-    """The folder of tools on the path."""
-    sys.path.insert(0, str(TOOLS))
-    yield
-    sys.path.remove(str(TOOLS))
 
 
 def numbers(seen, unseen):
