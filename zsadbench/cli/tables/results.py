@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from zsadbench.engine.plan.jobs import Plan
     from zsadbench.engine.run import Results
-    from zsadbench.records import Record, Row
+    from zsadbench.records import MetricValues, Record
     from zsadbench.saved_maps.plan import ScorePlan
 
 
@@ -74,7 +74,7 @@ def _mean_bounds(record: Record, metrics: list[str]) -> dict[str, list[float]]:
     return found
 
 
-def _cells(row: Row, metrics: list[str], bounds: Mapping[str, Sequence[float]]) -> list[str]:
+def _cells(row: MetricValues, metrics: list[str], bounds: Mapping[str, Sequence[float]]) -> list[str]:
     """Percentages, with their bounds where these could change the last digit shown."""
     return [_cell(row.get(name), bounds.get(name)) for name in metrics]
 

@@ -1,4 +1,4 @@
-"""What the miniatures share: how one is described, and the writing of its files."""
+"""Describe a miniature, and write its files."""
 
 import csv
 import json
@@ -8,33 +8,40 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from zsadbench_datasets.pictures import Pixels
+from zsadbench_datasets.synthetic.images import Pixels
 
 Counts = dict[str, dict[str, list[int]]]  # class → split → [normal, anomalous]
 
 
 class Miniature(NamedTuple):
-    """One set: its folder, what draws `number` images of each kind into it, and how many that makes."""
+    """The miniature of one benchmark.
+
+    Attributes:
+        folder: the name of its folder.
+        write: writes `number` images per class, split and label into a folder: `write(root, number)`.
+        counts: the numbers of images that this gives: `counts(number)`.
+    """
 
     folder: str
-    draw: Callable[[Path, int], None]
+    write: Callable[[Path, int], None]
     counts: Callable[[int], Counts]
 
 
 def counts(classes: Iterable[str], **splits: tuple[int, int]) -> Callable[[int], Counts]:
-    """The same for every class: `splits` says how often `number` normal and anomalous images are there.
+    """Make `Miniature.counts` for classes with equal numbers: `splits` gives (normal, anomalous) in units of `number`.
 
     >>> counts(["wool"], train=(1, 0), test=(1, 1))(3)
     {'wool': {'train': [3, 0], 'test': [3, 3]}}
     """
     names = tuple(classes)
     return lambda number: {
-        name: {split: [number * normal, number * odd] for split, (normal, odd) in splits.items()} for name in names
+        name: {split: [number * normal, number * anomalous] for split, (normal, anomalous) in splits.items()}
+        for name in names
     }
 
 
 def save(pixels: Pixels, path: Path, mode: str = "RGB") -> None:
-    """Write (height, width, 3) or (height, width) pixels, in a mode that Pillow converts to."""
+    """Write pixels, (height, width, 3) or (height, width), as an image of a Pillow mode."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.fromarray(pixels)
     image = image.quantize(64) if mode == "P" else image.convert(mode)
@@ -42,13 +49,13 @@ def save(pixels: Pixels, path: Path, mode: str = "RGB") -> None:
 
 
 def save_jpeg_mask(mask: Pixels, path: Path, mode: str = "RGB") -> None:
-    """Write a mask of 0 and 1 as JPEG, compressed so that grey values stray around its edges."""
+    """Write a mask of 0 and 1 as JPEG; the compression leaves grey values around its edges."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(mask * 255).convert(mode).save(path, format="JPEG", quality=60)
 
 
 def write_csv(path: Path, rows: Iterable[Sequence[str]]) -> None:
-    """Write rows, the header among them."""
+    """Write rows, including the header, as CSV."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(rows)

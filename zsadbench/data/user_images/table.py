@@ -1,13 +1,13 @@
-"""`csv:PATH`: one's own images, named in a table; paths are relative to the table's folder and stay below it.
+"""`csv:PATH`: make a card for a table of images. Paths are relative to the table's folder and must stay below it.
 
 | column | |
 | --- | --- |
 | `path` | the image |
 | `label` | 0, normal or good; 1, anomalous, anomaly or bad |
-| `mask` | optional: the mask of an anomalous image; where one row names one, all anomalous rows must |
-| `class` | optional: what the image shows; one class, named after the table, where there is no such column |
+| `mask` | optional: the mask of an anomalous image; if one row has a mask, all anomalous rows need one |
+| `class` | optional: what the image shows; without the column, one class named after the table |
 | `defect` | optional: the kind of defect |
-| `split` | optional: train or test; test where there is no such column |
+| `split` | optional: train or test; without the column, test |
 """
 
 import os
@@ -16,30 +16,30 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from zsadbench.data.cards.arrangements import TableLayout
 from zsadbench.data.cards.card import Card, prompt_words
-from zsadbench.data.layouts.rows import csv_header, csv_rows
-from zsadbench.data.layouts.tables import read_table
-from zsadbench.data.layouts.tree import Named
+from zsadbench.data.cards.layout import TableLayout
+from zsadbench.data.layouts.file_tree import FileLookup
+from zsadbench.data.layouts.table_layout import read_table
+from zsadbench.data.layouts.table_rows import read_csv_header, read_csv_rows
 from zsadbench.errors import DataError, UsageError
 
 PREFIX = "csv:"
-NEEDED = ("path", "label")
-KNOWN = (*NEEDED, "mask", "class", "defect", "split")
+REQUIRED = ("path", "label")
+KNOWN = (*REQUIRED, "mask", "class", "defect", "split")
 NORMAL = ("0", "normal", "good")
 ANOMALOUS = ("1", "anomalous", "anomaly", "bad")
 
 
 def table_card(name: str) -> tuple[Card, TableLayout, Path]:
-    """The card, the layout and the root that `csv:PATH` means.
+    """Make the card, the layout and the root of `csv:PATH`.
 
     Raises:
-        UsageError: no path is given.
-        DataError: there is no such table, it lacks a column, or a column has nearly a known name.
+        UsageError: there is no path after the prefix.
+        DataError: there is no such table, it lacks a column, or a column's name is almost a known name.
     """
     path = _path(name)
-    layout = _layout(path, NEEDED)
-    rows = list(csv_rows(path, layout))
+    layout = _layout(path, REQUIRED)
+    rows = list(read_csv_rows(path, layout))
     classes = dict.fromkeys(row.text("class") or path.stem for row in rows) or {path.stem: None}
     masks = any(row.text("mask") for row in rows)
     title = f"{PREFIX}{path.stem}"
@@ -48,7 +48,7 @@ def table_card(name: str) -> tuple[Card, TableLayout, Path]:
         title,
         "own",
         ("image", "pixel") if masks else ("image",),
-        {one: prompt_words(one) for one in classes},
+        {class_name: prompt_words(class_name) for class_name in classes},
         (layout,),
         licence="your own",
         source=str(path),
@@ -57,22 +57,23 @@ def table_card(name: str) -> tuple[Card, TableLayout, Path]:
 
 
 def table_images(name: str) -> list[Path]:
-    """The images that `csv:PATH` names, whatever else it says of them; only the column `path` is needed.
+    """List the images in the column `path` of `csv:PATH`; no other column is read.
 
     Raises:
-        UsageError, DataError: as `table_card`; or an image is not there.
+        UsageError: as `table_card`.
+        DataError: as `table_card`, or an image does not exist.
     """
     path = _path(name)
-    layout = replace(_layout(path, NEEDED[:1]), columns={"image": "path"}, maskless_normal=True)
+    layout = replace(_layout(path, ("path",)), columns={"image": "path"}, maskless_normal=True)
     card = Card(name, name, "own", ("image",), {path.stem: ""}, (layout,))
-    reading = read_table(card, layout, Named(path.parent))
-    if reading.absent:
-        first, more = reading.absent[0], len(reading.absent) - 1
+    content = read_table(card, layout, FileLookup(path.parent))
+    if content.absent:
+        first, more = content.absent[0], len(content.absent) - 1
         raise DataError(
             f"'{path.parent / first.image}' is missing (named in {first.named_in})"
             + (f", and {more} more" * bool(more))
         )
-    return [path.parent / sample.image for sample in reading.samples]
+    return [path.parent / sample.image for sample in content.samples]
 
 
 def _path(name: str) -> Path:
@@ -80,14 +81,14 @@ def _path(name: str) -> Path:
     if not text.strip():
         raise UsageError(f"'{name}' names no table; write csv:PATH")
     path = Path(text).expanduser().absolute()
-    if not os.path.isfile(path):  # noqa: PTH113  (Path.is_file raises where a name is too long)
+    if not os.path.isfile(path):  # noqa: PTH113  (Path.is_file raises if a name is too long)
         raise DataError(f"'{path}' is no file (of the target '{name}')")
     return path
 
 
-def _layout(path: Path, needed: Sequence[str]) -> TableLayout:
-    header = csv_header(path)
-    for column in needed:
+def _layout(path: Path, required: Sequence[str]) -> TableLayout:
+    header = read_csv_header(path)
+    for column in required:
         if column not in header:
             raise DataError(f"'{path}' has no column '{column}', only: {', '.join(header)}; known: {', '.join(KNOWN)}")
     for column in header:
@@ -104,5 +105,5 @@ def _layout(path: Path, needed: Sequence[str]) -> TableLayout:
         normal=NORMAL,
         anomalous=ANOMALOUS,
         split="test",
-        own=True,
+        user_made=True,
     )

@@ -1,25 +1,25 @@
-"""TOML text → `Card`. A wrong card gives one line that names the file and the field."""
+"""Parse a card from TOML. An invalid card gives a one-line error that names the file and the field."""
 
 import tomllib
 from collections.abc import Mapping
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
-from zsadbench.data.cards.arrangements import ANOMALYCLIP, one_class_layouts
-from zsadbench.data.cards.card import Card, Expected, Pair, Positive, prompt_words
+from zsadbench.data.cards.card import Card, Expected, LabelCounts, PositiveRule, prompt_words
 from zsadbench.data.cards.fields import Fields
-from zsadbench.data.cards.layout_tables import read_layouts
+from zsadbench.data.cards.layout import ANOMALYCLIP, one_class_layouts
+from zsadbench.data.cards.parse_layouts import read_layouts
 from zsadbench.errors import DataError
 
 DOMAINS = ("industrial", "medical")
-GENERATED_DOMAINS = ("demo",)  # a drawn set stands in no group with photographed ones
+GENERATED_DOMAINS = ("demo",)  # tables do not group generated sets with photographs
 LEVELS = ("image", "pixel")
 
 
 def read_card(text: str, source: str) -> Card:
-    """Read the card written as TOML in `text`; `source` is its file's name, for messages.
+    """Parse a card from TOML text; error messages name the file `source`.
 
     Raises:
-        DataError: it is no TOML, a field is missing, unknown or wrong, or a rule cannot work.
+        DataError: the text is not TOML, a field is missing, unknown or invalid, or a rule is inconsistent.
     """
     try:
         table = tomllib.loads(text)
@@ -29,10 +29,10 @@ def read_card(text: str, source: str) -> Card:
 
 
 def card_of(table: Mapping[str, object], source: str) -> Card:
-    """The card that a table says, as `read_card`.
+    """Build a card from a parsed TOML table; see `read_card`.
 
     Raises:
-        DataError: a field is missing, unknown or wrong, or a rule cannot work.
+        DataError: a field is missing, unknown or invalid, or a rule is inconsistent.
     """
     fields = Fields(table, source)
     classes = _classes(fields.table("classes"))
@@ -50,7 +50,7 @@ def card_of(table: Mapping[str, object], source: str) -> Card:
         expected=_expected(fields.table("expected"), classes),
         aliases=fields.texts("aliases", ()),
         folders=fields.texts("folders"),
-        positive=cast("Positive", fields.text("positive", among=get_args(Positive))),
+        positive=cast("PositiveRule", fields.text("positive", among=get_args(PositiveRule))),
         licence=fields.text("licence"),
         homepage=fields.text("homepage", "" if generated else None),
         obtain=fields.text("obtain", ""),
@@ -93,15 +93,13 @@ def _method_words(fields: Fields, classes: Mapping[str, str]) -> dict[str, dict[
 
 
 def _editions(fields: Fields) -> dict[str, tuple[int, ...]]:
-    return {name: _edition(fields, name) for name in fields.rest()}
-
-
-def _edition(fields: Fields, name: str) -> tuple[int, ...]:
-    value = fields.take(name)
-    good = isinstance(value, list) and len(value) in {1, 2} and all(type(item) is int and item >= 0 for item in value)
-    if not good:
-        raise fields.wrong(name, f"must be [normal, anomalous] or [in all], not {value!r}")
-    return tuple(value)
+    editions: dict[str, tuple[int, ...]] = {}
+    for name in fields.rest():
+        counts = fields.take(name)
+        if not (_are_counts(counts) and len(counts) in {1, 2}):
+            raise fields.wrong(name, f"must be [normal, anomalous] or [in all], not {counts!r}")
+        editions[name] = tuple(counts)
+    return editions
 
 
 def _expected(fields: Fields, classes: Mapping[str, str]) -> dict[str, Expected]:
@@ -111,21 +109,24 @@ def _expected(fields: Fields, classes: Mapping[str, str]) -> dict[str, Expected]
 def _expected_split(fields: Fields, classes: Mapping[str, str]) -> Expected:
     certain = fields.flag("certain", default=True)
     counts = fields.table("counts", {})
-    pairs = {name: _pair(counts, name) for name in counts.rest()}
-    for name in pairs:
+    by_class = {name: _label_counts(counts, name) for name in counts.rest()}
+    for name in by_class:
         if name not in classes:
             raise counts.wrong(name, "is no class of this card")
-    total = _pair(fields, "total") if "total" in fields.rest() else None
+    total = _label_counts(fields, "total") if "total" in fields.rest() else None
     images = fields.whole("images", 0)
     fields.done()
-    if bool(pairs) == (total is not None):
+    if bool(by_class) == (total is not None):
         raise DataError(f"{fields.where}: give either counts or total")
-    return Expected(pairs, total, certain, () if total is None else tuple(classes), images)
+    return Expected(by_class, total, certain, () if total is None else tuple(classes), images)
 
 
-def _pair(fields: Fields, field: str) -> Pair:
-    value = fields.take(field)
-    good = isinstance(value, list) and len(value) == 2 and all(type(item) is int and item >= 0 for item in value)
-    if not good:
-        raise fields.wrong(field, f"must be [normal, anomalous], not {value!r}")
-    return value[0], value[1]
+def _label_counts(fields: Fields, field: str) -> LabelCounts:
+    counts = fields.take(field)
+    if not (_are_counts(counts) and len(counts) == 2):
+        raise fields.wrong(field, f"must be [normal, anomalous], not {counts!r}")
+    return counts[0], counts[1]
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from zsadbench.data import oriented_size, prepare_image, read_image, read_mask, resize_mask_nearest, training_mask
-from zsadbench.data.images.pixels import MEAN, STD
+from zsadbench.data.images.preprocess import MEAN, STD
 from zsadbench.errors import DataError
 
 ORDERS = ("resize_first", "rgb_first")
@@ -148,7 +148,7 @@ def huge_png():
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
-def truncated(path, draw):
+def truncated(path, write_image):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     Image.fromarray(noise).save(path)
     return path.read_bytes()[: path.stat().st_size // 2]
@@ -156,9 +156,9 @@ def truncated(path, draw):
 
 @pytest.mark.parametrize("extension", ["png", "jpg", "bmp", "tif"])
 @pytest.mark.parametrize("read", [read_image, read_mask, lambda path: prepare_image(path, 8, "rgb_first")])
-def test_a_broken_file_is_one_line_with_its_path(tmp_path, draw, extension, read):
+def test_a_broken_file_is_one_line_with_its_path(tmp_path, write_image, extension, read):
     path = tmp_path / f"x.{extension}"
-    for content in (b"", b"no image", truncated(path, draw)):
+    for content in (b"", b"no image", truncated(path, write_image)):
         path.write_bytes(content)
         with pytest.raises(DataError) as caught:
             read(path)

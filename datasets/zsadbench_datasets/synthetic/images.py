@@ -1,4 +1,4 @@
-"""Small drawn images: a texture for each class, blemishes with exact masks. The same seed draws the same pixels."""
+"""Generate small images: one texture per class, defects with exact masks. The same key gives the same pixels."""
 
 import zlib
 
@@ -9,11 +9,11 @@ from PIL import Image
 Pixels = NDArray[np.uint8]
 
 
-class Artist:
-    """Draws the images of one class, all in its own colour and grain.
+class ClassImages:
+    """Generates the images of one class, which share a colour and a texture.
 
-    `key` (the set and the class) is the seed; images are (height, width, 3), masks (height, width) of
-    0 and 1, both uint8.
+    `key`, the data set and the class, is the seed. Images are uint8 (height, width, 3), masks uint8 (height, width)
+    of 0 and 1.
     """
 
     def __init__(self, key: str, width: int, height: int) -> None:
@@ -22,21 +22,21 @@ class Artist:
         self.colour = self.rng.uniform(70, 180, 3)
         self.grain = int(self.rng.integers(4, 12))
 
-    def sound(self) -> Pixels:
-        """A normal image: soft patches of the grain's size, and a little noise."""
+    def normal(self) -> Pixels:
+        """Generate a normal image: soft patches with a little noise."""
         coarse = self.rng.normal(0, 255 / 8, (self.grain, self.grain, 3)) + self.colour
         small = Image.fromarray(_eight_bits(coarse))
         soft = np.asarray(small.resize((self.width, self.height), Image.Resampling.BICUBIC), dtype=np.float64)
         return _eight_bits(soft + self.rng.normal(0, 4, soft.shape))
 
-    def flawed(self) -> tuple[Pixels, Pixels]:
-        """An anomalous image with one blemish, and the blemish's mask."""
-        mask = self._blemish()
+    def anomalous(self) -> tuple[Pixels, Pixels]:
+        """Generate an anomalous image with one defect, and its mask."""
+        mask = self._defect_mask()
         stain = self.rng.uniform(60, 120) * self.rng.choice([-1.0, 1.0], 3)
-        return _eight_bits(self.sound() + mask[..., None] * stain), mask
+        return _eight_bits(self.normal() + mask[..., None] * stain), mask
 
-    def _blemish(self) -> Pixels:
-        """A tilted ellipse, wholly inside the image."""
+    def _defect_mask(self) -> Pixels:
+        """A tilted ellipse, completely inside the image."""
         side = min(self.width, self.height)
         long, short = self.rng.uniform(0.1, 0.22) * side, self.rng.uniform(0.06, 0.1) * side
         x, y = self.rng.uniform(0.25, 0.75, 2) * (self.width, self.height)

@@ -1,11 +1,11 @@
-"""The layouts of a card: how its files may be arranged, read from the card's TOML."""
+"""Parse the layouts of a card from its TOML table `layouts`."""
 
 from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any, cast
 
-from zsadbench.data.cards.arrangements import MASK_EXTENSIONS, FilesLayout, Layout, Rule, TableLayout
 from zsadbench.data.cards.fields import Fields
+from zsadbench.data.cards.layout import MASK_EXTENSIONS, FilesLayout, Layout, Rule, TableLayout
 from zsadbench.data.cards.template import captures
 from zsadbench.errors import DataError
 
@@ -14,13 +14,14 @@ ROWS = ("{split}.{class}", "{split}")
 
 
 def read_layouts(fields: Fields, classes: Mapping[str, str]) -> list[Layout]:
-    """Every layout of the table, in its order.
+    """Parse every layout of the table, in order.
 
-    A layout with `variants`, a table of lists, stands for one layout each combination; its texts hold the
-    names of the lists in braces, and what was put there follows the layout's name, after colons.
+    A layout with a table `variants` of lists stands for one layout per combination of their values: in its strings,
+    the name of a list in braces is replaced by the value, and the values are appended to the layout's name, separated
+    by colons.
 
     Raises:
-        DataError: a field is missing, unknown or wrong, or a rule cannot work.
+        DataError: a field is missing, unknown or invalid, or a rule is inconsistent.
     """
     layouts = [layout for name in fields.rest() for layout in _variants(name, fields.table(name), classes)]
     if not layouts:
@@ -37,15 +38,14 @@ def _variants(name: str, fields: Fields, classes: Mapping[str, str]) -> Iterator
 
 def _layout(name: str, fields: Fields, classes: Mapping[str, str]) -> Layout:
     fields.table("variants", {})
-    files = fields.text("kind", among=("files", "table")) == "files"
-    layout = _files(name, fields, classes) if files else _table(name, fields)
+    layout: Layout
+    if fields.text("kind", among=("files", "table")) == "files":
+        rules = tuple(_rule(rule, classes) for rule in fields.tables("rules"))
+        layout = FilesLayout(name, _probe(fields), rules)
+    else:
+        layout = _table_layout(name, fields)
     fields.done()
     return layout
-
-
-def _files(name: str, fields: Fields, classes: Mapping[str, str]) -> FilesLayout:
-    rules = tuple(_rule(rule, classes) for rule in fields.tables("rules"))
-    return FilesLayout(name, _probe(fields), rules)
 
 
 def _probe(fields: Fields) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def _check_template(fields: Fields, field: str, template: str, known: set[str]) 
         raise fields.wrong(field, f"holds the unknown '{{{min(unknown)}}}': {template!r}")
 
 
-def _table(name: str, fields: Fields) -> TableLayout:
+def _table_layout(name: str, fields: Fields) -> TableLayout:
     manifest, paths = fields.text("manifest"), fields.texts("paths", ("{path}",))
     _check_template(fields, "manifest", manifest, {"class"})
     for path in paths:
@@ -106,9 +106,9 @@ def _table(name: str, fields: Fields) -> TableLayout:
 
 
 def _columns(fields: Fields) -> dict[str, str]:
-    named = {column: fields.text(column) for column in COLUMNS if column in fields.rest()}
+    columns = {column: fields.text(column) for column in COLUMNS if column in fields.rest()}
     fields.done()
     for column in ("image", "label"):
-        if column not in named:
+        if column not in columns:
             raise fields.wrong(column, "is missing")
-    return named
+    return columns

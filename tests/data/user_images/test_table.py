@@ -1,9 +1,9 @@
-"""One's own images: tables, flat folders, and what `predict` and `run` make of them."""
+"""Images of the user: tables, folders without labels, and their use in `predict` and `run`."""
 
 import pytest
 
 from zsadbench.data import find_card, images_of, load_dataset
-from zsadbench.data.layouts.tree import Named
+from zsadbench.data.layouts.file_tree import FileLookup
 from zsadbench.errors import DataError, UsageError
 
 
@@ -30,11 +30,11 @@ def refused(path, words, **more):
     assert "\n" not in str(caught.value)
 
 
-def test_two_columns_are_enough(table, draw):
+def test_two_columns_are_enough(table, write_image):
     path = table("path,label", "a.png,0", "dents/b.JPG,1")
-    draw(path.parent / "a.png")
-    draw(path.parent / "dents/b.JPG")
-    draw(path.parent / "nobody named me.png")
+    write_image(path.parent / "a.png")
+    write_image(path.parent / "dents/b.JPG")
+    write_image(path.parent / "nobody named me.png")
     found = load(path)
     assert (found.card.name, found.card.levels, dict(found.card.classes)) == ("csv:list", ("image",), {"list": "list"})
     frame = found.manifest.set_index("relative")
@@ -49,7 +49,7 @@ def test_two_columns_are_enough(table, draw):
     assert find_card(f"csv:{path}") == found.card
 
 
-def test_all_columns_are_read(table, draw):
+def test_all_columns_are_read(table, write_image):
     path = table(
         "split,class,defect,mask,label,path",
         "test,red_cap,dent,masks/1.png,anomalous,red/1.png",
@@ -59,9 +59,9 @@ def test_all_columns_are_read(table, draw):
         ",can,,masks/none.png,0,can/3.png",
     )
     for name in ("red/1.png", "red/2.png", "can/1.png", "can/2.png", "can/3.png"):
-        draw(path.parent / name)
+        write_image(path.parent / name)
     for name in ("masks/1.png", "masks/2.png"):
-        draw(path.parent / name, mode="L")
+        write_image(path.parent / name, mode="L")
     found = load(path)
     assert dict(found.card.classes) == {"red_cap": "red cap", "can": "can"}
     assert found.card.levels == ("image", "pixel")
@@ -76,25 +76,25 @@ def test_all_columns_are_read(table, draw):
 
 
 @pytest.mark.parametrize("label", ["0", "normal", "good", "1", "anomalous", "anomaly", "bad"])
-def test_labels_may_be_spelled_in_words(table, draw, label):
+def test_labels_may_be_spelled_in_words(table, write_image, label):
     path = table("path,label", f"a.png,{label}")
-    draw(path.parent / "a.png")
+    write_image(path.parent / "a.png")
     assert load(path).manifest["label"][0] == (label not in {"0", "normal", "good"})
 
 
 @pytest.mark.parametrize("name", ["with space.png", " first.png", "Übergröße 照片.png", "two\nlines.png", 'quo"te.png'])
-def test_odd_names_are_read_as_they_are(table, draw, name):
+def test_odd_names_are_read_as_they_are(table, write_image, name):
     quoted = '"' + name.replace('"', '""') + '"'
     path = table("path,label", f"{quoted},0", "z.png,1")
-    draw(path.parent / name)
-    draw(path.parent / "z.png")
+    write_image(path.parent / name)
+    write_image(path.parent / "z.png")
     assert set(load(path).manifest["relative"]) == {name, "z.png"}
     assert images_of([f"csv:{path}"]) == [path.parent / name, path.parent / "z.png"]
 
 
-def test_blanks_around_a_cell_are_none_of_a_name_that_lacks_them(table, draw):
+def test_blanks_around_a_cell_are_none_of_a_name_that_lacks_them(table, write_image):
     path = table("path, label", " a.png , 1 ")
-    draw(path.parent / "a.png")
+    write_image(path.parent / "a.png")
     assert list(load(path).manifest["relative"]) == ["a.png"]
 
 
@@ -127,33 +127,33 @@ def test_blanks_around_a_cell_are_none_of_a_name_that_lacks_them(table, draw):
         ([""], r"has no column 'path', only: ;"),
     ],
 )
-def test_a_wrong_table_is_one_line_with_its_row(table, draw, lines, words):
+def test_a_wrong_table_is_one_line_with_its_row(table, write_image, lines, words):
     path = table(*lines)
-    draw(path.parent / "a.png")
-    draw(path.parent / "b.png")
+    write_image(path.parent / "a.png")
+    write_image(path.parent / "b.png")
     refused(path, words)
 
 
-def test_a_whole_path_below_the_table_will_do(table, draw):
+def test_a_whole_path_below_the_table_will_do(table, write_image):
     path = table("path,label", "here")
-    draw(path.parent / "a.png")
+    write_image(path.parent / "a.png")
     table("path,label", f"{path.parent}/a.png,1")
     assert list(load(path).manifest["relative"]) == ["a.png"]
 
 
-def test_other_columns_are_told_and_what_is_missing_may_be_left_out(table, draw):
+def test_other_columns_are_told_and_what_is_missing_may_be_left_out(table, write_image):
     path = table("path,label,operator", "a.png,0,Kim", "b.png,1,Lee", "c.png,1,Lee")
-    draw(path.parent / "a.png")
-    draw(path.parent / "b.png")
+    write_image(path.parent / "a.png")
+    write_image(path.parent / "b.png")
     found = load(path, allow_partial=True)
     assert (found.partial, len(found.manifest)) == (True, 2)
     assert found.notes == (f"3 rows have fields that mean nothing here (operator), first '{path}' line 2",)
 
 
-def test_a_table_looks_up_its_files_and_lists_no_folder(table, draw, monkeypatch):
+def test_a_table_looks_up_its_files_and_lists_no_folder(table, write_image, monkeypatch):
     path = table("path,label", "a.png,0")
-    draw(path.parent / "a.png")
-    monkeypatch.setattr(Named, "_walk", None)
+    write_image(path.parent / "a.png")
+    monkeypatch.setattr(FileLookup, "_walk", None)
     assert len(load(path).manifest) == 1
 
 
@@ -178,9 +178,11 @@ def test_what_is_no_table(tmp_path):
 # ---- images to be scored
 
 
-def test_a_flat_folder_is_scored_not_measured(tmp_path, draw):
+def test_a_flat_folder_is_scored_not_measured(tmp_path, write_image):
     for name in ("b.png", "A.JPG", "deep/c.dcm", "deep/.d.png", "__MACOSX/e.png", "notes.txt"):
-        draw(tmp_path / "x.png").rename(draw(tmp_path / "shots" / (name + ".png")).with_name(name.rsplit("/")[-1]))
+        write_image(tmp_path / "x.png").rename(
+            write_image(tmp_path / "shots" / (name + ".png")).with_name(name.rsplit("/")[-1])
+        )
     for leftover in (tmp_path / "shots").rglob("*.*.png"):
         leftover.unlink()
     expected = [tmp_path / "shots" / name for name in ("A.JPG", "b.png", "deep/c.dcm")]
@@ -189,21 +191,21 @@ def test_a_flat_folder_is_scored_not_measured(tmp_path, draw):
         load_dataset(f"folder:{tmp_path / 'shots'}")
 
 
-def test_of_a_labelled_folder_the_test_images_are_scored(tmp_path, draw):
+def test_of_a_labelled_folder_the_test_images_are_scored(tmp_path, write_image):
     for name in ("train/good/1.png", "test/good/2.png", "test/dent/3.png", "ground_truth/dent/3_mask.png"):
-        draw(tmp_path / name)
+        write_image(tmp_path / name)
     assert images_of([f"folder:{tmp_path}"]) == [tmp_path / "test/dent/3.png", tmp_path / "test/good/2.png"]
     (tmp_path / "empty").mkdir()
-    draw(tmp_path / "caps/good/.hidden.png")
+    write_image(tmp_path / "caps/good/.hidden.png")
     for nothing in (tmp_path / "empty", tmp_path / "none.png", f"folder:{tmp_path / 'caps'}"):
         with pytest.raises(DataError, match="is no image and no folder of images"):
             images_of([nothing])
 
 
-def test_of_a_table_only_paths_are_asked_for(table, draw):
+def test_of_a_table_only_paths_are_asked_for(table, write_image):
     path = table("path,label,mask", "b.png,perhaps,", "a.png,,none.png")
-    draw(path.parent / "a.png")
-    draw(path.parent / "b.png")
+    write_image(path.parent / "a.png")
+    write_image(path.parent / "b.png")
     files = [path.parent / "b.png", path.parent / "a.png"]
     assert images_of([f"csv:{path}", path.parent / "a.png"]) == files
     table("path", "b.png", "gone.png", "lost.png")

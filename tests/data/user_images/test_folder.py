@@ -8,12 +8,12 @@ def load(root, **more):
     return load_dataset(f"folder:{root}", **more)
 
 
-def test_several_classes_as_in_mvtec(tmp_path, draw):
+def test_several_classes_as_in_mvtec(tmp_path, write_image):
     for name in ("red_cap", "can"):
-        draw(tmp_path / name / "test/good/1.png")
-        draw(tmp_path / name / "test/dent/1.jpg")
-        draw(tmp_path / name / "train/good/1.png")
-        draw(tmp_path / name / "ground_truth/dent/1_mask.png", mode="L")
+        write_image(tmp_path / name / "test/good/1.png")
+        write_image(tmp_path / name / "test/dent/1.jpg")
+        write_image(tmp_path / name / "train/good/1.png")
+        write_image(tmp_path / name / "ground_truth/dent/1_mask.png", mode="L")
     (tmp_path / "notes").mkdir()
     found = load(tmp_path)
     assert found.classes == ("can", "red_cap")
@@ -26,20 +26,20 @@ def test_several_classes_as_in_mvtec(tmp_path, draw):
     assert len(load(tmp_path, splits=("train",)).manifest) == 2
 
 
-def test_one_class_named_after_the_folder(tmp_path, draw):
+def test_one_class_named_after_the_folder(tmp_path, write_image):
     root = tmp_path / "bottle_caps"
-    draw(root / "test/good/1.png")
-    draw(root / "test/dent/1.png")
-    draw(root / "ground_truth/dent/1.png", mode="L")
+    write_image(root / "test/good/1.png")
+    write_image(root / "test/dent/1.png")
+    write_image(root / "ground_truth/dent/1.png", mode="L")
     found = load(root)
     assert dict(found.card.classes) == {"bottle_caps": "bottle caps"}
     assert found.manifest["mask"][0].endswith("ground_truth/dent/1.png")
 
 
-def test_good_beside_other_folders_is_image_level(tmp_path, draw):
-    draw(tmp_path / "good/1.png")
-    draw(tmp_path / "dent/2.JPG")
-    draw(tmp_path / "train/3.png")
+def test_good_beside_other_folders_is_image_level(tmp_path, write_image):
+    write_image(tmp_path / "good/1.png")
+    write_image(tmp_path / "dent/2.JPG")
+    write_image(tmp_path / "train/3.png")
     found = load(tmp_path)
     assert found.card.levels == ("image",)
     assert list(zip(found.manifest["label"], found.manifest["defect"], strict=True)) == [(1, "dent"), (0, "good")]
@@ -48,19 +48,19 @@ def test_good_beside_other_folders_is_image_level(tmp_path, draw):
 @pytest.mark.parametrize(
     "mask", ["ground_truth/dent/2_mask.png", "ground_truth/dent/2.png", "masks/dent/2.bmp", "masks/2.png"]
 )
-def test_masks_beside_good_are_found_by_name(tmp_path, draw, mask):
-    draw(tmp_path / "good/1.png")
-    draw(tmp_path / "dent/2.png")
-    draw(tmp_path / mask, mode="L")
+def test_masks_beside_good_are_found_by_name(tmp_path, write_image, mask):
+    write_image(tmp_path / "good/1.png")
+    write_image(tmp_path / "dent/2.png")
+    write_image(tmp_path / mask, mode="L")
     found = load(tmp_path)
     assert found.card.levels == ("image", "pixel")
     assert list(found.manifest["mask"]) == [str(tmp_path / mask), ""]
 
 
-def test_it_is_never_partial(tmp_path, draw):
+def test_it_is_never_partial(tmp_path, write_image):
     for name in ("good/1.png", "dent/2.png", "dent/3.png"):
-        draw(tmp_path / name)
-    draw(tmp_path / "masks/2.png", mode="L")
+        write_image(tmp_path / name)
+    write_image(tmp_path / "masks/2.png", mode="L")
     for allow in (False, True):
         with pytest.raises(
             DataError, match=r"ground_truth/dent/3_mask.png is missing \(the mask of dent/3.png\). Restore it\."
@@ -68,9 +68,9 @@ def test_it_is_never_partial(tmp_path, draw):
             load(tmp_path, allow_partial=allow)
 
 
-def test_without_labels_it_says_why_they_are_needed(tmp_path, draw):
-    draw(tmp_path / "1.png")
-    draw(tmp_path / "shots/1.png")
+def test_without_labels_it_says_why_they_are_needed(tmp_path, write_image):
+    write_image(tmp_path / "1.png")
+    write_image(tmp_path / "shots/1.png")
     with pytest.raises(DataError, match=r"holds no labels.*metrics need labels.*zsadbench predict 'folder:"):
         load(tmp_path)
 
@@ -85,10 +85,10 @@ def test_wrong_paths(tmp_path):
         load(tmp_path)
 
 
-def test_two_copies_of_one_name_differ_by_fingerprint(tmp_path, draw, monkeypatch):
+def test_two_copies_of_one_name_differ_by_fingerprint(tmp_path, write_image, monkeypatch):
     one, two = tmp_path / "a/caps", tmp_path / "b/caps"
-    draw(one / "good/1.png")
-    draw(two / "good/1.png", size=(40, 40))
+    write_image(one / "good/1.png")
+    write_image(two / "good/1.png", size=(40, 40))
     assert find_card(f"folder:{one}").name == find_card(f"folder:{two}").name == "folder:caps"
     assert load(one).fingerprint != load(two).fingerprint
     monkeypatch.chdir(one)
