@@ -1,4 +1,4 @@
-"""The command line: one module a verb, each of which parses, calls one function and prints.
+"""The command line: one module per verb, which parses, calls one function and prints.
 
 stdout carries data only; progress, logs and errors go to stderr. A failure that a user can act on is
 one line and an exit code, never a traceback.
@@ -28,7 +28,6 @@ from zsadbench.cli import (
     score,
     train,
 )
-from zsadbench.cli.shared.common import version_wanted
 from zsadbench.cli.shared.settings_file import settings_from_file
 from zsadbench.errors import ZsadError
 from zsadbench.printing import one_line
@@ -40,17 +39,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run.run)
-app.command("train")(train.train)
-app.command("predict")(predict.predict)
-app.command("explain")(explain.explain)
-app.command("profile")(profile.profile)
-app.command("parity")(parity.parity)
-app.command("score")(score.score)
-app.command("audit")(audit.audit)
-app.command("report")(report.report)
-app.command("reproduce")(reproduce.reproduce)
-app.command("compare")(compare.compare)
+for verb in (run, train, predict, explain, profile, parity, score, audit, report, reproduce, compare):
+    name = verb.__name__.rpartition(".")[2]
+    app.command(name, epilog=verb.EXAMPLES)(getattr(verb, name))
 app.add_typer(protocols.app, name="protocol", help="What a protocol is; where two differ.")
 app.add_typer(methods.app, name="methods", help="What methods there are, what they need and train.")
 app.add_typer(datasets.app, name="datasets", help="What data sets there are; cards, copies, miniatures.")
@@ -62,12 +53,21 @@ INTERRUPTED = 130
 PARSER_ERROR: type[Exception] = next(kind for kind in BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 
+def _print_version(wanted: bool) -> None:
+    """Print the version and leave."""
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("zsadbench"))  # noqa: T201
+        raise typer.Exit
+
+
 @app.callback()
 def root(
     context: typer.Context,
-    version: bool = typer.Option(False, "--version", help="Print the version.", callback=version_wanted, is_eager=True),
+    version: bool = typer.Option(False, "--version", help="Print the version.", callback=_print_version, is_eager=True),
 ) -> None:
-    """Read ./zsadbench.toml, whose values stand below flags and environment."""
+    """Read ./zsadbench.toml; flags and environment variables override its values."""
     context.default_map = settings_from_file(context.command)
 
 
@@ -86,7 +86,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
-    except OSError as failure:  # a folder that cannot be written, a full disk
+    except OSError as failure:  # for example a folder that cannot be written, a full disk
         _fail(f"{failure.strerror or failure}: {failure.filename or 'no file named'}", 1)
     sys.exit(code if isinstance(code, int) else 0)
 

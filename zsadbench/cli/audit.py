@@ -8,53 +8,56 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zsadbench.cli.score import Limit, Protocol, Size, only_target
-from zsadbench.cli.shared import flags
-from zsadbench.cli.shared.common import say, say_json, split, start_logging, table, targets_of, tell
+from zsadbench.cli.shared.logs import start_logging
+from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.output import say, say_json, table, tell
 from zsadbench.cli.tables.fpr_spans import NARROWEST, narrowest, percent
+from zsadbench.engine.plan.request import RunRequest
+from zsadbench.flags.fields import OUTPUT
+from zsadbench.saved_maps.request import ScoreRequest, only_target
 
 if TYPE_CHECKING:
     from zsadbench.metrics.variants_known import Known
     from zsadbench.saved_maps.metric_audit import ClassAudit, Flip
 
 
+FLAGS = RequestFlags(
+    ScoreRequest,
+    "classes limit protocol data_roots image_size",
+    allow_partial="Leave out images that one of the folders has no map of.",
+)
+EXAMPLES = examples(
+    "zsadbench audit maps/ --target visa",
+    "zsadbench audit ours/ theirs/ --target mvtec --per-class",
+)
+
+
+@with_flags
 def audit(
-    maps: Annotated[list[Path], typer.Argument(metavar="MAPS...", help="Folders with one map an image.")],
-    target: flags.Targets = None,
-    class_: flags.Classes = None,
-    limit: Limit = None,
-    image_size: Size = None,
-    protocol: Protocol = None,
-    data_root: flags.DataRoots = None,
-    allow_partial: Annotated[
-        bool, typer.Option("--allow-partial", help="Leave out images that one of the folders has no map of.")
+    maps: Annotated[list[Path], typer.Argument(metavar="MAPS...", help="Folders with one map per image.")],
+    target: Annotated[
+        Fields, RequestFlags(RunRequest, targets="Data set (default: that of the record next to the maps).")
+    ],
+    fields: Annotated[Fields, FLAGS],
+    per_class: Annotated[
+        bool, typer.Option("--per-class", help="Print a table per class, too.", rich_help_panel=OUTPUT)
     ] = False,
-    per_class: Annotated[bool, typer.Option("--per-class", help="A table of every class, too.")] = False,
-    json: flags.Json = False,
-    quiet: flags.Quiet = False,
-    verbose: flags.Verbose = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Check the metrics on detectors of known value, then compare their variants on saved maps.
 
-    Exit codes: 0 done, 1 a variant is not what it must be, 2 usage, 3 the target or maps are missing, 5 some classes
-    failed.
+    Exit codes: 0 done, 1 a variant differs from its known value, 2 usage, 3 the target or maps are missing, 5 some
+    classes failed.
     """
     start_logging(quiet=quiet, verbose=verbose)
     from zsadbench.metrics.variants_known import known_values
     from zsadbench.saved_maps.metric_audit import audit as measure
     from zsadbench.saved_maps.metric_audit import flips, make_audit_plan
-    from zsadbench.saved_maps.plan import ScoreRequest
 
-    request = ScoreRequest(
-        maps[0],
-        only_target(targets_of(target)) if target else "",
-        classes=split(class_),
-        limit=limit,
-        image_size=image_size,
-        protocol=protocol,
-        data_roots=tuple(data_root or ()),
-        allow_partial=allow_partial,
-    )
+    named = target["targets"]
+    request = ScoreRequest(maps[0], only_target(named) if named else "", **fields)
     plan = make_audit_plan(maps, request)
     known = known_values()
     _show_known(known, json=json)

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from zsadbench.cli.shared.common import say
+from zsadbench.cli.shared.options import examples
+from zsadbench.cli.shared.output import say
 from zsadbench.errors import UsageError
+from zsadbench.flags.fields import OUTPUT, WHAT
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -18,11 +20,25 @@ def root() -> None:
     """Official checkpoints, safely read."""
 
 
-@app.command("import")
+@app.command(
+    "import",
+    epilog=examples(
+        "zsadbench checkpoints import epoch_15.pth -m anomalyclip",
+        "zsadbench checkpoints import a.pth b.pth -m afclip --out afclip.safetensors",
+    ),
+)
 def import_(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="The published file or files.")],
-    method: Annotated[str, typer.Option("--method", "-m", help="The method that they belong to.")],
-    out: Annotated[Path | None, typer.Option(help="Where to write (default: beside the first, .safetensors).")] = None,
+    method: Annotated[
+        str,
+        typer.Option("--method", "-m", help="The method that they belong to.", metavar="NAME", rich_help_panel=WHAT),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="File to write (default: next to the first, .safetensors).", metavar="PATH", rich_help_panel=OUTPUT
+        ),
+    ] = None,
 ) -> None:
     """Turn a published checkpoint into a safetensors file, without running any of it."""
     from zsadbench import registry

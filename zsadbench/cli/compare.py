@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zsadbench.cli.shared import flags
-from zsadbench.cli.shared.common import say, say_json, split, start_logging, table, targets_of
+from zsadbench.cli.shared.logs import start_logging
+from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.output import say, say_json, table
+from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import UsageError
+from zsadbench.flags.fields import DATA
 
 if TYPE_CHECKING:
     from zsadbench.compare.board import Board
@@ -18,23 +21,28 @@ if TYPE_CHECKING:
     from zsadbench.compare.significance.pair import Line, Overall, Pairing
     from zsadbench.compare.summary import Score
 
-Left = Annotated[str, typer.Argument(metavar="A", help="Method, or a run as the report's tables name it.")]
-Right = Annotated[str, typer.Argument(metavar="B", help="The method that A is compared with.")]
-Results = Annotated[Path, typer.Option("--results", help="Folder with records (default ./results).")]
-Metrics = Annotated[
-    list[str] | None, typer.Option("--metric", help="Metric beside those of the tables; repeatable, or a comma list.")
-]
+FLAGS = RequestFlags(
+    RunRequest,
+    "targets",
+    metrics="Metric in addition to those of the tables; repeatable, or a comma list.",
+)
+EXAMPLES = examples(
+    "zsadbench compare fbclip clip",
+    "zsadbench compare fbclip afclip -t visa,mvtec --metric pixel_aupro@0.05",
+)
 
 
+@with_flags
 def compare(
-    left: Left,
-    right: Right,
-    results: Results = Path("results"),
-    target: flags.Targets = None,
-    metric: Metrics = None,
-    json: flags.Json = False,
-    quiet: flags.Quiet = False,
-    verbose: flags.Verbose = False,
+    left: Annotated[str, typer.Argument(metavar="A", help="Method, or a run as the report's tables name it.")],
+    right: Annotated[str, typer.Argument(metavar="B", help="The method that A is compared with.")],
+    fields: Annotated[Fields, FLAGS],
+    results: Annotated[Path, typer.Option(help="Folder with records.", metavar="PATH", rich_help_panel=DATA)] = Path(
+        "results"
+    ),
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Print gaps by class with intervals, significance over data sets, rank intervals, gaps to published numbers."""
     from zsadbench.compare import board_of
@@ -44,7 +52,7 @@ def compare(
     board = board_of(results)
     if not board.records:
         raise UsageError(f"no records below '{results}'; make some with zsadbench run, or name their folder: --results")
-    for found in pairings(board, left, right, targets_of(target), split(metric)):
+    for found in pairings(board, left, right, fields["targets"], fields.get("metrics", ())):
         for line in _events(found) if json else ():
             say_json(line)
         if not json:

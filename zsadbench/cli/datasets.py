@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsadbench.cli.shared import flags
-from zsadbench.cli.shared.common import say, say_json, say_rows, start_logging, table
-from zsadbench.cli.shared.common import split as split_names
+from zsadbench.cli.shared.logs import start_logging
+from zsadbench.cli.shared.options import Fields, Json, RequestFlags, examples, with_flags
+from zsadbench.cli.shared.output import say, say_json, say_rows, table
+from zsadbench.engine.plan.request import RunRequest
+from zsadbench.flags.fields import DATA, OUTPUT, WHAT
+from zsadbench.flags.forms import split as split_names
 
 if TYPE_CHECKING:
     from zsadbench.data.cards.card import Expected
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 
 
-@app.command("list")
-def list_(json: flags.Json = False) -> None:
+@app.command("list", epilog=examples("zsadbench datasets list", "zsadbench datasets list --json"))
+def list_(json: Json = False) -> None:
     """Print every data set that has a card."""
     from zsadbench.data import all_cards
 
@@ -29,8 +32,8 @@ def list_(json: flags.Json = False) -> None:
     say_rows(header, rows, json=json)
 
 
-@app.command()
-def show(name: str) -> None:
+@app.command(epilog=examples("zsadbench datasets show visa", "zsadbench datasets show mvtec"))
+def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.")]) -> None:
     """Print a card: classes and words, counts, licence, home page, where it is looked for."""
     from zsadbench.data import find_card
 
@@ -71,21 +74,29 @@ def _expected(expected: Expected) -> str:
     return f"{normal} normal, {anomalous} anomalous{doubt}{in_all}"
 
 
-@app.command()
+@app.command(
+    epilog=examples("zsadbench datasets check visa --data-root data", "zsadbench datasets check folder:photos --deep")
+)
+@with_flags
 def check(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Data sets, folder:PATH or csv:PATH.")],
-    data_root: flags.DataRoots = None,
+    fields: Annotated[Fields, RequestFlags(RunRequest, "data_roots")],
     split: Annotated[
-        list[str] | None, typer.Option(help="Splits to judge (default: test, all that a run reads).")
+        list[str] | None,
+        typer.Option(
+            help="Splits to check (default: test, which is all that a run reads).", metavar="NAME", rich_help_panel=DATA
+        ),
     ] = None,
-    deep: Annotated[bool, typer.Option("--deep", help="Decode every file; describe the masks.")] = False,
-    json: flags.Json = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Decode every file; describe the masks.", rich_help_panel=DATA)
+    ] = False,
+    json: Json = False,
 ) -> None:
     """Say whether a copy is complete and right: per class, every fault with its path, how to get what is missing."""
     start_logging()
     from zsadbench.data.copies.check import check_copy
 
-    found = [check_copy(name, data_root, split or ["test"], deep=deep) for name in split_names(names)]
+    found = [check_copy(name, fields.get("data_roots"), split or ["test"], deep=deep) for name in split_names(names)]
     for one in found:
         if json:
             say_json(_as_json(one))
@@ -143,13 +154,15 @@ def _described(masks: MaskStatistics) -> str:
     )
 
 
-@app.command()
+@app.command(
+    epilog=examples("zsadbench datasets fingerprint visa", "zsadbench datasets fingerprint csv:parts.csv --deep --json")
+)
+@with_flags
 def fingerprint(
-    name: str,
-    data_root: flags.DataRoots = None,
-    allow_partial: flags.AllowPartial = False,
-    deep: Annotated[bool, typer.Option("--deep", help="Add the hash of all pixels.")] = False,
-    json: flags.Json = False,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Data set, folder:PATH or csv:PATH.")],
+    fields: Annotated[Fields, RequestFlags(RunRequest, "data_roots allow_partial")],
+    deep: Annotated[bool, typer.Option("--deep", help="Add the hash of all pixels.", rich_help_panel=DATA)] = False,
+    json: Json = False,
 ) -> None:
     """Print the identity of the copy that a run would use, as records have it, and what its masks look like."""
     start_logging()
@@ -157,7 +170,7 @@ def fingerprint(
     from zsadbench.data.copies.fingerprint import content_fingerprint
     from zsadbench.data.copies.mask_statistics import mask_statistics
 
-    found = load_dataset(name, data_root, allow_partial)
+    found = load_dataset(name, fields.get("data_roots"), fields["allow_partial"])
     masks = mask_statistics(found.manifest, found.card.positive)
     content = content_fingerprint(found.manifest) if deep else None
     if json:
@@ -173,11 +186,20 @@ def fingerprint(
         say(f"content: {content}")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "zsadbench datasets synth visa --out data", "zsadbench datasets synth btad --out data --per-class 8"
+    )
+)
 def synth(
-    name: str,
-    out: Annotated[Path, typer.Option(help="The folder to write the set's own folder into.")],
-    per_class: Annotated[int, typer.Option(help="Images of each label and class.", min=1)] = 4,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder in which the folder of the set is made.", metavar="PATH", rich_help_panel=OUTPUT),
+    ],
+    per_class: Annotated[
+        int, typer.Option(help="Images per label and class.", min=1, metavar="N", rich_help_panel=WHAT)
+    ] = 4,
 ) -> None:
     """Write a generated miniature of a data set in its official layout."""
     from zsadbench.data import synthesise

@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsadbench.cli.shared import flags
-from zsadbench.cli.shared.common import say, say_json, split_options, start_logging, table
+from zsadbench.cli.shared.logs import start_logging
+from zsadbench.cli.shared.options import Fields, Json, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.output import say, say_json, table
+from zsadbench.engine.plan.request import RunRequest
 
 if TYPE_CHECKING:
     from zsadbench.parity.fixture import Comparison
 
+EXAMPLES = examples("zsadbench parity fixtures/fbclip", "zsadbench parity fixtures/ --json")
 
+
+@with_flags
 def parity(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Fixtures, or folders of fixtures.")],
-    option: flags.MethodOptions = None,
-    json: flags.Json = False,
-    verbose: flags.Verbose = False,
+    fields: Annotated[Fields, RequestFlags(RunRequest, "options")],
+    json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Compare every stage of a fixture with its expected value; exit 1 when one exceeds its tolerance."""
     start_logging(verbose=verbose)
@@ -29,7 +34,7 @@ def parity(
     fixtures = find_fixtures(folders)
     failed = False
     for fixture in fixtures:
-        found = check(fixture, split_options(option), alone=len(fixtures) == 1)
+        found = check(fixture, fields.get("options", ()), alone=len(fixtures) == 1)
         failed |= found.passed is False
         if json:
             say_json(_as_json(found))

@@ -9,33 +9,49 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsadbench.cli.shared import flags
-from zsadbench.cli.shared.common import say, say_json, split, start_logging
+from zsadbench.cli.shared.logs import start_logging
+from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.output import say, say_json
+from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import UsageError, ZsadError
+from zsadbench.flags.fields import DATA, OUTPUT
+from zsadbench.flags.forms import split
 
 if TYPE_CHECKING:
     from zsadbench.compare import Report
 
 log = logging.getLogger(__name__)
 
-Results = Annotated[Path, typer.Option("--results", help="Folder with records (default ./results).")]
-Out = Annotated[Path, typer.Option("--out", help="Folder for the report (default ./report).")]
-Formats = Annotated[
-    list[str] | None,
-    typer.Option("--format", help="Formats; repeatable, or a comma list (default: all that can be made)."),
-]
-Templates = Annotated[Path | None, typer.Option("--templates", help="Folder whose templates replace the report's own.")]
+EXAMPLES = examples(
+    "zsadbench report",
+    "zsadbench report --results results --out report --format html,latex",
+)
 
 
+@with_flags
 def report(
-    results: Results = Path("results"),
-    out: Out = Path("report"),
-    format: Formats = None,
-    templates: Templates = None,
-    data_root: flags.DataRoots = None,
-    json: flags.Json = False,
-    quiet: flags.Quiet = False,
-    verbose: flags.Verbose = False,
+    fields: Annotated[Fields, RequestFlags(RunRequest, "data_roots")],
+    results: Annotated[Path, typer.Option(help="Folder with records.", metavar="PATH", rich_help_panel=DATA)] = Path(
+        "results"
+    ),
+    out: Annotated[Path, typer.Option(help="Folder for the report.", metavar="PATH", rich_help_panel=OUTPUT)] = Path(
+        "report"
+    ),
+    format: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Format; repeatable, or a comma list (default: all that can be made).",
+            metavar="NAME",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    templates: Annotated[
+        Path | None,
+        typer.Option(help="Folder whose templates replace the report's own.", metavar="PATH", rich_help_panel=OUTPUT),
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Write tables of all records and published numbers; print the paths of the files."""
     from zsadbench.compare import board_of
@@ -43,7 +59,7 @@ def report(
     start_logging(quiet=quiet, verbose=verbose)
     reports = _chosen(split(format))
     _check_places(results, out, templates)
-    board = board_of(results, data_root)
+    board = board_of(results, fields.get("data_roots"))
     if not board.records:
         log.warning("no records below '%s': the report has published numbers only", results)
     out.mkdir(parents=True, exist_ok=True)

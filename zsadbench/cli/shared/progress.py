@@ -8,7 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.cli.shared.common import PROGRESS, say_json, tell
+from zsadbench.cli.shared.logs import PROGRESS, start_log_file
+from zsadbench.cli.shared.output import say_json, tell
 from zsadbench.printing import one_line
 
 if TYPE_CHECKING:
@@ -17,7 +18,37 @@ if TYPE_CHECKING:
 
     from zsadbench.engine.learn.detector import Trained
     from zsadbench.engine.plan.jobs import Job, Plan
+    from zsadbench.engine.run import Results
     from zsadbench.records import Record
+
+log = logging.getLogger(__name__)
+
+HOUR = 3600  # seconds
+
+
+def run_with_progress(plan: Plan, *, json: bool, quiet: bool) -> Results:
+    """Run a plan with progress on stderr, a log file and, with `json`, an event per record on stdout."""
+    from zsadbench.engine.run import run_plan
+
+    log_file = start_log_file(plan.request.out)
+    _warn_of_hours(plan)
+    with Progress(json=json, quiet=quiet) as progress:
+        results = run_plan(plan, progress)
+    if results.failures:
+        log.info("%d failures; this run's log is %s", len(results.failures), log_file)
+    return results
+
+
+def _warn_of_hours(plan: Plan) -> None:
+    """Warn with an estimate before a run of hours on a CPU."""
+    from zsadbench.engine.estimate import estimate_seconds
+    from zsadbench.engine.machine.device import choose_device
+
+    if choose_device(plan.request.device).type == "cpu" and (seconds := estimate_seconds(plan)) > HOUR:
+        log.warning(
+            "about %.1f hours on this CPU (a rough estimate); a GPU, --limit or a smaller --image-size is faster",
+            seconds / HOUR,
+        )
 
 
 def record_event(path: Path, record: Record) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.cli.shared.common import say, table
+from zsadbench.cli.shared.output import say, table
 
 if TYPE_CHECKING:
     import pandas as pd

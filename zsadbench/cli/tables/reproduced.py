@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.cli.shared.common import say, say_json, table
+from zsadbench.cli.shared.output import say, say_json, table
 from zsadbench.compare.frame import AUPRO, HEADINGS, is_cost
 from zsadbench.compare.tables.published import COSTS, DIGITS
 from zsadbench.data import find_card

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zsadbench.cli.shared.common import say, table
+from zsadbench.cli.shared.output import say, table
 from zsadbench.cli.tables.fpr_spans import span_remarks
 from zsadbench.clip.config import DEMO
 from zsadbench.compare.frame import HEADINGS
