@@ -34,7 +34,7 @@ EXAMPLES = examples(
 
 @with_flags
 def audit(
-    maps: Annotated[list[Path], typer.Argument(metavar="MAPS...", help="Folders with one map per image.")],
+    maps: Annotated[list[Path], typer.Argument(metavar="MAPS", help="Folders with one map per image.")],
     target: Annotated[
         Fields, RequestFlags(RunRequest, targets="Data set (default: that of the record next to the maps).")
     ],

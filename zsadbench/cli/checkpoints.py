@@ -28,7 +28,7 @@ def root() -> None:
     ),
 )
 def import_(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="The published file or files.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="The published file or files.")],
     method: Annotated[
         str,
         typer.Option("--method", "-m", help="The method that they belong to.", metavar="NAME", rich_help_panel=WHAT),

@@ -79,7 +79,7 @@ def _expected(expected: Expected) -> str:
 )
 @with_flags
 def check(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Data sets, folder:PATH or csv:PATH.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Data sets, folder:PATH or csv:PATH.")],
     fields: Annotated[Fields, RequestFlags(RunRequest, "data_roots")],
     split: Annotated[
         list[str] | None,

@@ -26,7 +26,7 @@ EXAMPLES = examples(
 @with_flags
 def explain(
     images: Annotated[
-        list[str], typer.Argument(metavar="IMAGE...", help="Images, folders of images, folder:PATH or csv:PATH.")
+        list[str], typer.Argument(metavar="IMAGE", help="Images, folders of images, folder:PATH or csv:PATH.")
     ],
     fields: Annotated[Fields, FLAGS],
     class_name: Annotated[

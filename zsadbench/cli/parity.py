@@ -21,7 +21,7 @@ EXAMPLES = examples("zsadbench parity fixtures/fbclip", "zsadbench parity fixtur
 
 @with_flags
 def parity(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Fixtures, or folders of fixtures.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Fixtures, or folders of fixtures.")],
     fields: Annotated[Fields, RequestFlags(RunRequest, "options")],
     json: Json = False,
     verbose: Verbose = False,

@@ -31,7 +31,7 @@ EXAMPLES = examples(
 @with_flags
 def predict(
     images: Annotated[
-        list[str], typer.Argument(metavar="IMAGE...", help="Images, folders of images, folder:PATH or csv:PATH.")
+        list[str], typer.Argument(metavar="IMAGE", help="Images, folders of images, folder:PATH or csv:PATH.")
     ],
     fields: Annotated[Fields, FLAGS],
     class_name: Annotated[

@@ -96,17 +96,17 @@ def flag(help: str, group: str, *, default: Any = MISSING, default_factory: Any 
     return field(default=default, default_factory=default_factory, metadata=about(help, group, **more))
 
 
-def same_flag(request: type, name: str, *, default: Any = MISSING, **changes: Any) -> Any:
+def same_flag(request: type, field_name: str, *, default: Any = MISSING, **changes: Any) -> Any:
     """Declare a field with the flag of another request's field; its default, too, unless `default` is given."""
-    source = next(entry for entry in fields(request) if entry.name == name)
+    source = next(entry for entry in fields(request) if entry.name == field_name)
     factory = source.default_factory if default is MISSING else MISSING
     default = source.default if default is MISSING else default
-    return field(default=default, default_factory=factory, metadata=same_about(request, name, **changes))
+    return field(default=default, default_factory=factory, metadata=same_about(request, field_name, **changes))
 
 
-def same_about(request: type, name: str, **changes: Any) -> Mapping[str, Flag]:
+def same_about(request: type, field_name: str, **changes: Any) -> Mapping[str, Flag]:
     """Return the metadata of a field without a default that has the flag of another request's field."""
-    return {KEY: replace(flags_of(request)[name], **changes)}
+    return {KEY: replace(flags_of(request)[field_name], **changes)}
 
 
 def flags_of(request: type) -> dict[str, Flag]:

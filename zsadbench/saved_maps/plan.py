@@ -120,7 +120,7 @@ def as_run(request: ScoreRequest, made_by: Record | None) -> RunRequest:
         image_size=_usual_size(request.target) if settled["image_size"] is None else settled["image_size"],
         protocol=settled["protocol"] or "strict",
         **{key: getattr(request, key) for key in ("metrics", "workers", "data_roots", "out", "allow_partial")},
-        overwrite=request.overwrite,  # type: ignore[arg-type]  # checked there
+        overwrite=request.overwrite,
     )
     return replace(asked, targets=tuple(checked_targets(asked)))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 
-from zsadbench.engine.plan.request import RunRequest, read_targets
+from zsadbench.engine.plan.request import Overwrite, RunRequest, read_targets
 from zsadbench.errors import UsageError
 from zsadbench.flags.fields import WHAT, AnyPath, Names, Paths, flag, normalise, same_about, same_flag
 from zsadbench.flags.forms import NAMES, split_numbers, unchanged
@@ -77,7 +77,7 @@ class ScoreRequest:
     )
     workers: int = same_flag(RunRequest, "workers")
     out: AnyPath = same_flag(RunRequest, "out", help="Folder for the record.")
-    overwrite: str = same_flag(RunRequest, "overwrite")
+    overwrite: Overwrite = same_flag(RunRequest, "overwrite")
 
     def __post_init__(self) -> None:
         normalise(self)

@@ -92,7 +92,9 @@ class RunRequest:
         )
     )
     _: KW_ONLY
-    classes: Names = flag("Only these classes.", WHAT, default=(), form=NAMES, name="class")
+    classes: Names = flag(
+        "Only these classes; repeatable, or a comma list.", WHAT, default=(), form=NAMES, name="class"
+    )
     limit: int | None = flag(
         "Only the first N normal and N anomalous test images per class.", WHAT, default=None, form=NUMBER, at_least=1
     )
@@ -113,7 +115,7 @@ class RunRequest:
         variable=False,
     )
     options: Names = flag(
-        "Option of a method; METHOD.KEY=VALUE when several methods run.",
+        "Option of a method, METHOD.KEY=VALUE when several methods run; repeatable.",
         WHAT,
         form=OPTIONS,
         name="option",
@@ -121,7 +123,13 @@ class RunRequest:
         default=(),
     )
     protocol: str = flag("Evaluation protocol.", WHAT, default="strict")
-    metrics: Names = flag("Additional metric, such as pixel_aupro@0.05.", WHAT, default=(), form=NAMES, name="metric")
+    metrics: Names = flag(
+        "Additional metric, such as pixel_aupro@0.05; repeatable, or a comma list.",
+        WHAT,
+        default=(),
+        form=NAMES,
+        name="metric",
+    )
     aux: str | None = flag(
         "Auxiliary set to learn from, or 'none' (default: mvtec, and visa for mvtec).", DATA, default=None
     )
@@ -154,7 +162,7 @@ class RunRequest:
         "Input side in pixels, a multiple of the patch size.", MODEL, default=None, form=NUMBER, at_least=1
     )
     offline: bool = flag("Never download.", MODEL, default=False, form=SWITCH)
-    device: str = flag("auto, cpu, cuda or cuda:N.", COMPUTE, default="auto")
+    device: str = flag("Device: auto, cpu, cuda or cuda:N.", COMPUTE, default="auto")
     precision: Precision = flag(
         "Arithmetic of the image tower: fp32, bf16 or fp16.", COMPUTE, default="fp32", choices=PRECISIONS
     )
@@ -194,7 +202,7 @@ class RunRequest:
     )
     out: AnyPath = flag("Folder for the records.", OUTPUT, default=Path("results"), form=PATH)
     overwrite: Overwrite = flag(
-        "What to measure again: never anything, what is missing, or always all.",
+        "What to do with an existing record: never touch it, add what is missing, or always replace it.",
         OUTPUT,
         default="missing",
         choices=get_args(Overwrite),
