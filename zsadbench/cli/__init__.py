@@ -42,14 +42,14 @@ app = typer.Typer(
 for verb in (run, train, predict, explain, profile, parity, score, audit, report, reproduce, compare):
     name = verb.__name__.rpartition(".")[2]
     app.command(name, epilog=verb.EXAMPLES)(getattr(verb, name))
-app.add_typer(protocols.app, name="protocol", help="What a protocol is; where two differ.")
-app.add_typer(methods.app, name="methods", help="What methods there are, what they need and train.")
-app.add_typer(datasets.app, name="datasets", help="What data sets there are; cards, copies, miniatures.")
-app.add_typer(checkpoints.app, name="checkpoints", help="Official checkpoints, safely read.")
+app.add_typer(protocols.app, name="protocol", help="Show protocols and the differences of two.")
+app.add_typer(methods.app, name="methods", help="List methods; show what they need and train.")
+app.add_typer(datasets.app, name="datasets", help="List data sets; show cards, check copies, write miniatures.")
+app.add_typer(checkpoints.app, name="checkpoints", help="Convert published checkpoints safely.")
 
 INTERRUPTED = 130
 
-# the base of every error that the parser itself raises, wherever this version of typer keeps it
+# the base class of the errors that the parser raises; its module depends on the version of typer
 PARSER_ERROR: type[Exception] = next(kind for kind in BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 
@@ -75,7 +75,7 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     try:
         code = app(standalone_mode=False)
-        if code == INTERRUPTED:  # newer versions of typer turn the key into a code
+        if code == INTERRUPTED:  # newer versions of typer return a code instead of raising
             raise KeyboardInterrupt
     except ZsadError as failure:
         _fail(str(failure), failure.exit_code)
@@ -92,11 +92,13 @@ def main() -> None:
 
 
 def _parser_message(failure: Exception) -> str:
+    """Return what the parser has to say, on one line."""
     message: str = failure.format_message() if hasattr(failure, "format_message") else str(failure)
     return message.strip().rstrip(".").replace("\n", " ") or "no command given; see zsadbench --help"
 
 
 def _fail(message: str, code: int) -> None:
+    """Print each fault of a message on one line and leave with the code."""
     for line in message.split("\nerror: "):  # one failure may name several faults
         print(f"error: {one_line(line)}", file=sys.stderr)  # noqa: T201 - the one line that a failure prints
     sys.exit(code)

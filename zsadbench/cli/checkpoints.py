@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def root() -> None:
-    """Official checkpoints, safely read."""
+    """Read published checkpoints safely."""
 
 
 @app.command(
@@ -40,7 +40,7 @@ def import_(
         ),
     ] = None,
 ) -> None:
-    """Turn a published checkpoint into a safetensors file, without running any of it."""
+    """Convert a published checkpoint to a safetensors file, without running any code in it."""
     from zsadbench import registry
     from zsadbench.checkpoints import write_checkpoint
     from zsadbench.files import file_sha256
@@ -50,9 +50,9 @@ def import_(
         raise UsageError(f"'{method}' has no published checkpoints")
     files = paths if len(paths) > 1 else card.official.companions(paths[0])
     state = card.official.read(files)
-    goal = out or paths[0].with_suffix(".safetensors")
-    if goal.exists():
-        raise UsageError(f"{goal} is there already; choose another --out")
-    source = [{"name": path.name, "sha256": file_sha256(path)} for path in files]
-    write_checkpoint(goal, state, card.name, {"imported": source, "options": {}})
-    say(str(goal))
+    path = out or paths[0].with_suffix(".safetensors")
+    if path.exists():
+        raise UsageError(f"{path} exists already; choose another --out")
+    source = [{"name": file.name, "sha256": file_sha256(file)} for file in files]
+    write_checkpoint(path, state, card.name, {"imported": source, "options": {}})
+    say(str(path))

@@ -34,7 +34,7 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Method.")], j
 
     card = registry.method_card(name)
     default = card.options()
-    settings = {field.name: getattr(default, field.name) for field in fields(default)}
+    options = {field.name: getattr(default, field.name) for field in fields(default)}
     about = {
         "name": card.name,
         "paper": asdict(card.paper),
@@ -43,7 +43,7 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Method.")], j
         "recipe": asdict(card.recipe) if card.recipe else None,
         "protocols": [protocol.name for protocol in card.protocols],
         "presets": {key: dict(value) for key, value in card.presets.items()},
-        "options": settings,
+        "options": options,
     }
     if json:
         say_json(about)

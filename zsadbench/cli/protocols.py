@@ -49,16 +49,17 @@ def diff(
     from zsadbench import registry
     from zsadbench.protocol import differing
 
-    found = differing(registry.protocol(left), registry.protocol(right))
+    differences = differing(registry.protocol(left), registry.protocol(right))
     if json:
-        say_json(found)
-    elif found:
-        table("", ["field", left, right], [(key, _shown(a), _shown(b)) for key, (a, b) in found.items()])
+        say_json(differences)
+    elif differences:
+        table("", ["field", left, right], [(key, _shown(a), _shown(b)) for key, (a, b) in differences.items()])
     else:
         say(f"{left} and {right} are equal in every field")
 
 
 def _shown(value: object) -> str:
+    """Format the value of a field in one cell."""
     if isinstance(value, tuple):
-        return ", ".join(":".join(map(str, one)) if isinstance(one, tuple) else str(one) for one in value) or "none"
+        return ", ".join(":".join(map(str, item)) if isinstance(item, tuple) else str(item) for item in value) or "none"
     return str(value)
