@@ -12,7 +12,7 @@ from zsadbench.cli.shared.common import say, say_json, start_logging, tell
 from zsadbench.cli.shared.requests import detector_request
 
 if TYPE_CHECKING:
-    from zsadbench.predict.explain import Explained
+    from zsadbench.predict.explain import Explanation
 
 
 def explain(
@@ -41,8 +41,8 @@ def explain(
     asked = {name: value for name, value in locals().items() if name != "out"}
     start_logging(quiet=quiet)
     from zsadbench.data import images_of
+    from zsadbench.predict.detector import make_detector
     from zsadbench.predict.explain import explain as draw
-    from zsadbench.predict.heat_maps import make_detector
 
     found = images_of(images)
     detector = make_detector(detector_request(asked))
@@ -54,7 +54,7 @@ def explain(
         raise typer.Exit(5)
 
 
-def _tell(explained: Explained, *, json: bool) -> None:
+def _tell(explained: Explanation, *, json: bool) -> None:
     if explained.failure:
         tell(f"error: {explained.failure}")
     elif json:

@@ -12,7 +12,7 @@ from zsadbench.cli.shared import flags
 from zsadbench.cli.shared.common import say, say_json, split_options, start_logging, table
 
 if TYPE_CHECKING:
-    from zsadbench.parity.fixture import Comparison
+    from zsadbench.parity.fixture import FixtureReport
 
 
 def parity(
@@ -39,7 +39,7 @@ def parity(
         raise typer.Exit(1)
 
 
-def _as_json(found: Comparison) -> dict[str, object]:
+def _as_json(found: FixtureReport) -> dict[str, object]:
     stages = {
         stage.name: {
             "deviation": stage.deviation,
@@ -59,7 +59,7 @@ def _as_json(found: Comparison) -> dict[str, object]:
     }
 
 
-def _print(found: Comparison) -> None:
+def _print(found: FixtureReport) -> None:
     if found.skipped:
         say(f"{found.folder}: skipped: {found.skipped}")
         return

@@ -12,7 +12,7 @@ from zsadbench.cli.shared.common import say, say_json, start_logging, table, tel
 from zsadbench.cli.shared.requests import detector_request
 
 if TYPE_CHECKING:
-    from zsadbench.predict.heat_maps import Finding
+    from zsadbench.predict.heat_maps import Prediction
 
 
 def predict(
@@ -39,38 +39,39 @@ def predict(
     asked = {name: value for name, value in locals().items() if name != "out"}
     start_logging(quiet=quiet)
     from zsadbench.data import images_of
-    from zsadbench.predict.heat_maps import inspect, make_detector, write_scores
+    from zsadbench.predict.detector import make_detector
+    from zsadbench.predict.heat_maps import predict_images, write_scores
 
     found = images_of(images)
     detector = make_detector(detector_request(asked))
-    findings = []
-    for finding in inspect(detector, found, class_name, out):
-        findings.append(finding)
-        _tell(finding, json=json)
-    write_scores(out / "scores.csv", findings)
+    predictions = []
+    for prediction in predict_images(detector, found, class_name, out):
+        predictions.append(prediction)
+        _tell(prediction, json=json)
+    write_scores(out / "scores.csv", predictions)
     if not json:
-        _print(findings, out)
-    if any(finding.failure for finding in findings):
+        _print(predictions, out)
+    if any(prediction.failure for prediction in predictions):
         raise typer.Exit(5)
 
 
-def _tell(finding: Finding, *, json: bool) -> None:
-    if finding.failure:
-        tell(f"error: {finding.failure}")
+def _tell(prediction: Prediction, *, json: bool) -> None:
+    if prediction.failure:
+        tell(f"error: {prediction.failure}")
     elif json:
         say_json(
             {
                 "event": "image",
-                "path": str(finding.image),
-                "score": finding.score,
-                "highest": finding.highest,
-                "heat_map": str(finding.heat_map),
+                "path": str(prediction.image),
+                "score": prediction.score,
+                "highest": prediction.highest,
+                "heat_map": str(prediction.heat_map),
             }
         )
 
 
-def _print(findings: list[Finding], out: Path) -> None:
-    scored = sorted((one for one in findings if one.score is not None), key=lambda one: -(one.score or 0.0))
+def _print(predictions: list[Prediction], out: Path) -> None:
+    scored = sorted((one for one in predictions if one.score is not None), key=lambda one: -(one.score or 0.0))
     rows = [(f"{one.score:.4f}", f"{one.highest:.4f}", str(one.image)) for one in scored]
     table("strangest first", ["score", "highest", "image"], rows)
     say(f"heat maps and scores.csv: {out}")
