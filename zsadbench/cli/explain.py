@@ -15,7 +15,7 @@ from zsadbench.cli.shared.requests import detector_request
 from zsadbench.flags.fields import OUTPUT, WHAT
 
 if TYPE_CHECKING:
-    from zsadbench.predict.explain import Explained
+    from zsadbench.predict.explain import Explanation
 
 EXAMPLES = examples(
     "zsadbench explain -m fbclip photo.jpg",
@@ -48,8 +48,8 @@ def explain(
     """Draw every stage of a method on images: one PNG per stage, a sheet of all, and stages.json."""
     start_logging(quiet=quiet)
     from zsadbench.data import images_of
+    from zsadbench.predict.detector import make_detector
     from zsadbench.predict.explain import explain as draw
-    from zsadbench.predict.heat_maps import make_detector
 
     paths = images_of(images)
     detector = make_detector(detector_request(fields))
@@ -61,7 +61,7 @@ def explain(
         raise typer.Exit(5)
 
 
-def _report(explained: Explained, *, json: bool) -> None:
+def _report(explained: Explanation, *, json: bool) -> None:
     """Say what was drawn or what failed; with `json` print the image's event."""
     if explained.failure:
         tell(f"error: {explained.failure}")

@@ -14,7 +14,7 @@ from zsadbench.cli.shared.output import say, say_json, table
 from zsadbench.engine.plan.request import RunRequest
 
 if TYPE_CHECKING:
-    from zsadbench.parity.fixture import Comparison
+    from zsadbench.parity.fixture import FixtureReport
 
 EXAMPLES = examples("zsadbench parity fixtures/fbclip", "zsadbench parity fixtures/ --json")
 
@@ -44,7 +44,7 @@ def parity(
         raise typer.Exit(1)
 
 
-def _as_json(comparison: Comparison) -> dict[str, object]:
+def _as_json(comparison: FixtureReport) -> dict[str, object]:
     """Return the JSON object of a fixture."""
     stages = {
         stage.name: {
@@ -65,7 +65,7 @@ def _as_json(comparison: Comparison) -> dict[str, object]:
     }
 
 
-def _print(comparison: Comparison) -> None:
+def _print(comparison: FixtureReport) -> None:
     """Print one row per stage of a fixture, and how many are within tolerance."""
     if comparison.skipped:
         say(f"{comparison.folder}: skipped: {comparison.skipped}")

@@ -15,7 +15,7 @@ from zsadbench.engine.plan.request import RunRequest
 from zsadbench.flags.fields import OUTPUT, WHAT
 
 if TYPE_CHECKING:
-    from zsadbench.predict.heat_maps import Finding
+    from zsadbench.predict.heat_maps import Prediction
 
 FLAGS = RequestFlags(
     RunRequest,
@@ -47,42 +47,44 @@ def predict(
     """Score images: heat maps on one fixed colour scale, scores.csv, and a list with the most anomalous image first."""
     start_logging(quiet=quiet)
     from zsadbench.data import images_of
-    from zsadbench.predict.heat_maps import inspect, make_detector, write_scores
+    from zsadbench.predict.detector import make_detector
+    from zsadbench.predict.heat_maps import predict_images, write_scores
 
     paths = images_of(images)
     detector = make_detector(detector_request(fields))
-    findings = []
-    for finding in inspect(detector, paths, class_name, out):
-        findings.append(finding)
-        _report(finding, json=json)
-    write_scores(out / "scores.csv", findings)
+    predictions = []
+    for prediction in predict_images(detector, paths, class_name, out):
+        predictions.append(prediction)
+        _report(prediction, json=json)
+    write_scores(out / "scores.csv", predictions)
     if not json:
-        _print(findings, out)
-    if any(finding.failure for finding in findings):
+        _print(predictions, out)
+    if any(prediction.failure for prediction in predictions):
         raise typer.Exit(5)
 
 
-def _report(finding: Finding, *, json: bool) -> None:
+def _report(prediction: Prediction, *, json: bool) -> None:
     """Say what failed; with `json` print the image's event."""
-    if finding.failure:
-        tell(f"error: {finding.failure}")
+    if prediction.failure:
+        tell(f"error: {prediction.failure}")
     elif json:
         say_json(
             {
                 "event": "image",
-                "path": str(finding.image),
-                "score": finding.score,
-                "highest": finding.highest,
-                "heat_map": str(finding.heat_map),
+                "path": str(prediction.image),
+                "score": prediction.score,
+                "highest": prediction.highest,
+                "heat_map": str(prediction.heat_map),
             }
         )
 
 
-def _print(findings: list[Finding], out: Path) -> None:
+def _print(predictions: list[Prediction], out: Path) -> None:
     """Print one row per scored image, the highest score first."""
     scored = sorted(
-        (finding for finding in findings if finding.score is not None), key=lambda entry: -(entry.score or 0.0)
+        (prediction for prediction in predictions if prediction.score is not None),
+        key=lambda entry: -(entry.score or 0.0),
     )
-    rows = [(f"{finding.score:.4f}", f"{finding.highest:.4f}", str(finding.image)) for finding in scored]
+    rows = [(f"{prediction.score:.4f}", f"{prediction.highest:.4f}", str(prediction.image)) for prediction in scored]
     table("most anomalous first", ["score", "highest", "image"], rows)
     say(f"heat maps and scores.csv: {out}")
