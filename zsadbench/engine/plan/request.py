@@ -202,7 +202,7 @@ class RunRequest:
     )
     out: AnyPath = flag("Folder for the records.", OUTPUT, default=Path("results"), form=PATH)
     overwrite: Overwrite = flag(
-        "What to do with an existing record: never touch it, add what is missing, or always replace it.",
+        "What to do with an existing record: 'never' touch it, add what is 'missing', or 'always' replace it.",
         OUTPUT,
         default="missing",
         choices=get_args(Overwrite),
