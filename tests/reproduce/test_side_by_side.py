@@ -60,8 +60,11 @@ def test_options_of_a_row_are_the_rows_own(make_record):
 
 def test_what_is_substituted_is_never_judged(make_record):
     record = make_record("fbclip", "demo", {"knit": VISA}, **PAPER)
-    place = {"used": "demo", "changed": ("data set demo in place of visa", "backbone demo in place of ViT-L-14-336")}
-    found = cells("fbclip:table1", "visa", [record], label="FB-CLIP", **place)
+    substituted = {
+        "used": "demo",
+        "changed": ("data set demo in place of visa", "backbone demo in place of ViT-L-14-336"),
+    }
+    found = cells("fbclip:table1", "visa", [record], label="FB-CLIP", **substituted)
     because = "data set demo in place of visa; backbone demo in place of ViT-L-14-336"
     assert set(verdicts(found).values()) == {("not comparable", because)}
     assert all(cell.measured is not None for cell in found)
