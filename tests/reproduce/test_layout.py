@@ -1,4 +1,4 @@
-"""A table as jobs: the paper's settings where nothing is changed, and every change named."""
+"""The jobs of a table: the paper's settings, and the names of substituted ones."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +28,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture
 def lay(root, monkeypatch, tmp_path):
-    """`lay(table, weights=..., **changes)` lays a table out as if the weights were there."""
+    """`lay(table, weights=..., **changes)` plans a table as if the weights were there."""
 
     def make(name, weights=None, **changes):
         found = weights or Weights("tag", "openai", "a" * 64, quick_gelu=True)

@@ -1,4 +1,4 @@
-"""Ours beside the printed number: which verdict a cell gets, and why."""
+"""Printed numbers with ours: the verdict, and its reason."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ VISA = {"image_auroc": 0.895, "image_ap": 0.907, "pixel_auroc": 0.963, "pixel_au
 
 
 def cells(name, target, records, *, label=None, **changes):
-    """The cells of one row on one target, whose jobs left these records."""
+    """The numbers of one row on one target, whose jobs wrote these records."""
     table = find_table(name)
     (row,) = [row for row in table.rows if label is None or row.label == label]
     named = [(Path(f"{number}.json"), record) for number, record in enumerate(records)]
