@@ -79,7 +79,7 @@ def test_a_number_that_drifts_is_exit_code_six(cli, monkeypatch, make_record, va
     run = RowRun(table.rows[-1], "visa", "visa", (SimpleNamespace(path=path),))
     monkeypatch.setattr(laying, "lay_out", lambda *_: Layout(replace(table), (run,), SimpleNamespace()))
     results = Results(records=[(path, record)], failures=["one failed"] if code else [], failed=1 if code else 0)
-    monkeypatch.setattr("zsadbench.cli.reproduce._run", lambda *_, **__: results)
+    monkeypatch.setattr("zsadbench.cli.shared.progress.run_with_progress", lambda *_, **__: results)
     told = cli("reproduce", "fbclip:table2", "--target", "visa")
     assert told.code == code
     assert "AUPRO of ours is the variant 200_minmax in: Base+MSTFF+MVFBE+BS+SCR (full)" in told.out

@@ -16,7 +16,7 @@ from zsadbench.pictures import SCALES, encoded, overlay, paint
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from zsadbench.data.cards.card import Positive
+    from zsadbench.data.cards.card import PositiveRule
 
 __all__ = ["COLOURS", "SIDE", "encoded", "heat", "outlined", "photograph"]
 
@@ -26,7 +26,7 @@ CONTOUR = (255, 255, 255)
 EDGE = (0, 0, 0)
 
 
-def photograph(example: Example, positive: Positive) -> tuple[Image | None, Image | None]:
+def photograph(example: Example, positive: PositiveRule) -> tuple[Image | None, Image | None]:
     """A thumbnail of the image, its longer side `SIDE` pixels, and its mask at that size.
 
     `positive` says which values of a mask file are anomalous. Both are None without a readable image, the mask alone

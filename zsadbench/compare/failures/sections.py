@@ -21,7 +21,7 @@ from zsadbench.compare.failures.rank_errors import errors_of
 from zsadbench.compare.failures.runs import LocalCopy, Run, SectionKey, find_copy, runs_of
 from zsadbench.compare.failures.selection import BY_MAP, BY_SCORE, disagreements, first_images
 from zsadbench.data import read_mask, resize_mask_nearest
-from zsadbench.data.cards.card import Positive
+from zsadbench.data.cards.card import PositiveRule
 from zsadbench.errors import DataError
 
 EXAMINED = 3000
@@ -50,7 +50,7 @@ class Section:
     examples: Sequence[Example]
     total: int
     examined: int
-    positive: Positive
+    positive: PositiveRule
     notes: Sequence[str]
 
 
