@@ -1,4 +1,4 @@
-"""Several records of one run: copies count once, contradictions not at all, and are named."""
+"""Several records of one run: equal copies count once; contradictory ones are logged and left out."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The failure browser: what is measured, what is chosen, and what the page and its folder hold."""
+"""The failure browser: measures, selection of images, and the content of the page and its folder."""
 
 import json
 import re
@@ -22,7 +22,7 @@ HOSTILE = "<script>alert(1)"
 
 @pytest.fixture
 def parts(tmp_path):
-    """One's own set with 4 normal and 4 anomalous images; the defect is the bright square of the mask."""
+    """A user's own data set with 4 normal and 4 anomalous images; the defect is the bright square of the mask."""
     root = tmp_path / "data" / "parts"
     for kind in ("test/good", "test/dent", "ground_truth/dent"):
         (root / kind).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""`index.html` read as a file: what it holds, that nothing in it can run or load, and that it follows the numbers."""
+"""`index.html` as a file: its content, that no name can run or load anything, and that it follows the numbers."""
 
 import json
 import math

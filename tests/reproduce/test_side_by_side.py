@@ -1,4 +1,4 @@
-"""Ours beside the printed number: which verdict a cell gets, and why."""
+"""Printed numbers with ours: the verdict, and its reason."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ VISA = {"image_auroc": 0.895, "image_ap": 0.907, "pixel_auroc": 0.963, "pixel_au
 
 
 def cells(name, target, records, *, label=None, **changes):
-    """The cells of one row on one target, whose jobs left these records."""
+    """The numbers of one row on one target, whose jobs wrote these records."""
     table = find_table(name)
     (row,) = [row for row in table.rows if label is None or row.label == label]
     named = [(Path(f"{number}.json"), record) for number, record in enumerate(records)]
@@ -60,8 +60,11 @@ def test_options_of_a_row_are_the_rows_own(make_record):
 
 def test_what_is_substituted_is_never_judged(make_record):
     record = make_record("fbclip", "demo", {"knit": VISA}, **PAPER)
-    place = {"used": "demo", "changed": ("data set demo in place of visa", "backbone demo in place of ViT-L-14-336")}
-    found = cells("fbclip:table1", "visa", [record], label="FB-CLIP", **place)
+    substituted = {
+        "used": "demo",
+        "changed": ("data set demo in place of visa", "backbone demo in place of ViT-L-14-336"),
+    }
+    found = cells("fbclip:table1", "visa", [record], label="FB-CLIP", **substituted)
     because = "data set demo in place of visa; backbone demo in place of ViT-L-14-336"
     assert set(verdicts(found).values()) == {("not comparable", because)}
     assert all(cell.measured is not None for cell in found)

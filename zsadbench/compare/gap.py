@@ -53,18 +53,18 @@ def gaps(frame: pd.DataFrame) -> list[Gap]:
     published = frame[(frame["source"] != MEASURED) & (frame["variant"] == "") & ~frame["metric"].map(is_cost)]
     published = published.assign(measured_as=published["metric"].replace("pixel_aupro_unknown", "pixel_aupro"))
     keys = ["method", "target", "class", "shots"]
-    found = []
+    results = []
     for (_, _, _, entry), rows in ours.groupby(["protocol", "digest", "backbone", "entry"], sort=False):
         scores = over_seeds(rows)
         first = rows.drop_duplicates(["target", "class", "metric"])
         pairs = first.merge(
             published, left_on=[*keys, "metric"], right_on=[*keys, "measured_as"], suffixes=("", "_published")
         )
-        found += [
+        results += [
             _gap(pair, scores[str(entry), pair["target"], pair["class"], pair["metric"]])
             for _, pair in pairs.iterrows()
         ]
-    return found
+    return results
 
 
 def _gap(pair: pd.Series, score: Score) -> Gap:
@@ -117,9 +117,9 @@ def conflicts(frame: pd.DataFrame) -> list[Conflict]:
     rows = frame[(frame["source"] != MEASURED) & (frame["variant"] == "") & (frame["class"] != "")]
     rows = rows.assign(quantity=rows["metric"].str.replace(r"^pixel_aupro.*", "pixel_aupro", regex=True))
     # grouped by shots, too: a table may have two rows of a method, with and without support images
-    found = []
+    results = []
     for key, group in rows.groupby(["method", "target", "class", "shots", "quantity"], sort=False):
         numbers = tuple((row["source"], row["table"], float(row["value"])) for _, row in group.iterrows())
         if any(not math.isclose(value, numbers[0][2], abs_tol=1e-9) for _, _, value in numbers):
-            found.append(Conflict(*map(str, key), numbers))  # type: ignore[call-arg, arg-type]
-    return found
+            results.append(Conflict(*map(str, key), numbers))  # type: ignore[call-arg, arg-type]
+    return results

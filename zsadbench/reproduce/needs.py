@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from zsadbench.compare.paper_rows import PaperRow, PaperTable
     from zsadbench.data import Card
     from zsadbench.engine.plan.request import RunRequest
-    from zsadbench.reproduce.layout import RowRun
 
 GB = 1e9
 HALF, SINGLE = 2, 4  # bytes per value: of published weights, of cached tokens
@@ -112,7 +111,8 @@ def needs_of(table: PaperTable, user_request: RunRequest) -> Needs:
     data = tuple(_data_need(name, split, user_request) for name, split in _sets(running))
     layout = lay_out(table, user_request) if not missing and not any(need.missing for need in data) else None
     if layout is not None:
-        works = [_with_state(work, run) for work, run in zip(works, layout.runs, strict=True)]
+        done = [bool(run.jobs) and not any(job.todo for job in run.jobs) for run in layout.runs]
+        works = [replace(work, state=DONE) if is_done else work for work, is_done in zip(works, done, strict=True)]
         running = [work for work in works if work.state == TO_RUN]
     scoring, training = _macs(running, config)
     seconds = estimate_seconds(layout.plan) if layout and layout.plan else seconds_for(scoring, training)
@@ -139,12 +139,6 @@ def _works(table: PaperTable, user_request: RunRequest) -> list[Work]:
             request = with_backbone(request_for(row, target, used, user_request), [used])
             works.append(Work(row, target, request, why or TO_RUN))
     return works
-
-
-def _with_state(work: Work, run: RowRun) -> Work:
-    """`work`, marked as done where all of its jobs are."""
-    done = bool(run.jobs) and not any(job.todo for job in run.jobs)
-    return replace(work, state=DONE) if done else work
 
 
 def _backbone(request: RunRequest | None) -> tuple[str, BackboneConfig]:

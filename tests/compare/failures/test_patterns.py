@@ -1,4 +1,4 @@
-"""How wrong a score is, which colours a map gets, and which patterns of failure it has, by their definitions."""
+"""Errors of scores, colour scales and patterns of failure against their definitions."""
 
 import numpy as np
 import pandas as pd

@@ -1,9 +1,5 @@
-"""Significance from records: images beside them, and what is left out."""
+"""Tables of significance from records: tests, intervals from the scores of images, and records that are left out."""
 
-import numpy as np
-import pandas as pd
-
-from zsadbench.compare import Board
 from zsadbench.compare.tables.significance import critical_tables, significance_tables
 
 TARGETS = ("visa", "btad", "mpdd", "dagm", "dtd", "mvtec")
@@ -39,19 +35,10 @@ def test_what_is_not_comparable_is_no_party(make_board, make_record):
     assert tables_of(make_board(records)) == {}
 
 
-def test_images_beside_the_records_are_drawn_for_image_metrics(make_board, make_record, tmp_path):
-    rng = np.random.default_rng(0)
-    labels = np.repeat([0, 1], 20)
-    made = [make_record(name, "visa", {"x": 0.75}) for name in "ab"]
-    for record in made:
-        scores = labels + rng.normal(0, 1, 40)
-        frame = pd.DataFrame({"path": [f"{n:02d}" for n in range(40)], "class": "x", "label": labels, "score": scores})
-        frame.to_parquet(tmp_path / f"{record.cell['method']}.parquet")
-    board = make_board(made)
-    paths = [(tmp_path / f"{record.cell['method']}.json", record) for record in made]
-    found = tables_of(Board(board.frame, paths, board.datasets))
-    assert found["significance-1-pixel_auroc"].rows[0].cells[2] == "+0.0 to +0.0"
-    low, high = (float(one) for one in found["significance-1-image_auroc"].rows[0].cells[2].split(" to "))
+def test_images_are_resampled_for_image_metrics(board_with_images):
+    tables = tables_of(board_with_images)
+    assert tables["significance-1-pixel_auroc"].rows[0].cells[2] == "+0.0 to +0.0"
+    low, high = (float(end) for end in tables["significance-1-image_auroc"].rows[0].cells[2].split(" to "))
     assert high - low > 5
 
 

@@ -1,4 +1,4 @@
-"""Tests of significance against their definitions, and what they say where nothing can be said."""
+"""Bootstrap, test and rank intervals against their definitions, and cases in which there is no test."""
 
 import numpy as np
 import pytest

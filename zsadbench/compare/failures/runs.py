@@ -95,6 +95,7 @@ def _images(path: Path) -> pd.DataFrame | None:
 
 
 def _lowest_seed(runs: Sequence[Run]) -> Run:
+    """The run with the lowest seed, with the seeds of the others."""
     first, *others = sorted(runs, key=lambda run: (run.record.cell["seed"], run.record.signature))
     return replace(first, other_seeds=tuple(run.record.cell["seed"] for run in others))
 

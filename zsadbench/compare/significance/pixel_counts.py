@@ -75,7 +75,7 @@ class PixelCounts:
             try:
                 counts = BootstrapCounts.from_state(state)
             except ValueError as failure:
-                log.warning("no readable counts of '%s' beside '%s': %s", name, path, failure)
+                log.warning("no readable counts of class '%s' in the sidecar of '%s': %s", name, path, failure)
                 continue
             seed = zlib.crc32(f"{target}/{name}".encode())  # the same images of a class for every method
             yield name, ClassDeviations(counts.labels, counts.deviations(self.draws, seed))

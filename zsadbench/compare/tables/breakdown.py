@@ -93,16 +93,16 @@ def _tables(board: Board, group: Group, target: str, parts: pd.DataFrame, number
     for pair in PAIRS:
         shown = [metric for metric in pair if metric in set(parts["metric"])]
         cells_of = {part: _numbers(scores, entries, (target, part, shown)) for part in ordered}
-        rows = tuple(_row(part, cells) for part, cells in cells_of.items() if _any_value(cells))
+        rows = tuple(
+            _row(part, cells)
+            for part, cells in cells_of.items()
+            if any(number.value is not None for cell in cells for number in cell)
+        )
         if rows:
             heading = ", ".join(HEADINGS[metric] for metric in shown)
             caption = f"{heading} on {board.dataset(target).title} by part. Measured: {group.name}."
             key, columns = f"parts-{number}-{target}-{shown[0]}", ("images", "prevalence [%]", *entries)
             yield Table(key, caption, "part", columns, rows, (READ, PREVALENCE), group.cites)
-
-
-def _any_value(cells: Sequence[tuple[Number, ...]]) -> bool:
-    return any(number.value is not None for cell in cells for number in cell)
 
 
 def _means(parts: pd.DataFrame) -> pd.DataFrame:

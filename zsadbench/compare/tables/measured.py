@@ -23,14 +23,11 @@ def main_table(board: Board, group: Group, number: int) -> Table:
     for domain in dict.fromkeys(board.dataset(target).domain for target in group.targets):
         targets = [target for target in group.targets if board.dataset(target).domain == domain]
         for level, metrics in group.levels.items():
-            rows += _block(board, group, targets, metrics, f"{domain}, {level} ({_pair(metrics)})")
+            headings = ", ".join(HEADINGS.get(metric, metric) for metric in metrics)
+            rows += _block(board, group, targets, metrics, f"{domain}, {level} ({headings})")
     caption = f"Measured: {group.name}."
     key = f"measured-{number}"
     return Table(key, caption, "data set", tuple(group.entries), tuple(rows), group.notes, group.cites)
-
-
-def _pair(metrics: Sequence[str]) -> str:
-    return ", ".join(HEADINGS.get(metric, metric) for metric in metrics)
 
 
 def _block(board: Board, group: Group, targets: Sequence[str], metrics: tuple[str, ...], block: str) -> Iterator[Row]:
