@@ -11,12 +11,11 @@ import pytest
 from scipy import ndimage
 
 from zsadbench import registry
-from zsadbench.cli.shared.common import targets_of
 from zsadbench.data import check_masks, find_card, load_dataset, read_image, read_mask, synthesise
 from zsadbench.data.copies import generated
 from zsadbench.engine.plan.checks import aux_for
 from zsadbench.engine.plan.jobs import make_plan
-from zsadbench.engine.plan.request import RunRequest
+from zsadbench.engine.plan.request import RunRequest, read_targets
 from zsadbench.errors import DataError, UsageError
 from zsadbench_datasets.demo import exact, families, frozen, sets
 from zsadbench_datasets.demo.defects import DEFECTS, MIN_CHANGE
@@ -306,8 +305,8 @@ def test_a_damaged_copy_says_how_to_mend_it(few):
 
 def test_no_group_of_benchmarks_holds_a_generated_set():
     for group in ("all", "industrial", "medical"):
-        assert not set(targets_of([group])) & set(sets.SETS)
-    assert targets_of(["demo"]) == ("demo",)
+        assert not set(read_targets([group])) & set(sets.SETS)
+    assert read_targets(["demo"]) == ("demo",)
 
 
 @pytest.mark.parametrize("name", sets.SETS)

@@ -19,7 +19,7 @@ def main() -> None:
     import torch
 
     from demo_recipe.held_out import HELD_OUT, score_recipes, write_rows
-    from zsadbench.cli.shared.common import table
+    from zsadbench.cli.shared.output import table
 
     parser = argparse.ArgumentParser(prog="demo_recipe", description=__doc__)
     parser.add_argument("--method", required=True)

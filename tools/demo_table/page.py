@@ -14,7 +14,7 @@ from demo_table.halves import METRICS, PARTS, measure
 from demo_table.runs import BASELINE, RESULT, TRAINED, Entry
 from demo_table.tables import HEADINGS, Numbers, Table, by_kind, controls, gains, held_out, spread, verdicts
 from demo_table.text import CONTROLS, GAINS, HELD_OUT, INTRODUCTION, REASONS, how_it_was_made
-from zsadbench.cli.shared.common import table
+from zsadbench.cli.shared.output import table
 from zsadbench.engine.run import Results
 from zsadbench.records import Record
 from zsadbench_datasets.demo.families import KINDS, SEEN_KINDS, UNSEEN_KINDS

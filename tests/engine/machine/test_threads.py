@@ -6,7 +6,6 @@ import joblib
 import pytest
 import torch
 
-from zsadbench.cli.shared.requests import readers
 from zsadbench.engine.machine.threads import SET_BY_HAND, sane_threads, with_sane_threads
 from zsadbench.engine.plan.request import RunRequest
 
@@ -48,5 +47,4 @@ def fail_with_one_thread():
 def test_images_are_read_by_a_thread_a_processor(monkeypatch, processors, found):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(processors)), raising=False)
     assert RunRequest(("clip",), ("visa",)).workers == found
-    assert readers(None) == found
-    assert readers(0) == 0
+    assert RunRequest(("clip",), ("visa",), workers=0).workers == 0

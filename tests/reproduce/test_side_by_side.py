@@ -7,8 +7,8 @@ import pytest
 
 from zsadbench.compare.paper_rows import find_table
 from zsadbench.errors import UsageError
-from zsadbench.reproduce.beside import set_beside
-from zsadbench.reproduce.layout import Layout, Place, columns
+from zsadbench.reproduce.layout import Layout, RowRun, target_pairs
+from zsadbench.reproduce.side_by_side import compare_numbers
 
 PAPER = {"protocol": {"name": "paper:fbclip", "digest": "d" * 12}}
 VISA = {"image_auroc": 0.895, "image_ap": 0.907, "pixel_auroc": 0.963, "pixel_aupro_200": 0.914}
@@ -20,8 +20,8 @@ def cells(name, target, records, *, label=None, **changes):
     (row,) = [row for row in table.rows if label is None or row.label == label]
     named = [(Path(f"{number}.json"), record) for number, record in enumerate(records)]
     jobs = tuple(SimpleNamespace(path=path) for path, _ in named)
-    place = Place(row, target, changes.pop("used", target), jobs, **changes)
-    return set_beside(Layout(table, (place,), None), named)
+    run = RowRun(row, target, changes.pop("used", target), jobs, **changes)
+    return compare_numbers(Layout(table, (run,), None), named)
 
 
 def verdicts(found):
@@ -147,9 +147,9 @@ def test_costs_stand_beside_and_only_parameters_are_judged(make_record):
 
 def test_targets_narrow_a_table_down_or_one_stands_for_all():
     table = find_table("fbclip:table3")
-    assert columns(table, ["visa"]) == [("visa", "visa")]
-    assert columns(table, ["VisA", "mvtec_ad"]) == [("mvtec", "mvtec"), ("visa", "visa")]
-    assert columns(table, ["demo"]) == [("mvtec", "demo"), ("visa", "demo")]
+    assert target_pairs(table, ["visa"]) == [("visa", "visa")]
+    assert target_pairs(table, ["VisA", "mvtec_ad"]) == [("mvtec", "mvtec"), ("visa", "visa")]
+    assert target_pairs(table, ["demo"]) == [("mvtec", "demo"), ("visa", "demo")]
     for wrong in (["visa", "demo"], ["demo", "btad"]):
         with pytest.raises(UsageError, match="--target: fbclip:table3 ran on mvtec, visa; name some of these, or one"):
-            columns(table, wrong)
+            target_pairs(table, wrong)

@@ -1,4 +1,4 @@
-"""The floor: plain CLIP, token by token against two sentences."""
+"""Plain CLIP, the baseline: every token against two sentences."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ NAMES = ["bolt", "metal nut", "bolt"]
 
 
 @pytest.fixture
-def floor(tiny_backbone):
+def baseline(tiny_backbone):
     return lambda **options: CARD.build(tiny_backbone, CARD.options(**options))
 
 
@@ -22,8 +22,8 @@ def seen(tiny_backbone, tiny_images):
     return tiny_backbone.vision(tiny_images, CARD.taps(CARD.options()))
 
 
-def test_scores_are_the_softmax_of_two_cosines(floor, seen, tiny_backbone):
-    scores = floor(temperature=0.05).score(seen, NAMES)
+def test_scores_are_the_softmax_of_two_cosines(baseline, seen, tiny_backbone):
+    scores = baseline(temperature=0.05).score(seen, NAMES)
     for row, name in enumerate(NAMES):
         sentences = [f"a photo of a normal {name}.", f"a photo of a damaged {name}."]
         normal, damaged = tiny_backbone.text.sentence_features(sentences)
@@ -34,18 +34,18 @@ def test_scores_are_the_softmax_of_two_cosines(floor, seen, tiny_backbone):
             assert abs(found - torch.sigmoid(gap / 0.05)) < 1e-5
 
 
-def test_each_class_is_encoded_once(floor, seen, tiny_backbone):
+def test_each_class_is_encoded_once(baseline, seen, tiny_backbone):
     runs = []
     hook = tiny_backbone.text.register_forward_pre_hook(lambda *_: runs.append(1))
-    detector = floor()
+    detector = baseline()
     for _ in range(2):
         detector.score(seen, NAMES)
     hook.remove()
     assert len(runs) == 2
 
 
-def test_the_class_name_is_read(floor, seen):
-    detector = floor()
+def test_the_class_name_is_read(baseline, seen):
+    detector = baseline()
     bolts, nuts = detector.score(seen, ["bolt"] * 3), detector.score(seen, ["metal nut"] * 3)
     mixed = detector.score(seen, NAMES)
     assert (bolts.pixel - nuts.pixel).abs().max() > 1e-4
@@ -53,8 +53,8 @@ def test_the_class_name_is_read(floor, seen):
     assert torch.allclose(mixed.pixel[2], bolts.pixel[2], atol=1e-6)
 
 
-def test_it_learns_nothing(floor):
-    detector = floor()
+def test_it_learns_nothing(baseline):
+    detector = baseline()
     assert isinstance(detector, Method)
     assert not isinstance(detector, Trainable)
     assert CARD.recipe is None
