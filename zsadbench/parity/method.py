@@ -14,7 +14,7 @@ from zsadbench.checkpoints import load_state
 from zsadbench.clip import Backbone, build, resolve
 from zsadbench.engine.evaluate.scoring import Scorer
 from zsadbench.engine.learn.loop import make_optimiser
-from zsadbench.engine.plan.options import Configured, configure
+from zsadbench.engine.plan.options import ConfiguredMethod, configure
 from zsadbench.errors import UsageError
 from zsadbench.types import Batch, FewShot, LossTraceable, Recipe, Tokens, Traceable, Trainable
 
@@ -73,7 +73,7 @@ def _variants(fixture: Fixture) -> Mapping[str, Mapping[str, Any]]:
     return _official(fixture).variants(_settings(fixture))
 
 
-def _configured(fixture: Fixture, options: Sequence[str], changes: Mapping[str, Any] | None = None) -> Configured:
+def _configured(fixture: Fixture, options: Sequence[str], changes: Mapping[str, Any] | None = None) -> ConfiguredMethod:
     """The fixture's settings as options, changed as a variant has it, with what the user gave on top."""
     card = registry.method_card(fixture.method)
     stated = {**_official(fixture).options(_settings(fixture)), **(changes or {})}
@@ -93,7 +93,7 @@ class _Replay:
     """One fixture on its way through the method."""
 
     fixture: Fixture
-    method: Configured
+    method: ConfiguredMethod
 
     def produce(self) -> dict[str, Array]:
         """Every tensor that can be compared."""

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from zsadbench.data import read_image
 from zsadbench.engine.encode.towers import build_towers
-from zsadbench.engine.learn.detector import obtain
+from zsadbench.engine.learn.detector import train_or_load
 from zsadbench.engine.machine.device import choose_device
-from zsadbench.engine.machine.threads import with_sane_threads
+from zsadbench.engine.machine.threads import limited_threads
 from zsadbench.engine.plan.jobs import make_detector_plan
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import DataError
@@ -42,8 +42,8 @@ def make_detector(request: RunRequest) -> LoadedMethod:
     setup, aux = make_detector_plan(request)
     towers = build_towers(setup, choose_device(request.device))
     seed = next(iter(request.seeds), 0)
-    with with_sane_threads():
-        trained = obtain(setup, towers, aux, seed, workers=request.workers)
+    with limited_threads():
+        trained = train_or_load(setup, towers, aux, seed, workers=request.workers)
     return LoadedMethod(setup, towers, trained.method)
 
 
@@ -54,7 +54,7 @@ def inspect(detector: LoadedMethod, images: Iterable[Path], class_name: str, out
     for image in images:
         try:
             picture = read_image(image)
-            with with_sane_threads():
+            with limited_threads():
                 scores = detector.predict(picture, class_name)
         except DataError as failure:
             yield Finding(image, failure=str(failure))

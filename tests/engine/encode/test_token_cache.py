@@ -14,7 +14,7 @@ from zsadbench.clip.towers import VisionTower
 from zsadbench.data import load_dataset
 from zsadbench.engine.encode.token_cache import HEADER, TokenCache
 from zsadbench.engine.encode.towers import build_towers
-from zsadbench.engine.learn.detector import obtain
+from zsadbench.engine.learn.detector import train_or_load
 from zsadbench.engine.plan.cell import signature
 from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.engine.plan.request import TOKEN_CACHE
@@ -47,7 +47,7 @@ def learn(request_for):
         (job,) = make_plan(request_for(**{"methods": ("afclip",), "epochs": epochs, **changes})).jobs
         curve = []
         towers = build_towers(job.setup, torch.device("cpu"))
-        trained = obtain(
+        trained = train_or_load(
             job.setup,
             towers,
             job.aux,
@@ -75,18 +75,18 @@ def entries(tmp_path):
 def test_the_curve_is_bit_equal_with_and_without(learn, method, encoded, count):
     without, plain = learn(0, methods=(method,))
     state = read_archive(plain.checkpoint)
-    assert (plain.encoded, plain.remembered) == (3 * count, 0)
+    assert (plain.encoded, plain.cached) == (3 * count, 0)
     encoded.clear()
     curve, trained = learn(methods=(method,))
     assert curve == without
     assert len(curve) == 3 * -(-count // registry.method_card(method).recipe.batch)
-    assert (trained.encoded, trained.remembered) == (count, 2 * count)
+    assert (trained.encoded, trained.cached) == (count, 2 * count)
     assert encoded == [1] * count, "every image once, and alone"
     again = read_archive(trained.checkpoint)
     assert all((state[name] == again[name]).all() for name in state)
     curve, trained = learn(methods=(method,))
     assert curve == without
-    assert (trained.encoded, trained.remembered) == (0, 3 * count), "a later run finds them"
+    assert (trained.encoded, trained.cached) == (0, 3 * count), "a later run finds them"
 
 
 @pytest.mark.parametrize("method", ["fbclip", "anomalyclip", "afclip"])
@@ -137,7 +137,7 @@ def test_part_of_a_set_is_remembered_where_not_all_fits(learn, count, tmp_path, 
     curve, trained = learn(4 * ENTRY + ENTRY // 2)
     assert curve == whole
     assert trained.encoded == count + 2 * (count - 1)
-    assert trained.remembered == 2
+    assert trained.cached == 2
     assert len(entries(tmp_path)) == 4
     assert f"tokens of 1 of {count} images fit into the token cache" in caplog.text
     assert "the token cache is full" in caplog.text
@@ -173,7 +173,7 @@ def test_a_damaged_entry_is_made_anew(learn, tmp_path, damage, count):
     victim.write_bytes(damage(sound))
     again, trained = learn(epochs=1)
     assert again == curve
-    assert (trained.encoded, trained.remembered) == (1, count - 1)
+    assert (trained.encoded, trained.cached) == (1, count - 1)
     assert victim.read_bytes() == sound
 
 

@@ -7,27 +7,27 @@ import pytest
 import torch
 
 from zsadbench.cli.shared.requests import readers
-from zsadbench.engine.machine.threads import SET_BY_HAND, sane_threads, with_sane_threads
+from zsadbench.engine.machine.threads import THREAD_VARIABLES, limited_threads, thread_limit
 from zsadbench.engine.plan.request import RunRequest
 
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch):
-    for name in SET_BY_HAND:
+    for name in THREAD_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize(("cores", "now", "found"), [(4, 64, 4), (8, 8, 8), (16, 2, 2), (0, 3, 1)])
 def test_no_more_threads_than_cores(monkeypatch, cores, now, found):
     monkeypatch.setattr(joblib, "cpu_count", lambda only_physical_cores: cores)
-    assert sane_threads(now) == found
+    assert thread_limit(now) == found
 
 
-@pytest.mark.parametrize("name", SET_BY_HAND)
+@pytest.mark.parametrize("name", THREAD_VARIABLES)
 def test_what_the_environment_sets_stays(monkeypatch, name):
     monkeypatch.setattr(joblib, "cpu_count", lambda only_physical_cores: 1)
     monkeypatch.setenv(name, "6")
-    assert sane_threads(6) == 6
+    assert thread_limit(6) == 6
 
 
 def test_threads_are_given_back(monkeypatch):
@@ -39,7 +39,7 @@ def test_threads_are_given_back(monkeypatch):
 
 
 def fail_with_one_thread():
-    with with_sane_threads():
+    with limited_threads():
         assert torch.get_num_threads() == 1
         raise KeyError
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from zsadbench.data import load_dataset
-from zsadbench.engine.learn.loop import permuted
+from zsadbench.engine.learn.loop import permute_labels
 from zsadbench.engine.plan.checks import with_backbone
 from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.engine.plan.options import configure
@@ -16,13 +16,13 @@ from zsadbench.registry import method_card
 
 def test_permuted_deals_masks_and_labels_together_and_moves_no_image(mini):
     manifest = load_dataset("mvtec", [mini], allow_partial=True).manifest
-    dealt = permuted(manifest, 3)
+    dealt = permute_labels(manifest, 3)
     assert dealt["path"].tolist() == manifest["path"].tolist()
     pairs = [sorted(zip(frame["mask"].astype(str), frame["label"], strict=True)) for frame in (manifest, dealt)]
     assert pairs[0] == pairs[1]
     assert dealt["mask"].tolist() != manifest["mask"].tolist()
-    assert permuted(manifest, 3).equals(dealt)
-    assert not permuted(manifest, 4).equals(dealt)
+    assert permute_labels(manifest, 3).equals(dealt)
+    assert not permute_labels(manifest, 4).equals(dealt)
 
 
 def test_permuted_training_is_another_cell_another_checkpoint_and_not_comparable(record_of):

@@ -11,7 +11,7 @@ from zsadbench.clip.towers import VisionTower
 from zsadbench.data import load_dataset
 from zsadbench.engine.plan.cell import signature
 from zsadbench.engine.plan.jobs import make_plan
-from zsadbench.engine.plan.supports import draw
+from zsadbench.engine.plan.supports import choose_supports
 from zsadbench.engine.record import job as job_module
 from zsadbench.engine.run import run_plan
 from zsadbench.errors import DataError, UsageError
@@ -37,7 +37,7 @@ def paths(supports):
 
 
 def test_supports_are_normal_training_images_of_their_class(normal):
-    chosen = paths(draw(normal, CLASSES, 2, 0))
+    chosen = paths(choose_supports(normal, CLASSES, 2, 0))
     assert chosen.keys() == set(CLASSES)
     for name, found in chosen.items():
         assert len(set(found)) == 2
@@ -49,16 +49,19 @@ def test_fewer_shots_are_the_first_of_more(normal):
     many["relative"] = [f"bottle/train/good/{row:03d}.png" for row in range(40)]
     crowd = type(normal)(**{**normal.__dict__, "manifest": many})
     for seed in (0, 1):
-        one, two, four = (paths(draw(crowd, ["bottle"], shots, seed))["bottle"] for shots in (1, 2, 4))
+        one, two, four = (paths(choose_supports(crowd, ["bottle"], shots, seed))["bottle"] for shots in (1, 2, 4))
         assert one == four[:1]
         assert two == four[:2]
-    drawn = {tuple(paths(draw(crowd, ["bottle"], 4, seed))["bottle"]) for seed in range(5)}
+    drawn = {tuple(paths(choose_supports(crowd, ["bottle"], 4, seed))["bottle"]) for seed in range(5)}
     assert len(drawn) == 5, "another seed draws other images"
-    assert paths(draw(crowd, ["bottle"], 4, 3)) == paths(draw(crowd, ["bottle"], 4, 3))
+    assert paths(choose_supports(crowd, ["bottle"], 4, 3)) == paths(choose_supports(crowd, ["bottle"], 4, 3))
 
 
 def test_the_choice_for_a_class_does_not_depend_on_other_classes(normal):
-    assert paths(draw(normal, ["cable"], 1, 0))["cable"] == paths(draw(normal, CLASSES, 1, 0))["cable"]
+    assert (
+        paths(choose_supports(normal, ["cable"], 1, 0))["cable"]
+        == paths(choose_supports(normal, CLASSES, 1, 0))["cable"]
+    )
 
 
 def test_the_cell_names_every_support_whatever_classes_are_run(few, mini, normal):

@@ -130,7 +130,7 @@ def test_one_shared_image_is_a_leak_and_is_named(audited, copied):
 
 
 def test_pairs_are_counted_and_a_few_are_named(audited, polyps, tmp_path, monkeypatch):
-    monkeypatch.setattr(leakage, "SHOWN", 2)
+    monkeypatch.setattr(leakage, "MAX_EXAMPLES", 2)
     found = audited("colondb", copies(load_dataset("colondb", [polyps]), tmp_path / "own", count=3))
     assert found["images"]["pairs"] == 3
     assert len(found["images"]["examples"]) == 2
