@@ -45,9 +45,9 @@ def lay(root, monkeypatch, tmp_path):
 def test_nothing_changed_is_the_papers_own_run(lay):
     layout = lay("fbclip:table5")
     wide, half = (
-        [place for place in layout.places if place.row.label.startswith(f"background {part} ")] for part in ("L", "L/2")
+        [place for place in layout.runs if place.row.label.startswith(f"background {part} ")] for part in ("L", "L/2")
     )
-    assert [place.changed for place in layout.places] == [()] * 4
+    assert [place.changed for place in layout.runs] == [()] * 4
     for mvtec, visa in (wide, half):
         assert (mvtec.used, visa.used) == ("mvtec", "visa")
         cells = [place.jobs[0].cell for place in (mvtec, visa)]
@@ -93,9 +93,9 @@ def test_what_is_changed_is_named(lay, changes, words):
 
 def test_another_set_stands_in_place_of_all(lay):
     layout = lay("fbclip:table5", targets=("brainmri",))
-    assert {(place.used, place.jobs[0].cell["aux"]["name"]) for place in layout.places} == {("brainmri", "mvtec")}
+    assert {(place.used, place.jobs[0].cell["aux"]["name"]) for place in layout.runs} == {("brainmri", "mvtec")}
     assert len(layout.plan.jobs) == 2  # what both columns of a row need is run once
-    for place in layout.places:
+    for place in layout.runs:
         expected = (f"data set brainmri in place of {place.target}",)
         if place.target == "mvtec":
             expected += ("auxiliary set mvtec in place of visa", "epochs 2 in place of 3")

@@ -1,8 +1,6 @@
-"""Choosing recipes on classes held out: every epoch of one training is what a run of so many epochs would give."""
+"""Choosing recipes on held-out classes: each epoch of a training equals a run with that number of epochs."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,16 +13,6 @@ from zsadbench.engine.learn.detector import make_method, train_or_load
 from zsadbench.engine.plan.method_setup import load_setup
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import RunRequest
-
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def tools():
-    """The folder of tools on the path."""
-    sys.path.insert(0, str(TOOLS))
-    yield
-    sys.path.remove(str(TOOLS))
 
 
 @pytest.fixture

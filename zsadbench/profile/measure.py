@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -27,12 +27,13 @@ from zsadbench.engine.machine.timing import seconds_of
 from zsadbench.engine.plan.checks import check_size
 from zsadbench.engine.plan.method_setup import load_setup
 from zsadbench.engine.plan.options import configure
-from zsadbench.engine.plan.request import PRECISIONS, RunRequest
+from zsadbench.engine.plan.request import RunRequest
 from zsadbench.engine.record.entries import parameters
 from zsadbench.engine.record.provenance import device_name
-from zsadbench.errors import CellError, UsageError
+from zsadbench.errors import CellError
 from zsadbench.profile.energy import EnergyMeter
 from zsadbench.profile.lower_bound import floor_of, macs_of
+from zsadbench.profile.request import ProfileRequest
 from zsadbench.profile.rounds import Rounds, percentiles, warm_up
 from zsadbench.profile.subject import Subject
 from zsadbench.profile.training import training_cost
@@ -40,38 +41,6 @@ from zsadbench.records.stages import FORWARD_STAGES
 
 if TYPE_CHECKING:
     from zsadbench.engine.plan.method_setup import MethodSetup
-
-Scenario = Literal["single-stream", "offline"]
-SCENARIOS = ("single-stream", "offline")
-
-
-@dataclass(frozen=True)
-class ProfileRequest:
-    """What is to be measured: every method of `run` at every precision and batch size.
-
-    `rounds` None goes round until the figures settle (see `profile_timing.Rounds`). In the scenario `single-stream` a
-    batch comes when the one before is done; in `offline` all are there at once and nobody waits for any of them.
-    """
-
-    run: RunRequest
-    precisions: tuple[str, ...] = ("fp32",)
-    batch_sizes: tuple[int, ...] = (1,)
-    scenario: Scenario = "single-stream"
-    rounds: int | None = None
-    training: bool = False
-
-    def __post_init__(self) -> None:
-        if self.run.save_maps:
-            raise UsageError("--save-maps and profile do not go together: writing maps is not part of a method's time")
-        if self.scenario not in SCENARIOS:
-            raise UsageError(f"--scenario is '{self.scenario}'; it takes one of: {', '.join(SCENARIOS)}")
-        unknown = [one for one in self.precisions if one not in PRECISIONS]
-        if unknown or not self.precisions:
-            raise UsageError(f"--precision is '{', '.join(unknown)}'; it takes some of: {', '.join(PRECISIONS)}")
-        if not self.batch_sizes or min(self.batch_sizes) < 1:
-            raise UsageError("--batch-size takes numbers from 1 on")
-        if self.rounds is not None and self.rounds < 1:
-            raise UsageError(f"--rounds is {self.rounds}; it must be at least 1")
 
 
 def profile(request: ProfileRequest) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ import pytest
 
 from zsadbench.compare import Board
 from zsadbench.compare.significance.pair import pairings
-from zsadbench.compare.significance.pixel_counts import Spreads
+from zsadbench.compare.significance.pixel_counts import PixelCounts
 from zsadbench.metrics.intervals import BootstrapCounts, differences
 from zsadbench.records.sidecars import SPREAD, write_arrays
 
@@ -38,7 +38,7 @@ def beside(tmp_path):
 def test_two_methods_meet_the_same_draws(beside):
     one, other = spread_of(1), spread_of(2)
     paths = {"a": [beside("a", one)], "b": [beside("b", other)]}
-    found = Spreads(50).deviations(paths, "visa", "x", "pixel_aupro")
+    found = PixelCounts(50).deviations(paths, "visa", "x", "pixel_aupro")
     expected = differences(one, other, 50, zlib.crc32(b"visa/x"))["pixel_aupro"]
     assert found["a"].shape == (1, 50)
     assert np.array_equal(found["a"][0] - found["b"][0], expected)
@@ -47,20 +47,20 @@ def test_two_methods_meet_the_same_draws(beside):
 
 def test_seeds_are_stacked(beside):
     paths = {"a": [beside("a", spread_of(1)), beside("a1", spread_of(3))], "b": [beside("b", spread_of(2))]}
-    found = Spreads(5).deviations(paths, "visa", "x", "pixel_auroc")
+    found = PixelCounts(5).deviations(paths, "visa", "x", "pixel_auroc")
     assert {name: values.shape for name, values in found.items()} == {"a": (2, 5), "b": (1, 5)}
 
 
 def test_nothing_is_drawn_without_counts_of_the_same_images(beside, tmp_path, caplog):
-    good, spreads = beside("a", spread_of(1)), Spreads(5)
-    assert spreads.deviations({"a": [good], "b": [tmp_path / "none.json"]}, "visa", "x", "pixel_ap") is None
+    good, pixel_counts = beside("a", spread_of(1)), PixelCounts(5)
+    assert pixel_counts.deviations({"a": [good], "b": [tmp_path / "none.json"]}, "visa", "x", "pixel_ap") is None
     others = beside("b", spread_of(2, [f"other{name}" for name in NAMES]))
-    assert spreads.deviations({"a": [good], "b": [others]}, "visa", "x", "pixel_ap") is None
-    assert spreads.deviations({"a": [good]}, "visa", "y", "pixel_ap") is None
-    assert spreads.deviations({"a": [good]}, "visa", "x", "pixel_aupro_200") is None
+    assert pixel_counts.deviations({"a": [good], "b": [others]}, "visa", "x", "pixel_ap") is None
+    assert pixel_counts.deviations({"a": [good]}, "visa", "y", "pixel_ap") is None
+    assert pixel_counts.deviations({"a": [good]}, "visa", "x", "pixel_aupro_200") is None
     assert not caplog.records
     (tmp_path / f"c{SPREAD}").write_bytes(b"no archive")
-    assert spreads.deviations({"c": [tmp_path / "c.json"]}, "visa", "x", "pixel_ap") is None
+    assert pixel_counts.deviations({"c": [tmp_path / "c.json"]}, "visa", "x", "pixel_ap") is None
     assert "c.spread.npz" in caplog.text
 
 

@@ -6,7 +6,6 @@ import joblib
 import pytest
 import torch
 
-from zsadbench.cli.shared.requests import readers
 from zsadbench.engine.machine.threads import THREAD_VARIABLES, limited_threads, thread_limit
 from zsadbench.engine.plan.request import RunRequest
 
@@ -49,5 +48,4 @@ def fail_with_one_thread():
 def test_images_are_read_by_one_thread_per_processor(monkeypatch, processors, workers):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(processors)), raising=False)
     assert RunRequest(("clip",), ("visa",)).workers == workers
-    assert readers(None) == workers
-    assert readers(0) == 0
+    assert RunRequest(("clip",), ("visa",), workers=0).workers == 0

@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from zsadbench.cli.shared.common import NUMERIC
+from zsadbench.cli.shared.output import NUMERIC
 from zsadbench.cli.tables.results import table_rows
 from zsadbench.metrics import by_class
 from zsadbench.records import Record, validate

@@ -20,8 +20,8 @@ import pandas as pd
 
 from zsadbench.checkpoints import read_metadata
 from zsadbench.data import find_card, limited, load_dataset
+from zsadbench.data.copies.image_hashes import hash_images
 from zsadbench.data.images.perceptual_hash import BITS, CLOSE, near_duplicates
-from zsadbench.data.loading.perceptual_hashes import hash_images
 from zsadbench.engine.plan.checks import aux_for
 from zsadbench.errors import DataError, UsageError
 

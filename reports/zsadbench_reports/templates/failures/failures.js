@@ -65,7 +65,7 @@ function chosen() {
 }
 
 function picture(saved, alternative) {
-  if (saved === null) return element("div", { class: "none" }, "not at hand");
+  if (saved === null) return element("div", { class: "none" }, "not found");
   const [path, width, height] = saved;
   const source = path.split("/").map(encodeURIComponent).join("/");
   return element("img", { src: source, width, height, alt: alternative, loading: "lazy", decoding: "async" });
