@@ -11,13 +11,13 @@ SIDE, PATCH, GRID = 120, 10, 12
 
 
 @pytest.fixture(scope="module")
-def pool(tools):
+def pool(tools_on_the_path):
     from demo_backbone.pictures import generate_image
 
     return [generate_image(number) for number in range(40)]
 
 
-def test_a_picture_is_decided_by_its_number(pool):
+def test_an_image_is_determined_by_its_number(pool):
     from demo_backbone.pictures import generate_image
 
     again = generate_image(7)
@@ -26,7 +26,7 @@ def test_a_picture_is_decided_by_its_number(pool):
     assert len({picture.image.tobytes() for picture in pool}) == len(pool)
 
 
-def test_only_families_and_kinds_of_pretraining_are_drawn(pool):
+def test_only_families_and_kinds_of_pretraining_are_used(pool):
     from zsadbench_datasets.demo.families import FAMILIES, KIND
 
     users = {family.name: family.set_name for family in FAMILIES}
@@ -36,7 +36,7 @@ def test_only_families_and_kinds_of_pretraining_are_drawn(pool):
     assert all("pretraining" in KIND[kind].by_set for kind in kinds)
 
 
-def test_what_is_true_of_patches_turns_with_the_picture(pool):
+def test_facts_about_patches_turn_with_the_image(pool):
     from demo_backbone.pictures import turned
 
     picture = next(one for one in pool if one.facts.kind)
@@ -94,7 +94,7 @@ def test_a_batch_pools_the_class_token_for_the_whole_and_a_box_for_a_region(pool
     assert batch.images.shape == (4, 3, SIDE, SIDE)
 
 
-def test_the_loss_is_clips_own_where_each_caption_is_true_of_one_region(pool):
+def test_the_loss_is_that_of_clip_if_each_caption_is_true_of_one_region(pool):
     from demo_backbone.batches import Batch
     from demo_backbone.learning import contrastive
 
@@ -109,7 +109,7 @@ def test_the_loss_is_clips_own_where_each_caption_is_true_of_one_region(pool):
     assert contrastive(images, texts, torch.tensor(10.0), truer) < expected
 
 
-def test_the_written_out_attention_is_open_clips(pool):
+def test_the_explicit_attention_equals_that_of_open_clip(pool):
     from demo_backbone.learning import _block
     from demo_backbone.training import new_clip
 

@@ -16,9 +16,10 @@ from zsadbench import registry
 from zsadbench.clip import Backbone, resolve
 from zsadbench.data import Dataset, batches, load_dataset
 from zsadbench.engine.encode.towers import build_towers
+from zsadbench.engine.encode.training_tokens import TrainingTokens
 from zsadbench.engine.evaluate.maps import enlarge, smooth
-from zsadbench.engine.learn.detector import frozen_tokens, make_method
-from zsadbench.engine.learn.loop import Steps, fit
+from zsadbench.engine.learn.detector import make_method
+from zsadbench.engine.learn.loop import TrainingBatches, fit
 from zsadbench.engine.plan.method_setup import MethodSetup, load_setup
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import TOKEN_CACHE, RunRequest
@@ -118,10 +119,10 @@ def _setup(name: str, options: tuple[str, ...], epochs: int) -> MethodSetup:
 
 def _epochs(setup: MethodSetup, towers: Backbone, method: Trainable, learned: Dataset, seed: int) -> Iterator[int]:
     """Train as in a run, and yield the number of each epoch when it is finished."""
-    steps = Steps(setup, learned, seed, workers=0, image_cache=None, pin=False)
-    tokens = frozen_tokens(setup, towers, learned, TOKEN_CACHE, ())
+    steps = TrainingBatches(setup, learned, seed, workers=0, image_cache=None, pin=False)
+    tokens = TrainingTokens.of(setup, towers, learned, TOKEN_CACHE, ())
     each = len(steps) // steps.epochs
-    for number, _ in enumerate(fit(method, tokens, steps, setup, lambda done, total, loss: None), start=1):
+    for number, _ in enumerate(fit(method, tokens, steps, lambda done, total, loss: None), start=1):
         if number % each == 0:
             yield number // each
 

@@ -13,7 +13,7 @@ import torch
 
 import zsadbench
 from zsadbench.cli.shared.progress import Progress
-from zsadbench.engine.learn.detector import Trained
+from zsadbench.engine.learn.detector import Detector
 from zsadbench.engine.plan.jobs import Job
 from zsadbench.engine.run import Results
 
@@ -38,12 +38,12 @@ class LineProgress(Progress):
     def _bars() -> None:
         return None
 
-    def trained(self, job: Job, trained: Trained) -> None:
+    def trained(self, job: Job, detector: Detector) -> None:
         """Print where the parameters come from, and the losses if they were trained now."""
-        super().trained(job, trained)
-        if trained.first_loss is not None and trained.last_loss is not None:
+        super().trained(job, detector)
+        if detector.first_loss is not None and detector.last_loss is not None:
             control = ", masks permuted" if (job.cell["recipe"] or {}).get("permuted") else ""
-            losses = f"loss {trained.first_loss:.4f} at the first step, {trained.last_loss:.4f} at the last"
+            losses = f"loss {detector.first_loss:.4f} at the first step, {detector.last_loss:.4f} at the last"
             print(f"{job.setup.name}, seed {job.seed}{control}: {losses}", flush=True)
 
 

@@ -19,10 +19,10 @@ from zsadbench import registry
 from zsadbench.clip import resolve
 from zsadbench.engine.encode.text import release_text
 from zsadbench.engine.encode.towers import build_towers
-from zsadbench.engine.learn.detector import Trained, make_method
+from zsadbench.engine.learn.detector import Detector, make_method
 from zsadbench.engine.machine import memory, timing
 from zsadbench.engine.machine.device import choose_device, is_shortage
-from zsadbench.engine.machine.threads import with_sane_threads
+from zsadbench.engine.machine.threads import limited_threads
 from zsadbench.engine.machine.timing import seconds_of
 from zsadbench.engine.plan.checks import check_size
 from zsadbench.engine.plan.method_setup import load_setup
@@ -37,11 +37,10 @@ from zsadbench.profile.request import ProfileRequest
 from zsadbench.profile.rounds import Rounds, percentiles, warm_up
 from zsadbench.profile.subject import Subject
 from zsadbench.profile.training import training_cost
+from zsadbench.records.stages import FORWARD_STAGES
 
 if TYPE_CHECKING:
     from zsadbench.engine.plan.method_setup import MethodSetup
-
-STAGES = ("tower", "head", "map")
 
 
 def profile(request: ProfileRequest) -> Iterator[dict[str, Any]]:
@@ -54,7 +53,7 @@ def profile(request: ProfileRequest) -> Iterator[dict[str, Any]]:
     device = choose_device(request.run.device)
     for setup in _settings(request.run):
         for precision in request.precisions:
-            with with_sane_threads():
+            with limited_threads():
                 yield from _method(replace(setup, precision=precision), device, request)
             gc.collect()  # the towers of one method are not in the peak of the next
 
@@ -73,7 +72,7 @@ def _method(setup: MethodSetup, device: torch.device, request: ProfileRequest) -
     first = Subject(setup, backbone, method, 1)
     texts = {"text_cold": 1000 * first.text(), "text_amortised": 1000 * first.text()}
     release_text(backbone, [method])
-    shared = parameters(Trained(method, None), backbone) | macs_of(setup)
+    shared = parameters(Detector(method, None), backbone) | macs_of(setup)
     for batch_size in request.batch_sizes:
         try:
             found = _measured(Subject(setup, backbone, method, batch_size), texts, request)
@@ -94,7 +93,7 @@ def _measured(subject: Subject, texts: dict[str, float], request: ProfileRequest
     timed = [_round(subject) for _ in Rounds(request.rounds)]
     peaks = _peaks(subject.device, counted=counted)
     rate = _throughput(subject, len(timed)) if request.scenario == "offline" else None
-    stages = {name: percentiles([one.stages[name] for one in timed]).median for name in STAGES}
+    stages = {name: percentiles([one.stages[name] for one in timed]).median for name in FORWARD_STAGES}
     latency = percentiles([one.whole for one in timed])
     return {
         **_named(subject),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import Task, TaskID
 
-    from zsadbench.engine.learn.detector import Trained
+    from zsadbench.engine.learn.detector import Detector
     from zsadbench.engine.plan.jobs import Job, Plan
     from zsadbench.engine.run import Results
     from zsadbench.records import Record
@@ -122,11 +122,11 @@ class Progress:
         elif done in {1, total} or done % max(1, total // 10) == 0:
             self._say(f"{label}: step {done} of {total}, loss {loss:.4f}")
 
-    def trained(self, job: Job, trained: Trained) -> None:
+    def trained(self, job: Job, detector: Detector) -> None:
         """Print whether the parameters were trained or loaded, and the path of their checkpoint."""
-        if trained.checkpoint is not None:
-            how = "trained" if trained.first_loss is not None else "loaded"
-            self._say(f"{job.setup.name}, seed {job.seed}: {how}, checkpoint {trained.checkpoint}")
+        if detector.checkpoint is not None:
+            how = "trained" if detector.first_loss is not None else "loaded"
+            self._say(f"{job.setup.name}, seed {job.seed}: {how}, checkpoint {detector.checkpoint}")
 
     def evaluating(self, job: Job, class_name: str, total: int) -> None:
         """Start the bar of a class."""

@@ -8,8 +8,8 @@ from zsadbench.compare.board import Board
 from zsadbench.compare.citations import cites_of
 from zsadbench.compare.tables.layout import Number, Row, Table
 from zsadbench.records import Record
+from zsadbench.records.stages import FORWARD_STAGES
 
-STAGES = ("tower", "head", "map")
 TIME, HOST, DEVICE_MEMORY, DEVICE = "ms per image", "host [MiB]", "device [MiB]", "device"
 COLUMNS = (TIME, "of which tower", "training [s]", HOST, DEVICE_MEMORY, "trained parameters", DEVICE)
 NOTE = "Time: tower, head and map, without loading and metrics, over all images of the records; memory: the peak."
@@ -42,7 +42,7 @@ def cost_tables(board: Board) -> list[Table]:
 def _row(name: str, device: str, records: list[Record]) -> Row:
     costs = [record.cost for record in records]
     images = sum(sum(cost.get("images", {}).values()) for cost in costs)
-    tower, all_stages = _seconds(costs, ("tower",)), _seconds(costs, STAGES)
+    tower, all_stages = _seconds(costs, ("tower",)), _seconds(costs, FORWARD_STAGES)
     numbers = (
         Number(1000 * all_stages / images if images else None),
         Number(1000 * tower / images if images else None),
