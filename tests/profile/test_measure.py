@@ -11,8 +11,8 @@ from zsadbench.engine.machine.device import is_shortage
 from zsadbench.engine.machine.memory import peak_host_mib, reset_peak_host
 from zsadbench.errors import CellError, UsageError
 from zsadbench.profile import energy, rounds
-from zsadbench.profile.files import drawn, write_profile
-from zsadbench.profile.inputs import decode, drawn_files, preprocess
+from zsadbench.profile.files import stage_chart, write_profile
+from zsadbench.profile.inputs import decode, generated_files, preprocess
 from zsadbench.profile.measure import ProfileRequest, profile
 from zsadbench.profile.rounds import Rounds, percentiles, warm_up
 from zsadbench.profile.subject import Subject
@@ -36,7 +36,7 @@ def asked(request_for):
 @pytest.fixture
 def short(monkeypatch):
     """Warm-ups of three calls."""
-    monkeypatch.setattr(rounds, "WITHIN", 1e9)
+    monkeypatch.setattr(rounds, "STABLE_WITHIN", 1e9)
 
 
 def test_a_warm_up_ends_when_the_times_agree():
@@ -148,14 +148,14 @@ def test_what_cannot_be_measured_is_refused(asked, changes, said):
 
 
 def test_a_batch_too_large_ends_in_one_line_and_keeps_what_was_measured(asked, short, monkeypatch):
-    plain = Subject.floor
+    time_tower = Subject.time_tower
 
-    def floor(self):
+    def short_of_memory(self):
         if self.batch_size == 2:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        return plain(self)
+        return time_tower(self)
 
-    monkeypatch.setattr(Subject, "floor", floor)
+    monkeypatch.setattr(Subject, "time_tower", short_of_memory)
     found = []
     with pytest.raises(CellError, match="batch of 2; pass a smaller --batch-size"):
         found.extend(profile(asked(batch_sizes=(1, 2))))
@@ -188,8 +188,8 @@ def test_the_host_peak_can_be_counted_anew():
 
 
 def test_inputs_are_the_same_everywhere_and_differ_from_each_other():
-    files = drawn_files(2)
-    assert files == drawn_files(2)
+    files = generated_files(2)
+    assert files == generated_files(2)
     assert files[0] != files[1]
     images = preprocess(decode(files), 70, "rgb_first")
     assert images.shape == (2, 3, 70, 70)
@@ -201,9 +201,9 @@ def test_files_are_written_whole_and_the_same_each_time(asked, short, tmp_path):
     found = list(profile(asked()))
     table, picture = write_profile(tmp_path, found, "cpu")
     assert '"gmac"' in table.read_text()
-    assert picture.read_bytes() == drawn(found)
-    assert b"<svg" in drawn(found)
-    assert drawn([{**found[0], "tower_ms": 2 * found[0]["tower_ms"]}]) != drawn(found)
+    assert picture.read_bytes() == stage_chart(found)
+    assert b"<svg" in stage_chart(found)
+    assert stage_chart([{**found[0], "tower_ms": 2 * found[0]["tower_ms"]}]) != stage_chart(found)
 
 
 @pytest.fixture
