@@ -15,7 +15,7 @@ from zsadbench.cli.tables.fpr_spans import NARROWEST, narrowest, percent
 
 if TYPE_CHECKING:
     from zsadbench.metrics.variants_known import Known
-    from zsadbench.saved_maps.metric_audit import ClassAudit, Flip
+    from zsadbench.saved_maps.metric_audit import ClassVariants, RankingFlip
 
 
 def audit(
@@ -41,8 +41,7 @@ def audit(
     """
     start_logging(quiet=quiet, verbose=verbose)
     from zsadbench.metrics.variants_known import known_values
-    from zsadbench.saved_maps.metric_audit import audit as measure
-    from zsadbench.saved_maps.metric_audit import flips, make_audit_plan
+    from zsadbench.saved_maps.metric_audit import make_variants_plan, measure_variants, ranking_flips
     from zsadbench.saved_maps.plan import ScoreRequest
 
     request = ScoreRequest(
@@ -55,24 +54,24 @@ def audit(
         data_roots=tuple(data_root or ()),
         allow_partial=allow_partial,
     )
-    plan = make_audit_plan(maps, request)
+    plan = make_variants_plan(maps, request)
     known = known_values()
     _show_known(known, json=json)
     audits = []
-    for one in measure(plan):
+    for one in measure_variants(plan):
         audits.append(one)
         tell(
             f"error: {one.class_name}: {one.failure}" if one.failure else one.class_name,
             quiet=quiet and not one.failure,
         )
         _show_class(one, json=json, shown=per_class and not one.failure)
-    _show_mean(audits, list(plan.found), plan.truth.target.card.name, json=json)
+    _show_mean(audits, list(plan.files), plan.truth.target.card.name, json=json)
     if any(not one.failure for one in audits):
-        _show_flips(flips(audits), len(audits), several=len(plan.found) > 1, json=json)
+        _show_flips(ranking_flips(audits), len(audits), several=len(plan.files) > 1, json=json)
     _leave(known, audits, json=json)
 
 
-def _leave(known: Sequence[Known], audits: Sequence[ClassAudit], *, json: bool) -> None:
+def _leave(known: Sequence[Known], audits: Sequence[ClassVariants], *, json: bool) -> None:
     wrong, failed = sum(not one.passed for one in known), sum(bool(one.failure) for one in audits)
     if json:
         say_json({"event": "done", "wrong": wrong, "classes": len(audits) - failed, "failed": failed})
@@ -96,24 +95,24 @@ def _show_known(known: Sequence[Known], *, json: bool) -> None:
     say(f"{len(known)} values, {f'{wrong} of them wrong' if wrong else 'all as they must be'}; -: undefined", "")
 
 
-def _show_class(audited: ClassAudit, *, json: bool, shown: bool) -> None:
-    from zsadbench.saved_maps.metric_audit import values_of
+def _show_class(audited: ClassVariants, *, json: bool, shown: bool) -> None:
+    from zsadbench.saved_maps.metric_audit import variant_values
 
     for made, found in audited.variants.items() if json else ():
         reasons = {name: one.reason for name, one in found.values.items() if one.value is None}
         spans = {str(limit): span._asdict() if span else None for limit, span in found.spans.items()}
-        about = {"values": values_of(found), "undefined": reasons, "span_200": spans}
+        about = {"values": variant_values(found), "undefined": reasons, "span_200": spans}
         say_json({"event": "class", "maps": made, "class": audited.class_name, **about})
     if shown and not json:
-        columns = {made: values_of(found) for made, found in audited.variants.items()}
+        columns = {made: variant_values(found) for made, found in audited.variants.items()}
         _variants_table(audited.class_name, {made: (row, {}) for made, row in columns.items()})
 
 
-def _show_mean(audits: Sequence[ClassAudit], made: Sequence[str], target: str, *, json: bool) -> None:
-    from zsadbench.saved_maps.metric_audit import means
+def _show_mean(audits: Sequence[ClassVariants], made: Sequence[str], target: str, *, json: bool) -> None:
+    from zsadbench.saved_maps.metric_audit import mean_values
 
     measured = [one for one in audits if not one.failure]
-    columns = {name: means(measured, name) for name in made}
+    columns = {name: mean_values(measured, name) for name in made}
     if json:
         for name, (values, sizes) in columns.items():
             say_json({"event": "mean", "maps": name, "values": values, "classes": sizes})
@@ -142,7 +141,7 @@ def _variants_table(title: str, columns: Mapping[str, tuple[Mapping[str, float |
     table(title, ["variant", *columns], rows)
 
 
-def _spans_table(audits: Sequence[ClassAudit], made: Sequence[str]) -> None:
+def _spans_table(audits: Sequence[ClassVariants], made: Sequence[str]) -> None:
     """Of the false positive rates below each limit, those that the 200 thresholds see; the narrowest class."""
     limits = next(iter(audits[0].variants.values())).spans
     rows = []
@@ -152,7 +151,7 @@ def _spans_table(audits: Sequence[ClassAudit], made: Sequence[str]) -> None:
     table(NARROWEST, ["rates", *made], rows)
 
 
-def _show_flips(found: Sequence[Flip], classes: int, *, several: bool, json: bool) -> None:
+def _show_flips(found: Sequence[RankingFlip], classes: int, *, several: bool, json: bool) -> None:
     if json:
         for flip in found:
             say_json({"event": "flip", **_flip_json(flip)})
@@ -166,11 +165,11 @@ def _show_flips(found: Sequence[Flip], classes: int, *, several: bool, json: boo
         table("where the ranking flips", header, rows)
 
 
-def _flip_json(flip: Flip) -> dict[str, Any]:
+def _flip_json(flip: RankingFlip) -> dict[str, Any]:
     return {**flip._asdict(), "leads": list(flip.leads), "classes": list(flip.classes)}
 
 
-def _flip_row(flip: Flip, classes: int) -> tuple[str, ...]:
+def _flip_row(flip: RankingFlip, classes: int) -> tuple[str, ...]:
     leads = (f"{flip.first if lead >= 0 else flip.second} +{100 * abs(lead):.2f}" for lead in flip.leads)
     named = ", ".join(flip.classes[:3]) + (", …" if len(flip.classes) > 3 else "")
     count = f"{len(flip.classes)} of {classes}" + (f": {named}" if named else "")
