@@ -26,7 +26,7 @@ def check_missing(
     allow_partial: bool,
     scores: bool = True,
 ) -> dict[str, list[str]]:
-    """Find the images without a map, or without a score where the folder has scores, and name each in the log.
+    """Find the images without a map, or without a score where the folder has scores; every one is named in the log.
 
     A data set without masks needs no maps if the folder has scores.
 
@@ -38,9 +38,6 @@ def check_missing(
         allow_partial: whether such images may be left out.
         scores: whether scores are needed at all.
 
-    Returns:
-        Relative paths of such images by class, without the classes that lack none.
-
     Raises:
         DataError: there are some and `allow_partial` is off, or a class would have no image left.
     """
@@ -48,11 +45,9 @@ def check_missing(
     needed = [frozenset(mapped)] if truth.target.card.pixel_level or scored is None else []
     needed += [frozenset(scored)] if scored is not None else []
     images = {name: images_of(truth, [name]) for name in classes}
-    missing = {}
-    for name, paths in images.items():
-        lacking = [relative for relative in paths if any(relative not in having for having in needed)]
-        if lacking:
-            missing[name] = lacking
+    complete = frozenset.intersection(*needed)
+    missing = {name: [path for path in paths if path not in complete] for name, paths in images.items()}
+    missing = {name: lacking for name, lacking in missing.items() if lacking}
     if not missing:
         return {}
     empty = [name for name, lacking in missing.items() if len(lacking) == len(images[name])]
