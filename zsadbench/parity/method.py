@@ -14,7 +14,7 @@ from zsadbench.checkpoints import load_state
 from zsadbench.clip import Backbone, build, resolve
 from zsadbench.engine.evaluate.scoring import Scorer
 from zsadbench.engine.learn.loop import make_optimiser
-from zsadbench.engine.plan.options import Configured, configure
+from zsadbench.engine.plan.options import ConfiguredMethod, configure
 from zsadbench.errors import UsageError
 from zsadbench.types import Batch, FewShot, LossTraceable, Recipe, Tokens, Traceable, Trainable
 
@@ -62,7 +62,7 @@ def of_variant(name: str, variant: str) -> str:
     return f"{group}_{variant}{slash}{rest}"
 
 
-def _configure(fixture: Fixture, settings: Mapping[str, Any], options: Sequence[str]) -> Configured:
+def _configure(fixture: Fixture, settings: Mapping[str, Any], options: Sequence[str]) -> ConfiguredMethod:
     """Configure the method: `settings` of the fixture become the defaults of its options; `options` change them."""
     card = registry.method_card(fixture.method)
     defaults = [
@@ -83,7 +83,7 @@ class FixtureRun:
     """One fixture recomputed by a method with certain options."""
 
     fixture: Fixture
-    method: Configured
+    method: ConfiguredMethod
 
     def produce(self) -> dict[str, Array]:
         """Compute every tensor that a fixture can hold, by name."""

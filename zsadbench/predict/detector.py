@@ -14,9 +14,9 @@ from zsadbench.data import prepare, read_image
 from zsadbench.engine.encode.text import encode_text, release_text
 from zsadbench.engine.encode.towers import build_towers
 from zsadbench.engine.evaluate.scoring import Scorer
-from zsadbench.engine.learn.detector import obtain
+from zsadbench.engine.learn.detector import train_or_load
 from zsadbench.engine.machine.device import choose_device
-from zsadbench.engine.machine.threads import with_sane_threads
+from zsadbench.engine.machine.threads import limited_threads
 from zsadbench.engine.plan.jobs import make_detector_plan
 from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.errors import DataError, UsageError
@@ -43,8 +43,8 @@ def make_detector(request: RunRequest) -> LoadedMethod:
     setup, aux = make_detector_plan(request)
     backbone = build_towers(setup, choose_device(request.device))
     seed = next(iter(request.seeds), 0)
-    with with_sane_threads():
-        trained = obtain(setup, backbone, aux, seed, workers=request.workers)
+    with limited_threads():
+        trained = train_or_load(setup, backbone, aux, seed, workers=request.workers)
     return LoadedMethod(setup, backbone, trained.method)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zsadbench.data import read_image
-from zsadbench.engine.machine.threads import with_sane_threads
+from zsadbench.engine.machine.threads import limited_threads
 from zsadbench.errors import DataError
 from zsadbench.files import write_atomically
 from zsadbench.pictures import overlay, write_png
@@ -48,7 +48,7 @@ def predict_images(detector: LoadedMethod, images: Iterable[Path], class_name: s
     for path in images:
         try:
             image = read_image(path)
-            with with_sane_threads():
+            with limited_threads():
                 scores = detector.predict(image, class_name)
         except DataError as failure:
             yield Prediction(path, failure=str(failure))

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from zsadbench.clip import Backbone
     from zsadbench.engine.plan.method_setup import MethodSetup
 
-STAGES = ("tower", "head", "map")  # from normalised images on the host to anomaly maps on the host
 HOST_ROUNDS = 3  # rounds of decoding, preprocessing and metrics
 
 

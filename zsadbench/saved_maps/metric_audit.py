@@ -17,7 +17,8 @@ from zsadbench.records import read_record
 from zsadbench.saved_maps.folder import MapFolder
 from zsadbench.saved_maps.ground_truth import GroundTruth, MapReader
 from zsadbench.saved_maps.missing import check_missing, images_of
-from zsadbench.saved_maps.plan import ScoreRequest, as_run_request, find_run_record, load_truth, run_record_path
+from zsadbench.saved_maps.plan import as_run_request, find_run_record, load_truth, run_record_path
+from zsadbench.saved_maps.request import ScoreRequest
 
 BATCH = 16  # maps in memory at a time
 
