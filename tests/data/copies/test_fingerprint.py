@@ -1,4 +1,4 @@
-"""Fingerprints: what they see (every byte, label, split) and what they do not (place, time, order; names, for pixels)."""
+"""Fingerprints: what they see (every byte, label, split) and what not (place, time, order; names, for pixels)."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from PIL import Image
 from zsadbench.data import load_dataset
 from zsadbench.data.copies.fingerprint import fingerprint, pixel_fingerprint
 
-FORMATS = {"bmp": {}, "tif": {}, "ppm": {}, "png": {"compress_level": 0}, "tiff": {"compression": None}}
+FORMATS = {"bmp": {}, "tif": {}, "png": {"compress_level": 0}, "tiff": {"compression": None}}
 
 
 def picture(seed, mode="RGB"):
