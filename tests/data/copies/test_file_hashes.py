@@ -267,7 +267,8 @@ def test_progress_is_shown_when_it_takes_long(folder, hashed, monkeypatch, caplo
     hashed()
     assert not caplog.records
     monkeypatch.setattr(file_hashes, "FIRST_REPORT", 0.0)
+    monkeypatch.setattr(file_hashes, "TASK", 2)
     shutil.rmtree(file_hashes.cache_folder() / "files")
     hashed()
     (entry,) = caplog.records  # the next report comes after some seconds more
-    assert f"hashing the files of '{folder}', once for this copy: 1 of 5 files" in entry.getMessage()
+    assert f"hashing the files of '{folder}', once for this copy: 2 of 5 files" in entry.getMessage()

@@ -40,6 +40,7 @@ VERSION = 1  # of the cache file
 WORD = 2**64 - 1
 UNSETTLED = 100_000_000  # ns: a file that changed later than this before it is hashed may change with the same stamp
 CHUNK = 512  # files per task of reading stamps
+TASK = 16  # files per task of hashing
 FIRST_REPORT, NEXT_REPORT = 3.0, 10.0  # seconds
 GIB = 2**30
 BROKEN = (OSError, ValueError, LookupError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile)
@@ -140,9 +141,12 @@ def hash_files(paths: Iterable[str], folder: str | Path) -> FileHashes:
         todo = np.flatnonzero(~known)
         try:
             progress = _Progress(str(folder), stamps[todo, 0])
-            for row, (stamp, digest) in zip(todo, pool.map(hash_file, [unique[row] for row in todo]), strict=True):
-                stamps[row], digests[row] = stamp, np.frombuffer(digest, np.uint8)
-                progress.step()
+            tasks = [[unique[row] for row in todo[start : start + TASK]] for start in range(0, len(todo), TASK)]
+            for names, hashed in zip(tasks, pool.map(lambda names: list(map(hash_file, names)), tasks), strict=True):
+                of_task = [rows[name] for name in names]
+                stamps[of_task] = np.array([stamp for stamp, _ in hashed], dtype=np.uint64)
+                digests[of_task] = [np.frombuffer(digest, np.uint8) for _, digest in hashed]
+                progress.step(len(names))
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     if len(todo):
@@ -202,9 +206,9 @@ class _Progress:
         self.start = time.perf_counter()
         self.next = self.start + FIRST_REPORT
 
-    def step(self) -> None:
-        """Count one file."""
-        self.done += 1
+    def step(self, files: int) -> None:
+        """Count some files."""
+        self.done += files
         now = time.perf_counter()
         if now < self.next:
             return
