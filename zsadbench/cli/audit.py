@@ -14,7 +14,7 @@ from zsadbench.cli.shared.common import say, say_json, split, start_logging, tab
 from zsadbench.cli.tables.fpr_spans import NARROWEST, narrowest, percent
 
 if TYPE_CHECKING:
-    from zsadbench.metrics.variants_known import Known
+    from zsadbench.metrics.variants_known import KnownValue
     from zsadbench.saved_maps.metric_audit import ClassAudit, Flip
 
 
@@ -72,7 +72,7 @@ def audit(
     _leave(known, audits, json=json)
 
 
-def _leave(known: Sequence[Known], audits: Sequence[ClassAudit], *, json: bool) -> None:
+def _leave(known: Sequence[KnownValue], audits: Sequence[ClassAudit], *, json: bool) -> None:
     wrong, failed = sum(not one.passed for one in known), sum(bool(one.failure) for one in audits)
     if json:
         say_json({"event": "done", "wrong": wrong, "classes": len(audits) - failed, "failed": failed})
@@ -80,7 +80,7 @@ def _leave(known: Sequence[Known], audits: Sequence[ClassAudit], *, json: bool) 
         raise typer.Exit(1 if wrong else 5)
 
 
-def _show_known(known: Sequence[Known], *, json: bool) -> None:
+def _show_known(known: Sequence[KnownValue], *, json: bool) -> None:
     """What the five detectors gave; a value that must be another is followed by that."""
     if json:
         for one in known:
