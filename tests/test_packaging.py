@@ -1,12 +1,14 @@
 """What holds for the repository as a whole: packages, sizes, imports, versions."""
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import grimp
 import pytest
 
 import zsadbench
@@ -52,6 +54,21 @@ def test_a_function_has_at_most_40_lines(path):
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds)]
     assert {node.name: size for node in functions if (size := body_lines(node)) > 40} == {}
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Imports for type annotations count too."""
+    graph = grimp.build_graph(*(package.name for package in PACKAGES), exclude_type_checking_imports=False)
+    graphlib.TopologicalSorter(
+        {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    ).prepare()  # raises CycleError with the circle
+
+
+@pytest.mark.parametrize(
+    "folder", [path for package in PACKAGES for path in package.rglob("*") if path.is_dir()], ids=str
+)
+def test_a_folder_holds_at_most_20_modules(folder):
+    assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= 20
 
 
 def imported_by(code):

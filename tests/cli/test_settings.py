@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from zsadbench.engine.record import job as job_module
+from zsadbench.engine.record import writer
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_a_record_that_cannot_be_written_costs_its_class(cli, quick, monkeypatch
     def full(*_):
         raise OSError(28, "No space left on device", "record.json")
 
-    monkeypatch.setattr(job_module, "write_record", full)
+    monkeypatch.setattr(writer, "write_record", full)
     told = cli("run", *quick, "-t", "colondb", "--json")
     assert told.code == 5
     assert "No space left on device" in told.error

@@ -10,9 +10,9 @@ import torch
 
 from zsadbench import metrics
 from zsadbench.data import load_dataset, read_mask, resize_mask_nearest
-from zsadbench.engine.evaluate.classes import Evaluation
+from zsadbench.engine.evaluate.measure import ClassMeasurement
 from zsadbench.engine.plan.jobs import make_plan
-from zsadbench.engine.record import job as job_module
+from zsadbench.engine.record import writer
 from zsadbench.engine.run import run_plan
 from zsadbench.errors import CellError
 from zsadbench.records import read_results, validate
@@ -261,14 +261,14 @@ def test_a_class_that_fails_anew_keeps_what_it_had(run, mini, monkeypatch):
     """Another metric asks for every class again; one now fails, and loses nothing that it had."""
     asked = {"targets": ("mvtec",), "classes": ("bottle", "grid"), **UNTRAINED}
     path, before = run(**asked).records[0]
-    measured = Evaluation.result
+    result = ClassMeasurement.result
 
-    def failing(self):
-        if self.class_name == "bottle":
+    def failing(self, *arguments):
+        if self.rows["class"].iloc[0] == "bottle":
             raise CellError("a map of bottle holds NaN")
-        return measured(self)
+        return result(self, *arguments)
 
-    monkeypatch.setattr(Evaluation, "result", failing)
+    monkeypatch.setattr(ClassMeasurement, "result", failing)
     results = run(**asked, metrics=("pixel_aupro@0.05",))
     assert results.failed == 1
     after = json.loads(path.read_text())
@@ -280,7 +280,7 @@ def test_a_class_that_fails_anew_keeps_what_it_had(run, mini, monkeypatch):
 def test_a_record_that_could_not_be_written_leaves_the_older_one(run, monkeypatch):
     asked = {"targets": ("mvtec",), "classes": ("bottle", "grid"), **UNTRAINED}
     path, before = run(**asked).records[0]
-    written = job_module.write_record
+    written = writer.write_record
     calls = []
 
     def once_full(*arguments):
@@ -289,7 +289,7 @@ def test_a_record_that_could_not_be_written_leaves_the_older_one(run, monkeypatc
             raise OSError(28, "No space left on device")
         written(*arguments)
 
-    monkeypatch.setattr(job_module, "write_record", once_full)
+    monkeypatch.setattr(writer, "write_record", once_full)
     assert run(**asked, metrics=("pixel_aupro@0.05",)).failed == 1
     after = json.loads(path.read_text())["classes"]
     assert after["bottle"] == before.classes["bottle"]

@@ -33,7 +33,7 @@ def lay(root, monkeypatch, tmp_path):
     def make(name, weights=None, **changes):
         found = weights or Weights("tag", "openai", "a" * 64, quick_gelu=True)
         spec = BackboneSpec(find_config(CLIP), found)
-        for module in ("reproduce.layout", "engine.plan"):
+        for module in ("reproduce.layout", "engine.plan.jobs"):
             monkeypatch.setattr(f"zsadbench.{module}.resolve", lambda *_, **__: spec)
         table = find_table(name)
         asked = RunRequest(("fbclip",), table.targets, data_roots=(root,), out=tmp_path / "results")

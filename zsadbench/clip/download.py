@@ -6,10 +6,11 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from zsadbench.clip.weights import NO_DOWNLOAD
 from zsadbench.errors import unknown
 
 log = logging.getLogger(__name__)
+
+NO_DOWNLOAD = "nothing is downloaded in a dry run or offline"
 
 HUB_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from platformdirs import user_cache_path
 
 from zsadbench.clip.config import DEMO, DEMO_FOLDER
+from zsadbench.clip.download import NO_DOWNLOAD, find_published, is_quick_gelu
 from zsadbench.errors import WeightsError
 from zsadbench.files import file_sha256
 
@@ -30,7 +31,6 @@ OPENAI_FILES = {  # sha256 and file name of OpenAI's TorchScript archives
     "ViT-B-32": ("40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af", "ViT-B-32.pt"),
 }
 RANDOM_SEED = 0
-NO_DOWNLOAD = "nothing is downloaded in a dry run or offline"
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,6 @@ def _by_tag(tag: str, backbone: str, *, offline: bool) -> Weights:
             return Weights("tag", tag, _verified(there, OPENAI_FILES[backbone][0]), there, quick_gelu=True)
     if tag == "openai" and offline:
         raise WeightsError(_how_to_get(tag, backbone, NO_DOWNLOAD))
-    from zsadbench.clip.download import find_published, is_quick_gelu
-
     found = find_published(backbone, tag, cache_folder() / "weights", offline=offline)
     if isinstance(found, str):
         raise WeightsError(_how_to_get(tag, backbone, found))

@@ -13,7 +13,7 @@ from zsadbench.data import limited
 from zsadbench.engine.encode.token_cache import entry_bytes
 from zsadbench.engine.plan.cell import checkpoint_path
 from zsadbench.engine.plan.method_setup import taps_of
-from zsadbench.engine.plan.sharing import learning_key, sharings
+from zsadbench.engine.plan.sharing import group_jobs, learning_key
 
 if TYPE_CHECKING:
     from zsadbench.engine.plan.jobs import Job, Plan
@@ -41,7 +41,7 @@ def estimate_seconds(plan: Plan) -> float:
     the token cache; a checkpoint that is cached already costs nothing.
     """
     todo = [job for job in plan.jobs if job.todo]
-    scored = sum(_scoring(group) for group in sharings(todo))
+    scored = sum(_scoring(group) for group in group_jobs(todo))
     learned = _learning(todo, plan.request.token_cache)
     return _seconds(scored + learned)
 

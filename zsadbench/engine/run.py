@@ -1,7 +1,7 @@
-"""Run a plan, class by class; a record is written after each class, a failure costs its class only.
+"""Run a plan, class by class: the record is written after each class, and a failure costs its class only.
 
-Jobs on one target that can read the same tokens go through it together: each detector is made ready, then every class
-is encoded once for all of them.
+Jobs on one target that can read the same tokens form a group: their detectors are prepared, then every class is
+encoded once for all of them. One batch is followed in `zsadbench.engine.evaluate.classes`.
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import pandas as pd
-import torch
 
 from zsadbench.clip import Backbone
 from zsadbench.data import limited
-from zsadbench.engine.encode.batches import Encoding
+from zsadbench.engine.encode.batches import ClassImages
 from zsadbench.engine.encode.batching import automatic_batch
 from zsadbench.engine.encode.supports import SupportTokens
-from zsadbench.engine.encode.text import encode_text, release_text
+from zsadbench.engine.encode.text import release_text
 from zsadbench.engine.encode.towers import DTYPES, build_towers
-from zsadbench.engine.evaluate.classes import RECOVERABLE, ClassResult, Evaluation, evaluate
+from zsadbench.engine.evaluate.classes import evaluate_class, keep_failure
 from zsadbench.engine.learn.detector import Trained
-from zsadbench.engine.machine.device import choose_device
+from zsadbench.engine.machine.device import choose_device, is_shortage
 from zsadbench.engine.machine.memory import reset_peak
 from zsadbench.engine.machine.threads import with_sane_threads
-from zsadbench.engine.machine.timing import STAGES, Stopwatch
+from zsadbench.engine.machine.timing import Stopwatch
 from zsadbench.engine.plan.jobs import Job, Plan
-from zsadbench.engine.plan.sharing import common_taps, portions, sharings, tower_key
-from zsadbench.engine.record.job import Recording
-from zsadbench.records import Record
+from zsadbench.engine.plan.sharing import common_taps, group_jobs, memory_chunks, tower_key
+from zsadbench.engine.record.job import JobRecorder
+from zsadbench.errors import CellError
+from zsadbench.records import Record, tidy
 from zsadbench.types import Taps
 
 
 class Reporter(Protocol):
-    """Who is told how the run goes; every method may do nothing."""
+    """Receives the progress of a run; every method may do nothing."""
 
     def start(self, plan: Plan) -> None:
         """The plan is made."""
@@ -47,23 +47,23 @@ class Reporter(Protocol):
         """The detector is ready."""
 
     def evaluating(self, job: Job, class_name: str, total: int) -> None:
-        """A class begins."""
+        """A class of `total` images begins."""
 
     def images(self, count: int) -> None:
-        """So many more images are scored."""
+        """`count` more images are scored."""
 
     def evaluated(self, job: Job, class_name: str) -> None:
         """A class is done, or has failed."""
 
     def record(self, job: Job, record: Record) -> None:
-        """A record is as complete as it will get in this run."""
+        """A record is as complete as it gets in this run."""
 
     def failed(self, job: Job, where: str, failure: str) -> None:
         """A class, or a whole job, failed."""
 
 
 class Silent:
-    """A reporter that says nothing."""
+    """A reporter that does nothing."""
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_: None
@@ -71,7 +71,7 @@ class Silent:
 
 @dataclass
 class Results:
-    """What a run left behind: records in the order of the plan, and what failed."""
+    """The result of a run: records in the order of the plan, and what failed."""
 
     records: list[tuple[Path, Record]] = field(default_factory=list)
     finished: int = 0
@@ -80,170 +80,157 @@ class Results:
     failed: int = 0
 
     def frame(self) -> pd.DataFrame:
-        """The records of this run, tidy, as `zsadbench.read_results` gives them."""
-        from zsadbench.records import tidy
-
+        """Return the records of this run as a tidy frame, as `zsadbench.read_results` does."""
         return tidy(self.records)
 
 
 def run_plan(plan: Plan, reporter: Reporter | None = None) -> Results:
-    """Run every job that has something to do; jobs that are complete are skipped.
+    """Run every job that lacks a class; complete jobs are skipped.
 
-    What fails after the plan was made fails its class or its job; the others go on.
+    A failure after planning costs its class or its job; the others go on.
+
+    Args:
+        plan: from `make_plan`.
+        reporter: receives the progress.
     """
     with with_sane_threads():
-        return _run(plan, reporter or cast(Reporter, Silent()))
+        run = Run(plan, reporter or cast(Reporter, Silent()))
+        run.reporter.start(plan)
+        todo = [job for job in plan.jobs if not run.settled(job)]
+        for jobs in group_jobs(todo):
+            JobGroup(run, jobs).run()
+        order = {job.path: number for number, job in enumerate(plan.jobs)}
+        run.results.records.sort(key=lambda record: order[record[0]])
+        return run.results
 
 
-def _run(plan: Plan, teller: Reporter) -> Results:
-    run = _Run(plan, choose_device(plan.request.device), teller)
-    teller.start(plan)
-    todo = []
-    for job in plan.jobs:
-        if job.fault:
-            run.results.failed += 1
-            run.fail(job, "record", job.fault)
-        elif not job.todo and job.record is not None:
-            run.results.skipped += 1
-            run.hand_out(job, job.record)
-        else:
-            todo.append(job)
-    for group in sharings(todo):
-        _Together(run, group).go()
-    order = {job.path: number for number, job in enumerate(plan.jobs)}
-    run.results.records.sort(key=lambda record: order[record[0]])
-    return run.results
+class Run:
+    """What all jobs of a run share; the last encoders are kept, since most jobs use the same."""
 
-
-@dataclass
-class _Run:
-    """What all jobs have in common; the last towers are kept, since most jobs take the same."""
-
-    plan: Plan
-    device: torch.device
-    teller: Reporter
-    results: Results = field(default_factory=Results)
-    towers: dict[tuple[Any, ...], Backbone] = field(default_factory=dict)
-
-    def batch_size(self, jobs: Sequence[Job], backbone: Backbone) -> int:
-        """As asked for, else what suits the device best."""
-        taps, precision = _Together.taps(jobs), DTYPES[jobs[0].setup.precision]
-        return self.plan.request.batch_size or automatic_batch(backbone, taps, precision)
+    def __init__(self, plan: Plan, reporter: Reporter) -> None:
+        self.plan, self.reporter, self.results = plan, reporter, Results()
+        self.device = choose_device(plan.request.device)
+        self._towers: dict[tuple[Any, ...], Backbone] = {}
 
     def backbone(self, job: Job) -> Backbone:
+        """Return the encoders of a job, built unless the job before used the same."""
         key = tower_key(job.setup)
-        if key not in self.towers:
-            self.towers.clear()
-            self.towers[key] = build_towers(job.setup, self.device)
-        return self.towers[key]
+        if key not in self._towers:
+            self._towers.clear()
+            self._towers[key] = build_towers(job.setup, self.device)
+        return self._towers[key]
 
-    def hand_out(self, job: Job, record: Record) -> None:
-        """A record is as complete as it will get."""
-        self.results.records.append((job.path, record))
-        self.teller.record(job, record)
-
-    def fail(self, job: Job, where: str, text: str) -> None:
-        self.results.failures.append(text)
-        self.teller.failed(job, where, text)
-
-
-@dataclass
-class _Together:
-    """Jobs on one target that one encoding serves."""
-
-    run: _Run
-    jobs: Sequence[Job]
-    batch_size: int = 0
-
-    def go(self) -> None:
-        backbone = self.run.backbone(self.jobs[0])
-        self.batch_size = self.run.batch_size(self.jobs, backbone)
-        recordings = [Recording(self.run.plan, job, backbone, self.batch_size) for job in self.jobs]
-        ready = [one for one in recordings if self._prepared(one)]
-        release_text(backbone, [one.trained.method for one in ready])
-        reset_peak(self.run.device)
-        for class_name in self.jobs[0].target.classes:
-            wanting = [one for one in ready if class_name in one.job.todo]
-            self._class(class_name, wanting, backbone)
-        for one in recordings:
-            if one.record.classes:
-                self.run.hand_out(one.job, one.record)
-            self.run.results.failed += one.failed
-            self.run.results.finished += not one.failed
-
-    def _prepared(self, one: Recording) -> bool:
-        """Make the detector of a job ready, its text features included."""
-        job, teller = one.job, self.run.teller
-        try:
-            trained = one.learn(lambda done, total, loss: teller.training(job, done, total, loss))
-            words = job.target.card.words(job.setup.name)
-            encode_text(trained.method, [words[name] for name in job.todo])
-        except RECOVERABLE as failure:
-            self._fail(one, "training", failure)
+    def settled(self, job: Job) -> bool:
+        """Report a job that has nothing to run: its record is complete, or is not a readable record."""
+        if job.fault:
+            self.results.failed += 1
+            self.fail(job, "record", job.fault)
+            return True
+        if job.todo or job.record is None:
             return False
-        teller.trained(job, trained)
-        one.audit()
+        self.results.skipped += 1
+        self.add(job, job.record)
         return True
 
-    def _class(self, class_name: str, wanting: Sequence[Recording], backbone: Backbone) -> None:
-        """Evaluate one class, with as many heads at a time as memory allows."""
-        setup, target = self.jobs[0].setup, self.jobs[0].target
+    def add(self, job: Job, record: Record) -> None:
+        """Add a record to the results."""
+        self.results.records.append((job.path, record))
+        self.reporter.record(job, record)
+
+    def fail(self, job: Job, where: str, text: str) -> None:
+        """Add a failure to the results."""
+        self.results.failures.append(text)
+        self.reporter.failed(job, where, text)
+
+
+class JobGroup:
+    """Jobs on one target that share one image encoding."""
+
+    def __init__(self, run: Run, jobs: Sequence[Job]) -> None:
+        self.shared, self.jobs, self.backbone = run, jobs, run.backbone(jobs[0])
+        setup, request = jobs[0].setup, run.plan.request
+        precision = DTYPES[setup.precision]
+        self.batch_size = request.batch_size or automatic_batch(self.backbone, union_of_taps(jobs), precision)
+
+    def run(self) -> None:
+        """Prepare the detectors, evaluate every class, and hand out the records."""
+        run, target = self.shared, self.jobs[0].target
+        recorders = [JobRecorder(run.plan, job, self.backbone, self.batch_size) for job in self.jobs]
+        for recorder in recorders:
+            self._prepare(recorder)
+        ready = [recorder for recorder in recorders if recorder.failure is None]
+        release_text(self.backbone, [recorder.trained.method for recorder in ready])
+        reset_peak(run.device)
+        for class_name in target.classes:
+            self._evaluate(class_name, [recorder for recorder in ready if class_name in recorder.job.todo])
+        for recorder in recorders:
+            if recorder.record.classes:
+                run.add(recorder.job, recorder.record)
+            run.results.failed += recorder.failed
+            run.results.finished += not recorder.failed
+
+    def _prepare(self, recorder: JobRecorder) -> None:
+        """Get the detector of a job; a failure is reported and ends the job."""
+        job, reporter = recorder.job, self.shared.reporter
+        with keep_failure(recorder):
+            trained = recorder.prepare(lambda done, total, loss: reporter.training(job, done, total, loss))
+        if recorder.failure is not None:
+            self._report_failure(recorder, "training", recorder.failure)
+            return
+        reporter.trained(job, trained)
+        recorder.check_leakage()
+
+    def _evaluate(self, class_name: str, recorders: Sequence[JobRecorder]) -> None:
+        """Evaluate one class with the heads of all jobs, as many at a time as fit into memory."""
+        setup, target, request = self.jobs[0].setup, self.jobs[0].target, self.shared.plan.request
         rows = limited(target.manifest, class_name, setup.limit)
         pixels = len(rows) * setup.image_size**2 if target.card.pixel_level else 0
-        shown = self.taps([job for job in self.jobs if job.supports] or self.jobs)
-        supports = SupportTokens(backbone, setup, shown, self.run.plan.request.workers)
-        for part in portions(wanting, pixels):
-            for one in part:
-                self.run.teller.evaluating(one.job, class_name, len(rows))
-            self._part(class_name, part, self._encoding(rows, part, backbone, supports))
-            for one in part:
-                self.run.teller.evaluated(one.job, class_name)
+        few_shot = [job for job in self.jobs if job.supports] or self.jobs
+        supports = SupportTokens(self.backbone, setup, union_of_taps(few_shot), request.workers)
+        for chunk in memory_chunks(recorders, pixels):
+            for recorder in chunk:
+                self.shared.reporter.evaluating(recorder.job, class_name, len(rows))
+            images = ClassImages(
+                setup=setup,
+                taps=union_of_taps([recorder.job for recorder in chunk]),
+                backbone=self.backbone,
+                target=target,
+                rows=rows,
+                batch_size=self.batch_size,
+                workers=request.workers,
+                image_cache=request.image_cache,
+                watch=Stopwatch(self.shared.device),
+            )
+            self._evaluate_chunk(class_name, chunk, images, supports)
+            for recorder in chunk:
+                self.shared.reporter.evaluated(recorder.job, class_name)
 
-    def _part(self, class_name: str, part: Sequence[Recording], encoding: Encoding) -> None:
-        heads: list[tuple[Recording, Evaluation]] = []
-        for one in part:
-            try:
-                heads.append((one, one.head(encoding, class_name, Stopwatch(self.run.device))))
-            except RECOVERABLE as failure:
-                self._fail(one, class_name, failure)
-        outcomes = evaluate(encoding, [head for _, head in heads], self.run.teller.images)
-        for (one, head), outcome in zip(heads, outcomes, strict=True):
-            try:
-                result = _given(outcome)
-                seconds = {stage: encoding.watch.seconds[stage] + head.watch.seconds[stage] for stage in STAGES}
-                one.enter(class_name, result, seconds, shared=len(heads) > 1)
-            except RECOVERABLE as failure:
-                self._fail(one, class_name, failure)
+    def _evaluate_chunk(
+        self, class_name: str, chunk: Sequence[JobRecorder], images: ClassImages, supports: SupportTokens
+    ) -> None:
+        """Evaluate one class with these heads together, and write the record of each."""
+        heads = [recorder.head(images, class_name, supports) for recorder in chunk]
+        evaluate_class(images, heads, self.shared.reporter.images)
+        for recorder, head in zip(chunk, heads, strict=True):
+            if head.failure is None:
+                with keep_failure(head):
+                    recorder.add_class(class_name, head, images, shared=len(chunk) > 1)
+            if head.failure is not None:
+                self._report_failure(recorder, class_name, head.failure)
 
-    @staticmethod
-    def taps(jobs: Sequence[Job]) -> Taps:
-        """What serves all of these jobs, which were put together because there is such a thing."""
-        taps = common_taps([job.setup for job in jobs])
-        assert taps is not None  # noqa: S101 - see above
-        return taps
-
-    def _encoding(
-        self, rows: pd.DataFrame, part: Sequence[Recording], backbone: Backbone, supports: SupportTokens
-    ) -> Encoding:
-        request, first = self.run.plan.request, self.jobs[0]
-        return Encoding(
-            setup=first.setup,
-            taps=self.taps([one.job for one in part]),
-            backbone=backbone,
-            target=first.target,
-            rows=rows,
-            batch_size=self.batch_size,
-            workers=request.workers,
-            image_cache=request.image_cache,
-            watch=Stopwatch(self.run.device),
-            supports=supports,
-        )
-
-    def _fail(self, one: Recording, where: str, failure: Exception) -> None:
-        self.run.fail(one.job, where, one.explain(where, failure))
+    def _report_failure(self, recorder: JobRecorder, where: str, failure: Exception) -> None:
+        """Report a failure in one line; a RuntimeError that is no shortage of memory is a bug and is raised again."""
+        job = recorder.job
+        if isinstance(failure, MemoryError | RuntimeError):
+            if not is_shortage(failure):
+                raise failure
+            failure = CellError("out of memory; a smaller --batch-size or --image-size may help")
+        recorder.failed = True
+        self.shared.fail(job, where, f"{job.setup.name} on {job.target.card.name}, seed {job.seed}, {where}: {failure}")
 
 
-def _given(outcome: ClassResult | Exception) -> ClassResult:
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
+def union_of_taps(jobs: Sequence[Job]) -> Taps:
+    """Return the union of the taps of these jobs; it exists because `group_jobs` grouped them."""
+    taps = common_taps([job.setup for job in jobs])
+    assert taps is not None  # noqa: S101 - see the docstring
+    return taps

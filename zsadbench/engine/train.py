@@ -14,7 +14,7 @@ from zsadbench.engine.machine.device import choose_device
 from zsadbench.engine.machine.threads import with_sane_threads
 from zsadbench.engine.plan.jobs import Job, make_plan
 from zsadbench.engine.plan.request import RunRequest
-from zsadbench.engine.plan.sharing import companions, tower_key
+from zsadbench.engine.plan.sharing import co_trained_taps, tower_key
 from zsadbench.errors import UsageError
 
 
@@ -50,7 +50,7 @@ def _train(
         workers=request.workers,
         image_cache=request.image_cache,
         token_cache=request.token_cache,
-        also=companions(job, jobs),
+        also=co_trained_taps(job, jobs),
         fresh=fresh,
     )
     assert trained.checkpoint is not None  # noqa: S101 - a method that trains leaves a checkpoint

@@ -12,7 +12,7 @@ import torch
 from zsadbench import registry
 from zsadbench.checkpoints import load_state
 from zsadbench.clip import Backbone, build, resolve
-from zsadbench.engine.evaluate.maps import enlarge, smooth
+from zsadbench.engine.evaluate.scoring import Scorer
 from zsadbench.engine.learn.loop import make_optimiser
 from zsadbench.engine.plan.options import Configured, configure
 from zsadbench.errors import UsageError
@@ -106,7 +106,7 @@ class _Replay:
             if "support" in inputs and isinstance(detector, FewShot):
                 detector.remember(backbone.vision(inputs["support"].float(), taps))
             stages = dict(detector.stages(tokens, names))
-            maps = self._maps(detector.score(tokens, names).pixel)
+        maps = self._maps(detector, tokens, names)
         produced = {name: _array(tensor) for name, tensor in stages.items()} | maps
         if self.fixture.about.get("training") and isinstance(detector, Trainable):
             batch = Batch(inputs["images"].float(), inputs["masks"].float(), inputs["labels"], names)
@@ -129,12 +129,18 @@ class _Replay:
             raise UsageError(f"'{card.name}' does not show its stages, so nothing can be compared")
         return backbone, detector
 
-    def _maps(self, grid: torch.Tensor) -> dict[str, Array]:
-        size = self.fixture.about["image_size"]
-        sigma = float(self.fixture.about["options"].get("sigma", self.method.card.smoothing))
-        full = enlarge(grid, (size, size))
-        smoothed = smooth(full, sigma if self.fixture.about["options"].get("smoothing", True) else 0.0)
-        return {"map": full, "map_smooth": smoothed}
+    def _maps(self, detector: Traceable, tokens: Tokens, names: Sequence[str]) -> dict[str, Array]:
+        """The anomaly maps as a run makes them, before and after smoothing, (batch, size, size)."""
+        about = self.fixture.about
+        sigma = float(about["options"].get("sigma", self.method.card.smoothing))
+        smoothing = sigma if about["options"].get("smoothing", True) else 0.0
+        scorer = Scorer(detector, torch.device("cpu"), about["image_size"], smoothing)
+        grid = scorer.score(tokens, names).pixel
+        unsmoothed = replace(scorer, sigma=0.0)
+        return {
+            name: np.stack([wait() for wait in each.start_maps(grid)])
+            for name, each in (("map", unsmoothed), ("map_smooth", scorer))
+        }
 
     def _training(self, detector: Trainable, tokens: Tokens, batch: Batch) -> Iterator[tuple[str, Array]]:
         """Loss parts and gradient norms at the stored parameters, then the loss over three steps."""

@@ -1,4 +1,4 @@
-"""One method on one device with its batch: everything that is timed, as calls."""
+"""One method on one device with a batch of generated images: everything that is timed, as calls."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from zsadbench.clip.towers import arithmetic
 from zsadbench.engine.encode.towers import DTYPES
-from zsadbench.engine.evaluate.maps import Map, finish
+from zsadbench.engine.evaluate.maps import AnomalyMap
+from zsadbench.engine.evaluate.scoring import Scorer
 from zsadbench.engine.machine.timing import Stopwatch, seconds_of, wait_for
 from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.metrics import ClassMetrics
@@ -41,6 +41,7 @@ class Subject:
         pictures = decode(self.files)
         self.images = preprocess(pictures, self.setup.image_size, self.setup.protocol.preprocessing)
         self.dtype = DTYPES[self.setup.precision]
+        self.scorer = Scorer.of(self.setup, self.method, self.device)
         self.taps = taps_of(self.setup)
         self.plain = Taps((24,), self.taps.activation, self.taps.position, self.taps.preprocessing)
 
@@ -57,7 +58,7 @@ class Subject:
         """Seconds from normalised images on the host to scores and maps on the host, nobody waiting in between."""
         return seconds_of(lambda: self.wait_after(self.call))
 
-    def call(self) -> list[Map]:
+    def call(self) -> list[AnomalyMap]:
         """One batch, from the host to the host."""
         return self._maps(self._scores(self._tower(self.taps)))
 
@@ -107,11 +108,8 @@ class Subject:
         return tokens
 
     def _scores(self, tokens: Tokens) -> Scores:
-        with torch.inference_mode(), arithmetic(self.device.type, self.dtype):
-            scores = self.method.score(tokens, ["object"] * self.batch_size)
-            return scores._replace(image=scores.image.float().cpu())
+        scores = self.scorer.score(tokens, ["object"] * self.batch_size)
+        return scores._replace(image=scores.image.float().cpu())
 
-    def _maps(self, scores: Scores) -> list[Map]:
-        """Enlarged and smoothed one by one, as an evaluation does."""
-        size, sigma = self.setup.image_size, self.setup.method.card.smoothing
-        return [finish(scores.pixel[one : one + 1], (size, size), sigma)[0] for one in range(self.batch_size)]
+    def _maps(self, scores: Scores) -> list[AnomalyMap]:
+        return [wait() for wait in self.scorer.start_maps(scores.pixel)]

@@ -1,9 +1,9 @@
-"""What maps are measured against: the images of a target, and their masks by the protocol's rule."""
+"""Ground truth for maps of another program: the images of a target, and their masks by the protocol's rule."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from zsadbench.data import limited, oriented_size, read_mask
 from zsadbench.data.images.pixels import by
-from zsadbench.engine.encode.batches import RESIZE, Mask
+from zsadbench.engine.encode.masks import Mask, resize_mask
 from zsadbench.engine.evaluate.maps import enlarge
-from zsadbench.engine.evaluate.scoring import finite
-from zsadbench.metrics import count_regions
+from zsadbench.engine.evaluate.scoring import check_finite
 from zsadbench.saved_maps.folder import Map, read_map
 
 if TYPE_CHECKING:
@@ -27,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Truth:
-    """A target under a protocol; masks of protocols that resize them are `size` pixels wide and high."""
+class GroundTruth:
+    """A target under a protocol; where the protocol resizes masks, they become (size, size)."""
 
     target: Dataset
     protocol: EvaluationProtocol
@@ -36,11 +34,11 @@ class Truth:
     limit: int | None
 
     def rows(self, class_name: str) -> pd.DataFrame:
-        """The rows of a class that are measured, in the manifest's order."""
+        """Return the rows of a class that are measured, in the order of the manifest."""
         return limited(self.target.manifest, class_name, self.limit)
 
     def native(self, row: Any) -> Mask:
-        """The mask of a row at its own size, uint8 of 0 and 1; zeros for a normal image.
+        """Read the mask of a row at native size, uint8 (height, width) of 0 and 1; zeros for a normal image.
 
         Raises:
             DataError: the mask, or the header of the image, cannot be read.
@@ -54,49 +52,39 @@ class Truth:
         return np.zeros((height, width), np.uint8)
 
     def resized(self, mask: Mask) -> Mask:
-        """A mask at the size at which it is measured."""
-        made: Mask = RESIZE[self.protocol.mask_resize](mask, self.size)
-        return made
+        """Resize a mask to the size at which it is measured."""
+        return resize_mask(mask, self.protocol, self.size)
 
 
 @dataclass
-class Reader:
-    """Maps from their files, at the sizes of their masks; `enlarged` counts those that had another size, by theirs."""
+class MapReader:
+    """Read maps and bring them to the sizes of their masks; `enlarged` counts maps of another size, by that size."""
 
-    found: Mapping[str, Path]
+    files: Mapping[str, Path]
     enlarged: Counter[str] = field(default_factory=Counter)
 
-    def raw(self, relative: str) -> Map:
-        """The map of an image as its file has it.
+    def read(self, relative: str) -> Map:
+        """Read the map of an image as its file has it.
 
         Raises:
             DataError: the file is no map.
             CellError: the map holds NaN or infinity.
         """
-        made = read_map(self.found[relative])
-        finite(made, (relative,), "anomaly map")
-        return made
+        anomaly_map = read_map(self.files[relative])
+        check_finite(anomaly_map, (relative,), "anomaly map")
+        return anomaly_map
 
-    def fitted(self, made: Map, relative: str, shape: tuple[int, ...]) -> Map:
-        """A map as it is where it has the shape, else bilinear to it, float32.
+    def fit(self, anomaly_map: Map, relative: str, shape: tuple[int, ...]) -> Map:
+        """Return a map as it is where it has this shape, else resized to it bilinearly, float32.
 
         Raises:
-            CellError: enlarged, its values leave the range of float32.
+            CellError: resized, its values leave the range of float32.
         """
-        if made.shape == shape:
-            return made
-        self.enlarged[by(*made.shape[::-1])] += 1
+        if anomaly_map.shape == shape:
+            return anomaly_map
+        self.enlarged[by(*anomaly_map.shape[::-1])] += 1
         height, width = shape
         with np.errstate(over="ignore"):
-            full: Map = enlarge(torch.from_numpy(made.astype(np.float32))[None], (height, width))[0]
-        finite(full, (relative,), "anomaly map, in float32,")
-        return full
-
-
-def region_counts(native: Sequence[Mask], resized: Sequence[NDArray[np.uint8]]) -> dict[str, int]:
-    """Regions before the masks were resized, and the masks that lost all of theirs by it."""
-    pairs = [(mask, made) for mask, made in zip(native, resized, strict=True) if mask.any()]
-    return {
-        "regions_native": sum(count_regions(mask) for mask, _ in pairs),
-        "masks_emptied": sum(not made.any() for _, made in pairs),
-    }
+            resized: Map = enlarge(torch.from_numpy(anomaly_map.astype(np.float32))[None], (height, width))[0]
+        check_finite(resized, (relative,), "anomaly map, in float32,")
+        return resized

@@ -14,7 +14,7 @@ from zsadbench.errors import UsageError, ZsadError
 from zsadbench.metrics.variants import AGAINST, NAMES, VariantMetrics, Variants
 from zsadbench.records import read_record
 from zsadbench.saved_maps.folder import MapFolder
-from zsadbench.saved_maps.ground_truth import Reader, Truth
+from zsadbench.saved_maps.ground_truth import GroundTruth, MapReader
 from zsadbench.saved_maps.missing import check_missing, images_of
 from zsadbench.saved_maps.plan import ScoreRequest, as_run, load_truth, path_beside, record_beside
 
@@ -26,7 +26,7 @@ class AuditPlan:
     """Folders of maps by the name of what made them, on the classes of one target; `left_out` images have no map."""
 
     found: Mapping[str, Mapping[str, Path]]
-    truth: Truth
+    truth: GroundTruth
     classes: tuple[str, ...]
     left_out: frozenset[str]
 
@@ -112,13 +112,13 @@ def audit(plan: AuditPlan) -> Iterator[ClassAudit]:
 
 
 def _variants(plan: AuditPlan, class_name: str, found: Mapping[str, Path]) -> Variants:
-    rows, reader, metrics = plan.truth.rows(class_name), Reader(found), VariantMetrics()
+    rows, reader, metrics = plan.truth.rows(class_name), MapReader(found), VariantMetrics()
     rows = rows[~rows["relative"].isin(plan.left_out)]
     for first in range(0, len(rows), TOGETHER):
         part: list[Any] = list(rows.iloc[first : first + TOGETHER].itertuples())
         masks = [plan.truth.resized(plan.truth.native(row)) for row in part]
         pairs = zip(part, masks, strict=True)
-        maps = [reader.fitted(reader.raw(row.relative), row.relative, mask.shape) for row, mask in pairs]
+        maps = [reader.fit(reader.read(row.relative), row.relative, mask.shape) for row, mask in pairs]
         metrics.update(maps, masks)
     return metrics.compute()
 

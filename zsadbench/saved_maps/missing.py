@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from zsadbench.errors import MANY, DataError
 from zsadbench.saved_maps.folder import SCORES, MapFolder
-from zsadbench.saved_maps.ground_truth import Truth
+from zsadbench.saved_maps.ground_truth import GroundTruth
 
 log = logging.getLogger(__name__)
 
 
-def images_of(truth: Truth, classes: Sequence[str]) -> list[str]:
+def images_of(truth: GroundTruth, classes: Sequence[str]) -> list[str]:
     """The relative paths of all images of some classes."""
     return [relative for name in classes for relative in truth.rows(name)["relative"]]
 
@@ -20,7 +20,7 @@ def images_of(truth: Truth, classes: Sequence[str]) -> list[str]:
 def check_missing(
     folder: MapFolder,
     found: Iterable[str],
-    truth: Truth,
+    truth: GroundTruth,
     classes: Sequence[str],
     *,
     allow_partial: bool,

@@ -8,21 +8,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zsadbench import registry
 from zsadbench.clip.config import DEMO, find_config
 from zsadbench.data import check_masks, find_card, load_dataset
+from zsadbench.engine.plan.cell import cell_of, unknown_training
 from zsadbench.engine.plan.checks import check_out, checked_targets
 from zsadbench.engine.plan.done import classes_done, record_so_far, selected_classes
 from zsadbench.engine.plan.jobs import all_metrics
 from zsadbench.engine.plan.request import RunRequest, default_workers
 from zsadbench.errors import UsageError, ZsadError
-from zsadbench.records import Record, identity, read_record, record_path
+from zsadbench.records import Record, read_record, record_path
 from zsadbench.saved_maps.folder import SCORES, MapFolder, digest_of
-from zsadbench.saved_maps.ground_truth import Truth
+from zsadbench.saved_maps.ground_truth import GroundTruth
 from zsadbench.saved_maps.missing import check_missing, images_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SIZE = 518  # pixels: what `strict` measures at
-UNKNOWN = "unknown"  # the backbone, and what was learned from
 MAXIMUM = "maximum of the map"
 
 
@@ -65,7 +64,7 @@ class ScorePlan:
 
     folder: MapFolder
     found: dict[str, Path]
-    truth: Truth
+    truth: GroundTruth
     missing: Mapping[str, Sequence[str]]
     made_by: Record | None
     cell: dict[str, Any]
@@ -158,7 +157,7 @@ def _usual_size(target: str) -> int:
     return find_config(DEMO).vision.image_size if find_card(target).generated else SIZE
 
 
-def load_truth(asked: RunRequest) -> Truth:
+def load_truth(asked: RunRequest) -> GroundTruth:
     """The only target of a request, found and checked.
 
     Raises:
@@ -171,61 +170,18 @@ def load_truth(asked: RunRequest) -> Truth:
     target = load_dataset(asked.targets[0], asked.data_roots or None, asked.allow_partial)
     check_masks(target)
     assert asked.image_size is not None  # noqa: S101 - filled in by `as_run`
-    return Truth(target, protocol, asked.image_size, asked.limit)
+    return GroundTruth(target, protocol, asked.image_size, asked.limit)
 
 
 def _cell(
-    asked: RunRequest, truth: Truth, folder: MapFolder, found: Mapping[str, Path], *, partial: bool
+    asked: RunRequest, truth: GroundTruth, folder: MapFolder, found: Mapping[str, Path], *, partial: bool
 ) -> dict[str, Any]:
     """The cell of a record from maps: what made them is not known, so their content stands for it."""
     images = set(images_of(truth, truth.target.classes))
     scores = None if folder.scores is None else {one: folder.scores[one] for one in folder.scores if one in images}
-    return {
-        "method": asked.methods[0],
-        "options": {},
-        "recipe": None,
-        "aux": None,
-        "target": {"name": truth.target.card.name, "fingerprint": truth.target.fingerprint},
-        "seed": asked.seeds[0],
-        "shots": 0,
-        "supports": None,
-        "backbone": UNKNOWN,
-        "weights_sha256": None,
-        "checkpoint_sha256": None,
-        "tap_rule": None,
-        "image_size": truth.size,
-        "protocol": {"name": truth.protocol.name, "digest": truth.protocol.digest},
-        "precision": None,
-        "limit": truth.limit,
-        "partial": truth.target.partial or partial,
-        "synthetic": truth.target.synthetic,
-        "maps": {
-            "digest": digest_of(found, scores, asked.workers),
-            "image_score": MAXIMUM if scores is None else SCORES,
-        },
+    content = {
+        "digest": digest_of(found, scores, asked.workers),
+        "image_score": MAXIMUM if scores is None else SCORES,
     }
-
-
-def signature_of(cell: Mapping[str, Any]) -> str:
-    """One line under a table: what the numbers were measured from."""
-    flags = [f"limit:{cell['limit']}"] if cell["limit"] else []
-    flags += [name for name in ("partial", "synthetic") if cell[name]]
-    parts = [
-        *(cell["method"], f"maps:{cell['maps']['digest'][:8]}", f"size:{cell['image_size']}"),
-        *(f"protocol:{cell['protocol']['name']}", f"seed:{cell['seed']}", *flags),
-        *(f"zsadbench:{version('zsadbench')}", identity(cell)[:16]),
-    ]
-    return "|".join(parts)
-
-
-def why_not_comparable(plan: ScorePlan) -> list[str]:
-    """Why the numbers may not stand beside published ones: as for a run, as far as it is known what made the maps."""
-    cell, card = plan.cell, plan.truth.target.card
-    reasons = {
-        f"limited to {cell['limit']} images a label and class": cell["limit"] is not None,
-        "the target or its maps are incomplete": cell["partial"],
-        "synthetic data": cell["synthetic"],
-        f"'{card.name}' is drawn for trials, no published benchmark": card.generated,
-    }
-    inherited = plan.made_by.not_comparable_because if plan.made_by else []
-    return list(dict.fromkeys([*inherited, *(reason for reason, holds in reasons.items() if holds)]))
+    training = unknown_training(asked.methods[0], asked.seeds[0], truth.size)
+    return cell_of(training, truth.target, truth.protocol, truth.limit, maps=content, partial=partial)

@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from zsadbench.engine.evaluate.maps import enlarge, finish, smooth
+from zsadbench.engine.evaluate.maps import enlarge, smooth, start_map
 
 
 @pytest.fixture
 def grids():
     """Three maps of 5 × 7, between 0 and 1."""
     return torch.rand(3, 5, 7, generator=torch.Generator().manual_seed(0))
+
+
+def finish(grids, size, sigma):
+    """The evaluated maps of a batch, each made by itself as in a run."""
+    return np.stack([start_map(grids[k : k + 1], size, sigma)() for k in range(len(grids))])
 
 
 @pytest.mark.parametrize("sigma", [0.5, 4.0, 10.0])

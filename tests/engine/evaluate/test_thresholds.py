@@ -55,7 +55,7 @@ def test_the_threshold_is_that_of_the_auxiliary_set_and_found_once(run, seen, tm
     assert row["image_f1@aux"] == f1_at(cuts["image"], scores, labels) <= row["image_f1max"]
     assert row["pixel_f1@aux"] == f1_at(cuts["pixel"], maps, masks) <= row["pixel_f1max"]
 
-    monkeypatch.setattr(thresholds, "_scored", None)  # nothing is scored again
+    monkeypatch.setattr(thresholds, "_score_auxiliary", None)  # nothing is scored again
     again = run(**{**BOTTLE, "classes": ("grid",)}, aux="btad")
     assert again.records[0][1].provenance["thresholds"] == cuts
     kept.write_text("{")
@@ -94,5 +94,5 @@ def test_a_target_without_masks_says_so(record_of):
 
 
 def test_nothing_is_scored_that_was_not_asked_for(record_of, monkeypatch):
-    monkeypatch.setattr(thresholds, "_scored", None)
+    monkeypatch.setattr(thresholds, "_score_auxiliary", None)
     assert "thresholds" not in record_of(**{**BOTTLE, "metrics": ()}, aux="btad")["provenance"]

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from zsadbench.engine import run as run_module
-from zsadbench.engine.evaluate.classes import Evaluation, evaluate
-from zsadbench.engine.machine.background import Behind
+from zsadbench.engine.evaluate.classes import evaluate_class
+from zsadbench.engine.evaluate.measure import ClassMeasurement
+from zsadbench.engine.machine.background import BackgroundWorker
 from zsadbench.engine.machine.timing import Span, Stopwatch
 from zsadbench.engine.machine.to_host import to_host
 from zsadbench.engine.plan.jobs import make_plan
@@ -24,7 +25,7 @@ CUDA = SimpleNamespace(type="cuda")
 @pytest.mark.parametrize("ahead", [0, 1, 3])
 def test_calls_are_done_in_order_and_all_of_them(ahead):
     done = []
-    with Behind(ahead) as behind:
+    with BackgroundWorker(ahead) as behind:
         for number in range(20):
             behind.put(partial(done.append, number))
     assert done == list(range(20))
@@ -32,9 +33,9 @@ def test_calls_are_done_in_order_and_all_of_them(ahead):
 
 def test_a_thread_of_its_own_does_them():
     names = []
-    with Behind(1) as behind:
+    with BackgroundWorker(1) as behind:
         behind.put(lambda: names.append(threading.current_thread().name))
-    with Behind(0) as behind:
+    with BackgroundWorker(0) as behind:
         behind.put(lambda: names.append(threading.current_thread().name))
     assert names[0].startswith("zsadbench-count")
     assert names[1] == threading.current_thread().name
@@ -47,7 +48,7 @@ def test_no_more_than_so_many_wait():
         gate.wait()
         done.append(1)
 
-    with Behind(2) as behind:
+    with BackgroundWorker(2) as behind:
         behind.put(slow)
         behind.put(slow)
         third = threading.Thread(target=behind.put, args=(slow,))
@@ -64,7 +65,7 @@ def fail():
 
 
 def put_all(ahead, calls, failure=None):
-    with Behind(ahead) as behind:
+    with BackgroundWorker(ahead) as behind:
         for call in calls:
             behind.put(call)
         if failure is not None:
@@ -92,7 +93,7 @@ def run(request_for, tmp_path, monkeypatch):
     """`run(ahead, **changes)`: a run whose counting goes on behind; the records are in a folder of its own."""
 
     def go(ahead, **changes):
-        monkeypatch.setattr(run_module, "evaluate", partial(evaluate, ahead=ahead))
+        monkeypatch.setattr(run_module, "evaluate_class", partial(evaluate_class, ahead=ahead))
         asked = {"aux": "none", "epochs": None, "targets": ("mvtec",), "classes": ("bottle", "grid"), "batch_size": 1}
         return run_plan(make_plan(request_for(**{**asked, "out": tmp_path / str(ahead), **changes})))
 
@@ -116,14 +117,18 @@ def test_records_are_the_same_with_counting_behind(run):
 
 
 def test_a_head_that_fails_while_it_counts_leaves_the_others(run, monkeypatch):
-    counted = Evaluation._count
+    update = ClassMeasurement.update
+
+    measurements = []
 
     def failing(self, *arguments):
-        if self.setup.name == "clip":
+        if self not in measurements:
+            measurements.append(self)
+        if measurements.index(self) % 2 == 0:  # the first of the two heads of each class
             raise OSError("the disk is full")
-        counted(self, *arguments)
+        update(self, *arguments)
 
-    monkeypatch.setattr(Evaluation, "_count", failing)
+    monkeypatch.setattr(ClassMeasurement, "update", failing)
     results = run(2, methods=("clip", "fbclip"))
     assert [line for line in results.failures if "the disk is full" in line]
     assert all(line.startswith("clip") for line in results.failures)
@@ -134,7 +139,7 @@ def test_a_bug_in_counting_is_raised(run, monkeypatch):
     def broken(self, *arguments):
         raise TypeError("a bug")
 
-    monkeypatch.setattr(Evaluation, "_count", broken)
+    monkeypatch.setattr(ClassMeasurement, "update", broken)
     with pytest.raises(TypeError, match="a bug"):
         run(2)
 

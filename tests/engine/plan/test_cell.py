@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from zsadbench.clip import build, resolve
+from zsadbench.engine.plan.cell import why_not_comparable
 from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.records import identity
 
@@ -181,3 +182,21 @@ def test_heads_which_weights_do_not_tell_are_in_the_identity(
     (first,), (second,) = (results.records for results in made)
     assert first[0] != second[0]
     assert first[1].cell["weights_sha256"] == second[1].cell["weights_sha256"]
+
+
+WEIGHTS = ("random weights", "backbone 'ViT-64x12-14-28' is no published one")
+
+
+@pytest.mark.parametrize(
+    ("of_maps", "reason"),
+    [
+        (False, "the target or the auxiliary set is incomplete"),
+        (True, "the target or its maps are incomplete"),
+    ],
+)
+def test_why_a_partial_record_is_not_comparable(request_for, of_maps, reason):
+    (job,) = make_plan(request_for()).jobs
+    cell = {**job.cell, "partial": True, "synthetic": False}
+    setup = None if of_maps else job.setup
+    reasons = why_not_comparable(cell, job.target.card, setup, leak="seen before", before=("made elsewhere",))
+    assert reasons == ["made elsewhere", *(() if of_maps else WEIGHTS), reason, "seen before"]

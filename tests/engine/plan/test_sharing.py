@@ -12,7 +12,7 @@ from PIL import Image
 from zsadbench.clip.towers import VisionTower
 from zsadbench.clip.union import join, pick, unite
 from zsadbench.engine.plan.jobs import make_plan
-from zsadbench.engine.plan.sharing import HELD, STREAMED, portions, sharings
+from zsadbench.engine.plan.sharing import EXACT_BYTES, STREAM_BYTES, group_jobs, memory_chunks
 from zsadbench.engine.run import run_plan
 from zsadbench.types import Taps
 
@@ -70,7 +70,7 @@ def test_methods_give_together_what_each_gives_alone(run, deep, tmp_path, encode
 def test_records_come_in_the_order_of_the_plan(run, request_for, deep):
     asked = {"aux": "none", "epochs": None, "targets": ("colondb", "brainmri"), "backbone": deep, "methods": THREE}
     plan = make_plan(request_for(**asked, image_size=28))
-    assert [[job.setup.name for job in group] for group in sharings(plan.jobs)] == [list(THREE), list(THREE)]
+    assert [[job.setup.name for job in group] for group in group_jobs(plan.jobs)] == [list(THREE), list(THREE)]
     assert [path for path, _ in run_plan(plan).records] == [job.path for job in plan.jobs]
 
 
@@ -94,9 +94,9 @@ def test_methods_with_other_towers_do_not_share(request_for, deep):
     asked = {**UNTRAINED, "backbone": deep, "methods": ("fbclip", "afclip")}
     for option in ("position=bicubic", "activation=gelu"):
         plan = make_plan(request_for(**asked, options=(f"afclip.{option}",)))
-        assert len(sharings(plan.jobs)) == 2
+        assert len(group_jobs(plan.jobs)) == 2
     same = make_plan(request_for(**asked, options=("afclip.activation=quick_gelu",)))
-    assert len(sharings(same.jobs)) == 1, "which is what the weights ask for"
+    assert len(group_jobs(same.jobs)) == 1, "which is what the weights ask for"
 
 
 def test_seeds_of_a_method_share(run, deep, encoded):
@@ -177,6 +177,6 @@ def test_joined_batches_are_one(tiny_backbone, tiny_images):
 
 def test_heads_are_parted_where_their_metrics_would_not_fit():
     heads = list(range(9))
-    assert [list(part) for part in portions(heads, 0)] == [heads]
-    assert [len(part) for part in portions(heads, HELD // 16)] == [4, 4, 1]
-    assert max(len(part) for part in portions(heads, 2 * HELD)) == HELD // STREAMED
+    assert [list(part) for part in memory_chunks(heads, 0)] == [heads]
+    assert [len(part) for part in memory_chunks(heads, EXACT_BYTES // 16)] == [4, 4, 1]
+    assert max(len(part) for part in memory_chunks(heads, 2 * EXACT_BYTES)) == EXACT_BYTES // STREAM_BYTES

@@ -91,13 +91,13 @@ def test_several_shots_and_seeds_are_one_record_each(few):
 
 def test_a_run_remembers_each_class_anew(few, monkeypatch):
     shown = []
-    real = job_module.show
+    real = job_module.fit_memory
 
     def watch(method, seen, setup, rows):
         real(method, seen, setup, rows)
         shown.append((rows["class"].unique().tolist(), method._banks[6, 1].clone()))
 
-    monkeypatch.setattr(job_module, "show", watch)
+    monkeypatch.setattr(job_module, "fit_memory", watch)
     results = run_plan(make_plan(few(shots=(0, 2))))
     assert not results.failures
     assert [names for names, _ in shown] == [["bottle"], ["cable"]]

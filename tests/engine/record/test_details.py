@@ -13,7 +13,7 @@ import pytest
 
 from zsadbench.data import load_dataset, read_mask, resize_mask_nearest
 from zsadbench.engine.evaluate import region_quartiles
-from zsadbench.engine.evaluate.measure import Measurement
+from zsadbench.engine.evaluate.measure import ClassMeasurement
 from zsadbench.engine.evaluate.thresholds import Thresholds
 from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.metrics import (
@@ -183,12 +183,12 @@ def test_neither_batches_nor_their_order_change_what_is_measured(evaluated, seen
     edges = area_quartiles(masks)
     found = []
     for split in ([[0, 1, 2, 3]], [[3], [1], [0], [2]], [[2, 0], [3, 1]]):
-        measured = Measurement(
+        measured = ClassMeasurement(
             *(DEFAULT_NAMES, rows), masked=True, pixels=maps.size, area_quartiles=edges, thresholds=Thresholds()
         )
         for places in split:
-            measured.take(scores[places], np.array(places), list(maps[places]), list(masks[places]))
-        found.append(measured.result())
+            measured.update(scores[places], np.array(places), list(maps[places]), list(masks[places]))
+        found.append(measured.result(0, {}))
     assert len(rows) == 4
     for other in found[1:]:
         assert other.estimates == found[0].estimates
@@ -261,7 +261,7 @@ def test_quartiles_are_those_of_the_whole_set_and_kept(evaluated, mini, request_
     masks = [resize_mask_nearest(read_mask(one), size) for one in dataset.manifest["mask"] if one]
     assert read_details(path)["area_edges"] == list(area_quartiles(masks))
     (kept,) = (tmp_path / "cache" / "areas").glob("*.json")
-    monkeypatch.setattr(region_quartiles, "area_edges", None)  # nothing is read again
+    monkeypatch.setattr(region_quartiles, "area_quartiles", None)  # nothing is read again
     other = evaluated("grid", limit=1, out=tmp_path / "other")
     assert read_details(other)["area_edges"] == read_details(path)["area_edges"]
     kept.write_text("{")

@@ -12,7 +12,7 @@ from zsadbench.cli.shared.progress import Progress
 from zsadbench.data import load_dataset, synthesise
 from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.engine.record import leakage
-from zsadbench.engine.record.leakage import audit
+from zsadbench.engine.record.leakage import check
 from zsadbench.engine.run import run_plan
 from zsadbench.errors import UsageError
 from zsadbench.records import SCHEMA, validate
@@ -34,7 +34,7 @@ def audited(request_for, polyps):
     def make(aux, target, **changes):
         request = request_for(**{"aux": aux, "targets": (target,), "data_roots": (polyps,), **changes})
         (job,) = make_plan(request).jobs
-        return valid(audit(job, request))
+        return valid(check(job, request))
 
     return make
 
@@ -155,7 +155,7 @@ def test_a_category_is_known_by_any_spelling(audited, request_for, polyps, monke
     aux = replace(job.aux, card=replace(job.aux.card, classes=one))
     named = job.target.manifest.assign(**{"class": next(iter(other))})
     target = replace(job.target, card=replace(job.target.card, classes=other), manifest=named)
-    found = audit(replace(job, aux=aux, target=target), request)
+    found = check(replace(job, aux=aux, target=target), request)
     assert found["categories"] == seen
     assert found["grade"] == ("category-seen" if seen else "clean")
 
@@ -222,7 +222,7 @@ def test_published_checkpoints_learned_from_what_the_user_says(request_for, poly
     request = request_for(aux=aux or "isic", targets=("colondb",), data_roots=(polyps,), allow_leak=True)
     (job,) = make_plan(request).jobs
     job = replace(job, aux=None, setup=replace(job.setup, checkpoint=foreign))
-    found = valid(audit(job, replace(request, aux=aux)))
+    found = valid(check(job, replace(request, aux=aux)))
     assert (found["aux"], found["grade"], found["epoch_choice"]) == (told, grade, "unknown")
 
 
@@ -256,7 +256,7 @@ def test_images_are_hashed_when_a_record_is_made_and_only_then(request_for, tmp_
     assert not hashes.exists()
     assert not run_plan(plan).failures
     assert len(list(hashes.iterdir())) == 2
-    monkeypatch.setattr("zsadbench.engine.record.job.audit", None)
+    monkeypatch.setattr("zsadbench.engine.record.leakage.check", None)
     assert run_plan(make_plan(request)).skipped == 1
 
 

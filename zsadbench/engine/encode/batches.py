@@ -1,57 +1,56 @@
-"""The images of one class: read, put through the frozen tower once, and handed to every head that shares it."""
+"""The images of one class in batches: read, encoded once by the frozen image encoder, with their masks.
+
+This is the first half of a batch's way: file → `LoadedBatch` → `EncodedBatch`. The second half, from tokens to metrics,
+is in `zsadbench.engine.evaluate.classes`.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from zsadbench.clip import Backbone
 from zsadbench.clip.union import join
-from zsadbench.data import TensorCache, batches, resize_mask_nearest, soften_mask
+from zsadbench.data import TensorCache, batches
 from zsadbench.engine.encode.batching import Halving
+from zsadbench.engine.encode.masks import Mask, region_counts, resize_mask
 from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.machine.timing import Span, Stopwatch
-from zsadbench.metrics import count_regions
 from zsadbench.types import Taps, Tokens
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from zsadbench.data import Dataset, LoadedBatch
-    from zsadbench.engine.encode.supports import SupportTokens
     from zsadbench.engine.plan.method_setup import MethodSetup
 
-Mask = NDArray[np.uint8]
-RESIZE: dict[str, Callable[[Mask, int], Mask]] = {
-    "nearest": resize_mask_nearest,
-    "bilinear-half": soften_mask,
-    "bicubic-half": partial(soften_mask, bicubic=True),
-    "none": lambda mask, _: mask,
-}
 
+class EncodedBatch(NamedTuple):
+    """One batch after the image encoder.
 
-class Encoded(NamedTuple):
-    """One batch as every head gets it: `tokens` of all taps; `masks` makes the masks by the protocol's rule, once."""
+    `tokens` holds every tap that the heads need, `encoding` how long the encoder took. `masks()` resizes the masks by
+    the protocol's rule, once, in the thread that calls it first: a list of uint8 (height, width) of 0 and 1, or None
+    where the data set has no masks.
+    """
 
     loaded: LoadedBatch
     tokens: Tokens
     masks: Callable[[], list[Mask] | None]
-    took: Span
+    encoding: Span
 
 
 @dataclass
-class Encoding:
-    """One class of a target; going through it reads and encodes every batch once.
+class ClassImages:
+    """The test images of one class; iterating over them reads and encodes each batch once.
 
-    `setup` is any of those that share it: they agree in all that is used here. `supports` are for those of them
-    that see a few normal images of the class beforehand. `counts` are of the mask regions
-    seen so far, and empty for a set without masks.
+    `setup` belongs to any of the methods that share the encoding: they agree in all that is used here. `taps` is the
+    union of what these methods read. `mask_counts` counts regions at native size and masks that are blank after
+    resizing, over the batches so far; it is empty for a data set without masks.
     """
 
     setup: MethodSetup
@@ -63,24 +62,28 @@ class Encoding:
     workers: int
     image_cache: int | None
     watch: Stopwatch
-    supports: SupportTokens
-    counts: dict[str, int] = field(default_factory=dict)
+    mask_counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.counts = {"regions_native": 0, "masks_emptied": 0} if self.target.card.pixel_level else {}
+        self.mask_counts = Counter({"regions_native": 0, "masks_emptied": 0} if self.target.card.pixel_level else {})
 
-    def __iter__(self) -> Iterator[Encoded]:
+    @property
+    def pixels(self) -> int:
+        """Evaluated pixels of all images of the class."""
+        return len(self.rows) * self.setup.image_size**2
+
+    def __iter__(self) -> Iterator[EncodedBatch]:
         precision, halving = DTYPES[self.setup.precision], Halving()
-        tower = self.backbone.vision  # built now, if nobody asked for it before: that is none of its seconds
+        encoder = self.backbone.vision  # built here, so that building is not counted in the stage `tower`
         for loaded in self._loaded():
             with self.watch.stage("tower") as span, torch.inference_mode():
                 images = loaded.images.to(self.backbone.device, non_blocking=True)
-                parts = halving(lambda rows: tower(images[rows], self.taps, precision), len(images))  # noqa: B023
+                parts = halving(lambda rows: encoder(images[rows], self.taps, precision), len(images))  # noqa: B023
                 tokens = join(parts)
-            yield Encoded(loaded, tokens, cache(partial(self._masks, loaded)), span)
+            yield EncodedBatch(loaded, tokens, cache(partial(self._masks, loaded)), span)
 
     def _loaded(self) -> Iterator[LoadedBatch]:
-        """Loaded batches; the wait for each is the stage `load`."""
+        """Batches as read from disk; the time spent waiting for each is the stage `load`."""
         protocol, size, card = self.setup.protocol, self.setup.image_size, self.target.card
         source = batches(
             self.rows,
@@ -101,14 +104,11 @@ class Encoding:
             yield loaded
 
     def _masks(self, loaded: LoadedBatch) -> list[Mask] | None:
-        """Masks as the protocol wants them; regions that vanish or merge on the way are counted."""
+        """Masks resized by the protocol's rule; regions at native size and blank results are counted."""
         if loaded.masks is None:
             return None
-        size, rule = self.setup.image_size, self.setup.protocol.mask_resize
+        protocol, size = self.setup.protocol, self.setup.image_size
         with self.watch.stage("metrics"):
-            resized = [RESIZE[rule](mask, size) for mask in loaded.masks]
-            for mask, made in zip(loaded.masks, resized, strict=True):
-                if mask.any():
-                    self.counts["regions_native"] += count_regions(mask)
-                    self.counts["masks_emptied"] += not made.any()
+            resized = [resize_mask(mask, protocol, size) for mask in loaded.masks]
+            self.mask_counts.update(region_counts(list(loaded.masks), resized))
         return resized

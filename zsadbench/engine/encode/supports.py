@@ -55,13 +55,13 @@ class SupportTokens:
             return join([pick(self._kept[path], self.taps, taps) for path in rows["path"]])
 
 
-def show(method: Method, seen: SupportTokens, setup: MethodSetup, rows: pd.DataFrame) -> None:
-    """Let a few-shot detector remember the images of one class.
+def fit_memory(method: Method, supports: SupportTokens, setup: MethodSetup, rows: pd.DataFrame) -> None:
+    """Fit a few-shot method's memory on the support images of one class; `rows` are their manifest rows.
 
     Raises:
         DataError: an image cannot be read.
     """
-    assert isinstance(method, FewShot)  # noqa: S101 - checked by the card before anything runs
-    tokens = seen(rows, setup.method.card.taps(setup.method.options))
+    assert isinstance(method, FewShot)  # noqa: S101 - the card says so, checked before anything runs
+    tokens = supports(rows, setup.method.card.taps(setup.method.options))
     with torch.inference_mode():
         method.remember(tokens)

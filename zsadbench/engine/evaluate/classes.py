@@ -1,192 +1,146 @@
-"""One class of one cell: score the tokens, enlarge, smooth, measure."""
+"""Evaluate one class: encode a batch → score it → make its anomaly maps → count them. The one batch loop.
+
+LoadedBatch       zsadbench.data.loading      images, masks and labels as read from disk
+EncodedBatch      engine.encode.batches       … with the tokens of the image encoder, once for all heads
+ScoredBatch       engine.evaluate.scoring     … of one head: image scores and anomaly maps, on their way to the host
+ClassMeasurement  engine.evaluate.measure     metric accumulators of one head
+ClassResult       engine.evaluate.measure     what goes into the record
+"""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from zsadbench.engine.encode.batches import Encoded, Encoding, Mask
-from zsadbench.engine.evaluate.maps import Map
-from zsadbench.engine.evaluate.measure import Measurement
-from zsadbench.engine.evaluate.scoring import Maps, Scored, Scorer
-from zsadbench.engine.evaluate.thresholds import Thresholds
-from zsadbench.engine.machine.background import AHEAD, Behind
-from zsadbench.engine.machine.timing import Span, Stopwatch
+from zsadbench.clip.union import pick
+from zsadbench.engine.encode.batches import ClassImages, EncodedBatch
+from zsadbench.engine.evaluate.maps import AnomalyMap, save_maps
+from zsadbench.engine.evaluate.scoring import ScoredBatch, Scorer
+from zsadbench.engine.machine.background import AHEAD, BackgroundWorker
 from zsadbench.errors import CellError, DataError
-from zsadbench.files import write_atomically
-from zsadbench.metrics import Details, Estimate, MetricName
-from zsadbench.records import map_path
-from zsadbench.types import Method
 
 if TYPE_CHECKING:
-    from zsadbench.data import LoadedBatch
-    from zsadbench.engine.plan.method_setup import MethodSetup
-    from zsadbench.records.sidecars import Arrays
+    from zsadbench.engine.encode.masks import Mask
+    from zsadbench.types import Taps
 
-RECOVERABLE = (CellError, DataError, OSError, MemoryError, RuntimeError)  # torch says RuntimeError when memory is short
+RECOVERABLE = (CellError, DataError, OSError, MemoryError, RuntimeError)  # PyTorch raises RuntimeError out of memory
+
+
+class CanFail(Protocol):
+    """Something that may fail by itself."""
+
+    failure: Exception | None
+
+
+@contextmanager
+def keep_failure(*owners: CanFail) -> Iterator[None]:
+    """Keep a recoverable failure of the block as the failure of its owners: the one place where a run catches one."""
+    try:
+        yield
+    except RECOVERABLE as failure:
+        for owner in owners:
+            owner.failure = owner.failure or failure
+
+
+class Measurement(Protocol):
+    """What counts scored batches."""
+
+    def update(
+        self,
+        scores: NDArray[np.floating[Any]],
+        positions: NDArray[np.int64],
+        maps: Sequence[AnomalyMap] | None,
+        masks: Sequence[Mask] | None,
+        seconds: float,
+    ) -> None:
+        """Count one batch, as `ClassMeasurement.update`."""
+
+
+M = TypeVar("M", bound=Measurement)
 
 
 @dataclass
-class ClassResult:
-    """What one class gave: estimates by metric, counts, one row an image; `details` and `pooled` as in `Measured`."""
+class Head(Generic[M]):
+    """One method on the images of one class; its failure ends this head and no other.
 
-    estimates: dict[str, Estimate]
-    counts: dict[str, int]
-    images: list[dict[str, Any]] = field(default_factory=list)
-    details: Details | None = None
-    pooled: Arrays = field(default_factory=dict)
+    `taps` is what the method reads, `class_word` goes into its prompts. `fit_memory` shows a few-shot method its
+    support images. Anomaly maps are saved below `maps_folder` where it is given.
+    """
+
+    scorer: Scorer
+    measurement: M
+    taps: Taps
+    class_word: str
+    fit_memory: Callable[[], None] = lambda: None
+    maps_folder: Path | None = None
+    failure: Exception | None = None
+
+    def score(self, images: ClassImages, batch: EncodedBatch) -> ScoredBatch:
+        """Score one batch and start its maps; nothing waits for the device."""
+        paths, masks, size = batch.loaded.paths, batch.loaded.masks, self.scorer.size
+        sizes: list[tuple[int, int]] | None = [(size, size)] * len(paths)
+        if masks is None and self.maps_folder is None:
+            sizes = None
+        elif masks is not None and images.setup.protocol.map_size == "native":
+            sizes = [(mask.shape[0], mask.shape[1]) for mask in masks]
+        with torch.inference_mode():
+            tokens = pick(batch.tokens, images.taps, self.taps)
+        return self.scorer.score_batch(tokens, self.class_word, paths, sizes)
+
+    def count(self, images: ClassImages, batch: EncodedBatch, scored: ScoredBatch) -> None:
+        """Wait for the scores and maps of one batch, save the maps, and update the metrics."""
+        if self.failure is not None:
+            return
+        with keep_failure(self):
+            scores, maps, masks = scored.image_scores(), scored.anomaly_maps(), batch.masks()
+            positions = batch.loaded.rows
+            if self.maps_folder is not None and maps is not None:
+                save_maps(self.maps_folder, images.rows["relative"].iloc[positions].tolist(), maps)
+            seconds = (batch.encoding.seconds + scored.scoring.seconds) / len(scores)
+            with self.scorer.watch.stage("metrics"):
+                self.measurement.update(scores, positions, maps if masks is not None else None, masks, seconds)
 
 
-def evaluate(
-    encoding: Encoding,
-    heads: Sequence[Evaluation],
+def evaluate_class(
+    images: ClassImages,
+    heads: Sequence[Head[Any]],
     on_images: Callable[[int], None] = lambda count: None,
     ahead: int | None = None,
-) -> list[ClassResult | Exception]:
-    """Measure one class with every head: all of them score a batch before the next one is read.
+) -> None:
+    """Evaluate one class with every head: each batch is read and encoded once, and all heads score it.
 
-    Where a GPU scores, a thread counts a batch while the next ones are scored, `ahead` of them at most; a CPU has
-    nothing else to do meanwhile, and its stages can be told apart. Results are the same.
+    A failing head keeps its failure and the others go on; where a batch cannot be read or encoded, all heads fail. On a
+    GPU a background thread counts batches while the next ones are scored, at most `ahead` per head; on a CPU they are
+    counted at once. Results are the same.
 
-    Returns:
-        For each head its result, or what it failed with: one of `RECOVERABLE`, which leaves the others as they are.
+    Args:
+        images: the class.
+        heads: the methods, one head each.
+        on_images: called with the number of images of each batch.
+        ahead: batches per head that may wait to be counted; None for the device's own.
     """
-    failed: dict[int, Exception] = {}
-    if not heads:
-        return []
-    ahead = AHEAD * (encoding.watch.device.type == "cuda") if ahead is None else ahead
-    try:
-        with Behind(ahead * len(heads)) as behind:
-            for encoded in encoding:
-                for number, head in enumerate(heads):
-                    _attempt(partial(_take, head, encoded, behind, number, failed), number, failed)
-                if len(failed) == len(heads):
-                    break
-                on_images(len(encoded.loaded.paths))
-    except RECOVERABLE as failure:  # an image cannot be read, or the tower finds no memory: all of them are hit
-        return [failed.get(number, failure) for number in range(len(heads))]
-    return [failed.get(number) or _finished(head) for number, head in enumerate(heads)]
-
-
-def _take(head: Evaluation, encoded: Encoded, behind: Behind, number: int, failed: dict[int, Exception]) -> None:
-    """Score a batch now and have it counted."""
-    count = head.score(encoded)
-    behind.put(partial(_attempt, count, number, failed))
-
-
-def _attempt(call: Callable[[], None], number: int, failed: dict[int, Exception]) -> None:
-    """Do something for a head that has not failed yet."""
-    if number in failed:
+    if ahead is None:
+        ahead = AHEAD if images.backbone.device.type == "cuda" else 0
+    for head in heads:
+        with keep_failure(head):
+            head.fit_memory()
+    if all(head.failure for head in heads):
         return
-    try:
-        call()
-    except RECOVERABLE as failure:
-        failed[number] = failure
-
-
-def _finished(head: Evaluation) -> ClassResult | Exception:
-    try:
-        return head.result()
-    except RECOVERABLE as failure:
-        return failure
-
-
-@dataclass
-class Evaluation:
-    """A detector on one class of a target: it scores batches and counts them, in order, then gives the result.
-
-    `area_quartiles` and `thresholds` as in `Measurement`.
-
-    Raises:
-        CellError: from what `score` returns: a score or a map is not finite.
-    """
-
-    setup: MethodSetup
-    method: Method
-    encoding: Encoding
-    class_name: str
-    metrics: tuple[MetricName, ...]
-    maps_folder: Path | None
-    watch: Stopwatch
-    area_quartiles: Sequence[float] | None = None
-    thresholds: Thresholds = field(default_factory=Thresholds)
-    images: list[dict[str, Any]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.target, self.rows = self.encoding.target, self.encoding.rows
-        self.scorer = Scorer(self.setup, self.method, self.target, self.class_name, self.encoding.taps, self.watch)
-        self.measured = Measurement(
-            self.metrics,
-            self.rows,
-            masked=self.target.card.pixel_level,
-            pixels=len(self.rows) * self.setup.image_size**2,
-            area_quartiles=self.area_quartiles,
-            thresholds=self.thresholds,
-        )
-
-    def score(self, encoded: Encoded) -> Callable[[], None]:
-        """Have one batch scored; what is returned counts it, and waits until the scores are there."""
-        loaded = encoded.loaded
-        scored, maps = self.scorer.scores(encoded), None
-        if loaded.masks is not None or self.maps_folder is not None:
-            maps = self.scorer.maps(scored, list(loaded.masks) if loaded.masks is not None else None)
-        return partial(self._count, loaded, encoded.masks, (encoded.took, scored.took), scored, maps)
-
-    def _count(
-        self,
-        loaded: LoadedBatch,
-        made: Callable[[], list[Mask] | None],
-        took: Sequence[Span],
-        scored: Scored,
-        finished: Maps | None,
-    ) -> None:
-        image, maps = scored.image(), finished.here() if finished is not None else None
-        masks = made()
-        if maps is not None:
-            self._save(maps, loaded)
-        with self.watch.stage("metrics"):
-            self.measured.take(image, loaded.rows, maps if masks is not None else None, masks)
-        seconds = sum(span.seconds for span in took) / len(loaded.paths)
-        self.images += self._image_rows(image, loaded, seconds)
-
-    def result(self) -> ClassResult:
-        """The metrics of all batches."""
-        with self.watch.stage("metrics"):
-            found = self.measured.result()
-        return ClassResult(found.estimates, self._counts(), self.images, found.details, found.pooled)
-
-    def _counts(self) -> dict[str, int]:
-        anomalous = int(self.rows["label"].sum())
-        counts = {"normal": len(self.rows) - anomalous, "anomalous": anomalous, "regions": self.measured.regions}
-        counts["skipped"] = self.target.skipped.get(self.class_name, 0)
-        return counts | self.encoding.counts
-
-    def _save(self, maps: list[Map], loaded: LoadedBatch) -> None:
-        if self.maps_folder is None:
-            return
-        for one, row in zip(maps, loaded.rows, strict=True):
-            path = map_path(self.maps_folder, self.rows["relative"].iloc[row])
-            buffer = io.BytesIO()
-            np.save(buffer, one.astype(np.float32))
-            write_atomically(path, buffer.getvalue())
-
-    def _image_rows(self, scores: NDArray[np.float32], loaded: LoadedBatch, seconds: float) -> list[dict[str, Any]]:
-        rows = self.rows
-        return [
-            {
-                "path": rows["relative"].iloc[row],
-                "class": self.class_name,
-                "label": int(label),
-                "defect": rows["defect"].iloc[row],
-                "score": float(score),
-                "seconds": seconds,
-            }
-            for row, label, score in zip(loaded.rows, loaded.labels, scores, strict=True)
-        ]
+    with keep_failure(*heads), BackgroundWorker(ahead * len(heads)) as worker:
+        for batch in images:
+            for head in heads:
+                if head.failure is None:
+                    with keep_failure(head):
+                        scored = head.score(images, batch)
+                        worker.put(partial(head.count, images, batch, scored))
+            if all(head.failure for head in heads):
+                return
+            on_images(len(batch.loaded.paths))

@@ -1,8 +1,9 @@
-"""From a method's map to the map that is measured: enlarged, smoothed, cut to no image but its own."""
+"""From a method's map to the evaluated anomaly map: enlarged bilinearly, then smoothed by a Gaussian."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -10,35 +11,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zsadbench.engine.machine.to_host import to_host
+from zsadbench.files import write_atomically
+from zsadbench.records import map_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
-Map = NDArray[np.float32]
+AnomalyMap = NDArray[np.float32]  # (height, width)
 
 
-def finish(grid: Tensor, size: tuple[int, int], sigma: float) -> Map:
-    """`smooth(enlarge(grid, size), sigma)` up to rounding: (batch, h, w) on any device → float32 (batch, *size)."""
-    return begin(grid, size, sigma)()
+def start_map(grid: Tensor, size: tuple[int, int], sigma: float) -> Callable[[], AnomalyMap]:
+    """Start `smooth(enlarge(grid, size), sigma)` of one map on its device.
 
+    Enlarging and smoothing are linear and separable, so together they are one small matrix per side, in float64. A grid
+    that is not smaller than the map is smoothed by SciPy on the host, which is cheaper there. Both ways agree up to
+    rounding.
 
-def begin(grid: Tensor, size: tuple[int, int], sigma: float) -> Callable[[], Map]:
-    """As `finish`, made where the grid is and sent to the host; what is returned waits for it.
+    Args:
+        grid: the method's map, (1, h, w), on any device.
+        size: (height, width) of the result.
+        sigma: standard deviation in pixels of the result; 0 for no smoothing.
 
-    Both are linear and go rows by rows and columns by columns, so together they are one small matrix a side, in double
-    precision. A grid that is not smaller than the map is left to `smooth`, which is cheaper there.
+    Returns:
+        A function that waits for the result, float32 (height, width) on the host.
     """
     sides = tuple(grid.shape[-2:])
     if sigma <= 0 or any(side >= wanted for side, wanted in zip(sides, size, strict=True)):
         enlarged = to_host(_enlarged(grid, size))
-        return lambda: smooth(enlarged(), sigma)
-    down, across = (_operator(side, wanted, sigma).to(grid.device) for side, wanted in zip(sides, size, strict=True))
-    return to_host((down @ grid.double() @ across.T).float())
+        return lambda: smooth(enlarged(), sigma)[0]
+    rows, columns = (_operator(side, wanted, sigma).to(grid.device) for side, wanted in zip(sides, size, strict=True))
+    finished = to_host((rows @ grid.double() @ columns.T).float())
+    return lambda: finished()[0]
 
 
 @lru_cache(maxsize=8)
 def _operator(side: int, wanted: int, sigma: float) -> Tensor:
-    """What enlarging `side` values to `wanted` and smoothing them makes of each, float64 (wanted, side)."""
+    """The matrix that enlarges `side` values to `wanted` and smooths them, float64 (wanted, side)."""
     import torch
     from scipy.ndimage import gaussian_filter1d
     from torch.nn.functional import interpolate
@@ -49,8 +59,8 @@ def _operator(side: int, wanted: int, sigma: float) -> Tensor:
         return torch.from_numpy(gaussian_filter1d(lines, sigma, axis=0))
 
 
-def enlarge(grid: Tensor, size: tuple[int, int]) -> Map:
-    """Bilinear, align_corners false: (batch, h, w) on any device → float32 (batch, *size) on the host."""
+def enlarge(grid: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Enlarge maps (batch, h, w) bilinearly, align_corners false; float32 (batch, *size) on the host."""
     return to_host(_enlarged(grid, size))()
 
 
@@ -60,10 +70,18 @@ def _enlarged(grid: Tensor, size: tuple[int, int]) -> Tensor:
     return interpolate(grid.float().unsqueeze(1), size, mode="bilinear", align_corners=False).squeeze(1)
 
 
-def smooth(maps: Map, sigma: float) -> Map:
-    """SciPy's Gaussian of each (height, width) map with its defaults; sigma 0 leaves the maps alone."""
+def smooth(maps: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Smooth maps (batch, height, width) one by one by SciPy's Gaussian with its defaults; sigma 0 changes nothing."""
     if sigma <= 0:
         return maps
     from scipy.ndimage import gaussian_filter
 
-    return np.stack([gaussian_filter(one, sigma=sigma) for one in maps])
+    return np.stack([gaussian_filter(anomaly_map, sigma=sigma) for anomaly_map in maps])
+
+
+def save_maps(folder: Path, relative_paths: Sequence[str], maps: Sequence[AnomalyMap]) -> None:
+    """Write each anomaly map as float32 `.npy` at the place of its image below `folder`."""
+    for relative, anomaly_map in zip(relative_paths, maps, strict=True):
+        buffer = io.BytesIO()
+        np.save(buffer, anomaly_map.astype(np.float32))
+        write_atomically(map_path(folder, relative), buffer.getvalue())

@@ -1,9 +1,10 @@
-"""All that is measured of one class, batch by batch, whoever made its scores and maps."""
+"""The metrics of one class, batch by batch: the same for maps of a run and for maps of other programs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,27 +26,39 @@ from zsadbench.metrics.names import AUX, POOLED
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zsadbench.engine.encode.batches import Mask
-    from zsadbench.engine.evaluate.maps import Map
+    from zsadbench.engine.encode.masks import Mask
+    from zsadbench.engine.evaluate.maps import AnomalyMap
     from zsadbench.engine.evaluate.thresholds import Thresholds
     from zsadbench.records.sidecars import Arrays
 
 ELSEWHERE = "it is one number over all classes, not one a class"
 
 
-class Measured(NamedTuple):
-    """What one class gave: estimates by metric; details where it has masks; `pooled`, what the classes share."""
+@dataclass
+class ClassResult:
+    """The result of one class, as it goes into the record.
+
+    `estimates` by metric name; `counts` of images and regions; `images` one row per image; `details` (parts, curves,
+    regions, intervals) where the data set has masks; `pooled` the pixel counts for metrics over all classes.
+    """
 
     estimates: dict[str, Estimate]
-    details: Details | None
-    pooled: Arrays
+    counts: dict[str, int]
+    images: list[dict[str, Any]] = field(default_factory=list)
+    details: Details | None = None
+    pooled: Arrays = field(default_factory=dict)
 
 
-class Measurement:
-    """Counts the images of one class.
+class ClassMeasurement:
+    """Metric accumulators of one class.
 
-    `rows` is the manifest of the class, `pixels` about how many there are in all, `area_quartiles` the quartiles of
-    region area of the set; `thresholds` serve the metrics at a threshold from the auxiliary set.
+    Args:
+        names: the metrics.
+        rows: manifest of the class, one row per image.
+        masked: whether the data set has masks.
+        pixels: about how many pixels the class has, which decides between exact and streamed counting.
+        area_quartiles: quartiles of region area of the whole data set; None where there are none.
+        thresholds: from the auxiliary set, for the metrics at a threshold.
     """
 
     def __init__(
@@ -59,69 +72,84 @@ class Measurement:
         thresholds: Thresholds,
     ) -> None:
         self.names, self.rows, self.thresholds = tuple(names), rows, thresholds
-        self.collected = ClassMetrics(self.names, masks=masked, mode=mode_for(pixels))
+        self.metrics = ClassMetrics(self.names, masks=masked, mode=mode_for(pixels))
         self.details = ClassDetails(area_quartiles) if masked else None
-        wants = {(name.level, name.over) for name in self.names}
-        self.pooled = PixelMetrics(mode="stream") if masked and ("pixel", POOLED) in wants else None
-        at = {"image": thresholds.image, "pixel": thresholds.pixel if masked else None}
-        self.at = {level: F1At(cut, level) for level, cut in at.items() if cut is not None and (level, AUX) in wants}
-        self._scores: list[float] = []
-        self._places: list[int] = []
+        wanted = {(name.level, name.over) for name in self.names}
+        self.pooled = PixelMetrics(mode="stream") if masked and ("pixel", POOLED) in wanted else None
+        cuts = {"image": thresholds.image, "pixel": thresholds.pixel if masked else None}
+        self.at_threshold = {
+            level: F1At(cut, level) for level, cut in cuts.items() if cut is not None and (level, AUX) in wanted
+        }
+        self.images: list[dict[str, Any]] = []
+        self._order: list[int] = []
 
-    @property
-    def regions(self) -> int:
-        """Regions in the masks seen so far."""
-        return self.collected.regions
-
-    def take(
+    def update(
         self,
         scores: NDArray[np.floating[Any]],
-        places: NDArray[np.int64],
-        maps: list[Map] | None,
-        masks: list[Mask] | None,
+        positions: NDArray[np.int64],
+        maps: Sequence[AnomalyMap] | None,
+        masks: Sequence[Mask] | None,
+        seconds: float = float("nan"),
     ) -> None:
-        """Count one batch: image scores (n,), the places of the images in `rows`, maps and masks where there are any.
+        """Count one batch. Regions of a mask are labelled once for all metrics.
 
-        Masks are labelled once for all that is made of them.
+        Args:
+            scores: image scores, (batch,).
+            positions: of the images in `rows`, (batch,).
+            maps: anomaly maps, one (height, width) per image; None without masks.
+            masks: uint8 of the same sizes; None without masks.
+            seconds: per image, for the rows of images; NaN where nobody measured it.
         """
-        rows = self.rows.iloc[places]
+        rows = self.rows.iloc[positions]
         labels = rows["label"].to_numpy()
-        images = self.collected.read(maps, masks)
-        self.collected.take(scores, labels, images)
+        images = self.metrics.read(maps, masks)
+        self.metrics.take(scores, labels, images)
         if self.details is not None:
             defects = ["" if label == 0 else defect for label, defect in zip(labels, rows["defect"], strict=True)]
             self.details.take(rows["relative"].tolist(), scores.tolist(), images, defects, rows["view"].tolist())
         if self.pooled is not None:
             self.pooled.take(images)
-        if "image" in self.at:
-            self.at["image"].update(scores, labels)
-        if "pixel" in self.at:
-            self.at["pixel"].take(images)
-        self._scores += scores.tolist()
-        self._places += places.tolist()
+        if "image" in self.at_threshold:
+            self.at_threshold["image"].update(scores, labels)
+        if "pixel" in self.at_threshold:
+            self.at_threshold["pixel"].take(images)
+        self._order += positions.tolist()
+        for row, score in zip(rows.to_dict("records"), scores, strict=True):
+            shown = {"path": row["relative"], "class": row["class"], "label": int(row["label"])}
+            self.images.append({**shown, "defect": row["defect"], "score": float(score), "seconds": seconds})
 
-    def result(self) -> Measured:
-        """The measurements of all batches."""
-        estimates = self.collected.compute() | self._over_samples() | self._pooled() | self._at_thresholds()
+    def result(self, skipped: int, mask_counts: Mapping[str, int]) -> ClassResult:
+        """Compute the metrics of all batches.
+
+        Args:
+            skipped: images of the class that the data set lacks.
+            mask_counts: further counts about the masks.
+        """
+        estimates = self.metrics.compute() | self._over_samples() | self._over_classes() | self._at_thresholds()
         ordered = {str(name): estimates[str(name)] for name in self.names}
-        pixels = self.collected.pixels
+        pixels = self.metrics.pixels
         details = self.details.compute(ordered, pixels) if self.details is not None and pixels else None
-        return Measured(ordered, details, self.pooled.state() if self.pooled is not None else {})
+        anomalous = int(self.rows["label"].sum())
+        counts = {"normal": len(self.rows) - anomalous, "anomalous": anomalous, "regions": self.metrics.regions}
+        counts |= {"skipped": skipped, **mask_counts}
+        return ClassResult(ordered, counts, self.images, details, self.pooled.state() if self.pooled else {})
 
     def _over_samples(self) -> dict[str, Estimate]:
-        """The metrics in which the views of one object count as one image."""
-        rows = self.rows.iloc[self._places]
-        return sample_estimates(self.names, self._scores, rows["label"].tolist(), rows["sample"].tolist())
+        """The metrics in which all views of one object count as one image."""
+        rows, scores = self.rows.iloc[self._order], [image["score"] for image in self.images]
+        return sample_estimates(self.names, scores, rows["label"].tolist(), rows["sample"].tolist())
 
-    def _pooled(self) -> dict[str, Estimate]:
+    def _over_classes(self) -> dict[str, Estimate]:
+        """The metrics over all classes: not defined for one class."""
         return {str(name): Estimate.undefined(ELSEWHERE) for name in self.names if name.over == POOLED}
 
     def _at_thresholds(self) -> dict[str, Estimate]:
-        found = {}
+        """F1 at the thresholds from the auxiliary set, or why there is none."""
+        estimates = {}
         for name in self.names:
-            if name.over == AUX and name.level in self.at:
-                found[str(name)] = self.at[name.level].compute()
+            if name.over == AUX and name.level in self.at_threshold:
+                estimates[str(name)] = self.at_threshold[name.level].compute()
             elif name.over == AUX:
                 no_masks = name.level == "pixel" and self.details is None
-                found[str(name)] = Estimate.undefined(NO_MASKS if no_masks else self.thresholds.reason)
-        return found
+                estimates[str(name)] = Estimate.undefined(NO_MASKS if no_masks else self.thresholds.reason)
+        return estimates

@@ -1,4 +1,4 @@
-"""The quartiles of region area of a whole data set, at the size at which it is evaluated: the same for every method."""
+"""Quartiles of region area over a whole data set at its evaluated size: the same for every method, cached."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from zsadbench.clip import cache_folder
 from zsadbench.data.images.masks import read_mask
-from zsadbench.engine.encode.batches import RESIZE
+from zsadbench.engine.encode.masks import resize_mask
 from zsadbench.errors import DataError
 from zsadbench.files import write_atomically
 from zsadbench.metrics import area_quartiles
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zsadbench.data import Dataset
-    from zsadbench.engine.encode.batches import Mask
+    from zsadbench.engine.encode.masks import Mask
     from zsadbench.protocol import EvaluationProtocol
 
 log = logging.getLogger(__name__)
@@ -30,24 +30,23 @@ log = logging.getLogger(__name__)
 VERSION = 1  # of the rule
 
 
-def edges_of(dataset: Dataset, protocol: EvaluationProtocol, size: int, workers: int) -> list[float] | None:
-    """The quartiles over every mask of the set, whatever part of it is evaluated; None where no mask has a region.
+def quartiles_of(dataset: Dataset, protocol: EvaluationProtocol, size: int, workers: int) -> list[float] | None:
+    """Return the quartiles of region area, in pixels, over every mask of the set, also where only a part is evaluated.
 
-    They are read from the cache, or go there. A mask that cannot be read is left out, with a warning; then nothing is
-    kept.
+    None where no mask has a region. A mask that cannot be read is left out with a warning; then nothing is cached.
     """
-    path = _file(dataset, protocol, size)
+    path = _cache_file(dataset, protocol, size)
     try:
-        found: list[float] | None = json.loads(path.read_text())["edges"]
+        quartiles: list[float] | None = json.loads(path.read_text())["edges"]
     except (OSError, ValueError, KeyError, TypeError):
         pass
     else:
-        return found
+        return quartiles
     unreadable: list[str] = []
     try:
-        found = list(area_quartiles(_masks(dataset, protocol, size, workers, unreadable)))
+        quartiles = list(area_quartiles(_masks(dataset, protocol, size, workers, unreadable)))
     except ValueError:
-        found = None
+        quartiles = None
     if unreadable:
         log.warning(
             "%s: %d masks cannot be read, so quartiles of area are those of the others",
@@ -55,20 +54,20 @@ def edges_of(dataset: Dataset, protocol: EvaluationProtocol, size: int, workers:
             len(unreadable),
         )
     else:
-        with suppress(OSError):  # a cache that cannot be written to is none
-            write_atomically(path, json.dumps({"edges": found}).encode())
-    return found
+        with suppress(OSError):  # a cache that cannot be written is left out
+            write_atomically(path, json.dumps({"edges": quartiles}).encode())
+    return quartiles
 
 
 def _masks(
     dataset: Dataset, protocol: EvaluationProtocol, size: int, workers: int, unreadable: list[str]
 ) -> Iterator[Mask]:
-    """Every mask as the protocol evaluates it; those that cannot be read are named in `unreadable`."""
+    """Yield every anomalous mask at its evaluated size; paths that cannot be read are added to `unreadable`."""
     positive = dataset.card.positive if protocol.mask_values == "card" else "> 0"
 
     def read(path: str) -> Mask | None:
         try:
-            return RESIZE[protocol.mask_resize](read_mask(path, positive), size)
+            return resize_mask(read_mask(path, positive), protocol, size)
         except DataError:
             return None
 
@@ -81,7 +80,7 @@ def _masks(
                 yield mask
 
 
-def _file(dataset: Dataset, protocol: EvaluationProtocol, size: int) -> Path:
+def _cache_file(dataset: Dataset, protocol: EvaluationProtocol, size: int) -> Path:
     decides = [
         VERSION,
         dataset.fingerprint,

@@ -1,8 +1,8 @@
-"""From the tokens of a batch to what is measured: image scores, and maps as the protocol wants them."""
+"""Tokens → image scores → anomaly maps: the one path that run, predict, explain, profile and parity take."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,103 +11,132 @@ import torch
 from numpy.typing import NDArray
 
 from zsadbench.clip.towers import arithmetic
-from zsadbench.clip.union import pick, some
+from zsadbench.clip.union import some
 from zsadbench.engine.encode.batching import Halving
 from zsadbench.engine.encode.towers import DTYPES
-from zsadbench.engine.evaluate.maps import Map, begin
-from zsadbench.engine.machine.to_host import Arrival, to_host
-from zsadbench.engine.plan.method_setup import taps_of
+from zsadbench.engine.evaluate.maps import AnomalyMap, start_map
+from zsadbench.engine.machine.timing import Stopwatch
+from zsadbench.engine.machine.to_host import OnTheWay, to_host
 from zsadbench.errors import CellError
 from zsadbench.types import Scores
 
 if TYPE_CHECKING:
-    from zsadbench.data import Dataset
-    from zsadbench.engine.encode.batches import Encoded, Mask
-    from zsadbench.engine.machine.timing import Span, Stopwatch
+    from zsadbench.engine.machine.timing import Span
     from zsadbench.engine.plan.method_setup import MethodSetup
-    from zsadbench.types import Method, Taps
+    from zsadbench.types import Method, Tokens
 
 
-class Scored(NamedTuple):
-    """A batch that is being scored: image scores on their way to the host, maps as the method gives them."""
+class ScoredBatch(NamedTuple):
+    """Image scores and anomaly maps of one batch, on their way from the device to the host.
+
+    `maps` is None where nobody needs maps; `scoring` is how long the head took.
+    """
 
     paths: tuple[str, ...]
-    arrival: Arrival
-    pixel: torch.Tensor
-    took: Span
+    scores: OnTheWay
+    maps: list[Callable[[], AnomalyMap]] | None
+    scoring: Span
 
-    def image(self) -> NDArray[np.float32]:
-        """The image scores, (batch,).
+    def image_scores(self) -> NDArray[np.float32]:
+        """Wait for the image scores, (batch,).
 
         Raises:
-            CellError: one is not finite.
+            CellError: a score is not finite.
         """
-        scores = self.arrival()
-        finite(scores, self.paths, "image score")
+        scores = self.scores()
+        check_finite(scores, self.paths, "image score")
         return scores
 
-
-class Maps(NamedTuple):
-    """The maps of a batch, on their way to the host."""
-
-    paths: tuple[str, ...]
-    arrivals: list[Callable[[], Map]]
-
-    def here(self) -> list[Map]:
-        """The maps, one an image.
+    def anomaly_maps(self) -> list[AnomalyMap] | None:
+        """Wait for the anomaly maps, one (height, width) per image; None where none were made.
 
         Raises:
-            CellError: one is not finite.
+            CellError: a map is not finite.
         """
-        maps = [arrival()[0] for arrival in self.arrivals]
-        for one, path in zip(maps, self.paths, strict=True):
-            finite(one, (path,), "anomaly map")
+        if self.maps is None:
+            return None
+        maps = [wait() for wait in self.maps]
+        for anomaly_map, path in zip(maps, self.paths, strict=True):
+            check_finite(anomaly_map, (path,), "anomaly map")
         return maps
 
 
-@dataclass(frozen=True)
+@dataclass
 class Scorer:
-    """A detector on the images of one class of a data set; `taps` are those that the images were encoded with."""
+    """Score batches of tokens with one method.
 
-    setup: MethodSetup
+    `size` is the side of the anomaly maps in pixels; `sigma` the standard deviation of their Gaussian smoothing in
+    pixels, 0 for none. `score` and `start_maps` are the two steps; `score_batch` takes both, measures their time and
+    halves the batch where memory is short.
+    """
+
     method: Method
-    dataset: Dataset
-    class_name: str
-    taps: Taps
-    watch: Stopwatch
+    device: torch.device
+    size: int
+    sigma: float
+    precision: str = "fp32"
     halving: Halving = field(default_factory=Halving)
 
-    def scores(self, encoded: Encoded) -> Scored:
-        """Have a batch scored."""
-        words = [self.dataset.card.words(self.setup.name)[self.class_name]] * len(encoded.loaded.paths)
-        half = arithmetic(self.watch.device.type, DTYPES[self.setup.precision])
-        with self.watch.stage("head") as head, torch.inference_mode(), half:
-            tokens = pick(encoded.tokens, self.taps, taps_of(self.setup))
-            parts = self.halving(lambda rows: self.method.score(some(tokens, rows), words[rows]), len(words))
-            found = Scores(*(torch.cat(part) for part in zip(*parts, strict=True)))
-        return Scored(encoded.loaded.paths, to_host(found.image.float()), found.pixel, head)
+    def __post_init__(self) -> None:
+        self.watch = Stopwatch(self.device)
 
-    def maps(self, scored: Scored, masks: list[Mask] | None) -> Maps:
-        """Have the maps of a batch enlarged and smoothed, one by one; `masks` are those read, where there are any."""
-        protocol, size, count = self.setup.protocol, self.setup.image_size, len(scored.paths)
-        native = protocol.map_size == "native" and masks is not None
-        sizes = [mask.shape for mask in masks] if native and masks else [(size, size)] * count
+    @classmethod
+    def of(cls, setup: MethodSetup, method: Method, device: torch.device, dataset: str = "") -> Scorer:
+        """Make the scorer of a method under its protocol, on the data set of this name."""
+        protocol = setup.protocol
+        unsmoothed = protocol.smoothing == "none" or dataset in protocol.unsmoothed
+        sigma = 0.0 if unsmoothed else setup.method.card.smoothing
+        return cls(method, device, setup.image_size, sigma, setup.precision)
+
+    def score(self, tokens: Tokens, class_words: Sequence[str]) -> Scores:
+        """Score one batch on the device: image scores (batch,) and maps on the method's own grid.
+
+        Args:
+            tokens: the taps that the method reads.
+            class_words: the word for prompts, one per image.
+        """
+        with torch.inference_mode(), arithmetic(self.device.type, DTYPES[self.precision]):
+            return self.method.score(tokens, class_words)
+
+    def start_maps(
+        self, pixel: torch.Tensor, sizes: Sequence[tuple[int, int]] | None = None
+    ) -> list[Callable[[], AnomalyMap]]:
+        """Enlarge and smooth maps (batch, h, w) one by one on the device.
+
+        Returns:
+            One function per image; it waits for the map, float32 (height, width) on the host. The size is that of
+            `sizes`, else the scorer's.
+        """
+        wanted = sizes or [(self.size, self.size)] * len(pixel)
+        return [start_map(pixel[k : k + 1], size, self.sigma) for k, size in enumerate(wanted)]
+
+    def score_batch(
+        self, tokens: Tokens, class_word: str, paths: tuple[str, ...], sizes: Sequence[tuple[int, int]] | None
+    ) -> ScoredBatch:
+        """Score one batch of one class and start its maps; nothing waits for the device.
+
+        Args:
+            tokens: the taps that the method reads.
+            class_word: the word for prompts.
+            paths: of the images, for messages.
+            sizes: of the maps, one (height, width) per image; None where nobody needs maps.
+        """
+        words = [class_word] * len(paths)
+        with self.watch.stage("head") as scoring, torch.inference_mode():
+            parts = self.halving(lambda rows: self.score(some(tokens, rows), words[rows]), len(words))
+            image, pixel = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+        scores = to_host(image.float())
+        if sizes is None:
+            return ScoredBatch(paths, scores, None, scoring)
         with self.watch.stage("map"):
-            grids = [scored.pixel[index : index + 1] for index in range(count)]
-            return Maps(
-                scored.paths, [begin(one, wanted, self._sigma()) for one, wanted in zip(grids, sizes, strict=True)]
-            )
-
-    def _sigma(self) -> float:
-        protocol = self.setup.protocol
-        off = protocol.smoothing == "none" or self.dataset.card.name in protocol.unsmoothed
-        return 0.0 if off else self.setup.method.card.smoothing
+            return ScoredBatch(paths, scores, self.start_maps(pixel, sizes), scoring)
 
 
-def finite(values: NDArray[np.float32], paths: tuple[str, ...], what: str) -> None:
-    """Raise `CellError`, naming the image, where a score or a map holds NaN or infinity.
+def check_finite(values: NDArray[np.float32], paths: tuple[str, ...], what: str) -> None:
+    """Check that a batch of scores (one per path), or the map of the only path, holds neither NaN nor infinity.
 
-    `values` has one row an image, or is the one map of the only path.
+    Raises:
+        CellError: it does; the message names the first such image.
     """
     bad = ~np.isfinite(values)
     if bad.any():

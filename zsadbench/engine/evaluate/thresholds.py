@@ -1,4 +1,4 @@
-"""The thresholds at which a detector does best on its auxiliary set: found once, and kept beside its checkpoint."""
+"""The thresholds with the largest F1 on the auxiliary set, computed once and cached in the folder of checkpoints."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import json
 import logging
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zsadbench.clip import cache_folder
 from zsadbench.data import load_dataset
-from zsadbench.engine.encode.batches import Encoding
-from zsadbench.engine.encode.supports import SupportTokens
+from zsadbench.engine.encode.batches import ClassImages
+from zsadbench.engine.evaluate.classes import Head, evaluate_class
 from zsadbench.engine.evaluate.scoring import Scorer
 from zsadbench.engine.machine.timing import Stopwatch
 from zsadbench.engine.plan.cell import training_cell
@@ -26,10 +26,17 @@ from zsadbench.metrics.names import AUX
 from zsadbench.records import canonical, safe_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
 
     from zsadbench.clip import Backbone
     from zsadbench.data import Dataset
+    from zsadbench.engine.encode.masks import Mask
+    from zsadbench.engine.evaluate.maps import AnomalyMap
     from zsadbench.engine.plan.jobs import Job, Plan
     from zsadbench.engine.plan.method_setup import MethodSetup
     from zsadbench.types import Method
@@ -52,10 +59,10 @@ class Thresholds:
 
 
 def find_thresholds(plan: Plan, job: Job, method: Method, backbone: Backbone, batch_size: int) -> Thresholds:
-    """The thresholds of the detector of a job, if a metric asks for them: from the cache, or found now and put there.
+    """Return the thresholds of the detector of a job, from the cache or computed now, if a metric needs them.
 
-    Every image of the set that the detector learned from is scored; for one that did not learn here, of the papers'
-    choice or the one asked for, if it is at hand.
+    They come from every image of the auxiliary set. For a detector that was not trained in this run, that is the set of
+    `--aux`, else the papers' choice, if there is a copy of it.
 
     Raises:
         DataError: an image cannot be read.
@@ -65,21 +72,21 @@ def find_thresholds(plan: Plan, job: Job, method: Method, backbone: Backbone, ba
         return Thresholds(reason="it was not asked for")
     if job.supports:
         return Thresholds(reason="a few-shot detector has no normal images of the auxiliary classes to remember")
-    aux = job.aux or _at_hand(plan, job)
+    aux = job.aux or _find_auxiliary(plan, job)
     if isinstance(aux, str):
         return Thresholds(reason=aux)
-    path = _file(job, aux)
-    found = _from_cache(path)
-    if found is None:
+    path = _cache_file(job, aux)
+    thresholds = _from_cache(path)
+    if thresholds is None:
         log.info("%s: scoring %s, to find thresholds", job.setup.name, aux.card.name)
-        found = _scored(plan, job.setup, (method, backbone), aux, batch_size)
-        with suppress(OSError):  # a cache that cannot be written to is none
-            write_atomically(path, (json.dumps(asdict(found), allow_nan=False) + "\n").encode())
-    return found
+        thresholds = _score_auxiliary(plan, job.setup, method, backbone, aux, batch_size=batch_size)
+        with suppress(OSError):  # a cache that cannot be written is left out
+            write_atomically(path, (json.dumps(asdict(thresholds), allow_nan=False) + "\n").encode())
+    return thresholds
 
 
-def _at_hand(plan: Plan, job: Job) -> Dataset | str:
-    """The auxiliary set of a detector that did not learn from it in this run, or why there is none."""
+def _find_auxiliary(plan: Plan, job: Job) -> Dataset | str:
+    """Return the auxiliary set of a detector that was not trained in this run, or why there is none."""
     name = aux_for(job.target.card.name, plan.request.aux)
     if name == NO_AUX:
         return "there is no auxiliary set (--aux none), so no threshold"
@@ -91,8 +98,8 @@ def _at_hand(plan: Plan, job: Job) -> Dataset | str:
         return f"the auxiliary set '{name}', which gives the threshold, is not at hand"
 
 
-def _file(job: Job, aux: Dataset) -> Path:
-    """Where the thresholds are kept: beside the checkpoint, named after all that decides them."""
+def _cache_file(job: Job, aux: Dataset) -> Path:
+    """Return where the thresholds are cached; the name is a hash of all that decides them."""
     setup = job.setup
     cell = training_cell(setup, job.aux, job.seed)
     decides = [VERSION, cell, aux.card.name, aux.fingerprint, setup.protocol.digest]
@@ -107,26 +114,47 @@ def _from_cache(path: Path) -> Thresholds | None:
         return None
 
 
-def _scored(
-    plan: Plan, setup: MethodSetup, detector: tuple[Method, Backbone], aux: Dataset, batch_size: int
+class ThresholdMeasurement:
+    """Image scores, labels and pixels of all classes of the auxiliary set, which share one threshold per level."""
+
+    def __init__(self, pixels: int) -> None:
+        self.pixels = PixelMetrics(mode=mode_for(pixels))
+        self.scores: list[float] = []
+        self.labels: list[int] = []
+        self.rows: pd.DataFrame | None = None
+
+    def update(
+        self,
+        scores: NDArray[np.floating[Any]],
+        positions: NDArray[np.int64],
+        maps: Sequence[AnomalyMap] | None,
+        masks: Sequence[Mask] | None,
+        seconds: float,
+    ) -> None:
+        """Collect one batch of the class whose manifest `rows` holds."""
+        assert self.rows is not None  # noqa: S101 - set for each class
+        self.scores += scores.tolist()
+        self.labels += self.rows["label"].iloc[positions].tolist()
+        if maps is not None and masks is not None:
+            self.pixels.update(list(maps), list(masks))
+
+
+def _score_auxiliary(
+    plan: Plan, setup: MethodSetup, method: Method, backbone: Backbone, aux: Dataset, *, batch_size: int
 ) -> Thresholds:
-    """Score every image of the set; all its classes share one threshold."""
-    (method, backbone), request = detector, plan.request
-    watch = Stopwatch(backbone.device)
-    taps, masked = taps_of(setup), aux.card.pixel_level
-    supports = SupportTokens(backbone, setup, taps, request.workers)
-    pixels = PixelMetrics(mode=mode_for(len(aux.manifest) * setup.image_size**2))
-    scores: list[float] = []
-    labels: list[int] = []
+    """Score every image of the auxiliary set and take the thresholds with the largest F1."""
+    request, taps, masked = plan.request, taps_of(setup), aux.card.pixel_level
+    measurement = ThresholdMeasurement(len(aux.manifest) * setup.image_size**2)
     for name in aux.classes:
-        rows = aux.manifest[aux.manifest["class"] == name].reset_index(drop=True)
-        source = (rows, batch_size, request.workers, request.image_cache, watch, supports)
-        scorer = Scorer(setup, method, aux, name, taps, watch)
-        for encoded in Encoding(setup, taps, backbone, aux, *source):
-            scored, masks = scorer.scores(encoded), encoded.masks()
-            scores += scored.image().tolist()
-            labels += encoded.loaded.labels.tolist()
-            if masks is not None:
-                pixels.update(scorer.maps(scored, masks).here(), masks)
-    cuts = best_threshold(scores, labels), best_threshold_of(pixels.groups()) if masked else None
-    return Thresholds(*cuts, aux.card.name, aux.fingerprint, ONE_CLASS if masked else "the auxiliary set has no masks")
+        measurement.rows = rows = aux.manifest[aux.manifest["class"] == name].reset_index(drop=True)
+        watch = Stopwatch(backbone.device)
+        images = ClassImages(setup, taps, backbone, aux, rows, batch_size, request.workers, request.image_cache, watch)
+        scorer = Scorer.of(setup, method, backbone.device, aux.card.name)
+        head = Head(scorer, measurement, taps, aux.card.words(setup.name)[name])
+        evaluate_class(images, [head])
+        if head.failure is not None:
+            raise head.failure
+    image = best_threshold(measurement.scores, measurement.labels)
+    pixel = best_threshold_of(measurement.pixels.groups()) if masked else None
+    reason = ONE_CLASS if masked else "the auxiliary set has no masks"
+    return Thresholds(image, pixel, aux.card.name, aux.fingerprint, reason)

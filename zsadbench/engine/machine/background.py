@@ -1,4 +1,4 @@
-"""Counting behind the device's back: what comes after a batch is done by one thread while the next batch is encoded."""
+"""Update metrics in a background thread while the GPU works."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
-AHEAD = 2  # batches whose maps wait to be counted while the device goes on
+AHEAD = 2  # scored batches per head that may wait for the background thread
 
 
-class Behind:
-    """Does calls one after the other, in order; a `with` block ends when all of them are done.
+class BackgroundWorker:
+    """Run calls one after the other, in order; a `with` block ends when all of them are done.
 
-    With `ahead` 0 a call is done at once, in the caller's thread, and results are the same. Otherwise a thread of its
-    own does them, and `put` waits while more than `ahead` of them are pending. What a call raises is raised by a later
-    `put` or at the end of the block; of the calls after it, those that have not begun are dropped.
+    With `ahead` 0 each call runs at once in the caller's thread; results are the same. Otherwise one thread of its own
+    runs them, and `put` waits while more than `ahead` calls are pending. What a call raises is raised by a later `put`
+    or at the end of the block; calls after it that have not started are dropped.
     """
 
     def __init__(self, ahead: int) -> None:
@@ -24,7 +24,7 @@ class Behind:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="zsadbench-count") if ahead else None
 
     def put(self, call: Callable[[], None]) -> None:
-        """Have a call done."""
+        """Run a call, now or in the background thread."""
         if self._pool is None:
             call()
             return
@@ -32,7 +32,7 @@ class Behind:
         while len(self._pending) > self._ahead:
             self._pending.popleft().result()
 
-    def __enter__(self) -> Behind:
+    def __enter__(self) -> BackgroundWorker:
         return self
 
     def __exit__(

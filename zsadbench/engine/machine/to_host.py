@@ -1,4 +1,4 @@
-"""Tensors on their way to the host: the device goes on with the next batch, and who needs one waits for that one."""
+"""Copy tensors from the device to the host without stopping the device."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-Arrival = Callable[[], NDArray[Any]]
-"""Waits until the tensor is there, and gives it."""
+OnTheWay = Callable[[], NDArray[Any]]
+"""A function that waits until the copy is complete and returns it."""
 
 
-def to_host(tensor: Tensor) -> Arrival:
-    """Send a tensor on its way; what lies on the host already is there at once.
+def to_host(tensor: Tensor) -> OnTheWay:
+    """Start copying a tensor to the host; a tensor on the host is not copied.
 
-    From a CUDA device it is copied into page-locked memory behind the work that makes it, and nobody waits but the
-    one who asks for it, in whatever thread.
+    From a CUDA device the copy goes into page-locked memory, queued behind the work that makes the tensor. Only the
+    caller of the returned function waits, in whatever thread it is.
     """
     if tensor.device.type != "cuda":
         return tensor.numpy
     import torch
 
-    landed = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
-    landed.copy_(tensor, non_blocking=True)
-    there = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    there.record(torch.cuda.current_stream(tensor.device))
+    copy = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    copy.copy_(tensor, non_blocking=True)
+    complete = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    complete.record(torch.cuda.current_stream(tensor.device))
 
-    def arrive() -> NDArray[Any]:
-        there.synchronize()
-        return landed.numpy()
+    def wait() -> NDArray[Any]:
+        complete.synchronize()
+        return copy.numpy()
 
-    return arrive
+    return wait

@@ -1,4 +1,7 @@
-"""The cell: everything that can change a score, as one JSON value, and what follows from it."""
+"""The cell of a record: everything that can change a score, as one JSON value, and what follows from it.
+
+The SHA-256 of the cell is the record's identity; the part that decides a trained checkpoint names it in the cache.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,29 @@ from zsadbench.records import identity, safe_name
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zsadbench.data import Dataset
+    from zsadbench.data import Card, Dataset
     from zsadbench.engine.plan.supports import Supports
+    from zsadbench.protocol import EvaluationProtocol
+
+TRAINING_KEYS = (
+    *("method", "options", "recipe", "aux", "seed", "backbone", "weights_sha256", "checkpoint_sha256", "tap_rule"),
+    *("image_size", "precision"),
+)
+UNKNOWN = "unknown"  # the backbone of a program that only its maps are known of
+STATED_ELSEWHERE = {"epochs", "epochs_else", "image_size", "on"}  # of a recipe: resolved, or another key of the cell
 
 
 def training_cell(setup: MethodSetup, aux: Dataset | None, seed: int) -> dict[str, Any]:
-    """Everything that decides a trained checkpoint; its hash names the file in the cache."""
+    """Return everything that decides a trained checkpoint."""
     taps = setup.method.card.taps(setup.method.options)
+    aux_part = None
+    if aux is not None:
+        aux_part = {"name": aux.card.name, "fingerprint": aux.fingerprint, "counts": count_labels(aux)}
     return {
         "method": setup.name,
         "options": setup.method.changed(),
         "recipe": _recipe(setup, aux),
-        "aux": _aux(aux),
+        "aux": aux_part,
         "seed": seed,
         "backbone": setup.spec.name,
         "weights_sha256": setup.spec.weights.sha256,
@@ -42,72 +56,115 @@ def training_cell(setup: MethodSetup, aux: Dataset | None, seed: int) -> dict[st
     }
 
 
+def unknown_training(method: str, seed: int, image_size: int) -> dict[str, Any]:
+    """Return the part of `training_cell` for maps of another program: only its name is known."""
+    known = {"method": method, "options": {}, "seed": seed, "backbone": UNKNOWN, "image_size": image_size}
+    return {key: known.get(key) for key in TRAINING_KEYS}
+
+
 def cell_of(
-    setup: MethodSetup, aux: Dataset | None, target: Dataset, seed: int, supports: Supports | None = None
+    training: Mapping[str, Any],
+    target: Dataset,
+    protocol: EvaluationProtocol,
+    limit: int | None,
+    *,
+    read: Sequence[Dataset | Supports | None] = (),
+    supports: Supports | None = None,
+    maps: Mapping[str, Any] | None = None,
+    partial: bool = False,
 ) -> dict[str, Any]:
-    """The cell whose hash is a record's identity."""
-    read = [one for one in (target, aux, supports) if one is not None]
+    """Make the cell of a record.
+
+    Args:
+        training: from `training_cell` or `unknown_training`.
+        target: the data set that is evaluated.
+        protocol: of the evaluation.
+        limit: test images per label and class; None for all.
+        read: further data that went in: the auxiliary set, the supports.
+        supports: normal images of a few-shot method.
+        maps: content of the maps, where another program made them.
+        partial: whether something else is incomplete.
+    """
+    everything = [target, *(data for data in (*read, supports) if data is not None)]
     return {
-        **training_cell(setup, aux, seed),
+        **training,
         "target": {"name": target.card.name, "fingerprint": target.fingerprint},
         "shots": supports.shots if supports else 0,
         "supports": supports.named() if supports else None,
-        "protocol": {"name": setup.protocol.name, "digest": setup.protocol.digest},
-        "limit": setup.limit,
-        "partial": any(one.partial for one in read),
-        "synthetic": any(one.synthetic for one in read),
+        "protocol": {"name": protocol.name, "digest": protocol.digest},
+        "limit": limit,
+        "partial": partial or any(data.partial for data in everything),
+        "synthetic": any(data.synthetic for data in everything),
+        **({"maps": dict(maps)} if maps else {}),
     }
 
 
 def _recipe(setup: MethodSetup, aux: Dataset | None) -> dict[str, Any] | None:
+    """The recipe of a training, resolved for its auxiliary set; None where nothing is trained."""
     if not setup.trains or aux is None or setup.method.recipe is None:
         return None
     recipe = {
         name: value
         for name, value in asdict(setup.method.recipe_on(aux.card.name)).items()
-        if name not in _NOT_HERE and value is not False
+        if name not in STATED_ELSEWHERE and value is not False
     }
     rounded = {} if setup.token_precision == "fp32" else {"tokens": setup.token_precision}
     return {**recipe, "betas": list(recipe["betas"]), "epochs": setup.epochs_on(aux.card.name), **rounded}
 
 
-_NOT_HERE = {"epochs", "epochs_else", "image_size", "on"}  # resolved, or stated elsewhere in the cell
-
-
-def _aux(aux: Dataset | None) -> dict[str, Any] | None:
-    if aux is None:
-        return None
-    return {"name": aux.card.name, "fingerprint": aux.fingerprint, "counts": count_labels(aux)}
-
-
 def count_labels(dataset: Dataset) -> dict[str, int]:
-    """Normal and anomalous images of a data set."""
+    """Count normal and anomalous images of a data set."""
     anomalous = int(dataset.manifest["label"].sum())
     return {"normal": len(dataset.manifest) - anomalous, "anomalous": anomalous}
 
 
-def why_not_comparable(cell: Mapping[str, Any], setup: MethodSetup, target: Dataset, leak: str) -> list[str]:
-    """Why the numbers of a cell may not stand beside published ones; empty when they may. `leak` in words, if any."""
+def why_not_comparable(
+    cell: Mapping[str, Any], card: Card, setup: MethodSetup | None, *, leak: str = "", before: Sequence[str] = ()
+) -> list[str]:
+    """Return why the numbers of a cell must not be compared with published ones; empty when they may be.
+
+    Args:
+        cell: of the record.
+        card: of the target.
+        setup: of the method; None for maps of another program.
+        leak: a leak of the target into the training, in words, if there is one.
+        before: reasons of the run that made the maps.
+    """
+    origin = {}
+    if setup is not None:
+        origin = {
+            "random weights": setup.spec.weights.kind == "random",
+            "demo backbone, not CLIP": setup.spec.demo,
+            f"backbone '{setup.spec.name}' is no published one": not setup.spec.shipped and not setup.spec.demo,
+        }
+    other = "its maps are" if setup is None else "the auxiliary set is"
     reasons = {
-        "random weights": setup.spec.weights.kind == "random",
-        "demo backbone, not CLIP": setup.spec.demo,
-        f"backbone '{setup.spec.name}' is no published one": not setup.spec.shipped and not setup.spec.demo,
+        **origin,
         f"limited to {cell['limit']} images a label and class": cell["limit"] is not None,
-        "the target or the auxiliary set is incomplete": cell["partial"],
+        f"the target or {other} incomplete": cell["partial"],
         "synthetic data": cell["synthetic"],
-        f"'{target.card.name}' is drawn for trials, no published benchmark": target.card.generated,
-        "its trained parts were left at their initial values": setup.trains and cell["aux"] is None,
+        f"'{card.name}' is drawn for trials, no published benchmark": card.generated,
+        "its trained parts were left at their initial values": bool(setup and setup.trains) and cell["aux"] is None,
         "masks and labels were permuted in training, as a control": bool((cell["recipe"] or {}).get("permuted")),
         leak: bool(leak),
     }
-    return [reason for reason, holds in reasons.items() if holds]
+    return list(dict.fromkeys([*before, *(reason for reason, holds in reasons.items() if holds)]))
 
 
-def signature(cell: Mapping[str, Any], weights: str) -> str:
-    """One line under every table: what made the numbers."""
-    aux = cell["aux"]["name"] if cell["aux"] else "none"
-    shown = f"checkpoint:{cell['checkpoint_sha256'][:8]}" if cell["checkpoint_sha256"] else f"aux:{aux}"
+def signature(cell: Mapping[str, Any], weights: str = "") -> str:
+    """Return the one line that stands under every table: what made the numbers.
+
+    Args:
+        cell: of the record.
+        weights: label of the CLIP weights; not used for maps of another program.
+    """
     options = ",".join(f"{key}={_short(value)}" for key, value in sorted(cell["options"].items()))
+    if "maps" in cell:
+        origin = [f"maps:{cell['maps']['digest'][:8]}"]
+    else:
+        aux = cell["aux"]["name"] if cell["aux"] else "none"
+        learned = f"checkpoint:{cell['checkpoint_sha256'][:8]}" if cell["checkpoint_sha256"] else f"aux:{aux}"
+        origin = [f"{cell['backbone']}:{weights}", learned]
     flags = [f"{name}:{cell[name]}" for name in ("shots", "limit") if cell[name]]
     flags += [name for name in ("partial", "synthetic") if cell[name]]
     recipe = cell["recipe"] or {}
@@ -115,11 +172,10 @@ def signature(cell: Mapping[str, Any], weights: str) -> str:
     flags += [f"tokens:{recipe['tokens']}"] if recipe.get("tokens") else []
     parts = [
         cell["method"] + (f"[{options}]" if options else ""),
-        f"{cell['backbone']}:{weights}",
-        shown,
+        *origin,
         f"size:{cell['image_size']}",
         f"protocol:{cell['protocol']['name']}",
-        cell["precision"],
+        *([cell["precision"]] if cell["precision"] else []),
         f"seed:{cell['seed']}",
         *flags,
         f"zsadbench:{version('zsadbench')}",
@@ -133,6 +189,6 @@ def _short(value: Any) -> str:
 
 
 def checkpoint_path(setup: MethodSetup, aux: Dataset, seed: int) -> Path:
-    """Where the cache keeps what this training makes."""
+    """Return where the cache keeps the checkpoint of this training."""
     key = identity(training_cell(setup, aux, seed))[:16]
     return cache_folder() / "checkpoints" / safe_name(setup.name) / f"{key}.safetensors"

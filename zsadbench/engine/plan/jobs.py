@@ -15,7 +15,7 @@ from zsadbench import registry
 from zsadbench.clip import resolve
 from zsadbench.data import check_masks, load_dataset
 from zsadbench.engine.machine.device import choose_device
-from zsadbench.engine.plan.cell import cell_of
+from zsadbench.engine.plan.cell import cell_of, training_cell
 from zsadbench.engine.plan.checks import aux_for, check_aux, check_out, check_size, checked_targets, with_backbone
 from zsadbench.engine.plan.done import classes_done, record_so_far, selected_classes
 from zsadbench.engine.plan.method_setup import MethodSetup, load_setup
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 class Job:
     """One record to make or to complete: a method on a target with a seed, and with supports if it is few-shot.
 
-    `fault` says why what lies at `path` is no record; it is neither read nor replaced then.
+    `selected` are the classes of the request, `todo` those that the record lacks. `fault` says why the file at `path`
+    is no readable record; it is then neither read nor replaced.
     """
 
     setup: MethodSetup
@@ -52,20 +53,22 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """The jobs in order, and the metrics that every record shall hold."""
+    """The jobs in order, and the metrics that every record gets."""
 
     jobs: tuple[Job, ...]
     metrics: tuple[MetricName, ...]
     request: RunRequest
 
 
-def make_plan(request: RunRequest, shelf: dict[str, Dataset] | None = None) -> Plan:
-    """Check a request and lay out its jobs, without running any.
+def make_plan(request: RunRequest, loaded: dict[str, Dataset] | None = None) -> Plan:
+    """Check a request and plan its jobs, without running any.
 
-    `shelf` holds data sets that were read for another request with the same roots; those read now are put there.
+    Args:
+        request: what to run.
+        loaded: data sets that were read for another request with the same roots; those read now are added.
 
     Raises:
-        UsageError: something asked for cannot be right.
+        UsageError: a method, target, option or other argument is wrong.
         WeightsError: weights or a checkpoint are missing or foreign.
         DataError: a data set is missing, incomplete or wrong; all of them are listed.
     """
@@ -80,26 +83,46 @@ def make_plan(request: RunRequest, shelf: dict[str, Dataset] | None = None) -> P
     request = with_backbone(request, targets)
     check_size(request, configured)
     spec = resolve(request.backbone, request.weights, offline=request.offline)
-    settings = [load_setup(request, method, spec, protocol) for method in configured]
-    data = _load_all(request, settings, targets, {} if shelf is None else shelf)
+    setups = [load_setup(request, method, spec, protocol) for method in configured]
+    data = _load_all(request, setups, targets, {} if loaded is None else loaded)
     normal = load_normal(request, targets)
-    shown = {target: draws(request, data[target], normal.get(target)) for target in targets}
-    wanted = frozenset(str(name) for name in metrics)
-    chosen = {target: selected_classes(request, data[target]) for target in targets}
+    supports = {target: draws(request, data[target], normal.get(target)) for target in targets}
+    selected = {target: selected_classes(request, data[target]) for target in targets}
+    auxiliary = {target: data.get(aux_for(target, request.aux)) for target in targets}
     jobs = [
-        job
-        for setup in settings
-        for target, selected in chosen.items()
-        for supports in shown[target]
-        for job in _jobs(
-            request, setup, (data[target], selected, supports), data.get(aux_for(target, request.aux)), wanted
-        )
+        _job(request, setup, data[target], seed, aux=aux, supports=drawn, selected=selected[target], metrics=metrics)
+        for setup in setups
+        for target, aux in auxiliary.items()
+        for drawn in supports[target]
+        for seed in _seeds(request, setup)
     ]
     return Plan(tuple(jobs), metrics, request)
 
 
+def _job(
+    request: RunRequest,
+    setup: MethodSetup,
+    target: Dataset,
+    seed: int,
+    *,
+    aux: Dataset | None,
+    supports: Supports | None,
+    selected: tuple[str, ...],
+    metrics: Sequence[MetricName],
+) -> Job:
+    """Plan one record: its cell, its path, and the classes that it lacks."""
+    learned = aux if setup.trains else None
+    training = training_cell(setup, learned, seed)
+    cell = cell_of(training, target, setup.protocol, setup.limit, read=(learned,), supports=supports)
+    path = record_path(request.out, cell)
+    record, fault = record_so_far(request, path)
+    done = set(selected) if fault else classes_done(request, record, path, frozenset(map(str, metrics)))
+    todo = tuple(name for name in selected if name not in done)
+    return Job(setup, target, learned, seed, cell, path, selected, record, todo, fault, supports)
+
+
 def make_detector_plan(request: RunRequest) -> tuple[MethodSetup, Dataset | None]:
-    """The setting of the only method of a request, and the set that it learns from, if it learns; no target.
+    """Return the setup of the only method of a request, and its auxiliary set if it trains; no target is read.
 
     Raises:
         UsageError, WeightsError, DataError: as `make_plan`.
@@ -120,53 +143,33 @@ def make_detector_plan(request: RunRequest) -> tuple[MethodSetup, Dataset | None
 
 
 def all_metrics(extra: Sequence[str]) -> tuple[MetricName, ...]:
-    """The metrics that every record holds, and those asked for besides."""
+    """Return the metrics that every record holds, followed by the additional ones."""
     return tuple(dict.fromkeys((*DEFAULT_NAMES, *map(parse_metric, extra))))
 
 
 def _load_all(
-    request: RunRequest, settings: Sequence[MethodSetup], targets: Sequence[str], shelf: dict[str, Dataset]
+    request: RunRequest, setups: Sequence[MethodSetup], targets: Sequence[str], loaded: dict[str, Dataset]
 ) -> dict[str, Dataset]:
-    """Every target and every auxiliary set that some method learns from; all faults in one message."""
+    """Load every target and every auxiliary set that a method trains on into `loaded`; all faults in one message."""
     names = list(targets)
-    if any(setup.trains for setup in settings):
+    if any(setup.trains for setup in setups):
         names += [aux for target in targets if (aux := aux_for(target, request.aux)) != NO_AUX]
     faults: list[str] = []
     for name in dict.fromkeys(names):
         try:
-            if name not in shelf:
-                read = load_dataset(name, request.data_roots or None, request.allow_partial)
-                check_masks(read)
-                shelf[name] = read
+            if name not in loaded:
+                dataset = load_dataset(name, request.data_roots or None, request.allow_partial)
+                check_masks(dataset)
+                loaded[name] = dataset
         except DataError as failure:
             faults.append(str(failure))
     if faults:
         raise DataError("\nerror: ".join(faults))
-    return shelf
-
-
-def _jobs(
-    request: RunRequest,
-    setup: MethodSetup,
-    chosen: tuple[Dataset, tuple[str, ...], Supports | None],
-    aux: Dataset | None,
-    wanted: frozenset[str],
-) -> list[Job]:
-    """One job a seed on a target's chosen classes; `wanted` are the metrics that every class shall hold."""
-    (target, selected, supports), learned = chosen, aux if setup.trains else None
-    jobs = []
-    for seed in _seeds(request, setup):
-        cell = cell_of(setup, learned, target, seed, supports)
-        path = record_path(request.out, cell)
-        record, fault = record_so_far(request, path)
-        done = set(selected) if fault else classes_done(request, record, path, wanted)
-        todo = tuple(name for name in selected if name not in done)
-        jobs.append(Job(setup, target, learned, seed, cell, path, selected, record, todo, fault, supports))
-    return jobs
+    return loaded
 
 
 def _seeds(request: RunRequest, setup: MethodSetup) -> tuple[int, ...]:
-    """Training-free methods and given checkpoints run once, whatever seeds are asked for."""
+    """Return the seeds of a method: training-free methods and given checkpoints run once, under seed 0."""
     if not setup.trains:
         return (0,)
     return tuple(dict.fromkeys(request.seeds)) or setup.protocol.seeds or (0,)

@@ -1,4 +1,4 @@
-"""Which jobs take one encoding of a target, and how many of them at a time."""
+"""Which jobs share one encoding of a target, and how many heads at a time fit into memory."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-HELD = 2 << 30  # bytes that the pixels of a class may take in the metrics of all heads together
-STREAMED = 256 << 20  # bytes of the histograms of a class whose pixels are counted and let go
+EXACT_BYTES = 2 << 30  # memory for the pixels of one class in the metrics of all heads together
+STREAM_BYTES = 256 << 20  # memory of the histograms of one class and head when pixels are streamed
 
 
-def sharings(jobs: Sequence[Job]) -> list[list[Job]]:
-    """The jobs in groups of one encoding each, in the order of their first; each job joins the first that it can."""
+def group_jobs(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Group jobs that can share one image encoding; each job joins the first group that it fits."""
     groups: list[list[Job]] = []
     for job in jobs:
         fitting = (group for group in groups if _fits(group, job))
@@ -32,47 +32,52 @@ def sharings(jobs: Sequence[Job]) -> list[list[Job]]:
     return groups
 
 
-def common_taps(settings: Sequence[MethodSetup]) -> Taps | None:
-    """What one run of the tower must keep to serve all of them; None where one run cannot."""
-    return unite([taps_of(setup) for setup in settings], settings[0].spec.config.vision.layers)
+def common_taps(setups: Sequence[MethodSetup]) -> Taps | None:
+    """Return the union of the taps of these methods, or None where one run of the image encoder cannot give it."""
+    return unite([taps_of(setup) for setup in setups], setups[0].spec.config.vision.layers)
 
 
 def tower_key(setup: MethodSetup) -> tuple[Any, ...]:
-    """What decides the towers: methods for which it is the same are served by the same ones."""
+    """Return everything that decides both encoders: methods with the same key share them."""
     taps = taps_of(setup)
     return (setup.spec, setup.image_size, activation_of(setup.spec, taps), taps.position, setup.precision)
 
 
-def _encoding_key(job: Job) -> tuple[Any, ...]:
-    """What decides the tokens of the target, taps apart; in which order images are prepared is the protocol's."""
-    setup = job.setup
-    pixels = (job.target.card.name, job.target.fingerprint, setup.limit, setup.protocol)
-    return (*tower_key(setup), *pixels)
-
-
 def _fits(group: Sequence[Job], job: Job) -> bool:
     same = _encoding_key(group[0]) == _encoding_key(job)
-    return same and common_taps([one.setup for one in (*group, job)]) is not None
+    return same and common_taps([member.setup for member in (*group, job)]) is not None
 
 
-def companions(job: Job, jobs: Sequence[Job]) -> list[Taps]:
-    """Taps of the other jobs that have yet to learn from the tokens of the same images."""
+def _encoding_key(job: Job) -> tuple[Any, ...]:
+    """Return everything but the taps that decides the tokens of the target; the protocol decides preprocessing."""
+    setup = job.setup
+    return (*tower_key(setup), job.target.card.name, job.target.fingerprint, setup.limit, setup.protocol)
+
+
+def co_trained_taps(job: Job, jobs: Sequence[Job]) -> list[Taps]:
+    """Return the taps of the other jobs that still have to train on the same images: they are encoded together."""
     key = learning_key(job)
-    others = [one for one in jobs if one is not job and one.todo and one.aux is not None and learning_key(one) == key]
-    pending = [one for one in others if one.aux and not checkpoint_path(one.setup, one.aux, one.seed).is_file()]
-    return list(dict.fromkeys(taps_of(one.setup) for one in pending))
+    others = [other for other in jobs if other is not job and other.todo and other.aux and learning_key(other) == key]
+    return list(
+        dict.fromkeys(
+            taps_of(other.setup)
+            for other in others
+            if other.aux and not checkpoint_path(other.setup, other.aux, other.seed).is_file()
+        )
+    )
 
 
 def learning_key(job: Job) -> tuple[Any, ...]:
-    """What decides the tokens of the auxiliary set, taps apart."""
+    """Return everything but the taps that decides the tokens of the auxiliary set."""
     setup = job.setup
     aux = job.aux.fingerprint if job.aux else ""
     return (*tower_key(setup), taps_of(setup).preprocessing, aux, setup.method.card.augments)
 
 
-def portions(heads: Sequence[T], pixels: int) -> Iterator[Sequence[T]]:
-    """The heads in parts whose metrics stay within `HELD` bytes together on a class of so many evaluated pixels."""
-    each = max(1, min(4 * pixels, STREAMED) if 4 * pixels > HELD else 4 * pixels)
-    together = max(1, HELD // each)
+def memory_chunks(heads: Sequence[T], pixels: int) -> Iterator[Sequence[T]]:
+    """Split the heads so that their metrics stay within `EXACT_BYTES` together, on a class of so many pixels."""
+    exact = 4 * pixels  # float32 scores
+    per_head = max(1, min(exact, STREAM_BYTES) if exact > EXACT_BYTES else exact)
+    together = max(1, EXACT_BYTES // per_head)
     for start in range(0, len(heads), together):
         yield heads[start : start + together]

@@ -1,4 +1,4 @@
-"""The details of a class on their way into the files beside its record."""
+"""Details of a class (parts, curves, intervals, regions) as the sidecars of its record."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from zsadbench.metrics.details import DRAWS, LEVEL, SEED
 from zsadbench.metrics.overlaps import RATES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zsadbench.metrics import Details, Estimate
     from zsadbench.metrics.subsets import Part
     from zsadbench.records.sidecars import Arrays, Sidecars
@@ -18,22 +20,27 @@ if TYPE_CHECKING:
 COLUMNS = ["path", "class", "defect", "view", "area", "area_share", "border", *(f"overlap@{rate}" for rate in RATES)]
 
 
-def with_class(
-    beside: Sidecars, class_name: str, details: Details, rows: pd.DataFrame, pooled: Arrays | None = None
+def with_details(
+    sidecars: Sidecars, class_name: str, details: Details, rows: pd.DataFrame, pooled: Arrays | None = None
 ) -> Sidecars:
-    """What lies beside a record, with the details of one class in place of older ones; the given one stays as it is.
+    """Return the sidecars with the details of one class, in place of older ones; those given are not changed.
 
-    `rows` is a manifest with the images of the class; `pooled` is empty where nothing was asked for over all classes.
+    Args:
+        sidecars: of the record so far.
+        class_name: the class.
+        details: of the class.
+        rows: a manifest with the images of the class.
+        pooled: pixel counts of the class; empty where no metric over all classes is computed.
     """
-    regions, old = _regions(details, class_name, rows), beside.regions
+    regions, old = _regions(details, class_name, rows), sidecars.regions
     if old is not None:
         regions = pd.concat([old[old["class"] != class_name], regions], ignore_index=True)
     return replace(
-        beside,
-        details={**beside.details, class_name: _as_json(details)},
+        sidecars,
+        details={**sidecars.details, class_name: _as_json(details)},
         regions=regions,
-        spread={**beside.spread, class_name: details.spread},
-        pooled={**beside.pooled, class_name: pooled} if pooled else beside.pooled,
+        spread={**sidecars.spread, class_name: details.spread},
+        pooled={**sidecars.pooled, class_name: pooled} if pooled else sidecars.pooled,
     )
 
 
@@ -48,30 +55,31 @@ def _as_json(details: Details) -> dict[str, Any]:
 
 
 def _part(part: Part) -> dict[str, Any]:
-    found = part.estimates.items()
+    estimates = part.estimates.items()
     return {
         "images": part.images,
         "prevalence": part.prevalence,
-        "metrics": {key: one.value for key, one in found},
+        "metrics": {key: estimate.value for key, estimate in estimates},
         "bounds": bounds_of(part.estimates),
-        "undefined": {key: one.reason for key, one in found if one.value is None},
+        "undefined": {key: estimate.reason for key, estimate in estimates if estimate.value is None},
     }
 
 
-def bounds_of(estimates: dict[str, Estimate]) -> dict[str, list[float]]:
-    """The bounds of what is not known exactly."""
+def bounds_of(estimates: Mapping[str, Estimate]) -> dict[str, list[float]]:
+    """Return lower and upper bound of every estimate that is not exact."""
     return {
-        key: [one.lower, one.upper]
-        for key, one in estimates.items()
-        if one.lower is not None and one.upper is not None and one.lower != one.upper
+        key: [estimate.lower, estimate.upper]
+        for key, estimate in estimates.items()
+        if estimate.lower is not None and estimate.upper is not None and estimate.lower != estimate.upper
     }
 
 
 def _regions(details: Details, class_name: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a region."""
+    """One row per region."""
     known = rows.set_index("relative")
-    found = [
-        (one.image, class_name, known["defect"][one.image], known["view"][one.image], *one[1:-1], *one.overlaps)
-        for one in details.regions
+    defects, views = known["defect"], known["view"]
+    table = [
+        (region.image, class_name, defects[region.image], views[region.image], *region[1:-1], *region.overlaps)
+        for region in details.regions
     ]
-    return pd.DataFrame(found, columns=COLUMNS)
+    return pd.DataFrame(table, columns=COLUMNS)

@@ -47,7 +47,7 @@ class _Learned:
     why: str = ""
 
 
-def audit(job: Job, request: RunRequest) -> dict[str, Any]:
+def check(job: Job, request: RunRequest) -> dict[str, Any]:
     """The ledger of a record: what was learned from, its grade, and what the grade rests on.
 
     Looks at every image of both sets, unless their hashes are cached; with a limit, at the target's images

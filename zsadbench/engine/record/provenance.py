@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ def _version(package: str) -> str | None:
 @cache
 def _git() -> tuple[tuple[str, Any], ...]:
     """Commit and dirty flag of the checkout that this code runs from; None outside one."""
-    home = Path(__file__).resolve().parents[2]
+    home = Path(str(files("zsadbench"))).resolve().parent
     if not (home / ".git").exists():
         return (("commit", None), ("dirty", None))
     commit, status = _ask_git(home, "rev-parse", "HEAD"), _ask_git(home, "status", "--porcelain")

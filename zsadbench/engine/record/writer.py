@@ -1,0 +1,92 @@
+"""Write a record with its images and sidecars, once per finished class: the one writer of `run` and `score`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from zsadbench.engine.evaluate.region_quartiles import quartiles_of
+from zsadbench.engine.record.details import with_details
+from zsadbench.engine.record.entries import with_class
+from zsadbench.engine.record.pooled import pooled_entries
+from zsadbench.files import write_atomically
+from zsadbench.records import Record, identity, read_images, write_record
+from zsadbench.records.sidecars import Sidecars, read_sidecars
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zsadbench.data import Dataset
+    from zsadbench.engine.evaluate.measure import ClassResult
+    from zsadbench.metrics import MetricName
+    from zsadbench.protocol import EvaluationProtocol
+
+
+class RecordWriter:
+    """A record, its images and its sidecars, which grow by one class at a time.
+
+    Args:
+        path: of the record.
+        target: the data set.
+        metrics: all metrics of the run.
+        before: the record on disk that is continued; None to start with `new`.
+        new: the record without a class.
+    """
+
+    def __init__(
+        self, path: Path, target: Dataset, metrics: Sequence[MetricName], before: Record | None, new: Record
+    ) -> None:
+        self.path, self.target, self.metrics = path, target, metrics
+        self.record = before or new
+        key = identity(self.record.cell)
+        self.images = read_images(path) if before is not None else None
+        self.sidecars = read_sidecars(path, key) if before is not None else Sidecars(key)
+
+    def area_quartiles(self, protocol: EvaluationProtocol, size: int, workers: int) -> list[float] | None:
+        """Quartiles of region area of the whole target, in pixels; None where it has no masks or no region.
+
+        A record that is continued keeps those that it has.
+        """
+        if self.target.card.pixel_level and self.sidecars.area_quartiles is None:
+            quartiles = quartiles_of(self.target, protocol, size, workers)
+            self.sidecars = replace(self.sidecars, area_quartiles=quartiles)
+        return self.sidecars.area_quartiles
+
+    def add_class(
+        self,
+        class_name: str,
+        result: ClassResult,
+        cost: dict[str, Any],
+        provenance: Mapping[str, Any],
+        scores_file: Path | None = None,
+    ) -> None:
+        """Write the record with one class more; what fails leaves the record in memory as it was.
+
+        Args:
+            class_name: the class; an earlier result of it is replaced.
+            result: its result.
+            cost: of the whole record.
+            provenance: of the whole record.
+            scores_file: where the image scores go as a table; None where no maps are saved.
+        """
+        record, images, sidecars = (
+            with_class(self.record, class_name, result),
+            pd.DataFrame(result.images),
+            self.sidecars,
+        )
+        record.cost, record.provenance = cost, dict(provenance)
+        if self.images is not None:
+            others = self.images[self.images["class"] != class_name]
+            images = pd.concat([others, images], ignore_index=True)
+        if result.details is not None:
+            sidecars = with_details(sidecars, class_name, result.details, self.target.manifest, result.pooled)
+            sidecars.write(self.path, class_name)
+        masked = self.target.card.pixel_level
+        record.pooled = pooled_entries(self.metrics, record, images, sidecars.pooled, masked=masked)
+        if scores_file is not None:
+            write_atomically(scores_file, images[["path", "score"]].to_csv(index=False).encode())
+        write_record(self.path, record, images)
+        self.record, self.images, self.sidecars = record, images, sidecars
