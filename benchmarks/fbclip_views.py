@@ -59,8 +59,8 @@ def spatial_by_definition(tokens: Tensor, foreground: Foreground) -> Tensor:
 
 
 VIEWS: dict[str, tuple[View, View]] = {
-    "sem": (lambda tokens, foreground: semantic(tokens, foreground)(tokens[:, 1:]), semantic_by_definition),
-    "spa": (lambda tokens, foreground: spatial(tokens, foreground)(tokens[:, 1:]), spatial_by_definition),
+    "sem": (lambda tokens, foreground: semantic(foreground)(tokens)[:, 1:], semantic_by_definition),
+    "spa": (lambda tokens, foreground: spatial(tokens, foreground)(tokens)[:, 1:], spatial_by_definition),
 }
 
 

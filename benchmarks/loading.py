@@ -28,7 +28,7 @@ import torch
 from PIL import Image
 
 from zsadbench.data import TensorCache, batches
-from zsadbench.data.images.pixels import MEAN, STD
+from zsadbench.data.images.preprocess import MEAN, STD
 
 SIDE, SIZE, BATCH, WORKERS = 1000, 518, 8, 2
 TARGETS = {"loader": 1.7, "cached epoch": 5.0}

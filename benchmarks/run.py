@@ -24,8 +24,8 @@ import torch
 
 from zsadbench import run
 from zsadbench.engine.machine.device import choose_device
-from zsadbench.engine.machine.timing import STAGES
 from zsadbench.engine.record.provenance import device_name
+from zsadbench.records.stages import STAGES
 
 EVERY = 0.05  # seconds between two readings
 

@@ -28,7 +28,7 @@ import torch
 from zsadbench import load_method, registry
 from zsadbench.clip.union import pick, unite
 from zsadbench.engine.encode.token_cache import TokenCache
-from zsadbench.engine.encode.training_tokens import FrozenTokens
+from zsadbench.engine.encode.training_tokens import TrainingTokens
 from zsadbench.engine.learn.loop import make_optimiser, step
 from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.predict.detector import LoadedMethod
@@ -131,7 +131,7 @@ def training(loaded: LoadedMethod, count: int) -> dict[str, Any]:
         source = GeneratedSet(count, setup.image_size, Path(folder))
         shape = (loaded.backbone.grid**2 + 1, setup.spec.config.vision.width)
         cache = TokenCache(Path(folder) / "tokens" / "generated", shape, 64 * GIB)
-        tokens = FrozenTokens(setup, source, loaded.backbone.vision, cache)  # type: ignore[arg-type]
+        tokens = TrainingTokens(setup, source, loaded.backbone.vision, cache)  # type: ignore[arg-type]
         optimiser, epochs = make_optimiser(method, recipe), []
         for _ in range(2):
             start = process_time()

@@ -1,12 +1,23 @@
 """What `import zsadbench` offers."""
 
+import inspect
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image
 
 import zsadbench
 from zsadbench.data import synthesise
+from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import DataError, UsageError, WeightsError
+from zsadbench.saved_maps.request import ScoreRequest
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +46,44 @@ def test_run_and_read_back(mini, small, tmp_path):
 def test_run_refuses_arguments_it_does_not_have():
     with pytest.raises(UsageError, match="run\\(\\) takes no argument 'tragets'"):
         zsadbench.run(["clip"], ["visa"], tragets=1)
+
+
+@pytest.mark.parametrize(("function", "request_class"), [("run", RunRequest), ("score", ScoreRequest)])
+def test_editors_see_every_argument_with_its_type(function, request_class):
+    parameters = inspect.signature(getattr(zsadbench, function)).parameters
+    assert {field.name for field in fields(request_class)} <= parameters.keys()
+    assert all(parameter.annotation not in {Any, parameter.empty} for parameter in parameters.values())
+    assert not any(isinstance(parameter.annotation, str) for parameter in parameters.values())
+
+
+TYPED = """
+from pathlib import Path
+
+import zsadbench
+
+results = zsadbench.run("clip", ["visa"], seeds=0, shots=[1, 2], data_roots=["data", Path("more")], out="results")
+finished: int = results.finished
+zsadbench.run(["clip"], "visa", checkpoint="a.pth", precision="bf16", metrics="pixel_segf1", limit=1, reporter=None)
+zsadbench.score("maps", "visa", method_name="other", seed=1, classes=["candle"], overwrite="always")
+"""
+MISTYPED = {
+    'zsadbench.run("clip", "visa", tragets=1)': 'Unexpected keyword argument "tragets"',
+    'zsadbench.run("clip")': 'Missing positional argument "targets"',
+    'zsadbench.run("clip", "visa", precision="fp8")': 'Argument "precision" to "run" has incompatible type',
+    'zsadbench.run("clip", "visa", limit="many")': 'Argument "limit" to "run" has incompatible type',
+    'zsadbench.score("maps")': 'Missing positional argument "target"',
+}
+
+
+def test_type_checkers_accept_right_calls_and_refuse_wrong_ones(tmp_path):
+    pytest.importorskip("mypy")
+    (tmp_path / "calls.py").write_text("\n".join([TYPED, *MISTYPED]))
+    command = [sys.executable, "-m", "mypy", "--no-pretty", "--config-file", "pyproject.toml", tmp_path / "calls.py"]
+    lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.splitlines()
+    errors = [line for line in lines if ": error: " in line]
+    assert len(errors) == len(MISTYPED), lines
+    for line, message in zip(errors, MISTYPED.values(), strict=True):
+        assert message in line
 
 
 def test_a_loaded_method_scores_ones_own_images(small, tmp_path):

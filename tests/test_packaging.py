@@ -1,4 +1,4 @@
-"""What holds for the repository as a whole: packages, sizes, imports, versions."""
+"""Checks of the whole repository: packages, sizes of files and functions, imports, versions, links."""
 
 import ast
 import graphlib

@@ -1,4 +1,4 @@
-"""Evaluation protocols: values with a name and a digest."""
+"""Evaluation protocols: finding, comparing and hashing them."""
 
 from dataclasses import FrozenInstanceError, fields, replace
 
@@ -7,10 +7,10 @@ import pytest
 from zsadbench.errors import UsageError
 from zsadbench.protocol import STRICT, EvaluationProtocol, differing, find_protocol
 
-BROUGHT = EvaluationProtocol("paper:mine", aupro="200_max", mask_resize="bilinear-half")
+OF_A_METHOD = EvaluationProtocol("paper:mine", aupro="200_max", mask_resize="bilinear-half")
 
 
-def test_the_strict_ones():
+def test_the_strict_protocols():
     assert [protocol.name for protocol in STRICT] == ["strict", "strict-raw", "strict-native"]
     strict = find_protocol("strict")
     assert strict == EvaluationProtocol("strict")
@@ -18,8 +18,8 @@ def test_the_strict_ones():
     assert differing(strict, find_protocol("strict-raw")) == {"smoothing": ("published", "none")}
 
 
-def test_a_method_brings_its_own():
-    assert find_protocol("paper:mine", [BROUGHT]) is BROUGHT
+def test_a_protocol_of_a_method_is_found():
+    assert find_protocol("paper:mine", [OF_A_METHOD]) is OF_A_METHOD
 
 
 def test_a_wrong_name_gets_the_nearest_one():
@@ -32,7 +32,10 @@ def test_a_wrong_name_gets_the_nearest_one():
 def test_difference_is_by_field_and_leaves_the_name_out():
     strict = find_protocol("strict")
     assert differing(strict, replace(strict, name="other")) == {}
-    assert differing(strict, BROUGHT) == {"aupro": ("exact", "200_max"), "mask_resize": ("nearest", "bilinear-half")}
+    assert differing(strict, OF_A_METHOD) == {
+        "aupro": ("exact", "200_max"),
+        "mask_resize": ("nearest", "bilinear-half"),
+    }
 
 
 def test_the_digest_sees_every_field():

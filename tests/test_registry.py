@@ -1,4 +1,4 @@
-"""Names to objects, through the same door for everyone."""
+"""Finding plugins by name; the plugins of this project and of others are registered in the same way."""
 
 import subprocess
 import sys
@@ -37,7 +37,7 @@ def test_a_wrong_name_gets_the_nearest_one():
     assert failure.value.exit_code == 2
 
 
-def test_a_name_like_no_other_gets_all_of_them(plugins):
+def test_a_name_without_a_near_one_gets_the_list_of_all(plugins):
     plugins(alpha="a:A", beta="b:B")
     with pytest.raises(UsageError, match=r"no method named 'zzzzzz'; known: alpha, beta$"):
         registry.method_card("zzzzzz")

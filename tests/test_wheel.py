@@ -1,4 +1,4 @@
-"""The built wheel, installed by itself: `.ci/run` runs these from an empty folder.
+"""The built wheel in an environment of its own; `.ci/run` runs these tests from an empty folder.
 
 In a development environment, where the package is the checkout, they are skipped.
 """
@@ -23,7 +23,7 @@ SCRIPT = Path(sys.executable).with_name("zsadbench")
 
 @pytest.fixture(autouse=True)
 def from_the_wheel(tmp_path, monkeypatch):
-    """An empty folder to stand in, and no checkout to import from."""
+    """Change to an empty folder; skip if zsadbench is imported from the checkout."""
     if Path(zsadbench.__file__).resolve().is_relative_to(CHECKOUT):
         pytest.skip("zsadbench is imported from the checkout, not from a wheel; run .ci/run")
     monkeypatch.chdir(tmp_path)
@@ -89,7 +89,7 @@ def test_the_command_line_runs_from_an_empty_folder():
     assert "fbclip" in say("methods", "list")
 
 
-def test_a_miniature_is_drawn_and_read(tmp_path):
-    say("datasets", "synth", "brainmri", "--out", "drawn", "--per-class", "1")
-    found = zsadbench.load_dataset("brainmri", tmp_path / "drawn")
+def test_a_miniature_is_generated_and_read(tmp_path):
+    say("datasets", "synth", "brainmri", "--out", "generated", "--per-class", "1")
+    found = zsadbench.load_dataset("brainmri", tmp_path / "generated")
     assert sorted(found.manifest["label"]) == [0, 1]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __version__ = version("zsadbench")
 
-_HOMES = {
+_MODULES = {
     "zsadbench.api": ("load_dataset", "load_method", "run", "score"),
     "zsadbench.predict.detector": ("LoadedMethod",),
     "zsadbench.errors": ("CellError", "DataError", "UsageError", "WeightsError", "ZsadError"),
@@ -39,7 +39,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _HOMES.items():
+    for module, names in _MODULES.items():
         if name in names:
             return getattr(import_module(module), name)
     if name == "metrics":

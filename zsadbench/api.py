@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import wraps
+from keyword import iskeyword
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, get_type_hints
 
 from zsadbench import registry
 from zsadbench.clip import resolve
@@ -17,81 +21,97 @@ from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.engine.run import Reporter, Results, run_plan
 from zsadbench.errors import UsageError
+from zsadbench.flags.fields import flags_of
 from zsadbench.predict.detector import LoadedMethod
-from zsadbench.saved_maps.plan import ScoreRequest, make_score_plan
+from zsadbench.saved_maps.plan import make_score_plan
+from zsadbench.saved_maps.request import ScoreRequest
 from zsadbench.saved_maps.score import score_maps
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-def run(
-    methods: Sequence[str] | str, targets: Sequence[str] | str, *, reporter: Reporter | None = None, **arguments: Any
-) -> Results:
+
+@dataclass(frozen=True)
+class _RunArguments(RunRequest):
+    """The parameters of `run`: the fields of the request, and a reporter."""
+
+    reporter: Reporter | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True)
+class _ScoreArguments(ScoreRequest):
+    """The parameters of `score`: the fields of the request; the folder may be text."""
+
+    maps: Path | str  # type: ignore[assignment]
+
+
+def _with_parameters_of(arguments: Callable[P, Any]) -> Callable[[Callable[..., R]], Callable[P, R]]:
+    """Give a function the parameters of a request's constructor, for callers, editors and type checkers.
+
+    At run time a parameter may also go by the name of its flag: `data_root` for `data_roots`, `class_` for `classes`.
+    """
+    parameters = inspect.signature(arguments).parameters
+    hints = get_type_hints(arguments)
+    typed = [parameter.replace(annotation=hints[name]) for name, parameter in parameters.items()]
+    signature = inspect.Signature(typed, return_annotation=Results)
+    flags = {flag.name.replace("-", "_"): name for name, flag in flags_of(arguments).items()}  # type: ignore[arg-type]
+    flags = {f"{flag}_" if iskeyword(flag) else flag: name for flag, name in flags.items()}
+
+    def decorate(function: Callable[..., R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            verb = function.__name__
+            settled: dict[str, Any] = {}
+            for given, value in kwargs.items():
+                name = given if given in parameters else flags.get(given, "")
+                if not name:
+                    raise UsageError(f"{verb}() takes no argument '{given}'")
+                if name in settled:
+                    raise UsageError(f"{verb}() was given '{name}' twice, once as '{given}'")
+                settled[name] = value
+            return function(**signature.bind(*args, **settled).arguments)
+
+        call.__signature__ = signature  # type: ignore[attr-defined]
+        return call
+
+    return decorate
+
+
+@_with_parameters_of(_RunArguments)
+def run(reporter: Reporter | None = None, **arguments: Any) -> Results:
     """Train or load each method, evaluate it on every target and write records: `zsadbench run`.
 
     Args:
-        methods: names of methods.
-        targets: names of data sets, `folder:PATH` or `csv:PATH`.
-        reporter: told how it goes.
-        arguments: the other fields of `zsadbench.engine.plan.request.RunRequest`; the repeatable ones also by the
-            names of their flags (`data_root`, `class_`, `seed`, `option`, `metric`), one value or several.
+        reporter: is notified of the progress; see `zsadbench.engine.run.Reporter`.
+        arguments: the fields of `zsadbench.engine.plan.request.RunRequest`, first `methods` and `targets`; the
+            repeatable ones also by the names of their flags (`data_root`, `class_`, `seed`, `support_seed`, `option`,
+            `metric`), one value or several.
 
     Returns:
         The records, and what failed; `Results.frame()` is a tidy pandas frame.
 
     Raises:
-        UsageError, WeightsError, DataError: what can be known beforehand; nothing has run then.
+        UsageError, WeightsError, DataError: before anything runs, where an argument, the weights or the data are wrong.
     """
-    settled = _fields("run", RunRequest, arguments)
-    return run_plan(make_plan(RunRequest(_names(methods), _names(targets), **settled)), reporter)
+    return run_plan(make_plan(RunRequest(**arguments)), reporter)
 
 
-def score(maps: str | Path, target: str, **arguments: Any) -> Results:
-    """Measure maps that some other program made and write their record: `zsadbench score`.
+@_with_parameters_of(_ScoreArguments)
+def score(maps: Path | str, **arguments: Any) -> Results:
+    """Measure maps that another program made and write their record: `zsadbench score`.
 
     Args:
-        maps: the folder, with one map an image.
-        target: name of the data set, `folder:PATH` or `csv:PATH`.
-        arguments: the other fields of `zsadbench.saved_maps.plan.ScoreRequest`, as in `run`.
+        maps: the folder, with one map per image.
+        arguments: the other fields of `zsadbench.saved_maps.request.ScoreRequest`, first `target`; also by the names
+            of their flags, as in `run`.
 
     Returns:
         The record, and what failed.
 
     Raises:
-        UsageError, DataError: what can be known beforehand, missing maps among them; nothing was measured then.
+        UsageError, DataError: before anything is measured, where an argument, the target or the maps are wrong.
     """
-    return score_maps(make_score_plan(ScoreRequest(Path(maps), target, **_fields("score", ScoreRequest, arguments))))
-
-
-def _fields(verb: str, request: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Arguments as fields of a request, also where they go by the names of flags."""
-    settled: dict[str, Any] = {}
-    for given, value in arguments.items():
-        name = given if given in request.__dataclass_fields__ else FLAGS.get(given, given)
-        if name not in request.__dataclass_fields__:
-            raise UsageError(f"{verb}() takes no argument '{given}'")
-        if name in settled:
-            raise UsageError(f"{verb}() was given '{name}' twice, once as '{given}'")
-        settled[name] = _settled(name, value)
-    return settled
-
-
-FLAGS = {
-    **{"data_root": "data_roots", "class_": "classes", "seed": "seeds", "support_seed": "support_seeds"},
-    **{"option": "options", "metric": "metrics"},
-}
-TUPLES = frozenset({"classes", "seeds", "shots", "support_seeds", "options", "data_roots", "metrics"})
-PATHS = frozenset({"checkpoint", "out", "data_roots"})
-
-
-def _names(given: Sequence[str] | str) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
-
-
-def _settled(name: str, value: Any) -> Any:
-    """An argument as the request wants it: lists as tuples, text as paths."""
-    if name in TUPLES:
-        items: Iterable[Any] = [value] if isinstance(value, str | int | Path) else value
-        return tuple(Path(item) if name in PATHS else item for item in items)
-    return Path(value) if name in PATHS and value is not None else value
+    return score_maps(make_score_plan(ScoreRequest(Path(maps), **arguments)))
 
 
 def load_method(

@@ -1,28 +1,28 @@
-"""Everything that can go wrong, and the exit code it ends with.
+"""The errors that a user can act on, and their exit codes.
 
-    ZsadError                 1   the base; raised bare it means a failed check
-    ├── UsageError            2   a flag, a name or an option that cannot be right
+    ZsadError                 1   the base class; raised itself, it means a failed check
+    ├── UsageError            2   a flag, a name or an option is invalid
     ├── DataError             3   a data set is missing, incomplete or invalid
     ├── WeightsError          4   weights or a checkpoint are missing or invalid
     └── CellError             5   a cell failed while it ran; the others are kept
 
-A message is one line: what is wrong, where, what to do; lower case, values in quotes.
+A message is one line that says what is wrong, where, and what to do. It starts in lower case, with values in quotes.
 """
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-MANY = 20  # names that one line can bear
+MANY = 20  # names listed in one message
 
 
 class ZsadError(Exception):
-    """A failure that a user can act on; the message is shown without a traceback."""
+    """An error that a user can act on; its message is shown without a traceback."""
 
     exit_code = 1
 
 
 class UsageError(ZsadError):
-    """A flag, a name or an option cannot be right."""
+    """A flag, a name or an option is invalid."""
 
     exit_code = 2
 
@@ -34,19 +34,19 @@ class DataError(ZsadError):
 
 
 class WeightsError(ZsadError):
-    """Weights or a checkpoint are missing, foreign, unsafe or invalid."""
+    """Weights or a checkpoint are missing, unsafe, invalid, or belong to another method."""
 
     exit_code = 4
 
 
 class CellError(ZsadError):
-    """A cell failed while it ran: a truncated image, a map with NaN, memory."""
+    """A cell failed while it ran, for example by a truncated image, a map with NaN, or lack of memory."""
 
     exit_code = 5
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
-    """Say that `name` is no known `kind`, with the nearest known name or all of them."""
+    """Make the error for an unknown name, with the nearest known name or a list of all."""
     names = sorted(known)
     near = get_close_matches(name, names, n=1)
     shown = ", ".join(names[:MANY]) + (f" and {len(names) - MANY} more" if len(names) > MANY else "")

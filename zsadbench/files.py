@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and their SHA-256."""
+"""Write files atomically, and hash them."""
 
 import hashlib
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal."""
+    """Hash the bytes of a file: SHA-256, hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -17,7 +17,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with temporary.open("xb") as stream:  # readable to others as far as they let it, unlike mkstemp's
+        with temporary.open("xb") as stream:  # permissions follow the umask, unlike those of mkstemp
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())

@@ -1,8 +1,8 @@
-"""Numbers as colours, on scales that are fixed: what is dark in one picture is as low as what is dark in another.
+"""Show numbers as colours on fixed scales, so that colours in different images can be compared.
 
-Every scale is a row of colours at equal steps from `low` to `high`, mixed linearly in between; values beyond an end
-have its colour. `heat` is for maps (dark blue, yellow, red), `grey` for what is merely more or less, `signed` for what
-has a middle (blue, white, red).
+A scale has colours at equal steps from `low` to `high` and interpolates linearly between them; values outside get the
+colour of the end. `heat` (dark blue, yellow, red) is for anomaly maps, `grey` for magnitudes, `signed` (blue, white,
+red) for values around a middle.
 """
 
 from __future__ import annotations
@@ -31,28 +31,29 @@ OPACITY = 0.5
 
 
 def paint(values: NDArray[Any], low: float, high: float, scale: Scale = "heat") -> Colours:
-    """The colours of (height, width) values; uint8 (height, width, 3)."""
-    stops = np.array([[int(colour[place : place + 2], 16) for place in (1, 3, 5)] for colour in SCALES[scale]])
-    at = np.clip((np.asarray(values, np.float64) - low) / (high - low), 0, 1)
+    """Convert values, (height, width), to colours; uint8 (height, width, 3)."""
+    stops = np.array([[int(colour[start : start + 2], 16) for start in (1, 3, 5)] for colour in SCALES[scale]])
+    fractions = np.clip((np.asarray(values, np.float64) - low) / (high - low), 0, 1)
     steps = np.linspace(0, 1, len(stops))
-    return np.stack([np.interp(at, steps, one) for one in stops.T], axis=-1).round().astype(np.uint8)
+    channels = [np.interp(fractions, steps, channel) for channel in stops.T]
+    return np.stack(channels, axis=-1).round().astype(np.uint8)
 
 
 def overlay(image: Image, scores: NDArray[Any], low: float, high: float) -> Image:
-    """Blend the heat of a (height, width) map over an image of any size; values outside [low, high] are cut."""
-    from PIL import Image as Pictures
+    """Blend an anomaly map, (height, width), as heat colours over an image of any size; values are clipped."""
+    from PIL import Image as PILImage
 
-    coloured = Pictures.fromarray(paint(scores, low, high))
-    return Pictures.blend(image.convert("RGB"), coloured.resize(image.size, Pictures.Resampling.BILINEAR), OPACITY)
+    coloured = PILImage.fromarray(paint(scores, low, high))
+    return PILImage.blend(image.convert("RGB"), coloured.resize(image.size, PILImage.Resampling.BILINEAR), OPACITY)
 
 
 def write_png(path: Path, image: Image) -> None:
-    """Write a PNG, whole or not at all."""
+    """Write a PNG file atomically."""
     write_atomically(path, encoded(image, "PNG"))
 
 
 def encoded(image: Image, form: str, **settings: Any) -> bytes:
-    """An image as the bytes of a file of the format `form`; `settings` are Pillow's."""
+    """Encode an image in the file format `form`; `settings` are passed to Pillow."""
     buffer = io.BytesIO()
     image.save(buffer, format=form, **settings)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-r"""Names as they are printed. Classes, kinds of defect and files are called what somebody called them.
+r"""Print names of classes, defects and files safely: they come from outside and may contain control characters.
 
 >>> print(one_line("metal\nnut"), one_line("\x1b[31mred"), one_line("übrig 中"))
 metal\nnut \x1b[31mred übrig 中
@@ -10,13 +10,16 @@ import unicodedata
 
 
 def one_line(text: object) -> str:
-    """`text` as one line that every terminal and file can hold, nothing in it hidden.
+    """Convert `text` to one printable line.
 
-    What breaks lines, moves the cursor, turns the direction of writing or is no character at all stands there spelled
-    out, as Python writes it. Records keep names as they are.
+    Characters that break lines, move the cursor or change the direction of writing, and invalid characters, are
+    written as Python escapes. Names in records are not changed.
     """
-    return "".join(one if _plain(one) else one.encode("unicode_escape").decode() for one in str(text))
+    return "".join(
+        character if _is_printable(character) else character.encode("unicode_escape").decode()
+        for character in str(text)
+    )
 
 
-def _plain(one: str) -> bool:
-    return one.isprintable() or unicodedata.category(one) == "Zs"  # blanks of every width
+def _is_printable(character: str) -> bool:
+    return character.isprintable() or unicodedata.category(character) == "Zs"  # spaces of any width

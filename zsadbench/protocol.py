@@ -1,7 +1,7 @@
-"""Evaluation protocols as values: frozen, hashed, printed, compared field by field.
+"""Evaluation protocols as values, which can be hashed, printed and compared field by field.
 
-Numbers made under two protocols are never averaged or ranked together. The core defines the strict
-ones; a method brings its own `paper:NAME` on its card.
+Results under different protocols are never averaged or ranked together. The strict protocols are defined here; the
+card of a method defines its `paper:NAME`.
 """
 
 import hashlib
@@ -15,13 +15,27 @@ from zsadbench.errors import unknown
 
 @dataclass(frozen=True)
 class EvaluationProtocol:
-    """Every choice between an image on disk and a number in a table.
+    """Every choice that affects a result, from the image file to the number in a table.
 
-    `smoothing` is the method's published Gaussian, or none; `unsmoothed` names targets on which the
-    publication leaves it out. `map_size` is the input size of the run, or each mask's own size.
-    `mask_resize` is nearest, the publications' bilinear or bicubic (cut at one half), or none.
-    `aupro` is the variant that a comparison with the publication uses.
-    `epochs` overrides the recipe per auxiliary set; empty means the recipe's own.
+    Attributes:
+        name: the name on the command line and in records.
+        preprocessing: whether images are resized before or after the conversion to RGB.
+        interpolation: how images are resized.
+        mask_values: which grey values of a mask are anomalous: by the rule of the card, or all non-zero values.
+        mask_resize: nearest neighbour, bilinear or bicubic with threshold one half, or none.
+        map_size: the size at which maps are evaluated: the input size of the run, or each mask's own size.
+        map_resize: how maps are resized.
+        smoothing: the Gaussian published with the method, or none.
+        unsmoothed: targets on which the publication does not smooth.
+        image_score: how the score of an image is computed.
+        aupro: the variant of AUPRO that is compared with the publication.
+        fpr_limit: the largest false positive rate in AUPRO.
+        connectivity: the neighbours of a pixel that belong to the same region.
+        averaging: how classes are averaged.
+        checkpoint: which epoch is evaluated.
+        epochs: (auxiliary set, epochs) that replace those of the recipe.
+        seeds: the seeds of the publication.
+        across_images: statistics computed over several test images.
     """
 
     name: str
@@ -57,20 +71,20 @@ STRICT = (
 )
 
 
-def find_protocol(name: str, brought: Iterable[EvaluationProtocol] = ()) -> EvaluationProtocol:
-    """Return the protocol called `name`, from the strict ones and those that methods brought.
+def find_protocol(name: str, of_methods: Iterable[EvaluationProtocol] = ()) -> EvaluationProtocol:
+    """Return the protocol `name`, a strict one or one of `of_methods`.
 
     Raises:
-        UsageError: no protocol has this name; the nearest one is named.
+        UsageError: no protocol has this name; the message gives the nearest name.
     """
-    known = {protocol.name: protocol for protocol in (*STRICT, *brought)}
+    known = {protocol.name: protocol for protocol in (*STRICT, *of_methods)}
     if name not in known:
         raise unknown("protocol", name, known)
     return known[name]
 
 
 def differing(left: EvaluationProtocol, right: EvaluationProtocol) -> dict[str, tuple[Any, Any]]:
-    """Fields, the name apart, in which two protocols differ: field → (left, right)."""
+    """Compare two protocols: field → (left, right), for all fields that differ except the name."""
     names = [field.name for field in fields(EvaluationProtocol) if field.name != "name"]
     pairs = {name: (getattr(left, name), getattr(right, name)) for name in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

@@ -1,7 +1,7 @@
-"""Entry points → names; a name → an object. Listing names imports nothing.
+"""Find plugins by name: methods, data set packages and reports. Listing names imports no plugin.
 
-Plugins come in by the entry-point groups `zsadbench.methods`, `zsadbench.datasets` and
-`zsadbench.reports`; ours use the same door.
+Plugins are registered in the entry-point groups `zsadbench.methods`, `zsadbench.datasets` and `zsadbench.reports`; the
+plugins of this project use the same groups.
 """
 
 import sys
@@ -22,15 +22,15 @@ def _points(group: str) -> dict[str, EntryPoint]:
 
 
 def names(group: str) -> list[str]:
-    """Registered names of a group: `methods`, `datasets` or `reports`, sorted."""
+    """The registered names of a group, sorted; the group is `methods`, `datasets` or `reports`."""
     return sorted(_points(group))
 
 
 def load(group: str, name: str) -> Any:
-    """Import and return what is registered as `name` in `group`.
+    """Import and return the object registered as `name` in `group`.
 
     Raises:
-        UsageError: there is no such name, or its package cannot be imported.
+        UsageError: there is no such name, or the object cannot be imported.
     """
     points = _points(group)
     if name not in points:
@@ -42,7 +42,11 @@ def load(group: str, name: str) -> Any:
 
 
 def method_card(name: str) -> MethodCard:
-    """Return the card of the method called `name`."""
+    """Return the card of the method `name`.
+
+    Raises:
+        UsageError: there is no such method, or the registered object is not a card.
+    """
     card = load("methods", name)
     if not isinstance(card, MethodCard):
         raise UsageError(f"plugin '{name}' is no MethodCard but {type(card).__name__}")
@@ -50,18 +54,18 @@ def method_card(name: str) -> MethodCard:
 
 
 def protocols() -> tuple[EvaluationProtocol, ...]:
-    """Every protocol: the strict ones, then those that the registered methods bring."""
-    brought = [protocol for name in names("methods") for protocol in method_card(name).protocols]
-    return (*STRICT, *brought)
+    """All protocols: the strict ones, then those of the registered methods."""
+    of_methods = [protocol for name in names("methods") for protocol in method_card(name).protocols]
+    return (*STRICT, *of_methods)
 
 
 def protocol(name: str) -> EvaluationProtocol:
-    """Return the protocol called `name`, wherever it comes from."""
+    """Return the protocol `name`, a strict one or one of a method."""
     return find_protocol(name, protocols())
 
 
 def add_plugin(path: Path) -> None:
-    """Register the method that a Python file defines as `CARD`; the file is run, so it must be trusted.
+    """Register the method that a Python file defines as `CARD`. This runs the file, so it must be trusted.
 
     Raises:
         UsageError: there is no such file, it fails, it defines no card, or its name is taken.

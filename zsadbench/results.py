@@ -1,10 +1,9 @@
-"""The import path of records in earlier versions; the code is in `zsadbench.records`."""
+"""Records under their former import path; the code is in `zsadbench.records`."""
 
 from zsadbench.records import (
     SCHEMA,
     Cell,
     Record,
-    Row,
     canonical,
     find_records,
     identity,
@@ -19,6 +18,7 @@ from zsadbench.records import (
     validate,
     write_record,
 )
+from zsadbench.records import MetricValues as Row
 
 __all__ = [
     "SCHEMA",

@@ -1,4 +1,4 @@
-"""What methods read from the frozen image encoder, and the tokens that one batch gives."""
+"""Tokens: which of them a method needs from the frozen image encoder, and those of one batch."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ Compiling = Literal["off", "blocks", "graphs"]
 
 @dataclass(frozen=True)
 class Taps:
-    """What a method reads from the frozen image tower; one run of the tower gives all of it.
+    """The blocks of the frozen image tower whose output tokens a method needs; one pass of the tower gives them all.
 
-    `blocks` are read on the plain path, `value_blocks` on the value-value path, which begins at
-    block `value_from` and runs beside the plain one (see `zsadbench.clip.attention`). All are
-    1-based numbers in a tower of 24 blocks, in order of depth; other depths follow
-    `zsadbench.clip.place_taps`. Tokens come raw: a method puts them through the tower's `norm`
-    and `projection` itself, or not, the class token included.
+    Block numbers are 1-based, ascending, for a tower of 24 blocks; `zsadbench.clip.place_taps` maps them to other
+    depths. Tokens are raw: a method itself applies the tower's `norm` and `projection`, also to the class token.
+    Methods share tokens only if `activation`, `position` and `preprocessing` are equal.
 
-    `position` resizes the positional table, `activation` overrides the MLP activation that the
-    weights ask for, `preprocessing` is the order used in training: methods share tokens only where
-    these agree. `colours` asks for the mean colour of every patch as well.
+    Attributes:
+        blocks: blocks of the plain path.
+        activation: replaces the activation of the MLPs that belongs to the weights.
+        position: how the table of positional embeddings is resized.
+        preprocessing: whether images are resized before or after the conversion to RGB.
+        value_blocks: blocks of the value-value path (see `zsadbench.clip.attention`).
+        value_from: the block at which the value-value path begins, parallel to the plain path.
+        colours: whether to compute the mean colour of every patch.
     """
 
     blocks: tuple[int, ...] = ()
@@ -40,12 +43,14 @@ class Taps:
 
 
 class Tokens(NamedTuple):
-    """One batch through the frozen image tower.
+    """The tokens of one batch.
 
-    `layers[k]` is float32 (batch, 1 + grid², width): the raw residual stream after tap k, token 0
-    the class token, then the patches in raster order. `grid` is the side of the square patch grid.
-    `value_layers[k]`, of the same shape, is the value-value path after its tap k. `colours`, (batch, grid², 3)
-    where they were asked for, are the means of the normalised pixels of every patch.
+    Attributes:
+        layers: for each of `Taps.blocks`, float32 (batch, 1 + grid², width): the residual stream after the block; the
+            class token comes first, then the patches in raster order.
+        grid: the side of the square patch grid.
+        value_layers: the same for each of `Taps.value_blocks`, on the value-value path.
+        colours: (batch, grid², 3), the mean of the normalised pixels of every patch; None unless `Taps.colours`.
     """
 
     layers: tuple[Tensor, ...]

@@ -1,8 +1,8 @@
-"""The whole contract between the engine and a method.
+"""The contract between the engine and a method.
 
-A method package registers one `MethodCard` under the entry-point group `zsadbench.methods`.
-The card is light: importing it imports neither torch nor open_clip. `MethodCard.build` makes
-the detector itself, a `Method` (and a `Trainable` where the paper trains).
+A method package registers one `MethodCard` in the entry-point group `zsadbench.methods`. Importing the card imports
+neither torch nor open_clip. `MethodCard.build` makes the detector, a `Method`, which is also `Trainable` if the paper
+trains it.
 """
 
 from __future__ import annotations
@@ -50,18 +50,20 @@ MaskRule = Literal["nonzero-bilinear-half", "nonzero-bicubic-grey"]
 
 
 class Scores(NamedTuple):
-    """One batch scored: how strange each image is, and where. Higher is stranger; the scale is free."""
+    """Anomaly scores of one batch, per image and per pixel; higher is more anomalous, on any scale."""
 
     image: Tensor  # (batch,)
     pixel: Tensor  # (batch, height, width): the patch grid, or full size
 
 
 class Batch(NamedTuple):
-    """One batch of labelled images.
+    """One batch of labelled training images.
 
-    `images` float32 (batch, 3, size, size), normalised; `masks` float32 (batch, size, size) from 0 to 1, between
-    them only where the recipe leaves masks grey; `labels` int64 (batch,), 1 is anomalous; `class_names` the
-    words that go into prompts.
+    Attributes:
+        images: float32 (batch, 3, size, size), normalised.
+        masks: float32 (batch, size, size), 0 or 1; also between 0 and 1 if the recipe leaves masks grey.
+        labels: int64 (batch,), 0 normal and 1 anomalous.
+        class_names: the words in the prompts, one per image.
     """
 
     images: Tensor
@@ -70,76 +72,87 @@ class Batch(NamedTuple):
     class_names: tuple[str, ...]
 
 
-Losses = Mapping[str, "Tensor"]  # scalars by name; their sum is minimised
+Losses = Mapping[str, "Tensor"]  # name → scalar; the sum is minimised
 
 
 @runtime_checkable
 class Method(Protocol):
-    """A detector that looks at images it has never seen, through a frozen CLIP."""
+    """A detector that scores images from the tokens of a frozen CLIP encoder."""
 
     def score(self, tokens: Tokens, class_names: Sequence[str]) -> Scores:
-        """Score one batch; an image's result may not depend on its neighbours."""
+        """Score one batch; the result of an image must not depend on the other images in the batch."""
         ...
 
 
 @runtime_checkable
 class Trainable(Method, Protocol):
-    """A detector that first learns from an auxiliary benchmark. The engine owns the loop."""
+    """A detector that is trained on an auxiliary benchmark; the training loop is in the engine."""
 
     @property
     def network(self) -> nn.Module:
-        """The trained part: its parameters are optimised, its state is the checkpoint."""
+        """The trained part: its parameters are optimised, its state dict is the checkpoint."""
         ...
 
     def loss(self, tokens: Tokens, batch: Batch) -> Losses:
-        """Every component of the training loss on one batch."""
+        """Compute each term of the training loss on one batch."""
         ...
 
 
 @runtime_checkable
 class Traceable(Method, Protocol):
-    """A method that shows its stages by name: parity checks them, pictures draw them."""
+    """A method that returns its intermediate results by name, for `parity` and `explain`."""
 
     def stages(self, tokens: Tokens, class_names: Sequence[str]) -> Mapping[str, Tensor]:
-        """Every intermediate result of the paper's figure, batch first."""
+        """Compute every intermediate result of the paper's figure; the first axis is the batch."""
         ...
 
 
 @runtime_checkable
 class LossTraceable(Protocol):
-    """A method that shows what its training loss is made of, by the names of the parity fixtures."""
+    """A method that returns the parts of its training loss by the names in the parity fixtures."""
 
     def loss_stages(self, tokens: Tokens, batch: Batch) -> Mapping[str, Tensor]:
-        """Targets, and losses before their weights as `loss_NAME`."""
+        """Compute the targets of the loss, and each unweighted term as `loss_NAME`."""
         ...
 
 
 @runtime_checkable
 class FewShot(Method, Protocol):
-    """A detector that scores better once it has seen a few normal images of the class at hand."""
+    """A detector that can use a few normal images (supports) of the class that it scores."""
 
     def remember(self, tokens: Tokens) -> None:
-        """Take these normal images of the class scored from now on in place of older ones; without any, forget all."""
+        """Replace the supports by these normal images of the class scored next; an empty batch removes them."""
         ...
 
 
 @runtime_checkable
 class TextFirst(Method, Protocol):
-    """A detector whose text features need no image: once they are made, it scores without the text tower."""
+    """A detector whose text features do not depend on images; after encoding them, it scores without the text tower."""
 
     def encode_text(self, class_names: Sequence[str]) -> None:
-        """Make, for the present parameters, the text features with which images of these classes are scored."""
+        """Compute and keep the text features of these classes for the present parameters."""
         ...
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the paper trains. `epochs` names auxiliary sets; `epochs_else` serves all others.
+    """How the paper trains.
 
-    `on` are the fields that another auxiliary set wants otherwise, such as a drawn one of 192 images. `permuted`
-    is a control: masks and labels are dealt out anew between the images, so that nothing can be learned from them.
-    `mask` is how masks get the size of the input: every non-zero value counts, enlarged or shrunk bilinearly and cut at
-    one half, or bicubically and left grey.
+    Attributes:
+        epochs: auxiliary set → epochs.
+        epochs_else: epochs on any other auxiliary set.
+        batch: images per step.
+        lr: learning rate.
+        betas: Adam's coefficients.
+        image_size: side of the input in pixels.
+        loss: the name of the loss.
+        optimiser: Adam or AdamW.
+        weight_decay: weight decay.
+        mask: how masks are resized to the input: every non-zero value is anomalous, then bilinear with threshold one
+            half, or bicubic and left grey.
+        permuted: a control experiment in which masks and labels are exchanged randomly between images, so that nothing
+            can be learned from them.
+        on: auxiliary set → fields with another value on it, for example on a generated set of 192 images.
     """
 
     epochs: Mapping[str, int]
@@ -156,13 +169,13 @@ class Recipe:
     on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def epochs_for(self, aux: str) -> int:
-        """Epochs on the auxiliary set named `aux`."""
+        """The number of epochs on the auxiliary set `aux`."""
         return self.epochs.get(aux, self.epochs_else)
 
 
 @dataclass(frozen=True)
 class Paper:
-    """Where a method was published."""
+    """Where a method was published; `key` is the BibTeX key."""
 
     title: str
     venue: str
@@ -174,13 +187,15 @@ class Paper:
 
 @dataclass(frozen=True)
 class Official:
-    """How a method's published files map onto ours.
+    """How files published with a method map to this implementation.
 
-    `read` takes the paths of the published checkpoint files and returns our state dict; it raises
-    `WeightsError` when they are another method's. `names` maps published tensor names to ours.
-    `options` turns the settings written in a parity fixture into this method's options; `variants`
-    names the options that differ where a fixture repeats its results under other settings.
-    `companions` finds all files of a checkpoint that is published in several, given one of them.
+    Attributes:
+        read: reads the published checkpoint files and returns the state dict of `Trainable.network`; raises
+            `WeightsError` if they belong to another method.
+        names: returns published tensor name → name in this implementation.
+        options: converts the settings in a parity fixture to options of the method.
+        variants: returns variant → options that differ, if a fixture repeats its results under other settings.
+        companions: finds all files of a checkpoint that is published in several files, given one of them.
     """
 
     read: Callable[[Sequence[Path]], dict[str, Tensor]]
@@ -192,13 +207,19 @@ class Official:
 
 @dataclass(frozen=True)
 class StageNote:
-    """What the stages of one kind are, and how they are drawn.
+    """What a group of stages is, and how `explain` shows it.
 
-    `stages` is a pattern of names, `*` for anything. `equation` says what is computed, `paper` where the paper has it.
-    `drawing` turns a tensor into one picture a patch grid: `values` shows one number a patch, `tokens` the first three
-    principal components of a vector a patch, `text` how much nearer a vector of the joint space is to the anomalous
-    than to the normal row of `text_features` (a difference of cosines). `low` and `high` are the ends of the colour
-    `scale`, which is the same for every image.
+    Attributes:
+        stages: a pattern of stage names; `*` matches any text.
+        title: the title of the images.
+        equation: what is computed.
+        paper: the place in the paper.
+        drawing: how a tensor becomes an image per patch grid. `values` shows one number per patch; `tokens` the first
+            three principal components of one vector per patch; `text` the cosine of one vector per patch of the joint
+            space with the anomalous row of `text_features`, minus the cosine with the normal row.
+        low: the value at the lower end of the colour scale, for every image.
+        high: the value at the upper end.
+        scale: the colour scale.
     """
 
     stages: str
@@ -212,11 +233,13 @@ class StageNote:
 
 
 class Macs(NamedTuple):
-    """Multiply-accumulates of a method beyond the image tower, in closed form: products of two matrices alone.
+    """Multiply-accumulates of a method after the image tower, in closed form; only matrix products are counted.
 
-    `image` is what the publication's formulas take for one image, by part; what they compute again and again with
-    the same result counts once, and what cancels not at all. `executed` is what this code multiplies for the same
-    result. `text` is the encoding of the prompts, once for a set of weights and a class.
+    Attributes:
+        image: part → number for one image by the paper's formulas; repeated computations of the same result count
+            once, and terms that cancel do not count.
+        executed: the number that this implementation executes for the same result.
+        text: the number for encoding the prompts, once per class and set of weights.
     """
 
     image: Mapping[str, int]
@@ -226,17 +249,26 @@ class Macs(NamedTuple):
 
 @dataclass(frozen=True)
 class MethodCard:
-    """One method as the registry knows it. `options` is a frozen dataclass of plain values.
+    """One method, as it is registered.
 
-    `smoothing` is the sigma, in pixels of the evaluated map, of the Gaussian that the paper
-    publishes (0 for none). `recipe` is None for a training-free method. `presets` are named bundles
-    of options, chosen with `-O preset=NAME`; `weight_bound` names the options that released weights
-    were trained under, so that changing one under a checkpoint is worth a warning. `map_range` are
-    the map values at the two ends of a fixed colour scale. `few_shot` says that what is built is a
-    `FewShot`, `augments` that training sees an image otherwise in every epoch, so that its tokens cannot be remembered.
-    `notes` say how `stages` are drawn, in the order of the paper's figure; stages without one are listed, not drawn.
-    Without any note, what fits the patch grid is drawn. `macs` counts multiply-accumulates for a backbone, options
-    and the side of the patch grid; None where nobody has written the formulas down.
+    Attributes:
+        name: the name on the command line and in records.
+        paper: the publication.
+        options: a frozen dataclass of plain values.
+        taps: returns the tokens that the method needs, for its options.
+        build: makes the detector for a backbone and options.
+        smoothing: sigma of the published Gaussian smoothing, in pixels of the evaluated map; 0 for none.
+        recipe: how the paper trains; None for a training-free method.
+        protocols: evaluation protocols of the paper.
+        presets: name → options, selected with `-O preset=NAME`.
+        official: how published checkpoints are read; None if there are none.
+        weight_bound: options with which published weights were trained; changing one of them gives a warning.
+        map_range: map values at the two ends of the colour scale of heat maps.
+        few_shot: whether the detector is a `FewShot`.
+        augments: whether training transforms images differently in each epoch, so that tokens cannot be cached.
+        notes: how `explain` shows the stages, in the order of the paper's figure. Stages without a note are only
+            listed; without any note, every stage that fits the patch grid is shown.
+        macs: counts multiply-accumulates for a backbone, options and side of the patch grid; None if unknown.
     """
 
     name: str

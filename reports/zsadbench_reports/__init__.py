@@ -1,1 +1,1 @@
-"""Reports: tables to files. Each module has one `Report`, registered as an entry point."""
+"""Report formats: each registers one `zsadbench.compare.Report` as an entry point."""

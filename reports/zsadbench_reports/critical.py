@@ -1,6 +1,6 @@
-"""The critical-difference diagram: mean ranks on an axis, bars over methods that are not told apart.
+"""The critical-difference diagram: mean ranks on an axis, bars that join methods that are not told apart.
 
-The layout is that of J. Demšar, "Statistical Comparisons of Classifiers over Multiple Data Sets", JMLR 7 (2006),
+The layout follows J. Demšar, "Statistical Comparisons of Classifiers over Multiple Data Sets", JMLR 7 (2006),
 figure 1.
 """
 
@@ -12,13 +12,14 @@ import re
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-from zsadbench.compare import CriticalDifference, one_line, p_text
+from zsadbench.compare import CriticalDifference, p_text
+from zsadbench.printing import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-INK = "#010203"  # stands for the text colour of the page, and is no colour that anything else has
-LONGEST = 30  # letters of a name
+INK = "#010203"  # placeholder for the text colour of the page; nothing else has this colour
+LONGEST = 30  # characters of a name
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "zsadbench",
     "svg.fonttype": "none",
@@ -30,8 +31,8 @@ STYLE: dict[Any, Any] = {
 def critical_difference_svg(result: CriticalDifference) -> str:
     """Draw `result` as an `<svg>` element in the colour of the surrounding text; equal results give equal bytes.
 
-    Ranks run from 1, left, to the number of methods; without a test the bars and the length of the critical
-    difference are left out, and the reason stands above.
+    Ranks run from 1, left, to the number of methods. Without a test there are no bars and no critical difference, and
+    the reason is written above the axis.
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -45,16 +46,17 @@ def critical_difference_svg(result: CriticalDifference) -> str:
         _draw(axes, result)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    drawn = buffer.getvalue()
-    element = drawn[drawn.index("<svg ") :].replace(INK, "currentColor")
+    svg = buffer.getvalue()
+    element = svg[svg.index("<svg ") :].replace(INK, "currentColor")
     element = re.sub(r"<metadata>.*?</metadata>", "", element, count=1, flags=re.DOTALL)
-    # as wide as its place allows, and announced by what it says
+    # without a fixed size it is as wide as its container
     element = re.sub(r' (width|height)="[\d.]+pt"', "", element, count=2)
-    return element.replace("<svg ", f'<svg role="img" aria-label="{_escaped(_spoken(result))}" ', 1)
+    description = escape(one_line(_description(result)), {'"': "&quot;"})
+    return element.replace("<svg ", f'<svg role="img" aria-label="{description}" ', 1)
 
 
 def _draw(axes: Axes, result: CriticalDifference) -> None:
-    """Units: ranks across, lines of text down from the axis at 0."""
+    """Draw axis, labels and bars. Units: ranks to the right, lines of text downwards from the axis at 0."""
     methods, bars = len(result.ranks), 0.5 * len(result.cliques)
     rows = math.ceil(methods / 2)
     margin = 0.55 * max(methods - 1, 1)
@@ -66,18 +68,18 @@ def _draw(axes: Axes, result: CriticalDifference) -> None:
         axes.vlines(tick, -0.3, 0, color=INK, linewidth=1)
         axes.text(tick, -0.45, str(tick), ha="center", va="bottom", fontsize=8, color=INK)
     _heading(axes, result)
-    for place, (name, rank) in enumerate(result.ranks.items()):
-        left = place < rows
-        line = bars + 0.9 + (place if left else methods - 1 - place)  # the outermost ranks stand highest
-        edge, way = (1 - 0.05 * margin, -1) if left else (methods + 0.05 * margin, 1)
-        _label(axes, (name, rank), (edge, way), line)
-    for place, clique in enumerate(result.cliques):
+    for index, (name, rank) in enumerate(result.ranks.items()):
+        left = index < rows
+        line = bars + 0.9 + (index if left else methods - 1 - index)  # the outermost ranks are highest
+        edge, direction = (1 - 0.05 * margin, -1) if left else (methods + 0.05 * margin, 1)
+        _label(axes, (name, rank), (edge, direction), line)
+    for index, clique in enumerate(result.cliques):
         ends = result.ranks[clique[0]], result.ranks[clique[-1]]
-        axes.hlines(0.5 + 0.5 * place, *ends, color=INK, linewidth=3.5)
+        axes.hlines(0.5 + 0.5 * index, *ends, color=INK, linewidth=3.5)
 
 
 def _heading(axes: Axes, result: CriticalDifference) -> None:
-    """The critical difference to scale, or why there is none."""
+    """Draw the critical difference to scale, or write why there is no test."""
     if result.distance is None or result.p is None:
         axes.text(1, -1.75, f"no test: {result.reason}", va="center", fontsize=8, color=INK)
         return
@@ -88,17 +90,17 @@ def _heading(axes: Axes, result: CriticalDifference) -> None:
 
 
 def _label(axes: Axes, method: tuple[str, float], end: tuple[float, int], line: float) -> None:
-    """A method's name and rank beside the axis, joined to its place on it; `end` is an edge and the way outwards."""
-    (name, rank), (edge, way) = (one_line(method[0]), method[1]), end
+    """Write a method's name and rank, joined to its rank on the axis; `end` is an edge and the direction outwards."""
+    (name, rank), (edge, direction) = (one_line(method[0]), method[1]), end
     axes.plot([rank, rank, edge], [0, line, line], color=INK, linewidth=0.7)
     shown = name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
-    text = f"{shown} {rank:.2f}" if way < 0 else f"{rank:.2f} {shown}"
+    text = f"{shown} {rank:.2f}" if direction < 0 else f"{rank:.2f} {shown}"
     axes.annotate(
         text,
         (edge, line),
-        xytext=(4 * way, 0),
+        xytext=(4 * direction, 0),
         textcoords="offset points",
-        ha="right" if way < 0 else "left",
+        ha="right" if direction < 0 else "left",
         va="center",
         fontsize=8,
         color=INK,
@@ -106,12 +108,9 @@ def _label(axes: Axes, method: tuple[str, float], end: tuple[float, int], line: 
     )
 
 
-def _spoken(result: CriticalDifference) -> str:
+def _description(result: CriticalDifference) -> str:
+    """The diagram as text, for screen readers."""
     ranks = ", ".join(f"{name} {rank:.2f}" for name, rank in result.ranks.items())
     groups = "; ".join(", ".join(clique) for clique in result.cliques)
     apart = f" Not told apart: {groups}." if groups else ""
     return f"Mean ranks over {result.sets} data sets: {ranks}.{apart}"
-
-
-def _escaped(text: str) -> str:
-    return escape(one_line(text), {'"': "&quot;"})

@@ -1,7 +1,8 @@
-"""The failure browser: `failures.html`, and beside it `failures/` with its pictures, which load as they come into view.
+"""The failure browser: the page `failures.html` and the folder `failures/` with its pictures, which load on demand.
 
-Pictures are WebP of quality `QUALITY`, their longer side 240 pixels, named by the path of their image, so that the same
-records give the same files. The page has its data, style and script inside and asks for nothing outside its folder.
+Pictures are WebP of quality `QUALITY`, their longer side 240 pixels. Their names depend on the path of their image
+only, so that equal records give equal files. The page contains its data, style and scripts and loads nothing from
+outside its folder.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
 
-from zsadbench.compare import Board, Report, write_atomically
+from zsadbench.compare import Board, Report
+from zsadbench.compare.failures.examples import Example, ImageResult
 from zsadbench.compare.failures.patterns import RULES
 from zsadbench.compare.failures.pictures import COLOURS, encoded, heat, outlined, photograph
-from zsadbench.compare.failures.sections import EXAMINED, Example, Section, sections_of
-from zsadbench.compare.failures.selection import LEAST, SHOWN, Finding
+from zsadbench.compare.failures.sections import EXAMINED, Section, sections_of
+from zsadbench.compare.failures.selection import LEAST, SHOWN
 from zsadbench.errors import UsageError
+from zsadbench.files import write_atomically
 from zsadbench.records import safe_name
 from zsadbench_reports.files import write
 from zsadbench_reports.html.payload import as_script
@@ -27,6 +30,8 @@ from zsadbench_reports.html.templates import environment_of, plain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from zsadbench.compare.failures.runs import Run
 
 log = logging.getLogger(__name__)
 
@@ -36,13 +41,13 @@ SCRIPTS = ("html/elements.js", "html/theme.js", "failures/failures.js")
 
 
 def write_failures(board: Board, out: Path, templates: Path | None) -> Sequence[Path]:
-    """Write `failures.html` and its pictures below `out`; nothing where no record has maps.
+    """Write `failures.html` and its pictures below `out`; write nothing where no record has maps.
 
     Raises:
         UsageError: a template of `templates` is wrong.
     """
     slugs: set[str] = set()
-    sections = [_written(section, _slug(section, slugs), out) for section in sections_of(board)]
+    sections = [_write_section(section, _slug(section, slugs), out) for section in sections_of(board)]
     if not sections:
         log.info("no failure browser: no run kept its maps; run with --save-maps")
         return []
@@ -63,82 +68,82 @@ def write_failures(board: Board, out: Path, templates: Path | None) -> Sequence[
 
 
 def _slug(section: Section, taken: set[str]) -> str:
-    """A folder of its own for every section."""
-    group = section.group
-    wanted = safe_name(group.target)
-    slug = wanted if wanted not in taken else safe_name(f"{wanted}-{group.protocol}-{group.digest}-{group.backbone}")
+    """The name of the folder of a section, which is not in `taken`; it is added there."""
+    key = section.key
+    short = safe_name(key.target)
+    slug = short if short not in taken else safe_name(f"{short}-{key.protocol}-{key.digest}-{key.backbone}")
     taken.add(slug)
     return slug
 
 
-def _written(section: Section, slug: str, out: Path) -> dict[str, Any]:
-    """Write the pictures of a section and say what the page knows of it."""
+def _write_section(section: Section, slug: str, out: Path) -> dict[str, Any]:
+    """Write the pictures of a section; returns its data for the page."""
     return {
         "slug": slug,
         "title": section.title,
-        "protocol": section.group.protocol,
-        "backbone": section.group.backbone,
+        "protocol": section.key.protocol,
+        "backbone": section.key.backbone,
         "total": section.total,
         "examined": section.examined,
         "notes": list(section.notes),
-        "runs": [_run(section, place) for place in range(len(section.runs))],
-        "images": [_image(section, example, slug, out) for example in section.examples],
+        "runs": [_run(section, run) for run in section.runs],
+        "images": [_write_image(section, example, slug, out) for example in section.examples],
     }
 
 
-def _run(section: Section, place: int) -> dict[str, Any]:
-    run = section.runs[place]
-    levels, record = section.levels[run.entry], run.record
+def _run(section: Section, run: Run) -> dict[str, Any]:
+    scale, record = section.scales[run.entry], run.record
     return {
         "name": run.entry,
         "signature": record.signature,
         "apart": "" if record.comparable else "; ".join(record.not_comparable_because),
-        "levels": [_short(value) for value in (levels.usual, levels.rare, levels.red)],
-        "source": levels.source,
+        "levels": [_short(value) for value in (scale.usual, scale.rare, scale.red)],
+        "source": scale.source,
     }
 
 
-def _image(section: Section, example: Example, slug: str, out: Path) -> dict[str, Any]:
+def _write_image(section: Section, example: Example, slug: str, out: Path) -> dict[str, Any]:
+    """Write the pictures of an example; returns its data for the page."""
     key = f"{FOLDER}/{slug}/{hashlib.sha256(example.path.encode()).hexdigest()[:16]}"
     picture, mask = photograph(example, section.positive)
     shown = None if picture is None else outlined(picture, mask)
     return {
         "path": example.path,
-        "class": example.class_name,
-        "defect": example.defect,
-        "label": example.label,
-        "picture": _saved(shown, f"{key}.webp", out),
-        "found": list(_found(section, example, (picture, mask), key, out)),
+        "class": example.info.class_name,
+        "defect": example.info.defect,
+        "label": example.info.label,
+        "picture": _save(shown, f"{key}.webp", out),
+        "found": list(_write_maps(section, example, (picture, mask), key, out)),
     }
 
 
-def _found(
-    section: Section, example: Example, shown: tuple[Image | None, Image | None], key: str, out: Path
+def _write_maps(
+    section: Section, example: Example, picture_and_mask: tuple[Image | None, Image | None], key: str, out: Path
 ) -> Iterator[dict[str, Any] | None]:
-    """What every run says of an image, in the order of the runs; None where a run has not seen it."""
-    picture, mask = shown
-    for place, run in enumerate(section.runs):
-        found = example.found.get(run.entry)
-        if found is None:
+    """Write the heat map of every run and give its result, in the order of the runs; None for a run without one."""
+    picture, mask = picture_and_mask
+    for number, run in enumerate(section.runs):
+        result = example.results.get(run.entry)
+        if result is None:
             yield None
             continue
-        drawn = heat(run, example, section.levels[run.entry], picture)
-        drawn = None if drawn is None else outlined(drawn, mask)
-        yield {**_numbers(found), "map": _saved(drawn, f"{key}-{place}.webp", out)}
+        heat_map = heat(run, example, section.scales[run.entry], picture)
+        heat_map = None if heat_map is None else outlined(heat_map, mask)
+        yield {**_numbers(result), "map": _save(heat_map, f"{key}-{number}.webp", out)}
 
 
-def _numbers(found: Finding) -> dict[str, Any]:
-    measures = found.measures
+def _numbers(result: ImageResult) -> dict[str, Any]:
+    measures = result.measures
     return {
-        "score": _short(found.score),
-        "error": None if found.error is None else round(found.error, 4),
+        "score": _short(result.score),
+        "error": None if result.error is None else round(result.error, 4),
         "missed": None if measures.missed is None else round(measures.missed, 4),
         "tags": list(measures.tags),
     }
 
 
-def _saved(picture: Image | None, name: str, out: Path) -> list[Any] | None:
-    """Write a picture; its path relative to the page, width and height."""
+def _save(picture: Image | None, name: str, out: Path) -> list[Any] | None:
+    """Write a picture; returns its path relative to the page, its width and its height."""
     if picture is None:
         return None
     path = out / name
@@ -148,7 +153,7 @@ def _saved(picture: Image | None, name: str, out: Path) -> list[Any] | None:
 
 
 def _short(value: float) -> float:
-    """Four digits are all that a caption shows."""
+    """Rounded to the four digits that a caption shows."""
     return float(f"{value:.4g}")
 
 

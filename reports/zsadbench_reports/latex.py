@@ -1,8 +1,8 @@
-r"""Tables as LaTeX: files to `\input`, and `report.tex`, which holds them all and compiles by itself.
+r"""Tables as LaTeX: files for `\input`, and `report.tex`, which contains all of them and compiles by itself.
 
 `\zsbest`, `\zssecond`, `\zsapart` (not comparable) and `\zsspread` print the numbers, `\zscite` the references, whose
-entries stand in `references.bib`; a paper that defines them before `\input` has its own way. Templates are Jinja's,
-with `((*`, `(((` and `((=` for delimiters; whatever they print is escaped unless it is already LaTeX.
+entries are in `references.bib`; a paper that defines these macros before `\input` changes how they print. The templates
+are Jinja's, with the delimiters `((*`, `(((` and `((=`; values in them are escaped unless they are LaTeX already.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from zsadbench_reports.tex import Tex, escape
 
 MACROS = {"best": "zsbest", "second": "zssecond", "apart": "zsapart"}
 PAIRS, SPREADS, SINGLES = 8, 4, 9  # columns that fit across a page: pairs, with spreads, single numbers
-TALL, FEWEST = 45, 5  # lines of a table that fit on a page; rows that stay together, whatever they hold
-ACROSS, SENTENCE = 115, 30  # letters across a page; letters from which words are a sentence
-LABEL, WIDE = 1.5, 3.0  # how much wider than a number the first column is, and one that holds sentences
+TALL, FEWEST = 45, 5  # lines of a table that fit on a page; the least number of rows of a cut table
+ACROSS, SENTENCE = 115, 30  # characters across a page; characters above which a column is set wide
+LABEL, WIDE = 1.5, 3.0  # widths of the first column, and of one with sentences, relative to one of numbers
 
 
 def write_latex(board: Board, out: Path, templates: Path | None) -> Sequence[Path]:
     """Write `main.tex`, `gaps.tex`, `per_class_TARGET.tex`, `breakdown.tex`, `cost.tex`, `ablation.tex`, `report.tex`,
-    which holds all of them, and `references.bib` below `out`.
+    which contains all of them, and `references.bib` below `out`.
 
     Raises:
         UsageError: a template of `templates` is wrong.
     """
-    found = contents_of(board)
-    parts: dict[str, Sequence[Table]] = {"main": found.main, "gaps": found.gaps}
-    parts |= {f"per_class_{target}": tables for target, tables in found.by_class.items()}
-    parts |= {"breakdown": found.breakdown, "cost": found.cost, "ablation": found.ablation}
+    contents = contents_of(board)
+    files: dict[str, Sequence[Table]] = {"main": contents.main, "gaps": contents.gaps}
+    files |= {f"per_class_{target}": tables for target, tables in contents.by_class.items()}
+    files |= {"breakdown": contents.breakdown, "cost": contents.cost, "ablation": contents.ablation}
     environment = _environment(templates)
     try:
         labels = Labels()
         written = [
-            write(out, f"{name}.tex", _part(environment, tables, labels))
-            for name, tables in zip(distinct(map(safe_name, parts)), parts.values(), strict=True)
+            write(out, f"{name}.tex", _tables(environment, tables, labels))
+            for name, tables in zip(distinct(map(safe_name, files)), files.values(), strict=True)
         ]
         names = [Tex(path.name) for path in written]
         whole = environment.get_template("report.tex.jinja").render(names=names)
@@ -68,11 +68,12 @@ def _environment(templates: Path | None) -> Environment:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
         finalize=escape,
-        autoescape=False,  # noqa: S701 - what is printed is LaTeX, escaped by `finalize`
+        autoescape=False,  # noqa: S701 - the output is LaTeX, and `finalize` escapes values
     )
 
 
-def _part(environment: Environment, tables: Sequence[Table], labels: Labels) -> str:
+def _tables(environment: Environment, tables: Sequence[Table], labels: Labels) -> str:
+    """The content of one file: `tables`, cut to the size of a page."""
     template = environment.get_template("tables.tex.jinja")
     cut = [panel for table in tables for panel in panels(table, _columns(table), _lines(table))]
     return template.render(
@@ -89,29 +90,29 @@ def _columns(table: Table) -> int:
 
 
 def _lines(table: Table) -> int:
-    """How many rows of `table` fit on a page: fewer where names or sentences take several lines."""
+    """How many rows of `table` fit on a page: fewer where labels or sentences take several lines."""
     shown = table if len(table.columns) <= _columns(table) else panels(table, _columns(table), len(table.rows))[0]
-    letters = [ACROSS * share / len(widths(shown)) for share in widths(shown)]
+    room = [ACROSS * share / len(widths(shown)) for share in widths(shown)]  # characters per line of each column
     rows = [(row.label, *(cell if isinstance(cell, str) else "" for cell in row.cells)) for row in shown.rows]
-    taken = [math.ceil(len(text) / room) for row in rows for text, room in zip(row, letters, strict=True)]
-    return max(FEWEST, TALL // max([1, *taken]))
+    lines = [math.ceil(len(text) / width) for row in rows for text, width in zip(row, room, strict=True)]
+    return max(FEWEST, TALL // max([1, *lines]))
 
 
 def widths(table: Table) -> list[float]:
-    """The share of the page of the first column and of all others, as multiples of their mean."""
+    """The widths of the first column and of all others, as multiples of their mean."""
     columns = zip(*(row.cells for row in table.rows), strict=True) if table.rows else ([] for _ in table.columns)
     longest = [max((len(cell) for cell in column if isinstance(cell, str)), default=0) for column in columns]
-    shares = [LABEL, *(WIDE if letters > SENTENCE else 1.0 for letters in longest)]
+    shares = [LABEL, *(WIDE if length > SENTENCE else 1.0 for length in longest)]
     return [share * len(shares) / sum(shares) for share in shares]
 
 
 def _words(table: Table, column: int) -> bool:
-    """Whether a column holds words, which are set ragged and may be long."""
+    """Whether a column has text, which is set ragged right instead of centred."""
     return any(isinstance(row.cells[column], str) for row in table.rows)
 
 
 def cell_text(cell: Cell) -> Tex:
-    """A cell: words escaped; one number, or several in brackets."""
+    """A cell as LaTeX: escaped text, one number, or several numbers in brackets."""
     if isinstance(cell, str):
         return escape(cell)
     if all(number.value is None for number in cell):
@@ -127,34 +128,34 @@ def _number(number: Number) -> str:
 
 
 class Labels:
-    r"""Names for `\label` that no text can break out of; two tables never share one."""
+    r"""Unique names of tables for `\label`, of letters, digits and hyphens only."""
 
     def __init__(self) -> None:
-        self._taken: dict[str, str] = {}
+        self._labels: dict[str, str] = {}
 
     def of(self, table: Table) -> Tex:
-        """The label of a table, the same whenever it is asked for."""
-        if table.key not in self._taken:
+        """The label of a table; the same in every call."""
+        if table.key not in self._labels:
             plain = "tab:zsadbench-" + re.sub(r"[^A-Za-z0-9]+", "-", table.key).strip("-")
-            self._taken[table.key] = distinct([*self._taken.values(), plain])[-1]
-        return Tex(self._taken[table.key])
+            self._labels[table.key] = distinct([*self._labels.values(), plain])[-1]
+        return Tex(self._labels[table.key])
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """`names`, of which those that came before get a number.
+    """`names` with a number added to repeated ones.
 
     >>> distinct(["a", "b", "a"])
     ['a', 'b', 'a-2']
     """
-    found: list[str] = []
+    unique: list[str] = []
     for name in names:
         numbered = (f"{name}-{number}" if number > 1 else name for number in count(1))
-        found.append(next(one for one in numbered if one not in found))
-    return found
+        unique.append(next(candidate for candidate in numbered if candidate not in unique))
+    return unique
 
 
 def cite(key: str) -> Tex:
-    r"""A `\zscite` that no key can break out of."""
+    r"""A `\zscite` of `key`, without characters that LaTeX could interpret."""
     return Tex(rf"\zscite{{{re.sub(r'[^A-Za-z0-9:._-]', '', key)}}}")
 
 

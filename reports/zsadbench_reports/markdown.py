@@ -1,4 +1,4 @@
-"""All tables as `table.md`, for a README or a pull request: best bold, second best underlined."""
+"""All tables as Markdown in `table.md`: best numbers bold, second best underlined."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from zsadbench.compare import Board, Cell, Number, Report, Row, Table, blocks, contents_of, one_line
+from zsadbench.compare import Board, Cell, Number, Report, Table, blocks, contents_of
+from zsadbench.printing import one_line
 from zsadbench_reports.files import write
 
 SPECIAL = re.compile(r"([\\`*_\[\]#+|~$])")
@@ -14,28 +15,24 @@ MARKUP = {"best": "**{}**", "second": "<u>{}</u>", "apart": "{}†", "": "{}"}
 
 
 def write_markdown(board: Board, out: Path, templates: Path | None) -> Sequence[Path]:
-    """Write `table.md` below `out`; there are no templates to override."""
+    """Write `table.md` below `out`; this format has no templates."""
     text = "\n".join(table_text(table) for table in contents_of(board).all())
     return [write(out, "table.md", text)]
 
 
 def table_text(table: Table) -> str:
-    """One table with its caption and notes."""
+    """One table with its caption and notes as Markdown."""
     header = [table.head, *table.columns]
     lines = [f"### {escape(table.caption)}", "", _line(map(escape, header)), _line(["---"] * len(header))]
     for block, rows in blocks(table.rows):
         lines += [_line([f"*{escape(block)}*", *[""] * len(table.columns)])] if block and not rows[0].summary else []
-        lines += [_row(row) for row in rows]
+        lines += [_line([escape(row.label), *map(cell_text, row.cells)]) for row in rows]
     notes = [f"- {escape(note)}" for note in table.notes]
     return "\n".join([*lines, "", *notes, ""])
 
 
-def _row(row: Row) -> str:
-    return _line([escape(row.label), *map(cell_text, row.cells)])
-
-
 def cell_text(cell: Cell) -> str:
-    """A cell: words escaped; one number, or several in brackets."""
+    """A cell as Markdown: escaped text, one number, or several numbers in brackets."""
     if isinstance(cell, str):
         return escape(cell)
     if all(number.value is None for number in cell):
@@ -50,7 +47,7 @@ def _number(number: Number) -> str:
 
 
 def escape(text: str) -> str:
-    """Text that Markdown and HTML print as it is, on one line."""
+    """Escape text so that Markdown and HTML print it unchanged, on one line."""
     plain = " ".join(one_line(text).split())
     plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return SPECIAL.sub(r"\\\1", plain)

@@ -1,10 +1,10 @@
-"""Measured numbers as `leaderboard.json`, in the shape in which Papers with Code passed its tables on.
+"""Measured numbers as `leaderboard.json`, in the format in which Papers with Code published its tables.
 
     [{task, datasets: [{dataset, dataset_links, subdatasets: [{dataset, sota: {metrics, rows}}]}]}]
 
-A `subdataset` is one comparability group, so that no list ranks what may not be compared. Metrics are strings in
-percent, as that format has them. Beside its fields, a row has the seeds, standard deviations and signatures that stand
-behind its numbers. What is not comparable, and what papers print, is left out.
+A `subdataset` is one comparability group, so that each list ranks comparable numbers only. Metrics are strings in
+percent, as that format has them. In addition to the fields of that format, a row has the seeds, standard deviations and
+signatures of its numbers. Numbers that are not comparable and published numbers are left out.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ METRICS = {
 }
 
 
-class _List(NamedTuple):
-    """One list of models: where it stands, and its rows."""
+class _Leaderboard(NamedTuple):
+    """The models of one task, target and comparability group; `sota` has their metrics and rows."""
 
     task: str
     target: str
@@ -49,62 +49,64 @@ class _List(NamedTuple):
 
 
 def write_leaderboard(board: Board, out: Path, templates: Path | None) -> Sequence[Path]:
-    """Write the file below `out`, or nothing where no record is comparable; there are no templates to override."""
-    lists = list(_lists(board))
-    if not lists:
+    """Write the file below `out`, or nothing where no record is comparable; this format has no templates."""
+    leaderboards = list(_leaderboards(board))
+    if not leaderboards:
         log.info("no %s: no record is comparable with published numbers", FILE)
         return []
-    tasks = [_task(board, task, lists) for task in dict.fromkeys(one.task for one in lists)]
+    tasks = [_task(board, task, leaderboards) for task in dict.fromkeys(each.task for each in leaderboards)]
     text = json.dumps(tasks, indent=1, ensure_ascii=False, allow_nan=False)
     return [write(out, FILE, text + "\n")]
 
 
-def _lists(board: Board) -> Iterator[_List]:
+def _leaderboards(board: Board) -> Iterator[_Leaderboard]:
     measured = board.measured
     for _, rows in measured[measured["comparable"]].groupby(GROUP, sort=False):
         group, scores = group_of(board, rows), over_seeds(rows)
         tasks = TASKS if str(rows["shots"].iloc[0]) == "0" else SHOTS
         for target in group.targets:
-            here = rows[rows["target"] == target]
+            of_target = rows[rows["target"] == target]
             for level, task in tasks.items():
-                metrics = [name for name in METRICS if name.startswith(level) and name in set(here["metric"])]
-                models = [_model(board, part, metrics, scores) for _, part in here.groupby("entry", sort=False)]
+                metrics = [name for name in METRICS if name.startswith(level) and name in set(of_target["metric"])]
+                models = [_model(board, part, metrics, scores) for _, part in of_target.groupby("entry", sort=False)]
                 kept = [model for model in models if model["metrics"]]
                 if kept:
                     sota = {"metrics": [METRICS[name] for name in metrics], "rows": kept}
-                    yield _List(task, target, group.name, sota)
+                    yield _Leaderboard(task, target, group.name, sota)
 
 
 def _model(board: Board, rows: pd.DataFrame, metrics: Sequence[str], scores: Mapping[Any, Score]) -> dict[str, Any]:
+    """One model: `rows` are the numbers of its entry on one target."""
     first = rows.iloc[0]
-    found = {name: scores[first["entry"], first["target"], "mean", name] for name in metrics}
-    values = {METRICS[name]: f"{100 * one.value:.1f}" for name, one in found.items() if one.value is not None}
-    spreads = {METRICS[name]: f"{100 * one.spread:.1f}" for name, one in found.items() if one.spread is not None}
+    means = {name: scores[first["entry"], first["target"], "mean", name] for name in metrics}
+    values = {METRICS[name]: f"{100 * mean.value:.1f}" for name, mean in means.items() if mean.value is not None}
+    spreads = {METRICS[name]: f"{100 * mean.spread:.1f}" for name, mean in means.items() if mean.spread is not None}
     paper = paper_of(str(first["method"]))
     signatures = list(dict.fromkeys(rows["signature"]))
-    learned = {one.cell["aux"]["name"] for _, one in board.records if one.signature in signatures and one.cell["aux"]}
+    cells = [record.cell for _, record in board.records if record.signature in signatures]
+    auxiliary = {cell["aux"]["name"] for cell in cells if cell["aux"]}
     return {
         "model_name": first["entry"],
         "paper_title": paper.title if paper else "",
         "paper_url": paper.url if paper else "",
         "code_links": [{"title": "code", "url": paper.code}] if paper and paper.code else [],
         "metrics": values,
-        "uses_additional_data": bool(learned),
-        "additional_data": sorted(learned),
+        "uses_additional_data": bool(auxiliary),
+        "additional_data": sorted(auxiliary),
         "standard_deviations": spreads,
         "seeds": list(dict.fromkeys(rows["seed"])),
         "signatures": signatures,
     }
 
 
-def _task(board: Board, task: str, lists: Sequence[_List]) -> dict[str, Any]:
-    own = [one for one in lists if one.task == task]
+def _task(board: Board, task: str, leaderboards: Sequence[_Leaderboard]) -> dict[str, Any]:
+    of_task = [each for each in leaderboards if each.task == task]
     datasets = []
-    for target in dict.fromkeys(one.target for one in own):
-        about = board.dataset(target)
-        links = [{"title": about.title, "url": about.homepage}] if about.homepage else []
-        parts = [{"dataset": one.group, "sota": one.sota} for one in own if one.target == target]
-        datasets.append({"dataset": about.title, "dataset_links": links, "subdatasets": parts})
+    for target in dict.fromkeys(each.target for each in of_task):
+        dataset = board.dataset(target)
+        links = [{"title": dataset.title, "url": dataset.homepage}] if dataset.homepage else []
+        groups = [{"dataset": each.group, "sota": each.sota} for each in of_task if each.target == target]
+        datasets.append({"dataset": dataset.title, "dataset_links": links, "subdatasets": groups})
     return {"task": task, "datasets": datasets}
 
 

@@ -1,12 +1,12 @@
-"""Text that LaTeX prints as it is, whatever it says."""
+"""Escaping of text for LaTeX."""
 
 from __future__ import annotations
 
 import unicodedata
 
-from zsadbench.compare import one_line
+from zsadbench.printing import one_line
 
-MEANT = {
+ESCAPES = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
     "}": r"\}",
@@ -38,13 +38,13 @@ MEANT = {
 
 
 class Tex(str):
-    """LaTeX source that is inserted as it stands."""
+    """LaTeX source, which `escape` leaves unchanged."""
 
     __slots__ = ()
 
 
 def escape(text: object) -> Tex:
-    r"""Plain text as LaTeX source for pdfLaTeX; characters it has no glyph for become `[U+4E2D]`.
+    r"""Plain text as LaTeX source for pdfLaTeX; characters without a glyph are written as `[U+4E2D]`.
 
     >>> escape("metal_nut: 50 % & <b>")
     'metal\\_\\allowbreak{}nut:\\allowbreak{} 50 \\% \\& \\textless{}b\\textgreater{}'
@@ -54,12 +54,12 @@ def escape(text: object) -> Tex:
     return Tex("".join(map(_character, " ".join(one_line(text).split()))))
 
 
-def _character(one: str) -> str:
-    if one in MEANT:
-        return MEANT[one]
-    if one.isascii():
-        return one
-    if "À" <= one <= "ÿ" and one not in "ÐðÞþ÷":  # what pdfLaTeX prints with its first fonts
-        return one
-    plain = "".join(part for part in unicodedata.normalize("NFKD", one) if part.isascii())
-    return escape(plain) if plain and plain.isalnum() else f"[U+{ord(one):04X}]"
+def _character(character: str) -> str:
+    if character in ESCAPES:
+        return ESCAPES[character]
+    if character.isascii():
+        return character
+    if "À" <= character <= "ÿ" and character not in "ÐðÞþ÷":  # pdfLaTeX prints these with its default fonts
+        return character
+    plain = "".join(part for part in unicodedata.normalize("NFKD", character) if part.isascii())
+    return escape(plain) if plain and plain.isalnum() else f"[U+{ord(character):04X}]"

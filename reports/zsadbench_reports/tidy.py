@@ -1,7 +1,7 @@
-"""The tidy frame as `results.csv` and `results.parquet`: every measured and published number, one a row.
+"""The tidy frame as `results.csv` and `results.parquet`: one row per measured or published number.
 
-The column `source` says which are which: `measured`, or the paper. Values are fractions; costs stand as printed. Names
-are the records' own in `results.parquet`; `results.csv`, which is read line by line, has each on one.
+The column `source` is `measured` or the paper. Accuracies are fractions, costs are as printed. `results.parquet` has
+names as in the records; in `results.csv`, line breaks in names are written out, so that each row is one line.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from zsadbench.compare import Board, Report, one_line
+from zsadbench.compare import Board, Report
+from zsadbench.printing import one_line
 from zsadbench_reports.files import write
 
 
 def write_tidy(board: Board, out: Path, templates: Path | None) -> Sequence[Path]:
-    """Write both files below `out`; there are no templates to override."""
+    """Write both files below `out`; this format has no templates."""
     buffer = io.BytesIO()
     board.frame.to_parquet(buffer, index=False)
     lines = board.frame.map(lambda value: one_line(value) if isinstance(value, str) else value)

@@ -1,4 +1,4 @@
-"""Files that strangers made are read without running them; our own are whole or absent."""
+"""Reading checkpoints of other programs without running them, and writing checkpoints atomically."""
 
 import os
 import pickle
@@ -21,7 +21,7 @@ from zsadbench.files import file_sha256, write_atomically
 
 
 class Attack:
-    """Makes a file named `marker` when it is unpickled."""
+    """Creates a file `marker` when it is unpickled."""
 
     def __init__(self, marker):
         self.marker = marker
@@ -91,7 +91,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
 @settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @pytest.mark.parametrize("form", ["torchscript", "state_dict", "safetensors"])
 def test_damaged_bytes_end_in_one_kind_of_error(form, data, write_weights, tmp_path_factory):
-    """Whatever single spots of a file are overwritten, it is read or refused: nothing else happens."""
+    """A file in which single bytes are overwritten is read or refused, without any other effect."""
     folder = tmp_path_factory.mktemp("damaged")
     path = write_weights({"layer.weight": torch.ones(3, 2)}, folder, form)
     content = bytearray(path.read_bytes())

@@ -1,4 +1,4 @@
-"""TorchScript archives: tensors come out, nothing runs, nothing lies outside its storage."""
+"""Reading TorchScript archives: tensors are read, no code runs, and no tensor exceeds its storage."""
 
 import pickle
 import warnings
@@ -16,7 +16,7 @@ from zsadbench.errors import WeightsError
 
 
 class Global:
-    """Pickles as `module.name(*arguments)`, whatever that is."""
+    """Pickles as a call of `module.name(*arguments)`."""
 
     def __init__(self, module, name, *arguments):
         self.module, self.name, self.arguments = module, name, arguments
@@ -35,7 +35,7 @@ class _Name:
 
 
 class _Writer(pickle._Pickler):
-    """A pickler that can name things that do not exist here, as archives of module trees do."""
+    """A pickler that can write names that do not exist here, as in archives of module trees."""
 
     dispatch: ClassVar = dict(pickle._Pickler.dispatch)
 
@@ -55,7 +55,7 @@ class _Writer(pickle._Pickler):
 
 
 def torchscript_like(path, root, storages=()):
-    """A zip as TorchScript writes it, around a pickle of `root` and raw storages by key."""
+    """A zip file as TorchScript writes it, with a pickle of `root` and storages by key."""
     with zipfile.ZipFile(path, "w") as archive:
         with archive.open("clip/data.pkl", "w") as stream:
             _Writer(stream, protocol=2).dump(root)
@@ -74,7 +74,7 @@ def rebuilt(storage, offset, size, stride):
 
 
 def module(**attributes):
-    """A module of an archive: a class of the archive's own with a state."""
+    """A module in an archive: an instance of a class of the archive, with a state."""
 
     class Stateful(Global):
         pass

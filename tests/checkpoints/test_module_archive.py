@@ -1,4 +1,4 @@
-"""Modules that were saved whole: their tensors come out, nothing of them runs, nothing else is let in."""
+"""Reading pickled modules: tensors are read, no code runs, and other classes are refused."""
 
 import pickle
 import sys
@@ -16,7 +16,7 @@ CLASSES = {"foreign.net.Net", "torch.nn.modules.linear.Linear", "torch.nn.module
 
 
 class Net(nn.Module):
-    """Stands in for a class of someone else's package."""
+    """A class of another package."""
 
     def __init__(self):
         super().__init__()
@@ -36,7 +36,7 @@ class Harmful:
 
 @pytest.fixture
 def save(tmp_path, monkeypatch):
-    """`save(module)` writes it as its authors would, with their package gone when it is read."""
+    """`save(module)` writes a module whose package no longer exists when it is read."""
 
     def write(module):
         package = types.ModuleType("foreign.net")

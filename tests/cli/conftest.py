@@ -10,7 +10,7 @@ from zsadbench.clip import build, resolve
 from zsadbench.data import synthesise
 
 
-class Told(NamedTuple):
+class Outcome(NamedTuple):
     """What a command left: exit code, stdout, stderr."""
 
     code: int
@@ -37,7 +37,7 @@ def cli(monkeypatch, capsys, tmp_path):
         with pytest.raises(SystemExit) as left:
             main()
         out, err = capsys.readouterr()
-        return Told(left.value.code or 0, out, err)
+        return Outcome(left.value.code or 0, out, err)
 
     return call
 

@@ -113,7 +113,7 @@ def test_the_tables_show_it(cli, own, folders):
     assert told.code == 0
     for title in ("detectors of known value", "nut", "folder:parts, mean of 2 classes", "where the ranking flips"):
         assert any(line.strip() == title for line in told.out.splitlines()), title
-    assert "75 values, all as they must be" in told.out
+    assert "75 values, all correct" in told.out
     assert " of 200 (" in told.out
     one = cli("audit", folders[0], "-t", f"folder:{own}", *FLAGS, "--class", "nut", "-q")
     assert "folder:parts/nut" in one.out

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from zsadbench.cli.shared.common import table
+from zsadbench.cli.shared.output import table
 from zsadbench.cli.tables.results import table_rows
 from zsadbench.files import file_sha256
 from zsadbench.records import Record, validate

@@ -8,7 +8,7 @@ import os
 import pytest
 from PIL import Image
 
-from zsadbench.cli.shared.common import say, table
+from zsadbench.cli.shared.output import say, table
 from zsadbench.cli.shared.progress import Progress
 
 CLASS = "metal\nnut\x1b[2J\u2028:bug:"
@@ -114,7 +114,7 @@ def test_tables_and_lines_on_stdout(capsys):
 
 def test_a_warning_is_one_line(cli, capsys):
     cli("protocol", "show", "strict")
-    from zsadbench.cli.shared.common import start_logging
+    from zsadbench.cli.shared.logs import start_logging
 
     start_logging()
     logging.getLogger("zsadbench.test").warning("no image of %s", CLASS)

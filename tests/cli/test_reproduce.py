@@ -11,7 +11,7 @@ from zsadbench.clip import build, resolve
 from zsadbench.compare.paper_rows import find_table
 from zsadbench.engine.run import Results
 from zsadbench.reproduce import layout as laying
-from zsadbench.reproduce.layout import Layout, Place
+from zsadbench.reproduce.layout import Layout, RowRun
 from zsadbench.reproduce.needs import count_parameters
 
 TABLE = "fbclip:table5"
@@ -76,10 +76,10 @@ def test_a_number_that_drifts_is_exit_code_six(cli, monkeypatch, make_record, va
     values = {"image_auroc": value, "image_ap": 0.907, "pixel_auroc": 0.963, "pixel_aupro_200": 0.914}
     record = make_record("fbclip", "visa", {"candle": values}, protocol={"name": "paper:fbclip", "digest": "d"})
     table, path = find_table("fbclip:table2"), Path("0.json")
-    place = Place(table.rows[-1], "visa", "visa", (SimpleNamespace(path=path),))
-    monkeypatch.setattr(laying, "lay_out", lambda *_: Layout(replace(table), (place,), SimpleNamespace()))
+    run = RowRun(table.rows[-1], "visa", "visa", (SimpleNamespace(path=path),))
+    monkeypatch.setattr(laying, "lay_out", lambda *_: Layout(replace(table), (run,), SimpleNamespace()))
     results = Results(records=[(path, record)], failures=["one failed"] if code else [], failed=1 if code else 0)
-    monkeypatch.setattr("zsadbench.cli.reproduce._run", lambda *_, **__: results)
+    monkeypatch.setattr("zsadbench.cli.shared.progress.run_with_progress", lambda *_, **__: results)
     told = cli("reproduce", "fbclip:table2", "--target", "visa")
     assert told.code == code
     assert "AUPRO of ours is the variant 200_minmax in: Base+MSTFF+MVFBE+BS+SCR (full)" in told.out

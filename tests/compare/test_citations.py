@@ -1,4 +1,4 @@
-"""References: one entry a paper, the keys of the cards, and every key that a table cites."""
+"""References: one entry per paper, the keys of the cards, and an entry for every key that a table cites."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What papers say of their tables, recomputed; the medical columns of FB-CLIP's Table 1 stand here once more."""
+"""Claims of papers, recomputed; the medical columns of FB-CLIP's Table 1 are repeated here as a reference."""
 
 from dataclasses import replace
 
@@ -47,7 +47,7 @@ def golden():
 
 
 def top_two(columns, method):
-    """In how many columns at most one larger number than the method's stands."""
+    """The number of columns in which at most one number is larger than the method's."""
     return sum(
         method in column and len({value for value in column.values() if value > column[method]}) < 2
         for column in columns.values()

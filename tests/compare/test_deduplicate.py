@@ -1,17 +1,20 @@
-"""Several records of one run: copies count once, contradictions not at all, and are named."""
+"""Several records of one run: equal copies count once; contradictory ones are logged and left out."""
 
 import logging
 from pathlib import Path
 
 import pytest
 
-from zsadbench.compare.deduplicate import sound
+from zsadbench.compare.deduplicate import drop_contradictions
 from zsadbench.compare.tables.ablation import measured_ablation_tables
 from zsadbench.records import identity
 
 
 def kept(*records):
-    return [path.name for path, _ in sound((Path(f"{number}.json"), one) for number, one in enumerate(records))]
+    return [
+        path.name
+        for path, _ in drop_contradictions((Path(f"{number}.json"), one) for number, one in enumerate(records))
+    ]
 
 
 def test_copies_of_one_record_count_once_and_the_fullest_stays(make_record, caplog):
@@ -37,7 +40,7 @@ def test_an_edited_copy_with_the_signature_of_another_run_keeps_a_cell_of_its_ow
     paper = {"protocol": {"name": "paper:fbclip", "digest": "d" * 12}, "signature": "fbclip|seed:0|0123456789abcdef"}
     whole = make_record("fbclip", "visa", {"candle": 0.9}, **paper)
     copy = make_record("renamed", "visa", {"candle": 0.8}, **paper)
-    records = sound([(Path("0.json"), whole), (Path("1.json"), copy)])
+    records = drop_contradictions([(Path("0.json"), whole), (Path("1.json"), copy)])
     signatures = [record.signature for _, record in records]
     assert signatures[0] == whole.signature
     assert signatures[1] == f"fbclip|seed:0|{identity(copy.cell)[:16]}"

@@ -1,4 +1,4 @@
-"""Measured against published: the verdict, and the field that keeps two numbers apart."""
+"""Measured against published numbers: the verdict, and the reason why numbers are not comparable."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Descriptions of tables: every shipped one is whole and can be planned; a wrong one is refused in one line."""
+"""Descriptions of tables: every one in the package is complete; a wrong one is an error of one line."""
 
 from dataclasses import replace
 

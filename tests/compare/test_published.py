@@ -1,4 +1,4 @@
-"""Published numbers: complete descriptions, no invented provenance."""
+"""Published numbers: every field is filled in, and what a paper does not state is `unknown`."""
 
 import pytest
 

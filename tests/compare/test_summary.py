@@ -1,4 +1,4 @@
-"""Means, marks and ranks: never across what may not be compared."""
+"""Means, marks and ranks over comparable numbers only."""
 
 import pytest
 

@@ -15,8 +15,8 @@ def no_data_roots(monkeypatch):
 
 
 @pytest.fixture
-def draw():
-    """Write a small image: `draw(path, size=(16, 12), mode="RGB", fill=90)`; parents are made."""
+def write_image():
+    """Write a small image: `write_image(path, size=(16, 12), mode="RGB", fill=90)`; parents are made."""
 
     def write(path, size=(16, 12), mode="RGB", fill=90):
         Path(path).parent.mkdir(parents=True, exist_ok=True)

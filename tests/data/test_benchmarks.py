@@ -1,4 +1,4 @@
-"""The battery: every card, every layout of it, on miniatures that were written without looking at the card."""
+"""Every card and each of its layouts, tested on miniatures written independently of the card."""
 
 import csv
 import json
@@ -29,7 +29,7 @@ def move_all(pairs):
 
 
 def below(root, folder):
-    """Move all that the root holds, but the record, into a folder of it."""
+    """Move everything in the root, except the miniature's own file, into a folder in it."""
     move_all((path, root / folder / path.name) for path in list(root.iterdir()) if path.name != SYNTH)
 
 
@@ -122,7 +122,7 @@ def as_mvtec(images, masks, new, end, cut=""):
 
 
 def inside(arrange, folder):
-    """What `arrange` does, and then the content of one folder in place of all."""
+    """Apply `arrange`, then keep only the content of one folder."""
 
     def moved(root):
         arrange(root)
@@ -214,7 +214,7 @@ def load(name, root, **options):
 
 
 def content(found):
-    """What was found, whatever the paths are called."""
+    """The samples without their paths."""
     keys = ["class", "label", "split"]
     return found.manifest.assign(masked=found.manifest["mask"] != "").groupby([*keys, "masked"]).size().to_dict()
 

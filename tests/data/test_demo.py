@@ -1,4 +1,4 @@
-"""The generated benchmark: the same pixels everywhere, exact masks, and families that no two users share."""
+"""The generated benchmark: the same pixels everywhere, exact masks, and families that no two sets share."""
 
 import hashlib
 import json
@@ -11,16 +11,15 @@ import pytest
 from scipy import ndimage
 
 from zsadbench import registry
-from zsadbench.cli.shared.common import targets_of
 from zsadbench.data import check_masks, find_card, load_dataset, read_image, read_mask, synthesise
 from zsadbench.data.copies import generated
 from zsadbench.engine.plan.checks import aux_for
 from zsadbench.engine.plan.jobs import make_plan
-from zsadbench.engine.plan.request import RunRequest
+from zsadbench.engine.plan.request import RunRequest, read_targets
 from zsadbench.errors import DataError, UsageError
 from zsadbench_datasets.demo import exact, families, frozen, sets
-from zsadbench_datasets.demo.defects import DEFECTS, LEAST
-from zsadbench_datasets.demo.scenes import draw_scene
+from zsadbench_datasets.demo.defects import DEFECTS, MIN_CHANGE
+from zsadbench_datasets.demo.scenes import make_scene
 from zsadbench_datasets.demo.shapes import SHAPES
 from zsadbench_datasets.demo.textures import TEXTURES
 
@@ -29,9 +28,9 @@ UNSEEN = {"missing", "misplaced", "smear", "thread", "tint"}
 
 
 @pytest.fixture(scope="session")
-def drawn(tmp_path_factory):
-    """A cache in which both sets have been drawn."""
-    cache = tmp_path_factory.mktemp("drawn")
+def generated_cache(tmp_path_factory):
+    """A cache that contains both generated sets."""
+    cache = tmp_path_factory.mktemp("generated")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZSADBENCH_CACHE", str(cache))
         for name in sets.SETS:
@@ -40,23 +39,23 @@ def drawn(tmp_path_factory):
 
 
 @pytest.fixture
-def cached(drawn, monkeypatch):
-    """Load a set out of that cache."""
-    monkeypatch.setenv("ZSADBENCH_CACHE", str(drawn))
+def cached(generated_cache, monkeypatch):
+    """`load_dataset`, which finds the sets in that cache."""
+    monkeypatch.setenv("ZSADBENCH_CACHE", str(generated_cache))
     return load_dataset
 
 
 @pytest.fixture(scope="session")
 def flawed():
     """The anomalous images of `demo`, (draft, image with its clean rendering and its mask)."""
-    return [(draft, sets.render(draft)) for draft in sets.drafts("demo") if draft.kind]
+    return [(spec, sets.render(spec)) for spec in sets.image_specs("demo") if spec.kind]
 
 
 @pytest.fixture
 def few(monkeypatch):
-    """Draw three images of a set only: enough for what is about files."""
-    every = sets.drafts
-    monkeypatch.setattr(frozen, "drafts", lambda user: list(every(user))[::80])
+    """Generate only three images of a set, which is enough for tests about files."""
+    every = sets.image_specs
+    monkeypatch.setattr(frozen, "image_specs", lambda set_name: list(every(set_name))[::80])
 
 
 def generate(name, folder):
@@ -65,16 +64,16 @@ def generate(name, folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.png")}
 
 
-# ---- what is drawn
+# ---- the images
 
 
 @pytest.mark.parametrize("name", sets.SETS)
-def test_what_is_drawn_is_what_was_frozen(name):
+def test_the_generated_pixels_are_the_frozen_ones(name):
     assert frozen.frozen()["generator"] == sets.GENERATOR
     assert frozen.digest(name) == frozen.frozen()["sets"][name], "python -m zsadbench_datasets.demo.frozen"
 
 
-def test_two_drawings_are_equal_whatever_was_drawn_before(tmp_path, few):
+def test_a_set_does_not_depend_on_random_numbers_used_before(tmp_path, few):
     first = generate("demo", tmp_path / "a")
     random.seed(1)
     np.random.seed(1)
@@ -97,27 +96,27 @@ def test_every_class_has_its_images(cached, name):
     assert {read_image(path).mode for path in found.manifest["path"][::20]} == {"RGB"}
 
 
-def test_the_files_are_the_drawing(cached, flawed):
+def test_the_files_hold_the_rendered_images(cached, flawed):
     rows = cached("demo").manifest.set_index("relative")
-    for draft, image in flawed[::7]:
-        row = rows.loc[draft.image]
+    for spec, image in flawed[::7]:
+        row = rows.loc[spec.image]
         assert np.array_equal(np.asarray(read_image(row["path"])), image.image)
         assert np.array_equal(read_mask(row["mask"]), image.mask)
-        assert (row["defect"], row["class"]) == (draft.kind.name, draft.family.name)
+        assert (row["defect"], row["class"]) == (spec.kind.name, spec.family.name)
 
 
 def test_masks_are_exact(flawed):
     for _, image in flawed:
         change = abs(image.image.astype(int) - image.clean).max(axis=2)
         assert np.array_equal(change > 0, image.mask == 1)
-        assert change[image.mask == 1].min() >= LEAST
+        assert change[image.mask == 1].min() >= MIN_CHANGE
 
 
 def test_a_flawed_image_is_a_good_one_of_the_same_distribution_before_the_defect(flawed):
-    for draft, image in flawed[::9]:
-        scene = draw_scene(draft.family, exact.generator(draft.key), sets.SIDE)
-        assert np.array_equal(scene.develop(), image.clean)
-    good = [sets.render(replace(draft, kind=None)).clean.mean(axis=(0, 1)) for draft, _ in flawed]
+    for spec, image in flawed[::9]:
+        scene = make_scene(spec.family, exact.generator(spec.key), sets.SIDE)
+        assert np.array_equal(scene.render(), image.clean)
+    good = [sets.render(replace(spec, kind=None)).clean.mean(axis=(0, 1)) for spec, _ in flawed]
     clean = [image.clean.mean(axis=(0, 1)) for _, image in flawed]
     spread = np.std(clean, axis=0)
     assert (abs(np.mean(good, axis=0) - np.mean(clean, axis=0)) < spread / 3).all()
@@ -141,37 +140,42 @@ def test_regions_are_small_and_large_several_and_of_every_contrast(flawed):
 
 
 @pytest.mark.parametrize("side", [48, 224])
-def test_any_family_can_be_drawn_at_any_size(side):
+def test_any_family_can_be_rendered_at_any_size(side):
     for family in families.FAMILIES:
-        scene = draw_scene(family, np.random.Generator(np.random.PCG64(3)), side)
-        image = scene.develop()
+        scene = make_scene(family, np.random.Generator(np.random.PCG64(3)), side)
+        image = scene.render()
         assert (image.shape, image.dtype) == ((side, side, 3), np.uint8)
         assert image.std() > 4
         assert scene.tones in family.tones
 
 
-# ---- the table: who draws what
+# ---- the table of families and kinds of defect
 
 
-def test_no_two_users_share_a_family():
-    by_user = {user: {family.name for family in families.families_of(user)} for user in families.USERS}
-    assert sum(map(len, by_user.values())) == len(set().union(*by_user.values())) == len(families.FAMILIES)
-    shares = {user: Counter(family.material for family in families.families_of(user)) for user in families.USERS}
+def test_no_two_sets_share_a_family():
+    by_set_name = {
+        set_name: {family.name for family in families.families_of(set_name)} for set_name in families.SET_NAMES
+    }
+    assert sum(map(len, by_set_name.values())) == len(set().union(*by_set_name.values())) == len(families.FAMILIES)
+    shares = {
+        set_name: Counter(family.material for family in families.families_of(set_name))
+        for set_name in families.SET_NAMES
+    }
     assert shares["demo"] == shares["demo-aux"] == {"texture": 2, "object": 2}
     assert all(many >= 10 for many in shares["pretraining"].values())
 
 
-def test_every_family_has_a_drawing_of_its_own():
-    drawings = TEXTURES | SHAPES
-    assert set(drawings) == {family.name for family in families.FAMILIES}
-    assert len({function.__code__ for function in drawings.values()}) == len(families.FAMILIES)
+def test_every_family_has_its_own_function():
+    functions = TEXTURES | SHAPES
+    assert set(functions) == {family.name for family in families.FAMILIES}
+    assert len({function.__code__ for function in functions.values()}) == len(families.FAMILIES)
     assert {family.name for family in families.FAMILIES if family.material == "texture"} == set(TEXTURES)
 
 
-def test_classes_bear_names_and_words_of_their_own():
-    names = [name for user in sets.SETS for name in find_card(user).classes]
-    words = [word for user in sets.SETS for word in find_card(user).classes.values()]
-    assert words == [family.words[0] for user in sets.SETS for family in families.families_of(user)]
+def test_names_and_words_of_classes_occur_once():
+    names = [name for set_name in sets.SETS for name in find_card(set_name).classes]
+    words = [word for set_name in sets.SETS for word in find_card(set_name).classes.values()]
+    assert words == [family.words[0] for set_name in sets.SETS for family in families.families_of(set_name)]
     captions = {word for family in families.families_of("pretraining") for word in family.words}
     assert len(set(names)) == len(set(words)) == 8
     assert not captions & set(words)
@@ -181,17 +185,17 @@ def test_half_of_the_kinds_of_defect_are_in_the_auxiliary_set_with_other_paramet
     assert (set(families.SEEN_KINDS), set(families.UNSEEN_KINDS)) == (SEEN, UNSEEN)
     assert set(DEFECTS) == set(families.KIND)
     for name in families.SEEN_KINDS:
-        demo, aux, before = (families.KIND[name].uses[user] for user in ("demo", "demo-aux", "pretraining"))
+        demo, aux, before = (families.KIND[name].by_set[set_name] for set_name in ("demo", "demo-aux", "pretraining"))
         assert len({demo, aux, before}) == 3
-    assert all(list(families.KIND[name].uses) == ["demo"] for name in families.UNSEEN_KINDS)
+    assert all(list(families.KIND[name].by_set) == ["demo"] for name in families.UNSEEN_KINDS)
 
 
 def test_half_of_the_anomalous_images_of_every_class_are_of_seen_kinds():
     for family in families.families_of("demo"):
-        kinds = [draft.kind.name for draft in sets.drafts("demo") if draft.family is family and draft.kind]
+        kinds = [spec.kind.name for spec in sets.image_specs("demo") if spec.family is family and spec.kind]
         assert sum(kind in SEEN for kind in kinds) == 12
         assert min(Counter(kinds).values()) >= 2
-    assert {draft.kind.name for draft in sets.drafts("demo-aux") if draft.kind} == SEEN
+    assert {spec.kind.name for spec in sets.image_specs("demo-aux") if spec.kind} == SEEN
 
 
 def test_no_image_repeats(cached, flawed):
@@ -200,27 +204,27 @@ def test_no_image_repeats(cached, flawed):
         paths = cached(name, splits=("train", "test")).manifest["path"]
         hashes += [hashlib.sha256(read_image(path).tobytes()).digest() for path in paths]
     for family in families.families_of("pretraining"):
-        scenes = (draw_scene(family, exact.generator(f"{family.name}/{number}"), 128) for number in range(4))
-        hashes += [hashlib.sha256(scene.develop().tobytes()).digest() for scene in scenes]
+        scenes = (make_scene(family, exact.generator(f"{family.name}/{number}"), 128) for number in range(4))
+        hashes += [hashlib.sha256(scene.render().tobytes()).digest() for scene in scenes]
     assert len(hashes) == len(set(hashes)) > 600
 
 
 # ---- the sets as data sets
 
 
-def test_the_first_use_draws_and_the_second_does_not(few, monkeypatch, tmp_path):
-    root = generated.drawn_copy(find_card("demo"))
+def test_the_first_use_generates_the_set_and_the_second_does_not(few, monkeypatch, tmp_path):
+    root = generated.generated_copy(find_card("demo"))
     assert root.parent == tmp_path / "cache" / "demo"
     assert [path.name for path in root.parent.iterdir()] == [root.name]
     monkeypatch.setattr(frozen, "render", None)
-    assert generated.drawn_copy(find_card("demo")) == root
+    assert generated.generated_copy(find_card("demo")) == root
 
 
 def test_another_edition_lies_in_another_folder(monkeypatch):
     was = frozen.edition("demo")
     monkeypatch.setattr(frozen, "frozen", lambda: {"sets": {"demo": "f" * 64}})
     assert frozen.edition("demo") != was
-    with pytest.raises(DataError, match="no set 'visa' can be drawn"):
+    with pytest.raises(DataError, match="no set 'visa' can be generated"):
         frozen.edition("visa")
 
 
@@ -236,34 +240,34 @@ def test_an_interruption_leaves_nothing_half(few, monkeypatch, tmp_path, failure
 
     monkeypatch.setattr(frozen, "write", broken)
     with pytest.raises((KeyboardInterrupt, DataError)):
-        generated.drawn_copy(find_card("demo"))
+        generated.generated_copy(find_card("demo"))
     assert list((tmp_path / "cache" / "demo").iterdir()) == []
     monkeypatch.setattr(frozen, "write", write)
-    assert len(list(generated.drawn_copy(find_card("demo")).rglob("*.png"))) > 3
+    assert len(list(generated.generated_copy(find_card("demo")).rglob("*.png"))) > 3
 
 
 def test_a_second_process_that_was_quicker_is_no_matter(few, monkeypatch):
-    draw = frozen.generate
+    generate_set = frozen.generate
 
     def slow(name, folder):
-        monkeypatch.setattr(frozen, "generate", draw)
-        generated.drawn_copy(find_card("demo"))
-        draw(name, folder)
+        monkeypatch.setattr(frozen, "generate", generate_set)
+        generated.generated_copy(find_card("demo"))
+        generate_set(name, folder)
 
     monkeypatch.setattr(frozen, "generate", slow)
-    root = generated.drawn_copy(find_card("demo"))
+    root = generated.generated_copy(find_card("demo"))
     assert [path.name for path in root.parent.iterdir()] == [root.name]
 
 
 def test_other_pixels_than_the_frozen_ones_are_warned_of(few, tmp_path, caplog):
     generate("demo", tmp_path / "set")
-    assert "drawn here with other pixels" in caplog.text
+    assert "generated here with other pixels" in caplog.text
 
 
 def test_a_cache_that_cannot_be_written_to_is_named(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ZSADBENCH_CACHE", str(tmp_path / "file"))
-    with pytest.raises(DataError, match=r"demo: cannot be drawn into '.*'; set ZSADBENCH_CACHE|demo: cannot be drawn"):
+    with pytest.raises(DataError, match=r"demo: cannot be generated into '.*'; set ZSADBENCH_CACHE"):
         load_dataset("demo")
 
 
@@ -295,24 +299,24 @@ def test_data_roots_do_not_matter_and_a_variable_does(cached, tmp_path, monkeypa
 
 
 def test_a_damaged_copy_says_how_to_mend_it(few):
-    with pytest.raises(DataError, match=r"demo: incomplete: .*Remove this folder, and the set is drawn anew"):
+    with pytest.raises(DataError, match=r"demo: incomplete: .*Remove this folder, and the set is generated again"):
         load_dataset("demo")
 
 
-def test_no_group_of_benchmarks_holds_a_drawn_set():
+def test_no_group_of_benchmarks_holds_a_generated_set():
     for group in ("all", "industrial", "medical"):
-        assert not set(targets_of([group])) & set(sets.SETS)
-    assert targets_of(["demo"]) == ("demo",)
+        assert not set(read_targets([group])) & set(sets.SETS)
+    assert read_targets(["demo"]) == ("demo",)
 
 
 @pytest.mark.parametrize("name", sets.SETS)
-def test_there_is_no_miniature_of_a_drawn_set(tmp_path, name):
+def test_there_is_no_miniature_of_a_generated_set(tmp_path, name):
     with pytest.raises(UsageError, match=f"'{name}' needs no miniature"):
         synthesise(name, tmp_path)
 
 
-def test_a_card_whose_package_draws_nothing_is_refused(monkeypatch):
-    monkeypatch.setattr(generated, "brought_with", lambda card, attribute: None)
+def test_a_card_whose_package_generates_nothing_is_refused(monkeypatch):
+    monkeypatch.setattr(generated, "package_attribute", lambda card, attribute: None)
     with pytest.raises(DataError, match="its package has no generate and edition"):
         load_dataset("demo")
 

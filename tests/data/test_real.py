@@ -1,4 +1,4 @@
-"""What lies in ZSADBENCH_REAL_DATA: BrainMRI whole, parts of CVC-ColonDB and MVTec AD."""
+"""Real images in ZSADBENCH_REAL_DATA: all of BrainMRI, parts of CVC-ColonDB and MVTec AD."""
 
 import pytest
 

@@ -58,7 +58,7 @@ def test_the_quirks_are_there(tmp_path):
     )
 
 
-def test_it_says_what_it_holds_and_draws_the_same_again(tmp_path):
+def test_its_file_lists_the_images_and_a_second_call_writes_the_same_files(tmp_path):
     first, second = synthesise("CVC-ColonDB", tmp_path / "a", 3), synthesise("colondb", tmp_path / "b", 3)
     record = json.loads((first / "zsadbench-synth.json").read_text())
     assert (record["name"], record["counts"]) == ("colondb", {"colon": {"test": [0, 3]}})
@@ -85,5 +85,5 @@ def test_wrong_requests(tmp_path, monkeypatch):
         registry.load("datasets", "cards").synthesise("nothing", tmp_path)
     find_card("colondb")
     monkeypatch.setattr(registry, "load", lambda *_: types.SimpleNamespace())
-    with pytest.raises(UsageError, match="no miniature of 'colondb' can be drawn"):
+    with pytest.raises(UsageError, match="no miniature of 'colondb' can be generated"):
         synthesise("colondb", tmp_path)

@@ -1,4 +1,4 @@
-"""The estimate before a run: what is shared is counted once, what is cached not at all."""
+"""The estimate before a run counts shared work once and cached work not at all."""
 
 import pytest
 
@@ -14,7 +14,7 @@ THREE = ("fbclip", "anomalyclip", "afclip")
 
 @pytest.fixture
 def images(request_for, monkeypatch):
-    """`images(**changes)`: the estimate of such a run in images that go through the tower."""
+    """`images(**changes)`: the estimate for the request of `request_for`, as a number of encoded images."""
     monkeypatch.setattr(estimate, "_seconds", lambda macs: macs)
 
     def count(**changes):
@@ -27,6 +27,7 @@ def images(request_for, monkeypatch):
 
 @pytest.fixture
 def aux(mini):
+    """The number of images of the auxiliary set."""
     return len(load_dataset("colondb", [mini]).manifest)
 
 

@@ -42,7 +42,7 @@ def test_a_set_without_normal_images_has_null_image_metrics_with_the_reason(reco
     assert record["counts"]["colon"]["regions"] > 0
 
 
-def test_the_record_says_where_it_comes_from(record_of):
+def test_the_record_has_its_provenance(record_of):
     record = record_of()
     assert not record["comparable"]
     assert "random weights" in record["not_comparable_because"]
@@ -58,15 +58,15 @@ def test_the_record_says_where_it_comes_from(record_of):
     assert record["signature"].endswith(record["identity"][:16])
 
 
-def test_the_same_run_gives_the_same_bytes_whatever_the_threads(request_for, tmp_path, monkeypatch):
-    """Trained anew each time, in caches of their own."""
-    made = []
+def test_the_same_run_gives_the_same_bytes_with_any_number_of_threads(request_for, tmp_path, monkeypatch):
+    """Each run has its own cache, so that it trains."""
+    classes = []
     for name, workers in (("first", 0), ("second", 3)):
         monkeypatch.setenv("ZSADBENCH_CACHE", str(tmp_path / name / "cache"))
         request = request_for(out=tmp_path / name, workers=workers, targets=("mvtec",), classes=("bottle", "grid"))
         ((path, _),) = run_plan(make_plan(request)).records
-        made.append(json.dumps(json.loads(path.read_text())["classes"]))
-    assert made[0] == made[1]
+        classes.append(json.dumps(json.loads(path.read_text())["classes"]))
+    assert classes[0] == classes[1]
 
 
 def test_a_class_at_a_time_completes_the_record(run):
@@ -90,34 +90,34 @@ def test_a_class_at_a_time_completes_the_record(run):
     assert images["path"].is_unique
 
 
-def test_what_is_done_is_skipped_and_what_is_asked_anew_is_done(run):
+def test_a_complete_record_is_skipped_unless_it_is_overwritten(run):
     first = run()
     assert first.finished == 1
     path = first.records[0][0]
-    file_stamp = path.stat().st_mtime_ns
+    written = path.stat().st_mtime_ns
     again = run()
     assert (again.finished, again.skipped) == (0, 1)
-    assert path.stat().st_mtime_ns == file_stamp
+    assert path.stat().st_mtime_ns == written
     assert run(overwrite="always").finished == 1
-    assert path.stat().st_mtime_ns != file_stamp
+    assert path.stat().st_mtime_ns != written
 
 
 def test_a_second_run_trains_nothing(request_for, tmp_path):
-    told = []
+    events = []
 
-    class Ears:
+    class Recorder:
         def __getattr__(self, name):
-            return lambda *told_of: told.append(name)
+            return lambda *arguments: events.append(name)
 
-    run_plan(make_plan(request_for()), Ears())
-    assert "training" in told
-    told.clear()
-    run_plan(make_plan(request_for(out=tmp_path / "elsewhere")), Ears())
-    assert "training" not in told
-    assert "trained" in told
+    run_plan(make_plan(request_for()), Recorder())
+    assert "training" in events
+    events.clear()
+    run_plan(make_plan(request_for(out=tmp_path / "elsewhere")), Recorder())
+    assert "training" not in events
+    assert "trained" in events
 
 
-def test_a_broken_cached_checkpoint_is_made_anew(request_for, tmp_path):
+def test_a_broken_cached_checkpoint_is_trained_again(request_for, tmp_path):
     first = run_plan(make_plan(request_for()))
     (cached,) = (tmp_path / "cache" / "checkpoints" / "fbclip").glob("*.safetensors")
     cached.write_bytes(cached.read_bytes()[:100])
@@ -135,15 +135,15 @@ def test_one_more_metric_completes_the_record(run):
     assert {key: more.classes["colon"][key] for key in record.classes["colon"]} == record.classes["colon"]
 
 
-def test_saved_maps_are_what_was_measured(run, mini):
+def test_saved_maps_are_those_that_were_evaluated(run, mini):
     path, record = run(targets=("colondb",), save_maps=True, **UNTRAINED).records[0]
     folder = path.with_suffix(".maps")
     scores = pd.read_csv(folder / "scores.csv")
     assert list(scores["path"]) == list(pd.read_parquet(path.with_suffix(".parquet"))["path"])
     maps = [np.load(folder / f"{name}.npy") for name in scores["path"]]
-    assert all(one.dtype == np.float32 and one.shape == (28, 28) for one in maps)
-    named = load_dataset("colondb", [mini]).manifest.set_index("relative")["mask"]
-    masks = [resize_mask_nearest(read_mask(named[name]), 28) for name in scores["path"]]
+    assert all(array.dtype == np.float32 and array.shape == (28, 28) for array in maps)
+    mask_files = load_dataset("colondb", [mini]).manifest.set_index("relative")["mask"]
+    masks = [resize_mask_nearest(read_mask(mask_files[name]), 28) for name in scores["path"]]
     again = metrics.pixel_auroc(np.stack(maps), np.stack(masks))
     assert again == pytest.approx(record.classes["colon"]["pixel_auroc"], abs=1e-12)
 
@@ -157,7 +157,7 @@ def test_a_limit_takes_the_first_of_each_label(run):
     assert not record.comparable
 
 
-def test_training_free_methods_run_once_whatever_seeds_are_given(run):
+def test_training_free_methods_run_once_with_several_seeds(run):
     results = run(methods=("clip", "fbclip"), seeds=(3, 4))
     assert [record.cell["seed"] for _, record in results.records] == [0, 3, 4]
     by_seed = {record.cell["seed"]: record.classes for _, record in results.records[1:]}
@@ -167,12 +167,12 @@ def test_training_free_methods_run_once_whatever_seeds_are_given(run):
 def test_a_truncated_image_fails_its_class_only(run, mini, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(mini / "mvtec", other / "mvtec")
-    victim = next((other / "mvtec" / "grid" / "test" / "good").glob("*.png"))
-    victim.write_bytes(victim.read_bytes()[:60])
-    asked = {"targets": ("mvtec",), "classes": ("bottle", "grid", "wood"), "data_roots": (other,), **UNTRAINED}
-    results = run(**asked)
+    truncated = next((other / "mvtec" / "grid" / "test" / "good").glob("*.png"))
+    truncated.write_bytes(truncated.read_bytes()[:60])
+    request = {"targets": ("mvtec",), "classes": ("bottle", "grid", "wood"), "data_roots": (other,), **UNTRAINED}
+    results = run(**request)
     (message,) = results.failures
-    assert str(victim) in message
+    assert str(truncated) in message
     assert results.failed == 1
     path, record = results.records[0]
     assert list(record.classes) == ["bottle", "wood"]
@@ -185,12 +185,12 @@ def test_a_map_with_nan_fails_its_class_and_names_the_image(run, monkeypatch):
 
     scored = PlainCLIP.score
 
-    def spoilt(self, tokens, class_names):
+    def with_nan(self, tokens, class_names):
         scores = scored(self, tokens, class_names)
         scores.pixel[-1, 0, 0] = torch.nan
         return scores
 
-    monkeypatch.setattr(PlainCLIP, "score", spoilt)
+    monkeypatch.setattr(PlainCLIP, "score", with_nan)
     results = run(methods=("clip",), targets=("colondb",), batch_size=2)
     (message,) = results.failures
     assert "anomaly map of" in message
@@ -218,7 +218,7 @@ def test_half_precision_stays_near(record_of, precision):
     assert half["classes"]["brain"]["image_auroc"] == pytest.approx(exact["classes"]["brain"]["image_auroc"], abs=0.3)
 
 
-def test_the_published_protocol_reads_masks_and_images_its_own_way(record_of):
+def test_a_protocol_decides_how_masks_and_images_are_read(record_of):
     strict = record_of(targets=("mvtec",), classes=("bottle",), **UNTRAINED)
     paper = record_of(targets=("mvtec",), classes=("bottle",), protocol="paper:fbclip", **UNTRAINED)
     native = record_of(targets=("mvtec",), classes=("bottle",), protocol="strict-native", **UNTRAINED)
@@ -251,16 +251,16 @@ def test_a_metric_that_some_class_lacks_has_no_mean(run):
     assert content["mean"]["pixel_aupro"] is not None
 
 
-def test_records_are_as_readable_as_any_file(run, tmp_path):
+def test_records_have_the_usual_file_permissions(run, tmp_path):
     ((path, _),) = run(methods=("clip",)).records
     (tmp_path / "plain").write_text("")
     assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_a_class_that_fails_anew_keeps_what_it_had(run, mini, monkeypatch):
-    """Another metric asks for every class again; one now fails, and loses nothing that it had."""
-    asked = {"targets": ("mvtec",), "classes": ("bottle", "grid"), **UNTRAINED}
-    path, before = run(**asked).records[0]
+def test_a_class_that_fails_later_keeps_its_earlier_numbers(run, mini, monkeypatch):
+    """With another metric every class is evaluated again; one fails, and its numbers stay."""
+    request = {"targets": ("mvtec",), "classes": ("bottle", "grid"), **UNTRAINED}
+    path, before = run(**request).records[0]
     result = ClassMeasurement.result
 
     def failing(self, *arguments):
@@ -269,7 +269,7 @@ def test_a_class_that_fails_anew_keeps_what_it_had(run, mini, monkeypatch):
         return result(self, *arguments)
 
     monkeypatch.setattr(ClassMeasurement, "result", failing)
-    results = run(**asked, metrics=("pixel_aupro@0.05",))
+    results = run(**request, metrics=("pixel_aupro@0.05",))
     assert results.failed == 1
     after = json.loads(path.read_text())
     assert after["classes"]["bottle"] == before.classes["bottle"]
@@ -278,19 +278,19 @@ def test_a_class_that_fails_anew_keeps_what_it_had(run, mini, monkeypatch):
 
 
 def test_a_record_that_could_not_be_written_leaves_the_older_one(run, monkeypatch):
-    asked = {"targets": ("mvtec",), "classes": ("bottle", "grid"), **UNTRAINED}
-    path, before = run(**asked).records[0]
-    written = writer.write_record
+    request = {"targets": ("mvtec",), "classes": ("bottle", "grid"), **UNTRAINED}
+    path, before = run(**request).records[0]
+    write_record = writer.write_record
     calls = []
 
-    def once_full(*arguments):
+    def full_at_first(*arguments):
         calls.append(arguments)
         if len(calls) == 1:
             raise OSError(28, "No space left on device")
-        written(*arguments)
+        write_record(*arguments)
 
-    monkeypatch.setattr(writer, "write_record", once_full)
-    assert run(**asked, metrics=("pixel_aupro@0.05",)).failed == 1
+    monkeypatch.setattr(writer, "write_record", full_at_first)
+    assert run(**request, metrics=("pixel_aupro@0.05",)).failed == 1
     after = json.loads(path.read_text())["classes"]
     assert after["bottle"] == before.classes["bottle"]
     assert "pixel_aupro@0.05" in after["grid"]

@@ -7,6 +7,7 @@ import torch
 
 from zsadbench.registry import method_card
 from zsadbench.types import Batch, Tokens
+from zsadbench_methods.fbclip.views import find_mix
 
 LAYERS = (1, 6, 12, 18, 24)
 
@@ -75,8 +76,18 @@ def fbclip(widened):
 
 
 @pytest.fixture(scope="session")
+def compute_view():
+    """`compute_view(name, tokens, foreground, by_key=False)`: the tokens of one of FB-CLIP's views."""
+
+    def compute(name, tokens, foreground, *, by_key=False):
+        return find_mix(name, tokens, foreground, by_key=by_key)(tokens)
+
+    return compute
+
+
+@pytest.fixture(scope="session")
 def large_sizes():
-    """What a head needs to know of the ViT-L/14 backbone, without its towers."""
+    """What a head needs to know about the ViT-L/14 backbone, without its towers."""
     vision, text = SimpleNamespace(width=1024), SimpleNamespace(width=768, layers=12)
     config = SimpleNamespace(vision=vision, text=text, embed_dim=768)
     tower = SimpleNamespace(

@@ -7,6 +7,7 @@ import torch
 
 from zsadbench_methods.afclip.adapter import Adapter
 from zsadbench_methods.afclip.aggregation import aggregate, band
+from zsadbench_methods.afclip.fused import attend, project_qkv
 from zsadbench_methods.afclip.memory import bank_of, distance, nearest_cosine
 
 NAMES = ["bolt"] * 3
@@ -154,9 +155,19 @@ def test_adapter():
     adapter = Adapter(48)
     z = random(2, 7, 48)
     with torch.no_grad():
-        found = adapter(z)
+        readable, fused = adapter(z), attend(adapter, z, project_qkv(adapter, z))
         for row in range(2):
-            assert (found[row] - slow_adapter(adapter, z[row].double())).abs().max() < 1e-5
+            expected = slow_adapter(adapter, z[row].double())
+            assert (readable[row] - expected).abs().max() < 1e-5
+            assert (fused[row] - expected).abs().max() < 1e-5
+
+
+def test_the_fused_adapter_agrees_with_the_module_on_every_token_set(afclip, tokens):
+    detector = afclip()
+    with torch.no_grad():
+        for token_set in detector.token_sets(tokens):
+            readable = detector.network.adapter(token_set.tokens)
+            assert torch.allclose(detector.adapt(token_set), readable, atol=1e-4), (token_set.block, token_set.window)
 
 
 # --- memory ----------------------------------------------------------------------------------------

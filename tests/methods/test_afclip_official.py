@@ -13,7 +13,7 @@ from zsadbench.errors import UsageError, WeightsError
 from zsadbench.parity.check import check
 from zsadbench.parity.fixture import find_fixtures
 from zsadbench.registry import method_card
-from zsadbench_methods.afclip import official
+from zsadbench_methods.afclip.about import ADAPTER
 
 CARD = method_card("afclip")
 SETTINGS = {
@@ -43,7 +43,7 @@ def published(widened, tmp_path, monkeypatch):
     state = {name: tensor.clone() for name, tensor in widened("afclip").network.state_dict().items()}
 
     def write(leave_out=None):
-        adapter = Adaptor({theirs: state[ours] for theirs, ours in official.ADAPTER.items()})
+        adapter = Adaptor({theirs: state[ours] for theirs, ours in ADAPTER.items()})
         if leave_out:
             *path, leaf = leave_out.split(".")
             del adapter.get_submodule(".".join(path))._parameters[leaf]
@@ -64,7 +64,7 @@ def test_published_files_are_read_in_any_order(published, widened):
     write, state = published
     paths = write()
     for order in (paths, paths[::-1]):
-        read = official.read(order)
+        read = CARD.official.read(order)
         assert read.keys() == state.keys()
         assert all(torch.equal(read[name], tensor) for name, tensor in state.items())
     load_state(widened("afclip").network, read, "the files")
@@ -85,11 +85,11 @@ def test_the_hash_is_that_of_both_files(published):
     assert checkpoint_sha256(CARD, adapter) != before
 
 
-@pytest.mark.parametrize("name", sorted(official.ADAPTER))
+@pytest.mark.parametrize("name", sorted(ADAPTER))
 def test_a_missing_tensor_is_named(published, name):
     write, _ = published
     with pytest.raises(WeightsError, match=rf"is no adapter of AF-CLIP: {name} is missing \(1 tensors\)"):
-        official.read(write(leave_out=name))
+        CARD.official.read(write(leave_out=name))
 
 
 def test_files_of_other_kinds_are_refused(published, tmp_path):
@@ -99,12 +99,12 @@ def test_files_of_other_kinds_are_refused(published, tmp_path):
     for content in (state, {"prompt_learner": {}}, torch.zeros(3), torch.zeros(2, 12, 64)):
         torch.save(content, other)
         with pytest.raises(WeightsError, match="is no prompt of AF-CLIP"):
-            official.read([other, adapter])
+            CARD.official.read([other, adapter])
         with pytest.raises(WeightsError, match="is no adapter of AF-CLIP"):
-            official.read([prompt, other])
+            CARD.official.read([prompt, other])
     for wrong in ([], [other], [prompt, adapter, other]):
         with pytest.raises(WeightsError, match=f"publishes two checkpoint files, {len(wrong)} given"):
-            official.read(wrong)
+            CARD.official.read(wrong)
 
 
 def test_a_missing_half_is_named(published):
@@ -120,7 +120,7 @@ def test_the_adapter_may_name_no_other_class(published):
     prompt, adapter = write()
     torch.save(nn.Bilinear(1, 1, 1), adapter)
     with pytest.raises(WeightsError, match=r"is refused: it names 'torch\.nn\.modules\.linear\.Bilinear'"):
-        official.read([prompt, adapter])
+        CARD.official.read([prompt, adapter])
 
 
 def test_files_of_other_methods_are_refused(fixtures_root):
@@ -128,21 +128,21 @@ def test_files_of_other_methods_are_refused(fixtures_root):
         path = fixtures_root / name / "checkpoint.pth"
         for paths in ([path], [path, path]):
             with pytest.raises(WeightsError, match="AF-CLIP"):
-                official.read(paths)
+                CARD.official.read(paths)
 
 
 def test_settings_of_a_fixture_become_options():
-    options = CARD.options(**official.options(SETTINGS))
+    options = CARD.options(**CARD.official.options(SETTINGS))
     assert (options.layers, options.memory_layers, options.windows) == ((6, 24), (6, 24), (1, 5))
     assert (options.window_sigma, options.context, options.temperature) == (3.0, 8, 0.08)
     assert (options.normal, options.abnormal) == ("flawless.", "flawed.")
-    few = CARD.options(**official.options({**SETTINGS, "memory_layers": [24], "alpha": 0.3}))
+    few = CARD.options(**CARD.official.options({**SETTINGS, "memory_layers": [24], "alpha": 0.3}))
     assert (few.memory_layers, few.image_alpha, few.pixel_alpha) == ((24,), 0.3, 0.3)
     training = {"lambda1": 2, "lambda2": 3, "focal_gamma": 1}
-    trained = CARD.options(**official.options({**SETTINGS, "training": training}))
+    trained = CARD.options(**CARD.official.options({**SETTINGS, "training": training}))
     assert (trained.pixel_weight, trained.alignment_weight, trained.focal_gamma) == (2.0, 3.0, 1.0)
     with pytest.raises(UsageError, match="the fixture's adapter has 4 heads of 64, ours 8 of 64"):
-        official.options({**SETTINGS, "adaptor_heads": 4})
+        CARD.official.options({**SETTINGS, "adaptor_heads": 4})
 
 
 def test_trained_weights_bind_every_option_but_those_of_the_loss_and_of_the_memory():

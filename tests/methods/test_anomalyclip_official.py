@@ -8,7 +8,6 @@ from zsadbench.errors import UsageError, WeightsError
 from zsadbench.parity.check import check
 from zsadbench.parity.fixture import find_fixtures
 from zsadbench.registry import method_card
-from zsadbench_methods.anomalyclip import official
 from zsadbench_methods.anomalyclip.options import Options
 
 CARD = method_card("anomalyclip")
@@ -25,7 +24,7 @@ def published(widened, tmp_path):
     state = {name: tensor.clone() for name, tensor in widened("anomalyclip").network.state_dict().items()}
 
     def write(leave_out=None, **more):
-        content = {theirs: state[ours] for theirs, ours in official.names().items()}
+        content = {theirs: state[ours] for theirs, ours in CARD.official.names().items()}
         content |= {name: content[name][None, None] for name in ("ctx_pos", "ctx_neg")}
         for side in ("pos", "neg"):
             content[f"tokenized_prompts_{side}"] = torch.zeros(1, 1, 77, dtype=torch.int32)
@@ -43,17 +42,17 @@ def published(widened, tmp_path):
 
 def test_a_published_file_is_read_and_unused_tensors_are_left_out(published, widened):
     write, state = published
-    read = official.read([write()])
+    read = CARD.official.read([write()])
     assert read.keys() == state.keys()
     assert all(torch.equal(read[name], tensor) for name, tensor in state.items())
     load_state(widened("anomalyclip").network, read, "the file")
 
 
-@pytest.mark.parametrize("name", sorted(official.names()))
+@pytest.mark.parametrize("name", sorted(CARD.official.names()))
 def test_a_missing_tensor_is_named(published, name):
     write, _ = published
     with pytest.raises(WeightsError, match=rf"is no complete AnomalyCLIP checkpoint: {name} is missing \(1 tensors\)"):
-        official.read([write(leave_out=name)])
+        CARD.official.read([write(leave_out=name)])
 
 
 def test_files_of_other_kinds_are_refused(tmp_path, published):
@@ -62,30 +61,30 @@ def test_files_of_other_kinds_are_refused(tmp_path, published):
     for content in (state, torch.zeros(3), {"prompt_learner": [1]}, [1], {"prompt_learner": {}, "model": {}}):
         torch.save(content, path)
         with pytest.raises(WeightsError, match="is no AnomalyCLIP checkpoint"):
-            official.read([path])
+            CARD.official.read([path])
     with pytest.raises(WeightsError, match="publishes one checkpoint file, 2 were given"):
-        official.read([write(), write()])
+        CARD.official.read([write(), write()])
     with pytest.raises(WeightsError, match="is no AnomalyCLIP checkpoint"):
-        official.read([write(model_trainable_params={})])  # FB-CLIP's, whose prompt learner has the same names
+        CARD.official.read([write(model_trainable_params={})])  # FB-CLIP's, whose prompt learner has the same names
 
 
 def test_another_methods_file_is_refused(fixtures_root):
     for name, why in (("fbclip", "its one entry"), ("faprompt", "one of FAPrompt"), ("aprilgan", "its one entry")):
         for path in sorted((fixtures_root / name).glob("*.pth")):
             with pytest.raises(WeightsError, match=f"is no AnomalyCLIP checkpoint.*{why}"):
-                official.read([path])
+                CARD.official.read([path])
 
 
 def test_settings_of_a_fixture_become_options():
-    options = CARD.options(**official.options(SETTINGS))
+    options = CARD.options(**CARD.official.options(SETTINGS))
     assert (options.layers, options.value_from) == ((24,), 9)
     assert (options.context, options.deep_depth, options.deep_length, options.deep_half) == (10, 5, 3, False)
     assert (options.class_word, options.temperature) == ("thing", 0.08)
     assert (options.pixel_weight, options.focal_gamma, options.focal_smoothing) == (3.0, 1.0, 1e-4)
-    assert official.variants(SETTINGS) == {"two": {"layers": (12, 24)}}
-    assert official.options({**SETTINGS, "dpam_layer": 20})["value_from"] == Options.value_from
+    assert CARD.official.variants(SETTINGS) == {"two": {"layers": (12, 24)}}
+    assert CARD.official.options({**SETTINGS, "dpam_layer": 20})["value_from"] == Options.value_from
     with pytest.raises(UsageError, match=r"'dpam_layer' is 1; it must lie in 2\.\.25"):
-        official.options({**SETTINGS, "dpam_layer": 1})
+        CARD.official.options({**SETTINGS, "dpam_layer": 1})
 
 
 def test_trained_weights_bind_every_option_but_those_of_the_loss():

@@ -1,4 +1,4 @@
-"""The two controls without training: distance to the mean of one's own image."""
+"""The two controls without training: distance to the mean of the image."""
 
 import numpy as np
 import pytest

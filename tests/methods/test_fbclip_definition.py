@@ -8,8 +8,9 @@ import torch
 from torch.nn.functional import cosine_similarity, normalize
 
 from zsadbench_methods.fbclip.foreground import Foreground, find_foreground
+from zsadbench_methods.fbclip.fused import attend_views
 from zsadbench_methods.fbclip.suppression import masked_prototype, sequence_prototype, suppress
-from zsadbench_methods.fbclip.views import make_view
+from zsadbench_methods.fbclip.views import View
 
 GRID = 7
 CUES = (0.3, 0.3, 0.3, 0.1)
@@ -187,20 +188,20 @@ KINDS = ("mixed", "all foreground", "all background", "one foreground patch", "b
 
 @pytest.mark.parametrize("background_value", [0.5, 0.2, 0.0])
 @pytest.mark.parametrize("kind", KINDS)
-def test_views(make_tokens, kind, background_value):
+def test_views(make_tokens, compute_view, kind, background_value):
     z = make_tokens(seed=4, batch=2, grid=GRID, width=8).layers[2]
     front = masks_of(kind, 2, GRID * GRID)
     soft = torch.where(front, 1.0, background_value)
     similarity = cosine_similarity(z[:, 1:], z[:, :1], dim=-1)
     foreground = Foreground(torch.zeros_like(soft), front, soft, similarity)
-    assert make_view("id", z, foreground) is z
+    assert compute_view("id", z, foreground) is z
     for row in range(2):
         exact, p = z[row].double(), soft[row].double()
         for by_key in (False, True):
-            sem = make_view("sem", z, foreground, by_key=by_key)[row]
+            sem = compute_view("sem", z, foreground, by_key=by_key)[row]
             assert torch.allclose(sem.double(), slow_sem(exact, p, by_key=by_key), atol=1e-5)
             assert torch.equal(sem[0], z[row, 0])
-        spa = make_view("spa", z, foreground)[row]
+        spa = compute_view("spa", z, foreground)[row]
         assert torch.allclose(spa.double(), slow_spa(exact, p, GRID), atol=1e-5)
         assert torch.equal(spa[0], z[row, 0])
 
@@ -225,10 +226,25 @@ def test_foreground_mask(make_tokens, threshold, smoothing):
 @pytest.mark.parametrize("gated", [True, False])
 def test_attention(double, tokens, gated):
     detector, exact = double(gate=gated)
-    made = detector.network.attention(tokens.layers[1])
+    layer = tokens.layers[1]
+    readable = detector.network.attention(layer)
+    (fused,) = attend_views(detector.network.attention, [layer], [[View(0, "id", layer, lambda tokens: tokens)]])
     for row in range(3):
-        expected = slow_attention(exact.network.attention, tokens.layers[1][row].double(), gated=gated)
-        assert torch.allclose(made[row].double(), expected, atol=1e-4)
+        expected = slow_attention(exact.network.attention, layer[row].double(), gated=gated)
+        assert torch.allclose(readable[row].double(), expected, atol=1e-4)
+        assert torch.allclose(fused.tokens[row].double(), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_the_fused_attention_agrees_with_the_module_on_every_view(fbclip, tokens, gated):
+    detector = fbclip(gate=gated)
+    views = list(detector.views(tokens, detector.foregrounds(tokens)))
+    with torch.no_grad():
+        fused = list(detector.fb_attention(tokens, views))
+        for view, group in zip([view for layer_views in views for view in layer_views], fused, strict=True):
+            assert (group.layer, group.view) == (view.layer, view.name)
+            readable = detector.network.attention(view.tokens)
+            assert torch.allclose(group.tokens, readable, atol=1e-4), (view.layer, view.name)
 
 
 @pytest.mark.parametrize("fraction", [0.01, 0.5, 0.8, 1.0])

@@ -7,8 +7,9 @@ import torch
 from torch.nn.functional import interpolate
 
 from zsadbench.types import Scores
-from zsadbench_methods.fbclip.losses import all_losses, consistency, dice, focal
+from zsadbench_methods.fbclip.losses import all_losses, consistency
 from zsadbench_methods.fbclip.options import Options
+from zsadbench_methods.parts.losses import dice, focal
 
 
 def random(*shape, seed=0):

@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from zsadbench_methods.fbclip.foreground import find_foreground
-from zsadbench_methods.fbclip.views import _spread, make_view
+from zsadbench_methods.fbclip.windows import window_distances
 
 
 class Largest(TorchDispatchMode):
@@ -33,12 +33,12 @@ def _real(leaf):
 
 @pytest.mark.parametrize("by_key", [False, True])
 @pytest.mark.parametrize("view", ["sem", "spa"])
-def test_views_take_memory_in_proportion_to_the_tokens(make_tokens, view, by_key):
+def test_views_take_memory_in_proportion_to_the_tokens(make_tokens, compute_view, view, by_key):
     grid, width = 24, 32
     z = make_tokens(batch=1, grid=grid, width=width, layers=1).layers[0]
     foreground = find_foreground(z, None, threshold=0.4, smoothing=True, background_value=0.5)
     with Largest() as largest:
-        make_view(view, z, foreground, by_key=by_key)
+        compute_view(view, z, foreground, by_key=by_key)
     patches = grid * grid
     band = patches * 5 * (grid + 4)  # a patch and the five rows around it, whatever the width
     assert largest.numbers <= max((grid + 4) ** 2 * width, band), "the padded field is the largest there is"
@@ -102,4 +102,4 @@ def test_distances_of_a_window_do_not_cancel_where_tokens_are_much_alike():
     mean = avg_pool2d(masked.permute(0, 3, 1, 2), 5, stride=1).permute(0, 2, 3, 1)
     shifted = [masked[:, dy : dy + 9, dx : dx + 9] for dy in range(5) for dx in range(5)]
     direct = torch.stack([(one - mean).norm(dim=-1) for one in shifted], dim=-1)
-    assert torch.allclose(_spread(masked.float()).double(), direct, rtol=2e-5)
+    assert torch.allclose(window_distances(masked.float()).double(), direct, rtol=2e-5)

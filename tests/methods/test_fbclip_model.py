@@ -8,7 +8,6 @@ from zsadbench.types import Method, Tokens, Traceable, Trainable
 from zsadbench_methods.fbclip.foreground import Foreground, find_foreground
 from zsadbench_methods.fbclip.model import Head
 from zsadbench_methods.fbclip.options import Options
-from zsadbench_methods.fbclip.views import make_view
 
 NAMES = ["bolt", "nut", "bolt"]
 STREAM_SHAPES = {
@@ -213,13 +212,13 @@ def test_more_layers_than_published_have_a_weight_each(fbclip, make_tokens):
 # --- corners ------------------------------------------------------------------------------------
 
 
-def test_views_of_zero_tokens_are_finite(make_tokens):
+def test_views_of_zero_tokens_are_finite(make_tokens, compute_view):
     z = make_tokens(batch=1, grid=5, width=8).layers[0].clone()
     z[:, 3:9] = 0
     front = torch.arange(25).view(1, 25) % 2 == 0
     foreground = Foreground(front.float(), front, torch.where(front, 1.0, 0.5), torch.zeros(1, 25))
     for name in ("sem", "spa"):
-        assert make_view(name, z, foreground).isfinite().all()
+        assert compute_view(name, z, foreground).isfinite().all()
 
 
 def test_a_constant_image_has_no_foreground():
@@ -230,6 +229,6 @@ def test_a_constant_image_has_no_foreground():
 
 
 def test_gates_differ_between_tokens(fbclip, tokens):
-    gate = fbclip().network.attention.openness(tokens.layers[1])
+    gate = fbclip().network.attention.gate_values(tokens.layers[1])
     assert gate.min() < 0.05
     assert gate.max() > 0.95

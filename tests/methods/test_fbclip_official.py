@@ -12,7 +12,6 @@ from zsadbench.checkpoints import load_state
 from zsadbench.errors import UsageError, WeightsError
 from zsadbench.registry import method_card
 from zsadbench.types import Batch
-from zsadbench_methods.fbclip import official
 
 CARD = method_card("fbclip")
 SETTINGS = {
@@ -30,7 +29,7 @@ SETTINGS = {
 def published(fbclip, tmp_path):
     """`published(leave_out=None)` writes a file as the published training does; also gives the head's state."""
     state = {name: tensor.clone() for name, tensor in fbclip().network.state_dict().items()}
-    theirs = {name: state[ours] for name, ours in official.names().items()}
+    theirs = {name: state[ours] for name, ours in CARD.official.names().items()}
 
     def write(leave_out=None):
         prompts = {name: theirs[name][None, None] for name in ("ctx_pos", "ctx_neg")}
@@ -66,18 +65,18 @@ def with_numpy(path, package):
 @pytest.mark.parametrize("package", ["numpy.core.multiarray", "numpy._core.multiarray"])
 def test_a_published_file_is_read_and_unused_tensors_are_left_out(published, fbclip, package):
     write, state = published
-    read = official.read([with_numpy(write(), package)])
+    read = CARD.official.read([with_numpy(write(), package)])
     assert read.keys() == state.keys()
     assert all(torch.equal(read[name], tensor) for name, tensor in state.items())
     detector = fbclip()
     load_state(detector.network, read, "the file")
 
 
-@pytest.mark.parametrize("name", sorted(official.names()))
+@pytest.mark.parametrize("name", sorted(CARD.official.names()))
 def test_a_missing_tensor_is_named(published, name):
     write, _ = published
     with pytest.raises(WeightsError, match=rf"is no complete FB-CLIP checkpoint: {name} is missing \(1 tensors\)"):
-        official.read([write(leave_out=name)])
+        CARD.official.read([write(leave_out=name)])
 
 
 def test_files_of_other_kinds_are_refused(tmp_path, published):
@@ -86,27 +85,27 @@ def test_files_of_other_kinds_are_refused(tmp_path, published):
     for content in (state, torch.zeros(3), {"prompt_learner": {}}, [1]):
         torch.save(content, path)
         with pytest.raises(WeightsError, match="is no FB-CLIP checkpoint"):
-            official.read([path])
+            CARD.official.read([path])
     with pytest.raises(WeightsError, match="publishes one checkpoint file, 2 were given"):
-        official.read([write(), write()])
+        CARD.official.read([write(), write()])
 
 
 def test_another_methods_file_is_refused(fixtures_root):
     for name in ("anomalyclip", "aprilgan", "faprompt"):
         for path in sorted((fixtures_root / name).glob("*.pth")):
             with pytest.raises(WeightsError, match="FB-CLIP checkpoint"):
-                official.read([path])
+                CARD.official.read([path])
 
 
 def test_settings_of_a_fixture_become_options():
-    options = CARD.options(**official.options(SETTINGS))
+    options = CARD.options(**CARD.official.options(SETTINGS))
     assert options.layers == (1, 12)
     assert options.views == ("id", "spa")
     assert (options.weight_mean, options.weight_attention, options.weight_eot) == (1.0, 0.5, 0.25)
     assert (options.bs_fraction, options.bs_mix, options.scr_weight) == (1.0, 0.4, 0.1)
-    assert official.options({**SETTINGS, "background_fraction": 0.25})["bs_fraction"] == 0.25
+    assert CARD.official.options({**SETTINGS, "background_fraction": 0.25})["bs_fraction"] == 0.25
     with pytest.raises(UsageError, match="'background_fraction' is 'the lower half'; known: first half of the token"):
-        official.options({**SETTINGS, "background_fraction": "the lower half"})
+        CARD.official.options({**SETTINGS, "background_fraction": "the lower half"})
 
 
 def test_trained_weights_bind_every_option_but_those_of_the_loss():
@@ -184,8 +183,8 @@ def test_losses_and_gradients_are_those_of_the_published_code(parity, loaded, pa
     assert abs(total - expected["loss_total"]) <= 1e-5
     total.backward()
     ours, tolerance = dict(detector.network.named_parameters()), fixture["tolerance"]["gradnorm"]
-    assert {f"gradnorm/{name}" for name in official.names()} == {n for n in expected if n.startswith("gradnorm/")}
-    for theirs, name in official.names().items():
+    assert {f"gradnorm/{name}" for name in CARD.official.names()} == {n for n in expected if n.startswith("gradnorm/")}
+    for theirs, name in CARD.official.names().items():
         wanted, found = expected[f"gradnorm/{theirs}"], ours[name].grad.norm()
         assert abs(found - wanted) <= tolerance["abs"] + tolerance["rel"] * wanted, theirs
 

@@ -39,14 +39,20 @@ def test_features_of_the_text_do_not_depend_on_who_asks_first(widened, name):
     with torch.inference_mode(), arithmetic("cpu", torch.bfloat16):
         first.encode_text(["bolt"])
     second.encode_text(["bolt"])
-    assert torch.equal(first._remembered_text(), second._remembered_text())
+    assert torch.equal(first._cached_text(), second._cached_text())
 
 
 def test_masks_and_weights_of_views_are_found_in_single_precision(fbclip, make_tokens):
     detector, tokens = fbclip(), make_tokens(grid=7)
-    exact = [group.tokens for group in detector._views(tokens)], detector._foregrounds(tokens)
+
+    def computed():
+        foregrounds = detector.foregrounds(tokens)
+        views = [view.tokens for layer_views in detector.views(tokens, foregrounds) for view in layer_views]
+        return views, foregrounds
+
+    exact = computed()
     with torch.inference_mode(), arithmetic("cpu", torch.bfloat16):
-        rough = [group.tokens for group in detector._views(tokens)], detector._foregrounds(tokens)
+        rough = computed()
     for one, other in zip(exact[0], rough[0], strict=True):
         assert torch.equal(one, other)
     for one, other in zip(exact[1], rough[1], strict=True):

@@ -13,7 +13,8 @@ from zsadbench.errors import CellError, UsageError
 from zsadbench.profile import energy, rounds
 from zsadbench.profile.files import drawn, write_profile
 from zsadbench.profile.inputs import decode, drawn_files, preprocess
-from zsadbench.profile.measure import ProfileRequest, profile
+from zsadbench.profile.measure import profile
+from zsadbench.profile.request import ProfileRequest
 from zsadbench.profile.rounds import Rounds, percentiles, warm_up
 from zsadbench.profile.subject import Subject
 

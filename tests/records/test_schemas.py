@@ -1,4 +1,4 @@
-"""The schemas of what is written: the first thing that is wrong, and where, in one line."""
+"""Validation against the schemas: one line with the first error and its position."""
 
 import pytest
 
@@ -8,12 +8,12 @@ from zsadbench.records.sidecars import Sidecars
 
 
 @pytest.mark.parametrize("kind", ["record", "details"])
-def test_a_file_that_lacks_what_it_must_have_is_told_in_one_line(kind):
+def test_a_missing_property_is_one_line(kind):
     with pytest.raises(ZsadError, match=rf"^no valid {kind}: at the top: 'schema' is a required property$"):
         check_schema({}, kind)
 
 
-def test_the_place_of_a_fault_is_named_and_what_stands_there_is_cut():
+def test_the_position_is_named_and_the_value_is_shortened():
     wrong = {"schema": 1, "identity": "0" * 64, "area_edges": "none " * 99, "classes": {}}
     with pytest.raises(ZsadError, match=r"^no valid details: at area_edges: 'none none ") as caught:
         check_schema(wrong, "details")

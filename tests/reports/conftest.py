@@ -1,4 +1,4 @@
-"""What the tests of reports share: LaTeX tables parsed back, FB-CLIP's printed tables, the records of a page."""
+"""Fixtures of the tests of reports: a parser of LaTeX tables, FB-CLIP's printed tables, the records of a page."""
 
 import gzip
 import json
@@ -62,7 +62,7 @@ def parse_tex():
 
 @pytest.fixture(scope="session")
 def golden():
-    """`golden(name)` is a printed table, held apart from the numbers that the package ships: lines of cells."""
+    """`golden(name)` is a printed table, stored independently of the package's numbers: lines of cells."""
 
     def read(name):
         lines = (GOLDEN / f"{name}.txt").read_text().splitlines()[1:]
@@ -76,7 +76,7 @@ POINTS = [0.0, 0.1, 0.4, 1.0]
 
 
 def _details(record, level):
-    """What lies beside a record: three parts a class, each worth `level` less something, curves and an interval."""
+    """The details of a record: three parts per class with values at or below `level`, a curve and an interval."""
 
     def part(images, prevalence, value):
         metrics = {"pixel_ap": value, "pixel_aupro": value, "image_auroc": None}
@@ -101,7 +101,7 @@ def _details(record, level):
 
 @pytest.fixture(scope="session")
 def site_records(make_record):
-    """`site_records(best)`: two methods with a rival of a hostile name, a run that is not comparable, one timed alone.
+    """`site_records(best)`: two methods, a third with a hostile name, and a run that is not comparable.
 
     `best` is the number of `fbclip`, seed 0, on every class of VisA.
     """

@@ -46,7 +46,7 @@ def compile_tex(folder):
 
 
 def complaints(log):
-    """Warnings about width, height, what is not defined, and entries that BibTeX finds wanting."""
+    """Warnings about width, height, undefined references, and incomplete BibTeX entries."""
     return re.findall(
         r"Overfull[^\n]*|Float too large[^\n]*|LaTeX Warning: [^\n]*|undefined[^\n]*|Missing character[^\n]*"
         r"|Warning--[^\n]*",
@@ -74,7 +74,7 @@ def test_many_measured_numbers_compile(make_board, make_record, tmp_path):
 
 
 def test_breakdowns_compile(make_board, make_record, tmp_path):
-    """Details beside the records, of more methods than fit across a page."""
+    """Records with details, of more methods than fit across a page."""
     part = {"images": 20, "prevalence": 0.0123, "undefined": {}}
     part["metrics"] = dict.fromkeys(("image_auroc", "image_ap", "pixel_auroc", "pixel_aupro", "pixel_ap"), 0.9)
     names = ["class", "area=1", "regions=3-5", "regions=6+", "border=touching", "view=C1"]

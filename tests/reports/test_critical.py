@@ -1,4 +1,4 @@
-"""The critical-difference diagram: what it says, and that names cannot break out of it."""
+"""The critical-difference diagram: its content, and that names cannot inject markup."""
 
 from xml.etree import ElementTree
 

@@ -1,4 +1,4 @@
-"""The failure browser: what is measured, what is chosen, and what the page and its folder hold."""
+"""The failure browser: measures, selection of images, and the content of the page and its folder."""
 
 import json
 import re
@@ -22,7 +22,7 @@ HOSTILE = "<script>alert(1)"
 
 @pytest.fixture
 def parts(tmp_path):
-    """One's own set with 4 normal and 4 anomalous images; the defect is the bright square of the mask."""
+    """A user's own data set with 4 normal and 4 anomalous images; the defect is the bright square of the mask."""
     root = tmp_path / "data" / "parts"
     for kind in ("test/good", "test/dent", "ground_truth/dent"):
         (root / kind).mkdir(parents=True)
@@ -89,11 +89,11 @@ def test_a_section_has_every_method_on_every_image(add_run, parts):
     by_path = {one.path: one for one in section.examples}
     worst = by_path["test/good/3.png"]
     assert worst.image.is_file()
-    assert worst.found["clip"].error == 1.0
+    assert worst.results["clip"].error == 1.0
     assert by_path["test/dent/0.png"].mask.is_file()
-    assert by_path["test/dent/0.png"].found["clip"].error == 1.0
-    assert by_path["test/dent/3.png"].found["clip"].measures.missed == 0
-    assert by_path["test/dent/3.png"].found["clip"].error == 0.25
+    assert by_path["test/dent/0.png"].results["clip"].error == 1.0
+    assert by_path["test/dent/3.png"].results["clip"].measures.missed == 0
+    assert by_path["test/dent/3.png"].results["clip"].error == 0.25
 
 
 def test_images_are_few_and_the_worst_of_every_method(make_record, tmp_path):
@@ -171,7 +171,7 @@ def test_of_several_seeds_the_lowest_is_shown_and_protocols_are_apart(add_run, p
     records.append(add_run("clip", GOOD + DENT, protocol={"name": "strict-raw", "digest": "x"}))
     first, second = sections_of(board(*records, roots=[parts.parent]))
     assert first.notes == ("clip: seed 0 is shown, not 2",)
-    assert [one.group.protocol for one in (first, second)] == ["strict", "strict-raw"]
+    assert [one.key.protocol for one in (first, second)] == ["strict", "strict-raw"]
 
 
 def test_the_verb_finds_the_images_by_their_data_root(add_run, parts, tmp_path, monkeypatch, capsys):

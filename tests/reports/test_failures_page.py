@@ -67,7 +67,7 @@ def browser():
 
 @pytest.fixture
 def visit(browser, folder):
-    """`visit(fragment, **context)` opens the page; whatever it complains of, or asks of elsewhere, fails the test."""
+    """`visit(fragment, **context)` opens the page; errors and requests to elsewhere fail the test."""
     opened, complaints, asked = [], [], []
 
     def go(fragment="", **settings):

@@ -1,4 +1,4 @@
-"""What `zsadbench report` writes: which files, escaped, and what it says when something is wrong."""
+"""The files of `zsadbench report`: names, escaping, and messages when something is wrong."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""`index.html` read as a file: what it holds, that nothing in it can run or load, and that it follows the numbers."""
+"""`index.html` as a file: its content, that no name can run or load anything, and that it follows the numbers."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from zsadbench.compare import board_of
 from zsadbench.errors import UsageError
 from zsadbench_reports.html import payload as payload_module
 from zsadbench_reports.html import write_html
-from zsadbench_reports.html.costs import measured_trades, published_trades
+from zsadbench_reports.html.costs import measured_tradeoffs, published_tradeoffs
 from zsadbench_reports.html.curves import thinned
 from zsadbench_reports.html.pareto import Point, front
 
@@ -204,7 +204,7 @@ def test_templates_may_be_replaced_and_a_wrong_one_is_one_error(tmp_path):
 
 def test_only_costs_of_one_method_are_drawn_and_never_beside_published_ones(write_site, tmp_path):
     board = board_of(write_site(tmp_path))
-    trades = measured_trades(board)
+    trades = measured_tradeoffs(board)
     found = {point.name: point for trade in trades for _, points in trade.panels for point in points}
     assert set(found) == {"fbclip", "clip"}  # the third shared its encoding
     assert found["fbclip"][2:4] == pytest.approx((200.0, 2000.0))
@@ -212,7 +212,9 @@ def test_only_costs_of_one_method_are_drawn_and_never_beside_published_ones(writ
     rivals = [next(one for one in points if one.name == "clip") for _, points in trades[0].panels]
     expected = (100 * (0.8 + (0.6 + 0.5) / 2) / 2, 100 * (0.8 + 0.6) / 2)  # one class has no AUPRO
     assert [one.accuracy for one in rivals] == pytest.approx(expected)
-    printed = {point.name: point for trade in published_trades(board) for _, points in trade.panels for point in points}
+    printed = {
+        point.name: point for trade in published_tradeoffs(board) for _, points in trade.panels for point in points
+    }
     assert (printed["FB-CLIP"].milliseconds, printed["FB-CLIP"].memory) == (215.0, 3.3 * 1024)
     assert not set(found) & set(printed)
 

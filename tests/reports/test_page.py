@@ -1,4 +1,4 @@
-"""`index.html` in a browser: sorting, filtering, permalinks, keyboard; nothing asked of any network, axe content."""
+"""`index.html` in a browser: sorting, filtering, permalinks, keyboard, no network requests, accessibility by axe."""
 
 import shutil
 from urllib.parse import parse_qs
@@ -26,7 +26,7 @@ def browser():
 
 @pytest.fixture
 def show(browser, page):
-    """`show(fragment, width, theme)` opens the page; afterwards it has asked for nothing and complained of nothing."""
+    """`show(fragment, width, theme)` opens the page; requests and errors of the page fail the test."""
     opened, asked, said = [], [], []
 
     def open_page(fragment="", width=1400, theme="light"):
@@ -46,7 +46,7 @@ def show(browser, page):
 
 
 def column(shown, table, key):
-    """The numbers of a column as they stand, top down; None where there is none."""
+    """The numbers of a column from top to bottom; None for an empty cell."""
     place = shown.locator(f"{table} thead tr:last-child th").evaluate_all(
         "(all, key) => all.findIndex((one) => one.dataset.key === key)", key
     )

@@ -1,4 +1,4 @@
-"""`leaderboard.json`: measured and comparable numbers alone, lists apart where protocols differ."""
+"""`leaderboard.json`: measured and comparable numbers only, one list per protocol."""
 
 import json
 

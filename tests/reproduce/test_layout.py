@@ -1,4 +1,4 @@
-"""A table as jobs: the paper's settings where nothing is changed, and every change named."""
+"""The jobs of a table: the paper's settings, and the names of substituted ones."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +28,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture
 def lay(root, monkeypatch, tmp_path):
-    """`lay(table, weights=..., **changes)` lays a table out as if the weights were there."""
+    """`lay(table, weights=..., **changes)` plans a table as if the weights were there."""
 
     def make(name, weights=None, **changes):
         found = weights or Weights("tag", "openai", "a" * 64, quick_gelu=True)
@@ -45,12 +45,12 @@ def lay(root, monkeypatch, tmp_path):
 def test_nothing_changed_is_the_papers_own_run(lay):
     layout = lay("fbclip:table5")
     wide, half = (
-        [place for place in layout.places if place.row.label.startswith(f"background {part} ")] for part in ("L", "L/2")
+        [run for run in layout.runs if run.row.label.startswith(f"background {part} ")] for part in ("L", "L/2")
     )
-    assert [place.changed for place in layout.places] == [()] * 4
+    assert [run.changed for run in layout.runs] == [()] * 4
     for mvtec, visa in (wide, half):
         assert (mvtec.used, visa.used) == ("mvtec", "visa")
-        cells = [place.jobs[0].cell for place in (mvtec, visa)]
+        cells = [run.jobs[0].cell for run in (mvtec, visa)]
         assert [(cell["aux"]["name"], cell["recipe"]["epochs"], cell["seed"]) for cell in cells] == [
             ("visa", 3, 111),
             ("mvtec", 2, 111),
@@ -58,16 +58,16 @@ def test_nothing_changed_is_the_papers_own_run(lay):
         assert {(cell["protocol"]["name"], cell["image_size"], cell["backbone"]) for cell in cells} == {
             ("paper:fbclip", 518, CLIP)
         }
-    assert [place.jobs[0].cell["options"] for place in (*wide, *half)] == [{"bs_fraction": 1.0}] * 2 + [{}] * 2
+    assert [run.jobs[0].cell["options"] for run in (*wide, *half)] == [{"bs_fraction": 1.0}] * 2 + [{}] * 2
     assert len(layout.plan.jobs) == 4
 
 
 def test_the_plan_is_that_of_run(lay, root, tmp_path):
     from zsadbench.engine.plan.jobs import make_plan
 
-    (place,) = lay("fbclip:table11").places
+    (run,) = lay("fbclip:table11").runs
     request = RunRequest(("fbclip",), ("visa",), protocol="paper:fbclip", data_roots=(root,), out=tmp_path / "results")
-    assert [job.path for job in make_plan(request).jobs] == [job.path for job in place.jobs]
+    assert [job.path for job in make_plan(request).jobs] == [job.path for job in run.jobs]
 
 
 @pytest.mark.parametrize(
@@ -87,19 +87,19 @@ def test_the_plan_is_that_of_run(lay, root, tmp_path):
     ids=str,
 )
 def test_what_is_changed_is_named(lay, changes, words):
-    (place,) = lay("fbclip:table11", **changes).places
-    assert place.changed == ((words,) if words else ())
+    (run,) = lay("fbclip:table11", **changes).runs
+    assert run.changed == ((words,) if words else ())
 
 
 def test_another_set_stands_in_place_of_all(lay):
     layout = lay("fbclip:table5", targets=("brainmri",))
-    assert {(place.used, place.jobs[0].cell["aux"]["name"]) for place in layout.places} == {("brainmri", "mvtec")}
+    assert {(run.used, run.jobs[0].cell["aux"]["name"]) for run in layout.runs} == {("brainmri", "mvtec")}
     assert len(layout.plan.jobs) == 2  # what both columns of a row need is run once
-    for place in layout.places:
-        expected = (f"data set brainmri in place of {place.target}",)
-        if place.target == "mvtec":
+    for run in layout.runs:
+        expected = (f"data set brainmri in place of {run.target}",)
+        if run.target == "mvtec":
             expected += ("auxiliary set mvtec in place of visa", "epochs 2 in place of 3")
-        assert place.changed == expected
+        assert run.changed == expected
 
 
 @pytest.mark.parametrize("name", [name for name in table_names() if not name.endswith(":claims")])

@@ -1,53 +1,42 @@
-"""The tool that makes the demo backbone: what it draws, says of it, and learns from."""
+"""The tool that trains the demo backbone: its images, captions, batches and loss."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
 SIDE, PATCH, GRID = 120, 10, 12
 
 
-@pytest.fixture(autouse=True, scope="module")
-def tools():
-    """The folder of tools on the path."""
-    sys.path.insert(0, str(TOOLS))
-    yield
-    sys.path.remove(str(TOOLS))
-
-
 @pytest.fixture(scope="module")
-def pool(tools):
-    from demo_backbone.pictures import draw
+def pool(tools_on_the_path):
+    from demo_backbone.pictures import generate_image
 
-    return [draw(number) for number in range(40)]
+    return [generate_image(number) for number in range(40)]
 
 
-def test_a_picture_is_decided_by_its_number(pool):
-    from demo_backbone.pictures import draw
+def test_an_image_is_determined_by_its_number(pool):
+    from demo_backbone.pictures import generate_image
 
-    again = draw(7)
+    again = generate_image(7)
     assert np.array_equal(again.image, pool[7].image)
     assert again.facts == pool[7].facts
     assert len({picture.image.tobytes() for picture in pool}) == len(pool)
 
 
-def test_only_families_and_kinds_of_pretraining_are_drawn(pool):
+def test_only_families_and_kinds_of_pretraining_are_used(pool):
     from zsadbench_datasets.demo.families import FAMILIES, KIND
 
-    users = {family.name: family.user for family in FAMILIES}
+    users = {family.name: family.set_name for family in FAMILIES}
     assert {users[picture.facts.family] for picture in pool} == {"pretraining"}
     kinds = {picture.facts.kind for picture in pool} - {None}
     assert kinds
-    assert all("pretraining" in KIND[kind].uses for kind in kinds)
+    assert all("pretraining" in KIND[kind].by_set for kind in kinds)
 
 
-def test_what_is_true_of_patches_turns_with_the_picture(pool):
+def test_facts_about_patches_turn_with_the_image(pool):
     from demo_backbone.pictures import turned
 
     picture = next(one for one in pool if one.facts.kind)
@@ -64,7 +53,7 @@ def test_what_is_true_of_patches_turns_with_the_picture(pool):
 
 
 def test_boxes_show_a_defect_or_none(pool):
-    from demo_backbone.regions import LEAST, SHARE, choose, weights
+    from demo_backbone.regions import MIN_PIXELS, SHARE, choose, weights
 
     rng = np.random.default_rng(0)
     states = set()
@@ -73,7 +62,7 @@ def test_boxes_show_a_defect_or_none(pool):
             box = (slice(region.top, region.top + region.side), slice(region.left, region.left + region.side))
             defect = picture.defect[box].sum()
             states.add(region.flawed)
-            assert defect >= max(LEAST, SHARE * (PATCH * region.side) ** 2) if region.flawed else defect == 0
+            assert defect >= max(MIN_PIXELS, SHARE * (PATCH * region.side) ** 2) if region.flawed else defect == 0
             assert weights(region, GRID).sum() == pytest.approx(1)
             assert weights(region, GRID).reshape(GRID, GRID)[box].all()
     assert states == {True, False}
@@ -105,7 +94,7 @@ def test_a_batch_pools_the_class_token_for_the_whole_and_a_box_for_a_region(pool
     assert batch.images.shape == (4, 3, SIDE, SIDE)
 
 
-def test_the_loss_is_clips_own_where_each_caption_is_true_of_one_region(pool):
+def test_the_loss_is_that_of_clip_if_each_caption_is_true_of_one_region(pool):
     from demo_backbone.batches import Batch
     from demo_backbone.learning import contrastive
 
@@ -120,7 +109,7 @@ def test_the_loss_is_clips_own_where_each_caption_is_true_of_one_region(pool):
     assert contrastive(images, texts, torch.tensor(10.0), truer) < expected
 
 
-def test_the_written_out_attention_is_open_clips(pool):
+def test_the_explicit_attention_equals_that_of_open_clip(pool):
     from demo_backbone.learning import _block
     from demo_backbone.training import new_clip
 

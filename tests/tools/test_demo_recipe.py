@@ -1,8 +1,6 @@
-"""Choosing recipes on classes held out: every epoch of one training is what a run of so many epochs would give."""
+"""Choosing recipes on held-out classes: each epoch of a training equals a run with that number of epochs."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,20 +9,10 @@ from zsadbench import registry
 from zsadbench.clip import resolve
 from zsadbench.data import load_dataset, synthesise
 from zsadbench.engine.encode.towers import build_towers
-from zsadbench.engine.learn.detector import make_method, obtain
+from zsadbench.engine.learn.detector import make_method, train_or_load
 from zsadbench.engine.plan.method_setup import load_setup
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import RunRequest
-
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def tools():
-    """The folder of tools on the path."""
-    sys.path.insert(0, str(TOOLS))
-    yield
-    sys.path.remove(str(TOOLS))
 
 
 @pytest.fixture
@@ -47,7 +35,7 @@ def test_an_epoch_on_the_way_is_a_shorter_training(aux, tiny_file):
     towers = build_towers(setup, torch.device("cpu"))
     method = make_method(setup, towers, 3)
     for epoch in _epochs(setup, towers, method, learned, 3):
-        whole = obtain(setting_for(tiny_file, epoch), towers, learned, 3, workers=0).method.network.state_dict()
+        whole = train_or_load(setting_for(tiny_file, epoch), towers, learned, 3, workers=0).method.network.state_dict()
         assert all(torch.equal(one, whole[name]) for name, one in method.network.state_dict().items())
     assert epoch == 2
 

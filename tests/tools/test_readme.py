@@ -1,4 +1,4 @@
-"""The README's table and picture, made from records."""
+"""The table and the picture of the README."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ import zsadbench  # noqa: E402
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory):
-    """Records of every method on two images a class: cut short, so never the README's."""
+    """Records of every method on two images per class; their limit keeps them out of the README."""
     out = tmp_path_factory.mktemp("results")
     zsadbench.run(["clip"], ["demo"], backbone="demo", weights="demo", device="cpu", out=out)
     return out
@@ -39,7 +39,7 @@ def test_a_missing_method_is_named(few):
 
 
 def test_the_readme_says_what_the_page_of_the_demo_says():
-    """Both are made by `make readme`, from the same records."""
+    """The table and the picture come from the same records."""
     rows = re.findall(r"^\| `(\w+)` \| (\d) \| (.*) \|$", (TOP / "README.md").read_text(), re.MULTILINE)
     assert [name for name, *_ in rows] == list(ORDER)
     page = (TOP / "docs" / "demo.md").read_text()

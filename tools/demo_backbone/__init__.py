@@ -1,1 +1,1 @@
-"""Makes the small CLIP that is shipped for trials."""
+"""Train the demo backbone, a small CLIP that is part of the package."""

@@ -16,13 +16,13 @@ def main() -> None:
     from demo_backbone.training import run
 
     parser = argparse.ArgumentParser(prog="demo_backbone", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder for weights, architecture and note")
+    parser.add_argument("--out", type=Path, required=True, help="folder for weights, architecture and made.json")
     for field in fields(Settings):
         kind = type(field.default)
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
-    given = vars(parser.parse_args())
-    out = given.pop("out")
-    run(Settings(**given), out)
+    arguments = vars(parser.parse_args())
+    out = arguments.pop("out")
+    run(Settings(**arguments), out)
 
 
 if __name__ == "__main__":

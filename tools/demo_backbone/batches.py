@@ -1,4 +1,4 @@
-"""Batches: pictures, their boxes, the captions of both, and which caption is true of which region."""
+"""Training batches: images, regions in them, captions of both, and which caption is true of which region."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ from demo_backbone.pictures import Picture, turned
 from demo_backbone.regions import choose, weights
 from demo_backbone.settings import Settings
 
-MEAN = torch.tensor((0.48145466, 0.4578275, 0.40821073)).view(3, 1, 1)  # CLIP's own
+MEAN = torch.tensor((0.48145466, 0.4578275, 0.40821073)).view(3, 1, 1)  # of CLIP's training images
 STD = torch.tensor((0.26862954, 0.26130258, 0.27577711)).view(3, 1, 1)
 
 
 class Batch(NamedTuple):
-    """`images` (n, 3, 120, 120), normalised.
+    """One batch; a region is a whole image or a box in it.
 
-    `owner` (regions,) is the image of a region, `pooling` (regions, 145) its weights, the class token's first;
-    `texts` are the distinct captions, `own` (regions,) the index of each region's, `true` (regions, texts).
+    Attributes:
+        images: (n, 3, 120, 120), normalised.
+        owner: (regions,), the index of the region's image.
+        pooling: (regions, 145), the weights of the tokens in the region's feature, the class token first.
+        texts: the distinct captions.
+        own: (regions,), the index of the region's caption.
+        true: (regions, texts), whether a caption is true of a region.
     """
 
     images: Tensor
@@ -34,7 +39,7 @@ class Batch(NamedTuple):
 
 
 def batches(pool: Sequence[Picture], settings: Settings) -> Iterator[Batch]:
-    """The batches of a whole training; the pool is gone through in a new order each time."""
+    """Yield all batches of a training; each pass through the pool has a new order."""
     rng = np.random.default_rng(settings.seed)
     order: list[int] = []
     for _ in range(settings.steps):
@@ -45,7 +50,7 @@ def batches(pool: Sequence[Picture], settings: Settings) -> Iterator[Batch]:
 
 
 def make(pictures: Sequence[Picture], boxes: int, rng: np.random.Generator) -> Batch:
-    """One batch: the whole image and `boxes` regions of each picture."""
+    """Make one batch, with the whole image and `boxes` boxes of each picture."""
     grid = pictures[0].defect.shape[0]
     owner, pooling, facts, captions = [], [], [], []
     for number, picture in enumerate(pictures):
@@ -59,23 +64,23 @@ def make(pictures: Sequence[Picture], boxes: int, rng: np.random.Generator) -> B
         pooling += [whole, *(np.concatenate([[np.float32(0)], weights(region, grid)]) for region in regions)]
         owner += [number] * (1 + len(regions))
     distinct = list(dict.fromkeys(captions))
-    place = {one: number for number, one in enumerate(distinct)}
+    index_of = {distinct_caption: index for index, distinct_caption in enumerate(distinct)}
     return Batch(
         images=_normalised(pictures),
         owner=torch.tensor(owner),
         pooling=torch.from_numpy(np.stack(pooling)),
-        texts=[one.text for one in distinct],
-        own=torch.tensor([place[one] for one in captions]),
+        texts=[distinct_caption.text for distinct_caption in distinct],
+        own=torch.tensor([index_of[region_caption] for region_caption in captions]),
         true=truth(facts, distinct),
     )
 
 
 def truth(facts: Sequence[frozenset[str]], captions: Sequence[Caption]) -> Tensor:
-    """Which caption is true of which region: all that it asserts is among the region's facts. Boolean."""
-    names = sorted(set().union(*facts, *(one.asserts for one in captions)))
+    """Whether each caption is true of each region, bool (regions, captions): all that it asserts are region's facts."""
+    names = sorted(set().union(*facts, *(text.asserts for text in captions)))
     column = {name: number for number, name in enumerate(names)}
     has, says = np.zeros((len(facts), len(names)), np.float32), np.zeros((len(captions), len(names)), np.float32)
-    for table, rows in ((has, facts), (says, [one.asserts for one in captions])):
+    for table, rows in ((has, facts), (says, [text.asserts for text in captions])):
         for row, members in enumerate(rows):
             table[row, [column[name] for name in members]] = 1
     return torch.from_numpy(says @ (1 - has).T == 0).T

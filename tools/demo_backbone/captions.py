@@ -1,4 +1,4 @@
-"""Captions, and of what each is true: a caption asserts some facts, a region has facts."""
+"""Captions of regions. A caption asserts facts, and it is true of every region that has these facts."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ class Caption(NamedTuple):
 
 
 def attributes(facts: Facts, *, flawed: bool, thing: bool) -> frozenset[str]:
-    """All that is true of a region."""
+    """All facts about a region."""
     state = {"bad", f"kind:{facts.kind}"} if flawed else {"good"}
     what = {f"family:{facts.family}", f"tones:{'/'.join(facts.tones)}"} if thing else {"empty"}
     return frozenset(state | what)
 
 
 def caption(facts: Facts, rng: np.random.Generator, *, flawed: bool, thing: bool) -> Caption:
-    """One true sentence about a region, which may leave things out."""
+    """Generate a true caption of a region, which may leave out facts."""
     noun, asserts = _noun(facts, rng, thing=thing)
     if flawed:
         noun, more = _damaged(noun, facts, rng)
     else:
         noun, more = _normal(noun, rng)
-    return Caption(_one(TEMPLATES, rng).format(noun), asserts | more)
+    return Caption(_choose(TEMPLATES, rng).format(noun), asserts | more)
 
 
 def _noun(facts: Facts, rng: np.random.Generator, *, thing: bool) -> tuple[str, frozenset[str]]:
     if rng.random() < 0.3:
-        return _one(ANYTHING, rng), frozenset()
+        return _choose(ANYTHING, rng), frozenset()
     if not thing:
-        return _one(EMPTY, rng), frozenset({"empty"})
-    noun, asserts = _one(WORDS[facts.family], rng), {f"family:{facts.family}"}
+        return _choose(EMPTY, rng), frozenset({"empty"})
+    noun, asserts = _choose(WORDS[facts.family], rng), {f"family:{facts.family}"}
     if rng.random() < 0.4:
         noun, asserts = f"{facts.tones[0]} and {facts.tones[1]} {noun}", asserts | {f"tones:{'/'.join(facts.tones)}"}
     return noun, frozenset(asserts)
@@ -55,7 +55,7 @@ def _noun(facts: Facts, rng: np.random.Generator, *, thing: bool) -> tuple[str, 
 def _normal(noun: str, rng: np.random.Generator) -> tuple[str, frozenset[str]]:
     if rng.random() < 0.25:
         return noun, frozenset()
-    return _one(NORMAL, rng).format(noun), frozenset({"good"})
+    return _choose(NORMAL, rng).format(noun), frozenset({"good"})
 
 
 def _damaged(noun: str, facts: Facts, rng: np.random.Generator) -> tuple[str, frozenset[str]]:
@@ -63,10 +63,10 @@ def _damaged(noun: str, facts: Facts, rng: np.random.Generator) -> tuple[str, fr
     if chance < 0.15:
         return noun, frozenset()
     if chance < 0.6 or facts.kind is None:
-        return _one(DAMAGED, rng).format(noun), frozenset({"bad"})
+        return _choose(DAMAGED, rng).format(noun), frozenset({"bad"})
     named = (f"{noun} with a {facts.kind}", f"{facts.kind} on a {noun}", f"{noun}, {KIND[facts.kind].words[-1]}")
-    return _one(named, rng), frozenset({"bad", f"kind:{facts.kind}"})
+    return _choose(named, rng), frozenset({"bad", f"kind:{facts.kind}"})
 
 
-def _one(choices: tuple[str, ...], rng: np.random.Generator) -> str:
+def _choose(choices: tuple[str, ...], rng: np.random.Generator) -> str:
     return choices[rng.integers(len(choices))]

@@ -1,4 +1,4 @@
-"""The towers in training and CLIP's loss, over whole images and regions alike."""
+"""The towers in training, and CLIP's loss over whole images and regions."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch.nn.functional import cross_entropy, linear, normalize
 from demo_backbone.batches import Batch
 from demo_backbone.settings import Settings
 
-START_SCALE, LARGEST_SCALE = 1 / 0.07, 100.0  # CLIP's own, §2.5
-FEW = 8  # images that go through the tower at a time, so that what a block makes fits into the processor's cache
+START_SCALE, LARGEST_SCALE = 1 / 0.07, 100.0  # as in CLIP, §2.5
+FEW = 8  # images per pass through the tower, so that the activations of a block fit into the processor's cache
 
 
 def region_features(clip: Any, batch: Batch) -> Tensor:
-    """(regions, joint) unit rows: the class token, or the mean of a box's patch tokens, normed and projected."""
+    """Region features, unit rows (regions, joint): the class token, or the mean of a box's patch tokens, projected."""
     tokens = torch.cat([_image_tokens(clip.visual, few) for few in batch.images.split(FEW)])
     pooled = torch.einsum("rt,rtw->rw", batch.pooling, tokens[batch.owner])
     return normalize(pooled @ clip.visual.proj, dim=-1)
@@ -35,20 +35,20 @@ def _image_tokens(visual: Any, images: Tensor) -> Tensor:
 
 
 def _block(block: Any, tokens: Tensor) -> Tensor:
-    """A block of open_clip, its attention written out: in bfloat16 on a processor faster than the fused one."""
-    own = block.attn
+    """A block of open_clip with explicit attention, which is faster than the fused one in bfloat16 on a CPU."""
+    attention = block.attn
     size, length, width = tokens.shape
-    parts = linear(block.ln_1(tokens), own.in_proj_weight, own.in_proj_bias)
-    query, key, value = parts.view(size, length, 3, own.num_heads, own.head_dim).permute(2, 0, 3, 1, 4)
-    weights = (query * own.head_dim**-0.5 @ key.transpose(-1, -2)).softmax(dim=-1).to(value.dtype)
+    qkv = linear(block.ln_1(tokens), attention.in_proj_weight, attention.in_proj_bias)
+    query, key, value = qkv.view(size, length, 3, attention.num_heads, attention.head_dim).permute(2, 0, 3, 1, 4)
+    weights = (query * attention.head_dim**-0.5 @ key.transpose(-1, -2)).softmax(dim=-1).to(value.dtype)
     mixed = (weights @ value).transpose(1, 2).reshape(size, length, width)
-    tokens = tokens + own.out_proj(mixed)
+    tokens = tokens + attention.out_proj(mixed)
     after: Tensor = tokens + block.mlp(block.ln_2(tokens))
     return after
 
 
 def text_features(clip: Any, ids: Tensor) -> Tensor:
-    """(texts, joint) unit rows; the padding is cut off, which a causal tower does not notice."""
+    """Text features, unit rows (texts, joint); padding is cut off, which does not change a causal tower's output."""
     ends = ids.argmax(dim=1)
     length = int(ends.max()) + 1
     states = clip.token_embedding(ids[:, :length]) + clip.positional_embedding[:length]
@@ -60,14 +60,14 @@ def text_features(clip: Any, ids: Tensor) -> Tensor:
 
 
 def contrastive(images: Tensor, texts: Tensor, scale: Tensor, batch: Batch) -> Tensor:
-    """CLIP's symmetric loss; what else is true of a region, or whatever else a caption is true of, is no negative."""
+    """CLIP's symmetric loss; other captions that are true of a region, and other such regions, are not negatives."""
     rows = torch.arange(len(images))
     logits = scale * images @ texts.T
     others = batch.true.clone()
     others[rows, batch.own] = False
     logits = logits.masked_fill(others, float("-inf"))
     to_text = cross_entropy(logits, batch.own)
-    own = logits[:, batch.own]  # region × region: the caption of the second, judged on the first
+    own = logits[:, batch.own]  # region × region: the caption of the second, scored on the first
     same = batch.true[:, batch.own]
     same[rows, rows] = False
     to_image = cross_entropy(own.masked_fill(same, float("-inf")).T, rows)
@@ -75,7 +75,7 @@ def contrastive(images: Tensor, texts: Tensor, scale: Tensor, batch: Batch) -> T
 
 
 def optimiser(clip: nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    """AdamW; gains, biases and tables are not decayed."""
+    """AdamW without weight decay of gains, biases and embedding tables."""
     named = list(clip.named_parameters())
     decayed = [value for name, value in named if value.ndim > 1 and "embedding" not in name]
     free = [value for name, value in named if value.ndim <= 1 or "embedding" in name]
@@ -84,7 +84,7 @@ def optimiser(clip: nn.Module, settings: Settings) -> torch.optim.Optimizer:
 
 
 def rate(step: int, settings: Settings) -> float:
-    """The learning rate: a linear rise, then half a cosine to nothing."""
+    """The learning rate: linear warm-up, then cosine decay to 0."""
     if step < settings.warmup:
         return settings.lr * (step + 1) / settings.warmup
     along = (step - settings.warmup) / max(1, settings.steps - settings.warmup)

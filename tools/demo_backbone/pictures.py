@@ -1,4 +1,4 @@
-"""The pictures of pretraining, drawn from its own families: images with what is true of each of their patches."""
+"""The pretraining images, generated from the families of `pretraining`, with the defects and object in each patch."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from zsadbench_datasets.demo.defects import flaw
+from zsadbench_datasets.demo.defects import add_defects
 from zsadbench_datasets.demo.exact import generator, pick
 from zsadbench_datasets.demo.families import Kind, families_of, kinds_of
-from zsadbench_datasets.demo.scenes import draw_scene
+from zsadbench_datasets.demo.scenes import make_scene
 
-DRAWN, SIDE, PATCH = 128, 120, 10  # pixels: a side as drawn, as the tower takes it, and of a patch
+RENDER_SIDE, SIDE, PATCH = 128, 120, 10  # pixels per side: as rendered, as input of the tower, of a patch
 USER = "pretraining"
-FLAWED = 0.6  # part of the pictures that have a defect
+FLAWED = 0.6  # fraction of the images that have a defect
 
 
 class Facts(NamedTuple):
-    """What is true of a picture: its family, the names of its two colours, the kind of its defects or None."""
+    """Facts about an image: its family, the names of its two colours, the kind of its defects or None."""
 
     family: str
     tones: tuple[str, str]
@@ -28,7 +28,14 @@ class Facts(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """`image` uint8 (120, 120, 3); `defect` and `body` (12, 12): pixels of a defect and of the thing in each patch."""
+    """An image with its facts.
+
+    Attributes:
+        image: uint8 (120, 120, 3).
+        defect: (12, 12), pixels of defects in each patch.
+        body: (12, 12), pixels of the object or texture in each patch.
+        facts: what captions may say about it.
+    """
 
     image: NDArray[np.uint8]
     defect: NDArray[np.int64]
@@ -36,29 +43,29 @@ class Picture(NamedTuple):
     facts: Facts
 
 
-def draw(number: int) -> Picture:
-    """The picture of a number; the families take turns, all else is drawn by chance from the number alone."""
+def generate_image(number: int) -> Picture:
+    """Generate the image with this number, which selects the family and is the seed of everything else."""
     families = families_of(USER)
     family = families[number % len(families)]
     rng = generator(f"{USER}/{family.name}/{number}")
     kind: Kind | None = pick(rng, kinds_of(USER, family.material)) if rng.random() < FLAWED else None
-    scene = draw_scene(family, rng, DRAWN)
-    image, mask = scene.develop(), np.zeros((DRAWN, DRAWN), np.uint8)
+    scene = make_scene(family, rng, RENDER_SIDE)
+    image, mask = scene.render(), np.zeros((RENDER_SIDE, RENDER_SIDE), np.uint8)
     if kind is not None:
-        flawed = flaw(scene, kind, USER, rng)
+        flawed = add_defects(scene, kind, USER, rng)
         image, mask = flawed.image, flawed.mask
     facts = Facts(family.name, scene.tones, kind.name if kind else None)
     return Picture(_resized(image, Image.Resampling.BICUBIC), _by_patch(mask), _by_patch(scene.body > 0.5), facts)
 
 
-def draw_all(count: int) -> list[Picture]:
-    """The first `count` pictures, drawn on every core."""
+def generate_images(count: int) -> list[Picture]:
+    """Generate the first `count` images, on all cores."""
     with Pool() as pool:
-        return pool.map(draw, range(count), chunksize=64)
+        return pool.map(generate_image, range(count), chunksize=64)
 
 
 def turned(picture: Picture, way: int) -> Picture:
-    """The picture in one of its eight turned and mirrored forms."""
+    """Rotate and mirror an image in one of eight ways."""
 
     def turn(values: NDArray) -> NDArray:
         rotated = np.rot90(values, way % 4)
@@ -72,7 +79,7 @@ def _resized(values: NDArray, how: Image.Resampling) -> NDArray:
 
 
 def _by_patch(values: NDArray) -> NDArray[np.int64]:
-    """How many pixels of each patch are set."""
+    """The number of non-zero pixels in each patch."""
     grid = SIDE // PATCH
     values = _resized(values.astype(np.uint8), Image.Resampling.NEAREST)
     return values.reshape(grid, PATCH, grid, PATCH).sum(axis=(1, 3), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Everything that decides the demo backbone: its architecture and how it is trained."""
+"""The architecture of the demo backbone, and the settings of its training."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ARCHITECTURE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """How long and on what: `pool` pictures are drawn once and shown turned and mirrored.
+    """The settings of the training.
 
-    `boxes` is how many regions of an image are captioned beside the whole of it.
+    `pool` images are generated once and used rotated and mirrored; `boxes` regions per image are captioned as well.
     """
 
     steps: int = 3000
@@ -32,5 +32,5 @@ class Settings:
     threads: int = 2
 
     def plain(self) -> dict[str, Any]:
-        """The settings as plain values, for the note."""
+        """The settings as plain values, for `made.json`."""
         return asdict(self)

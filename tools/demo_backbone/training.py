@@ -1,4 +1,4 @@
-"""The training itself, and the file that it leaves."""
+"""Train the demo backbone and write its files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from demo_backbone.learning import (
     region_features,
     text_features,
 )
-from demo_backbone.pictures import draw_all
+from demo_backbone.pictures import generate_images
 from demo_backbone.settings import ARCHITECTURE, Settings
 from demo_backbone.writing import write
 
@@ -30,7 +30,7 @@ EVERY = 50  # steps between two lines of progress
 
 
 def new_clip(seed: int) -> Any:
-    """An open_clip model of the architecture with its initial values."""
+    """Make an open_clip model of the architecture with initial values."""
     from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 
     vision, text = dict(ARCHITECTURE["vision"]), dict(ARCHITECTURE["text"])
@@ -46,8 +46,8 @@ def new_clip(seed: int) -> Any:
 
 
 def train(settings: Settings, on_step: Callable[[int, float], None]) -> Any:
-    """Train and return the model; `on_step` is told the number of every step and its loss."""
-    pool = draw_all(settings.pool)
+    """Train and return the model; `on_step` gets the number and the loss of every step."""
+    pool = generate_images(settings.pool)
     torch.set_num_threads(settings.threads)
     clip, words = new_clip(settings.seed), SimpleTokenizer()
     steps = optimiser(clip, settings)
@@ -68,10 +68,10 @@ def train(settings: Settings, on_step: Callable[[int, float], None]) -> Any:
 
 
 def run(settings: Settings, out: Path) -> None:
-    """Train, say how it goes, and leave weights, architecture and note in `out`."""
+    """Train, print the progress, and write weights, architecture and `made.json` to `out`."""
     started, cpu, losses = time.monotonic(), time.process_time(), list[float]()
 
-    def tell(step: int, loss: float) -> None:
+    def report(step: int, loss: float) -> None:
         losses.append(loss)
         if step % EVERY == 0 or step == settings.steps:
             minutes = (time.monotonic() - started) / 60
@@ -79,7 +79,7 @@ def run(settings: Settings, out: Path) -> None:
                 f"step {step} of {settings.steps}: loss {np.mean(losses[-EVERY:]):.4f}, {minutes:.1f} min", flush=True
             )
 
-    clip = train(settings, tell)
+    clip = train(settings, report)
     about = {
         "settings": settings.plain(),
         "wall_minutes": round((time.monotonic() - started) / 60, 1),

@@ -1,4 +1,4 @@
-"""What is shipped: fp16 weights, the architecture, and the note of how they were made."""
+"""Write the files of the backbone: fp16 weights, architecture, and how they were made."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Chooses how long, and how fast, a method learns from the drawn set `demo-aux`, by classes that it did not see."""
+"""Choose learning rate and epochs of a method on `demo-aux`, by its results on held-out classes."""

@@ -1,4 +1,4 @@
-"""A method learns from half of the classes of `demo-aux` and is scored on the other half."""
+"""Train a method on half of the classes of `demo-aux` and score it on the other half."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from zsadbench import registry
 from zsadbench.clip import Backbone, resolve
 from zsadbench.data import Dataset, batches, load_dataset
 from zsadbench.engine.encode.towers import build_towers
+from zsadbench.engine.encode.training_tokens import TrainingTokens
 from zsadbench.engine.evaluate.maps import enlarge, smooth
-from zsadbench.engine.learn.detector import frozen_tokens, make_method
-from zsadbench.engine.learn.loop import Steps, fit
+from zsadbench.engine.learn.detector import make_method
+from zsadbench.engine.learn.loop import TrainingBatches, fit
 from zsadbench.engine.plan.method_setup import MethodSetup, load_setup
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import TOKEN_CACHE, RunRequest
@@ -32,8 +33,8 @@ HALVES = (("herringbone", "gear"), ("shingles", "spoon"))  # a texture and an ob
 METRICS = ("pixel_auroc", "pixel_aupro", "image_auroc")
 
 
-class Held(NamedTuple):
-    """Images of one class that a method did not learn from, encoded."""
+class HeldOutClass(NamedTuple):
+    """The encoded images of one held-out class."""
 
     words: str
     tokens: list[Tokens]
@@ -42,35 +43,38 @@ class Held(NamedTuple):
 
 
 def score_recipes(method: str, rates: Sequence[float], batch: int, epochs: int, seed: int) -> list[dict[str, Any]]:
-    """One row a learning rate and epoch, means over both halves; one row in all for a method that does not learn.
+    """Score a method on held-out classes; metrics are means over both halves.
 
     Args:
-        method: its name.
-        rates: learning rates; none stand for the recipe's own.
-        batch: images a step.
-        epochs: of every training; each of them is scored.
-        seed: of initial values and of the order of the images.
+        method: the name of the method.
+        rates: learning rates; empty for that of the recipe.
+        batch: images per step.
+        epochs: epochs of every training; the method is scored after each.
+        seed: seed of the initial values and of the order of the images.
+
+    Returns:
+        One row per learning rate and epoch; a single row for a method without training.
     """
-    found: dict[tuple[float, int], list[dict[str, float]]] = {}
+    by_key: dict[tuple[float, int], list[dict[str, float]]] = {}
     for learned, held in (HALVES, HALVES[::-1]):
         for key, numbers in _scored(method, (learned, held), rates, (batch, epochs, seed)):
-            found.setdefault(key, []).append(numbers)
+            by_key.setdefault(key, []).append(numbers)
     return [
         {
             "method": method,
             **({"lr": lr, "batch": batch, "epochs": epoch, "seed": seed} if epoch else {}),
             **{name: fmean(half[name] for half in halves) for name in METRICS},
         }
-        for (lr, epoch), halves in found.items()
+        for (lr, epoch), halves in by_key.items()
     ]
 
 
 def write_rows(rows: Sequence[dict[str, Any]]) -> None:
-    """Put rows into `held_out.json`, in place of older ones of the same settings; methods together, rates in order."""
-    found = {_settings(row): row for row in (*read_rows(), *rows)}
-    methods = list(dict.fromkeys(row["method"] for row in found.values()))
-    ordered = sorted(found, key=lambda key: (methods.index(str(key[0])), *key[1:]))
-    lines = ",\n".join(json.dumps(found[key]) for key in ordered)
+    """Write rows to `held_out.json`, sorted by method and settings; they replace rows with the same settings."""
+    by_settings = {_settings(row): row for row in (*read_rows(), *rows)}
+    methods = list(dict.fromkeys(row["method"] for row in by_settings.values()))
+    ordered = sorted(by_settings, key=lambda key: (methods.index(str(key[0])), *key[1:]))
+    lines = ",\n".join(json.dumps(by_settings[key]) for key in ordered)
     write_atomically(HELD_OUT, f"[\n{lines}\n]\n".encode())
 
 
@@ -79,71 +83,71 @@ def _settings(row: dict[str, Any]) -> tuple[str | float, ...]:
 
 
 def read_rows() -> list[dict[str, Any]]:
-    """The figures that were kept; none where there is no file yet."""
+    """Read the stored rows; none if there is no file."""
     return list(json.loads(HELD_OUT.read_text(encoding="utf-8"))) if HELD_OUT.is_file() else []
 
 
 def half_of(aux: Dataset, classes: Sequence[str]) -> Dataset:
-    """Some classes of a set as a set of their own."""
+    """A data set with only some classes of another."""
     return replace(aux, manifest=aux.manifest[aux.manifest["class"].isin(classes)].reset_index(drop=True))
 
 
 def _scored(
-    name: str, halves: tuple[Sequence[str], Sequence[str]], rates: Sequence[float], asked: tuple[int, int, int]
+    name: str, halves: tuple[Sequence[str], Sequence[str]], rates: Sequence[float], settings: tuple[int, int, int]
 ) -> Iterator[tuple[tuple[float, int], dict[str, float]]]:
-    """(learning rate, epoch) and the metrics on the half that was held out."""
-    batch, epochs, seed = asked
-    setup, aux = _setting(name, (), epochs), load_dataset(AUX)
+    """Yield (learning rate, epoch) and the metrics on the held-out half."""
+    batch, epochs, seed = settings
+    setup, aux = _setup(name, (), epochs), load_dataset(AUX)
     towers = build_towers(setup, torch.device("cpu"))
-    held = [_encoded(setup, towers, half_of(aux, [one])) for one in halves[1]]
+    held = [_encoded(setup, towers, half_of(aux, [class_name])) for class_name in halves[1]]
     if not setup.trains:
         yield (0.0, 0), _measure(setup, make_method(setup, towers, seed), held)
         return
     for lr in rates or [setup.method.recipe_on(AUX).lr]:
-        chosen = _setting(name, (f"recipe.lr={lr}", f"recipe.batch={batch}"), epochs)
+        chosen = _setup(name, (f"recipe.lr={lr}", f"recipe.batch={batch}"), epochs)
         method = make_method(chosen, towers, seed)
         assert isinstance(method, Trainable)
         for epoch in _epochs(chosen, towers, method, half_of(aux, halves[0]), seed):
             yield (lr, epoch), _measure(chosen, method, held)
 
 
-def _setting(name: str, options: tuple[str, ...], epochs: int) -> MethodSetup:
+def _setup(name: str, options: tuple[str, ...], epochs: int) -> MethodSetup:
     request = RunRequest((name,), (AUX,), options=options, epochs=epochs, backbone="demo")
     configured = configure(registry.method_card(name), options, (name,))
     return load_setup(request, configured, resolve("demo", "demo"), registry.protocol("strict"))
 
 
 def _epochs(setup: MethodSetup, towers: Backbone, method: Trainable, learned: Dataset, seed: int) -> Iterator[int]:
-    """Train as a run would, and say after every epoch which it was: what follows does not change what was."""
-    steps = Steps(setup, learned, seed, workers=0, image_cache=None, pin=False)
-    tokens = frozen_tokens(setup, towers, learned, TOKEN_CACHE, ())
+    """Train as in a run, and yield the number of each epoch when it is finished."""
+    steps = TrainingBatches(setup, learned, seed, workers=0, image_cache=None, pin=False)
+    tokens = TrainingTokens.of(setup, towers, learned, TOKEN_CACHE, ())
     each = len(steps) // steps.epochs
-    for number, _ in enumerate(fit(method, tokens, steps, setup, lambda done, total, loss: None), start=1):
+    for number, _ in enumerate(fit(method, tokens, steps, lambda done, total, loss: None), start=1):
         if number % each == 0:
             yield number // each
 
 
-def _encoded(setup: MethodSetup, towers: Backbone, part: Dataset) -> Held:
-    """The images of one class as protocol `strict` prepares them."""
+def _encoded(setup: MethodSetup, towers: Backbone, part: Dataset) -> HeldOutClass:
+    """Encode the images of one class, prepared as in the protocol `strict`."""
     taps, size = setup.method.card.taps(setup.method.options), setup.image_size
     source = list(batches(part.manifest, size=size, masks="strict", batch_size=1, workers=0))
     with torch.inference_mode():
         tokens = [towers.vision(loaded.images, taps) for loaded in source]
     masks = np.concatenate([np.asarray(loaded.masks) for loaded in source])
     (name,) = part.classes
-    return Held(part.card.words(setup.name)[name], tokens, part.manifest["label"].to_numpy(), masks)
+    return HeldOutClass(part.card.words(setup.name)[name], tokens, part.manifest["label"].to_numpy(), masks)
 
 
-def _measure(setup: MethodSetup, method: Method, held: Sequence[Held]) -> dict[str, float]:
-    """Means over the classes, as protocol `strict` measures."""
-    found = []
+def _measure(setup: MethodSetup, method: Method, held: Sequence[HeldOutClass]) -> dict[str, float]:
+    """Average each metric over classes, evaluated as in the protocol `strict`."""
+    by_class = []
     size, sigma = setup.image_size, setup.method.card.smoothing
-    for one in held:
+    for images in held:
         metrics = ClassMetrics([parse_metric(name) for name in METRICS])
         with torch.inference_mode():
-            scores = [method.score(tokens, [one.words]) for tokens in one.tokens]
+            scores = [method.score(tokens, [images.words]) for tokens in images.tokens]
         image = np.array([float(score.image[0]) for score in scores])
         maps = np.concatenate([smooth(enlarge(score.pixel, (size, size)), sigma) for score in scores])
-        metrics.update(image, one.labels, maps, one.masks)
-        found.append({name: estimate.value for name, estimate in metrics.compute().items()})
-    return {name: fmean(value for row in found if (value := row[name]) is not None) for name in METRICS}
+        metrics.update(image, images.labels, maps, images.masks)
+        by_class.append({name: estimate.value for name, estimate in metrics.compute().items()})
+    return {name: fmean(value for values in by_class if (value := values[name]) is not None) for name in METRICS}

@@ -1,1 +1,1 @@
-"""Runs the demo with its controls and sets them side by side."""
+"""Run the demo with its controls and compare them in tables."""

@@ -1,4 +1,4 @@
-"""Metrics of a part of the defects: all good images and the anomalous ones of some kinds, class by class."""
+"""Metrics on some kinds of defect: all good images of a class, and its anomalous images with one of these kinds."""
 
 from __future__ import annotations
 
@@ -24,38 +24,39 @@ PARTS: dict[str, tuple[str, ...]] = {
 
 
 def measure(record: Path, target: str, kinds: Sequence[str]) -> dict[str, float]:
-    """Means over the classes that have one of these kinds of defect; the good images are all of the class's.
+    """Average each metric over the classes that have one of these kinds of defect.
 
     Args:
-        record: a record whose maps lie beside it.
+        record: a record with saved maps.
         target: the name of the set.
         kinds: names of kinds of defect.
     """
     images = read_images(record)
     if images is None:
-        raise SystemExit(f"{record}: the row an image beside it is gone; run again")
+        raise SystemExit(f"{record}: the table of its images is missing; run again")
     masks = _masks(target)
     chosen = images[(images["label"] == 0) | images["defect"].isin(kinds)]
-    found = []
+    by_class = []
     for _, rows in chosen.groupby("class"):
         if not rows["label"].any():
             continue
         metrics = ClassMetrics([parse_metric(name) for name in METRICS])
         for row in rows.itertuples():
-            one = np.load(map_path(record.with_suffix(".maps"), str(row.path)))
-            mask = _mask(masks[row.path], one.shape[0]) if row.label else np.zeros(one.shape, np.uint8)
-            metrics.update(np.array([row.score]), np.array([row.label]), one[None], mask[None])
-        found.append({name: estimate.value for name, estimate in metrics.compute().items()})
-    return {name: fmean(value for row in found if (value := row[name]) is not None) for name in METRICS}
+            anomaly_map = np.load(map_path(record.with_suffix(".maps"), str(row.path)))
+            shape = anomaly_map.shape
+            mask = _mask(masks[row.path], shape[0]) if row.label else np.zeros(shape, np.uint8)
+            metrics.update(np.array([row.score]), np.array([row.label]), anomaly_map[None], mask[None])
+        by_class.append({name: estimate.value for name, estimate in metrics.compute().items()})
+    return {name: fmean(value for values in by_class if (value := values[name]) is not None) for name in METRICS}
 
 
 @cache
 def _masks(target: str) -> dict[str, str]:
-    """The mask of every image, by where the image lies in its set."""
+    """Relative path of an image → path of its mask."""
     manifest = load_dataset(target).manifest
     return dict(zip(manifest["relative"], manifest["mask"], strict=True))
 
 
 def _mask(path: str, size: int) -> NDArray[np.uint8]:
-    """The mask as the run measured it: resized once to the size of the map."""
+    """The mask as in the run, resized to the size of the map."""
     return resize_mask_nearest(read_mask(path), size)

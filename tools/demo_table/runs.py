@@ -1,4 +1,4 @@
-"""The runs behind the table: the floor, what is trained, two baselines without training and two controls."""
+"""The runs of the table: the baseline `clip`, the trained methods, two baselines without training, two controls."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import torch
 
 import zsadbench
 from zsadbench.cli.shared.progress import Progress
-from zsadbench.engine.learn.detector import Trained
+from zsadbench.engine.learn.detector import Detector
 from zsadbench.engine.plan.jobs import Job
 from zsadbench.engine.run import Results
 
-RESULT, FLOOR = "fbclip", "clip"
+RESULT, BASELINE = "fbclip", "clip"
 TRAINED = (RESULT, "anomalyclip", "afclip")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of the table: a method, how it is run, and what the row is called."""
+    """One row of the table: its label, the method, whether it depends on the seed, and further arguments of the run."""
 
     label: str
     method: str
@@ -31,24 +31,24 @@ class Entry:
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
-class Teller(Progress):
-    """Progress in lines, since two run at once, with the loss of the first and of the last step of every training."""
+class LineProgress(Progress):
+    """Progress as lines, because two runs print at once, with the first and last loss of every training."""
 
     @staticmethod
     def _bars() -> None:
         return None
 
-    def trained(self, job: Job, trained: Trained) -> None:
-        """Say where the parameters come from, and how the loss went if they were trained just now."""
-        super().trained(job, trained)
-        if trained.first_loss is not None and trained.last_loss is not None:
+    def trained(self, job: Job, detector: Detector) -> None:
+        """Print where the parameters come from, and the losses if they were trained now."""
+        super().trained(job, detector)
+        if detector.first_loss is not None and detector.last_loss is not None:
             control = ", masks permuted" if (job.cell["recipe"] or {}).get("permuted") else ""
-            losses = f"loss {trained.first_loss:.4f} at the first step, {trained.last_loss:.4f} at the last"
+            losses = f"loss {detector.first_loss:.4f} at the first step, {detector.last_loss:.4f} at the last"
             print(f"{job.setup.name}, seed {job.seed}{control}: {losses}", flush=True)
 
 
 ENTRIES = (
-    Entry("clip", FLOOR, seeded=False),
+    Entry("clip", BASELINE, seeded=False),
     *(Entry(name, name, seeded=True) for name in TRAINED),
     Entry("token-distance", "token-distance", seeded=False),
     Entry("colour-distance", "colour-distance", seeded=False),
@@ -58,14 +58,14 @@ ENTRIES = (
 
 
 def run_entry(entry: Entry, seeds: Sequence[int], target: str, out: Path) -> Results:
-    """Run one row on one core; maps are kept, since the table looks at kinds of defect one by one."""
+    """Run one row on one core; maps are saved, because the table measures each kind of defect separately."""
     torch.set_num_threads(1)
     arguments = {"aux": "demo-aux", "allow_leak": target == "demo-aux", **entry.arguments}
-    with Teller(json=False, quiet=False) as teller:
+    with LineProgress(json=False, quiet=False) as progress:
         return zsadbench.run(
             entry.method,
             target,
-            reporter=teller,
+            reporter=progress,
             seed=list(seeds) if entry.seeded else [0],
             backbone="demo",
             weights="demo",
@@ -77,16 +77,16 @@ def run_entry(entry: Entry, seeds: Sequence[int], target: str, out: Path) -> Res
 
 
 def entries_for(methods: Sequence[str]) -> list[Entry]:
-    """The rows of a table in which, of what is trained, these methods stand; the controls are those of `fbclip`."""
+    """The rows of the table with these trained methods; `fbclip` and its controls are always included."""
     left_out = set(TRAINED) - {RESULT, *methods}
     return [entry for entry in ENTRIES if entry.method not in left_out]
 
 
 def run_all(entries: Sequence[Entry], seeds: Sequence[int], target: str, out: Path) -> list[tuple[Entry, Results]]:
-    """Run every row, two at a time, and return them in the order of the table; what takes longest begins first.
+    """Run every row, two at a time, the longest runs first; the result is in the order of the table.
 
     Raises:
-        SystemExit: a run failed; there is no table then.
+        SystemExit: a run failed.
     """
     first = sorted(entries, key=lambda entry: (entry.method != RESULT, entry.arguments.get("aux") == "none"))
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:

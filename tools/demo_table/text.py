@@ -1,81 +1,81 @@
-"""The sentences of the page around its tables."""
+"""The text of the page around its tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from zsadbench_datasets.demo.families import SEEN_KINDS, UNSEEN_KINDS, User, families_of
+from zsadbench_datasets.demo.families import SEEN_KINDS, SET_NAMES, UNSEEN_KINDS, families_of
 
 INTRODUCTION = """\
-`make demo` trains FB-CLIP on `demo-aux` and evaluates it on `demo`, both drawn on the spot, with a small
-image-text model that is shipped in place of CLIP. It shows that the machinery works, from images to tables. It
-says nothing about how methods rank with CLIP on real images: the same people made the pictures, the backbone and
-the harness, so its records carry `comparable: false` and enter no mean, rank or gap.
+`make demo` trains FB-CLIP on `demo-aux` and evaluates it on `demo`. Both sets are generated on first use, and a small
+image-text model, which is part of the package, takes the place of CLIP. The demo shows that everything works, from
+images to tables. It says nothing about how methods rank with CLIP on real images: images, backbone and harness come
+from the same authors. Its records are therefore marked `comparable: false` and enter no mean, rank or gap.
 
-The page is written by `python tools/demo_table --seed 0,1,2 --out demo-output/results --write docs/demo.md`, which
-trains AnomalyCLIP and AF-CLIP as well. Another processor or number of threads rounds otherwise, and a short training
-carries that far: a seed may then differ by points."""
+This page is written by `python tools/demo_table --seed 0,1,2 --out demo-output/results --write docs/demo.md`, which
+also trains AnomalyCLIP and AF-CLIP. On another processor or with another number of threads, results round differently;
+in a short training the differences grow, and the result of one seed may change by some points."""
 
 CONTROLS = """\
-`clip` compares every token with two sentences. `token-distance` and `colour-distance` learn nothing and read no
-text: the distance of a patch's token, or of its mean colour, to the mean of its image. *Untrained* is FB-CLIP with
-its initial values, *permuted* is FB-CLIP trained with masks and labels dealt out anew between the images. *Seen*
-are kinds of defect that occur in `demo-aux` as well, with other parameters; *unseen* are those that do not.
-All figures are percent; of several seeds the mean with the smallest and the largest."""
+`clip` compares every token with two sentences. `token-distance` and `colour-distance` are not trained and use no text:
+the score of a patch is the distance of its token, or of its mean colour, to the mean of the image. *Untrained* is
+FB-CLIP with its initial values; *permuted* is FB-CLIP trained with masks and labels exchanged randomly between images.
+*Seen* kinds of defect also occur in `demo-aux`, with other parameters; *unseen* kinds do not. All numbers are percent;
+for several seeds, the mean with the smallest and the largest value."""
 
 GAINS = """\
-Points of every trained method above the floor, or below it, on all kinds of defect: the mean over the seeds, and each
-seed in brackets."""
+Difference of every trained method to the baseline `clip` in percentage points, on all kinds of defect: the mean over
+seeds, and each seed in brackets."""
 
 REASONS = """\
-Where FB-CLIP stays below `clip`, this is what is known of the reason. Its FB-Attention begins at random and has no
-residual path: what a token says reaches the score only through what 192 images and 192 steps have taught (the paper:
-1,725 images, 860 steps). The backbone, in turn, learned the words *normal* and *damaged* on regions of drawn pictures
-with the same kinds of defect, so `clip` begins high, on classes held out of `demo-aux` too (the last table)."""
+A known reason why FB-CLIP is below `clip`: its FB-Attention is initialised randomly and has no residual connection, so
+tokens reach the score only through what it has learned from 192 images in 192 steps (the paper: 1,725 images, 860
+steps). The backbone, on the other hand, has learned the words *normal* and *damaged* from regions of generated images
+with the same kinds of defect. Therefore `clip` starts high, also on held-out classes of `demo-aux` (the last table)."""
 
 HELD_OUT = """\
-The recipes were chosen on `demo-aux` alone: learning from a texture and an object of it and scored on the other two
-classes, both ways, seed 0. `python tools/demo_recipe` repeats these figures, `--write` keeps them in its folder. What
-the recipe takes is set in bold: for AnomalyCLIP and AF-CLIP the best of the table, for FB-CLIP what had been settled
-before and lets `make demo` end within three minutes. None was changed after the first look at `demo`."""
+The recipes were chosen on `demo-aux` alone: each method was trained on one texture and one object and scored on the
+other two classes, then the other way round, with seed 0. `python tools/demo_recipe` repeats these measurements;
+`--write` stores them in its folder. The values of the recipe are bold: the best of the table for AnomalyCLIP and
+AF-CLIP; for FB-CLIP the recipe chosen before, with which `make demo` finishes within three minutes. No recipe was
+changed after the first evaluation on `demo`."""
 
 RULES = """\
-Rules that keep the demo from flattering a method:
+Rules that keep the demo from favouring a method:
 
-- No texture family and no object shape serves two of the three uses, and no image is drawn twice (a test reads this
-  off the generator):
+- No texture family or object shape is used in two of the three sets, and no image is generated twice (a test checks
+  this):
 {families}
-- Kinds of defect seen in `demo-aux`: {seen}. Only in `demo`: {unseen}. Pretraining draws the seen ones only.
-- Generator and backbone were frozen, their hashes committed, before any method was scored on `demo`. Everything
-  that was chosen (size of the backbone, length of its training, the recipe below) was chosen on `demo-aux`."""
+- Kinds of defect seen in `demo-aux`: {seen}. Only in `demo`: {unseen}. Pretraining uses only the seen kinds.
+- Generator and backbone were frozen, and their hashes committed, before any method was scored on `demo`. All choices
+  (size of the backbone, length of its training, the recipes below) were made on `demo-aux`."""
 
 BACKBONE = """\
-The backbone is made by `python tools/demo_backbone --out zsadbench/clip/demo`: {steps} steps of {batch} drawn
-pictures with captions, CLIP's loss over whole images and {boxes} regions of each, {cpu:.0f} CPU minutes
+The backbone is trained by `python tools/demo_backbone --out zsadbench/clip/demo`: {steps} steps of {batch} generated
+images with captions, CLIP's loss over whole images and {boxes} regions of each, {cpu:.0f} CPU minutes
 ({wall:.0f} minutes on {threads} cores). Its weights are fp16, SHA-256 `{sha}…`.
 
-Recipes on `demo-aux`, all else as published:
+Recipes on `demo-aux`; everything else is as published:
 
 {recipes}"""
 
 
 def how_it_was_made(made: Mapping[str, Any], recipes: Mapping[str, Mapping[str, Any]]) -> str:
-    """The rules, how the backbone was trained, and the recipe of every method."""
-    users: tuple[User, ...] = ("pretraining", "demo-aux", "demo")
-    families = "\n".join(f"  - {user}: {', '.join(family.name for family in families_of(user))}" for user in users)
+    """Describe the rules, the training of the backbone, and the recipe of every method."""
+    families = "\n".join(f"  - {name}: {', '.join(family.name for family in families_of(name))}" for name in SET_NAMES)
     rules = RULES.format(families=families, seen=", ".join(SEEN_KINDS), unseen=", ".join(UNSEEN_KINDS))
     settings = made["settings"]
-    how = BACKBONE.format(
+    backbone = BACKBONE.format(
         **{name: settings[name] for name in ("steps", "batch", "boxes", "threads")},
         cpu=made["cpu_minutes"],
         wall=made["wall_minutes"],
         sha=made["sha256"][:16],
-        recipes="\n".join(f"- `{name}`: {_told(recipe)}" for name, recipe in recipes.items()),
+        recipes="\n".join(f"- `{name}`: {_recipe_text(recipe)}" for name, recipe in recipes.items()),
     )
-    return f"{rules}\n\n{how}"
+    return f"{rules}\n\n{backbone}"
 
 
-def _told(recipe: Mapping[str, Any]) -> str:
+def _recipe_text(recipe: Mapping[str, Any]) -> str:
     epochs = f"{recipe['epochs']} epoch{'s' if recipe['epochs'] > 1 else ''}"
     return f"{epochs}, batch {recipe['batch']}, learning rate {recipe['lr']:g}"

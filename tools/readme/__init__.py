@@ -1,1 +1,1 @@
-"""Makes the README's table and picture from the records of the demo."""
+"""Make the table and the picture of the README from the records of the demo."""

@@ -11,7 +11,7 @@ TOP = Path(__file__).resolve().parents[2]
 
 
 def main() -> None:
-    """Read the records, replace the table between its marks, draw the page and take its picture."""
+    """Read the records, replace the table between its marks, and take a picture of the report page."""
     from readme.picture import photograph
     from readme.table import placed, table_of
 
@@ -19,12 +19,12 @@ def main() -> None:
     parser.add_argument(
         "--results", type=Path, required=True, help="records of the demo, as tools/demo_table makes them"
     )
-    parser.add_argument("--readme", type=Path, default=TOP / "README.md", help="the file that has the marks")
-    parser.add_argument("--picture", type=Path, default=TOP / "docs" / "leaderboard.png", help="where the picture goes")
-    given = parser.parse_args()
-    text = placed(given.readme.read_text(encoding="utf-8"), table_of(given.results))
-    photograph(given.results, given.picture)
-    given.readme.write_text(text, encoding="utf-8")
+    parser.add_argument("--readme", type=Path, default=TOP / "README.md", help="the file with the marks")
+    parser.add_argument("--picture", type=Path, default=TOP / "docs" / "leaderboard.png", help="the picture to write")
+    arguments = parser.parse_args()
+    text = placed(arguments.readme.read_text(encoding="utf-8"), table_of(arguments.results))
+    photograph(arguments.results, arguments.picture)
+    arguments.readme.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The picture: the page of the report, as a browser shows it."""
+"""Take a picture of the HTML report with a browser."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SIZE = "1280,860"
 
 
 def photograph(results: Path, picture: Path) -> None:
-    """Write the page of these records, and a PNG of its top.
+    """Write the HTML report of these records to a temporary folder, and a PNG of its top to `picture`.
 
     Raises:
-        SystemExit: there is no browser, or it took no picture.
+        SystemExit: there is no browser, or it failed.
     """
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if browser is None:
         raise SystemExit(f"no browser to take the picture with; install one of {', '.join(BROWSERS)}")
     with tempfile.TemporaryDirectory() as folder:

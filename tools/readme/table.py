@@ -1,4 +1,4 @@
-"""The table: what every method reaches on the demo, mean over classes and seeds."""
+"""The table of results on the demo, mean over classes and seeds."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ BEGIN, END = "<!-- made by `make readme` -->", "<!-- end -->"
 
 
 def table_of(results: Path) -> str:
-    """Markdown, percent: the mean over classes; of several seeds their mean and standard deviation (ddof 1).
+    """Make the table in Markdown: mean over classes in percent; over several seeds, mean and deviation (ddof 1).
 
-    Of each method the records that were trained as they should be: not the controls of tools/demo_table.
+    The controls of tools/demo_table are left out.
 
     Raises:
-        SystemExit: a method has no such record.
+        SystemExit: a method has no record.
     """
     records = [record for _, record in find_records(results) if _wanted(record.cell)]
     rows = ["| method | seeds | " + " | ".join(HEADINGS.values()) + " |", "| --- " * (2 + len(HEADINGS)) + "|"]
     for method in ORDER:
-        own = [record.mean()[0] for record in records if record.cell["method"] == method]
-        if not own:
+        means = [record.mean()[0] for record in records if record.cell["method"] == method]
+        if not means:
             raise SystemExit(f"{results}: no record of {method}; run tools/demo_table first")
-        cells = [_spread(own, metric) for metric in HEADINGS]
-        rows.append(f"| `{method}` | {len(own)} | {' | '.join(cells)} |")
+        cells = [_spread(means, metric) for metric in HEADINGS]
+        rows.append(f"| `{method}` | {len(means)} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
 def placed(text: str, table: str) -> str:
-    """The text with the table between its marks.
+    """Replace the table between the marks in a text.
 
     Raises:
         SystemExit: a mark is missing.
@@ -53,7 +53,7 @@ def placed(text: str, table: str) -> str:
 
 
 def _wanted(cell: dict[str, Any]) -> bool:
-    """Whether a record is of the demo, and no control: trained, where the method learns, and on masks as they are."""
+    """Whether a record is of the demo and not a control: the method was trained, if it can be, on unpermuted masks."""
     if cell["target"]["name"] != "demo" or cell["limit"] is not None:
         return False
     recipe = cell["recipe"]
@@ -61,5 +61,5 @@ def _wanted(cell: dict[str, Any]) -> bool:
 
 
 def _spread(means: Sequence[Mapping[str, float | None]], metric: str) -> str:
-    values = [100 * value for one in means if (value := one[metric]) is not None]
+    values = [100 * value for of_seed in means if (value := of_seed[metric]) is not None]
     return f"{values[0]:.1f}" if len(values) == 1 else f"{fmean(values):.1f} ± {stdev(values):.1f}"

@@ -1,4 +1,4 @@
-"""Checkpoints and weights: files of other programs are read safely, our own are written as safetensors."""
+"""Read checkpoints of other programs without running code from them; write checkpoints as safetensors."""
 
 from zsadbench.checkpoints.files import (
     FORMAT,

@@ -1,9 +1,9 @@
-"""Read checkpoint files of other programs safely; write our own.
+"""Read and write checkpoint files.
 
-Published checkpoints are pickles, and a pickle can run code. Nothing here runs any: `read_archive` uses the
-restricted reader of PyTorch (tensors, plain containers, NumPy scalars), TorchScript archives are read by
-`zsadbench.checkpoints.jit_archive`, pickled modules by `zsadbench.checkpoints.module_archive`, and our own files
-are safetensors.
+Published checkpoints are pickles, and loading a pickle can run code. No code from a file is run here: `read_archive`
+uses PyTorch's restricted reader (tensors, plain containers, NumPy scalars), TorchScript archives are read by
+`zsadbench.checkpoints.jit_archive` and pickled modules by `zsadbench.checkpoints.module_archive`. Checkpoints are
+written as safetensors.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ UNREADABLE = (
 
 
 def read_archive(path: Path) -> Any:
-    """Read a safetensors file, a `torch.save` file or a TorchScript archive without running any of it.
+    """Read a safetensors file, a `torch.save` file or a TorchScript archive without running code from it.
 
     Returns:
-        A dict of CPU tensors for safetensors and TorchScript, else whatever plain object was saved.
+        For safetensors and TorchScript a dict of tensors, else the saved object; tensors are on the CPU.
 
     Raises:
-        WeightsError: the file is missing, truncated, of no known format, or holds objects other than
-            tensors, numbers, strings and plain containers.
+        WeightsError: the file is missing, truncated, of unknown format, or contains objects other than tensors,
+            numbers, strings and plain containers.
     """
     if not path.is_file():
         raise WeightsError(f"{path} is not a file; give the path of a checkpoint")
@@ -55,13 +55,17 @@ def read_archive(path: Path) -> Any:
 
 
 def read_modules(path: Path, classes: Collection[str]) -> dict[str, Tensor]:
-    """Read a module that was saved whole, without running any of it; `classes` are those that it may be made of.
+    """Read a pickled module without running code from it.
+
+    Args:
+        path: a file that `torch.save(module)` wrote.
+        classes: the module classes that it may contain, as `package.module.Class`.
 
     Returns:
         Its parameters and buffers by dotted name, on the CPU.
 
     Raises:
-        WeightsError: the file is missing, truncated, no module, or names anything else.
+        WeightsError: the file is missing, truncated, not a module, or contains other classes.
     """
     if not path.is_file():
         raise WeightsError(f"{path} is not a file; give the path of a checkpoint")
@@ -94,7 +98,7 @@ def _read_torch(path: Path) -> Any:
 
     try:
         with torch.serialization.safe_globals(_numpy_scalars()), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)  # whatever it is, it is checked
+            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)  # any protocol is checked
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as failure:
         raise WeightsError(
@@ -104,7 +108,7 @@ def _read_torch(path: Path) -> Any:
 
 
 def _numpy_scalars() -> list[Any]:
-    """NumPy's scalar rebuilder under the names of NumPy 1 and 2, with the plain number types."""
+    """The function that rebuilds NumPy scalars, under its names in NumPy 1 and 2, and the number types."""
     import numpy as np
 
     core: Any = np._core if hasattr(np, "_core") else np.core
@@ -126,19 +130,23 @@ def _first_line(failure: BaseException) -> str:
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Tensor], method: str, about: Mapping[str, Any]) -> None:
-    """Write a trained state as safetensors, with the method's name and the settings that made it.
+    """Write a trained state dict as safetensors, atomically.
 
-    The file appears whole or not at all: it is written beside `path`, flushed and renamed.
+    Args:
+        path: the file.
+        state: the state dict.
+        method: the name of the method, for the metadata.
+        about: the settings of the training, for the metadata.
     """
     from safetensors.torch import save
 
     metadata = {"format": FORMAT, "method": method, "about": json.dumps(about, sort_keys=True)}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    write_atomically(path, _in_order(save(tensors, metadata=metadata)))
+    write_atomically(path, _sort_metadata(save(tensors, metadata=metadata)))
 
 
-def _in_order(content: bytes) -> bytes:
-    """The same safetensors file, its metadata sorted: the library writes them in an order of chance."""
+def _sort_metadata(content: bytes) -> bytes:
+    """Sort the metadata of a safetensors file, which the library writes in random order."""
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
     header = {"__metadata__": dict(sorted(header.pop("__metadata__").items())), **header}
@@ -148,7 +156,11 @@ def _in_order(content: bytes) -> bytes:
 
 
 def read_metadata(path: Path) -> tuple[str, dict[str, Any]] | None:
-    """Return (method, settings) of a checkpoint that zsadbench wrote; None for any other file."""
+    """Read (method, settings) from a checkpoint written by `write_checkpoint`; None for any other file.
+
+    Raises:
+        WeightsError: the file is invalid safetensors.
+    """
     if not path.is_file() or not _is_safetensors(path):
         return None
     from safetensors import SafetensorError, safe_open
@@ -164,25 +176,29 @@ def read_metadata(path: Path) -> tuple[str, dict[str, Any]] | None:
 
 
 def load_state(module: Any, state: Mapping[str, Tensor], source: str) -> None:
-    """Copy `state` into a torch module, every key and shape agreeing.
+    """Load a state dict into a torch module; error messages name its `source`.
 
     Raises:
-        WeightsError: a tensor is missing, superfluous or of another shape.
+        WeightsError: names or shapes differ from those of the module.
     """
     check_state(module.state_dict(), state, source)
     module.load_state_dict(state)
 
 
-def check_state(own: Mapping[str, Tensor], state: Mapping[str, Tensor], source: str) -> None:
-    """Raise `WeightsError` unless `state` has the names and shapes of `own`, and no others."""
-    missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+def check_state(needed: Mapping[str, Tensor], state: Mapping[str, Tensor], source: str) -> None:
+    """Check that `state` has exactly the names and shapes of `needed`; error messages name its `source`.
+
+    Raises:
+        WeightsError: it has not.
+    """
+    missing, extra = sorted(needed.keys() - state.keys()), sorted(state.keys() - needed.keys())
     if missing or extra:
         raise WeightsError(
             f"{source}: tensors missing: {missing[:3]}, not expected: {extra[:3]}; is it another method's?"
         )
-    for name, tensor in own.items():
+    for name, tensor in needed.items():
         if state[name].shape != tensor.shape:
-            found, wanted = list(state[name].shape), list(tensor.shape)
             raise WeightsError(
-                f"{source}: '{name}' has shape {found}, {wanted} is needed; was it made on another backbone?"
+                f"{source}: '{name}' has shape {list(state[name].shape)}, {list(tensor.shape)} is needed; "
+                "was it made on another backbone?"
             )

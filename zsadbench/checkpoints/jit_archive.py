@@ -1,9 +1,8 @@
-"""Tensors out of a TorchScript archive, without running the archive.
+"""Read the tensors of a TorchScript archive without running code from it.
 
-OpenAI publishes CLIP as TorchScript: a zip with a pickle of the module tree (`data.pkl`), the raw
-storages (`data/<key>`) and code. Loading it the usual way compiles that code and may run parts of
-it. Here only the tree is read: module classes become inert bags of attributes, storages become
-tensors, and every other name in the pickle is refused.
+OpenAI publishes CLIP as TorchScript: a zip file with a pickle of the module tree (`data.pkl`), the storages
+(`data/<key>`) and code. `torch.jit.load` compiles that code and may run parts of it. Here only the tree is read:
+modules become objects without behaviour, storages become tensors, and every other name in the pickle is refused.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ STORAGES = {
 }
 
 
-class Bag:
-    """A module of the archive: attributes by name, no behaviour."""
+class ModuleNode:
+    """A module in the archive: attributes by name, without behaviour."""
 
     attributes: Mapping[str, Any] = MappingProxyType({})
 
@@ -46,7 +45,7 @@ class Bag:
 
 
 def is_jit_archive(path: Path) -> bool:
-    """Whether the file is a zip as TorchScript writes them."""
+    """Whether the file is a zip file written by TorchScript."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -54,10 +53,10 @@ def is_jit_archive(path: Path) -> bool:
 
 
 def read_jit_archive(path: Path) -> dict[str, Tensor]:
-    """Return every tensor of a TorchScript archive under its dotted name, on the CPU.
+    """Read every tensor of a TorchScript archive: dotted name → tensor on the CPU.
 
     Raises:
-        WeightsError: the archive names anything but module classes and tensors.
+        WeightsError: the pickle contains objects other than modules, tensors and plain containers.
     """
     with zipfile.ZipFile(path) as archive:
         prefix = next(name for name in archive.namelist() if name.endswith("/constants.pkl")).removesuffix(
@@ -73,13 +72,13 @@ def _tensors(node: object, name: str) -> Iterator[tuple[str, Tensor]]:
 
     if isinstance(node, Tensor):
         yield name, node
-    elif isinstance(node, Bag):
+    elif isinstance(node, ModuleNode):
         for key, child in node.attributes.items():
             yield from _tensors(child, f"{name}.{key}" if name else key)
 
 
 class ArchiveReader(pickle.Unpickler):
-    """The pickle of an archive: `find_class` says which names it may hold, storages are read from beside it."""
+    """Unpickles the tree of an archive: `find_class` allows only some names; storages come from the zip file."""
 
     def __init__(self, stream: Any, archive: zipfile.ZipFile, prefix: str, path: Path) -> None:
         super().__init__(stream)
@@ -87,18 +86,18 @@ class ArchiveReader(pickle.Unpickler):
         self._storages: dict[str, Tensor] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """What `module.name` in the pickle stands for.
+        """Return the object for `module.name` in the pickle.
 
         Raises:
-            WeightsError: no archive of weights needs it.
+            WeightsError: the name is not allowed.
         """
         if module.startswith("__torch__"):
-            return Bag
+            return ModuleNode
         if module == "torch" and name in STORAGES:
             return STORAGES[name]
         allowed: dict[tuple[str, str], Callable[..., Any]] = {
             ("collections", "OrderedDict"): OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2"): rebuild,
+            ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
             ("torch.jit._pickle", "restore_type_tag"): lambda value, _: value,
             ("torch.jit._pickle", "build_intlist"): list,
             ("torch.jit._pickle", "build_doublelist"): list,
@@ -112,7 +111,7 @@ class ArchiveReader(pickle.Unpickler):
         return allowed[module, name]
 
     def persistent_load(self, pid: Any) -> Tensor:
-        """A storage of the archive as a flat tensor, read once."""
+        """Read a storage of the archive, once, as a flat tensor."""
         import torch
 
         kind, dtype, key, _, count = pid
@@ -131,6 +130,6 @@ class ArchiveReader(pickle.Unpickler):
         return self._storages[key]
 
 
-def rebuild(flat: Tensor, offset: int, size: Any, stride: Any, *_: object) -> Tensor:
-    """A tensor of a storage; `as_strided` checks the bounds."""
+def rebuild_tensor(flat: Tensor, offset: int, size: Any, stride: Any, *_: object) -> Tensor:
+    """Make a tensor from its storage; `as_strided` checks the bounds."""
     return flat.as_strided(tuple(size), tuple(stride), offset)

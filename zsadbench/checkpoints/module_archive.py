@@ -1,8 +1,8 @@
-"""Tensors out of a pickled torch module, without importing its class or running anything of it.
+"""Read the tensors of a pickled torch module without importing its class or running code from it.
 
-Some publications save the module itself in place of its state dict. Such a file names the classes that the
-module was made of; here those that the caller expects become inert bags, their parameters become tensors, and
-every other name in the pickle is refused.
+Some publications save the module itself instead of its state dict. Such a file names the classes of the module. Here
+the classes that the caller expects become objects without behaviour, their parameters become tensors, and every other
+name in the pickle is refused.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.checkpoints.jit_archive import ArchiveReader, Bag
+from zsadbench.checkpoints.jit_archive import ArchiveReader, ModuleNode
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,45 +21,45 @@ TENSORS = ("_parameters", "_buffers")
 
 
 def read_module_archive(path: Path, classes: Collection[str]) -> dict[str, Tensor]:
-    """Return every parameter and buffer of a module that `torch.save` wrote, under its dotted name, on the CPU.
+    """Read every parameter and buffer of a module that `torch.save` wrote: dotted name → tensor on the CPU.
 
     Args:
-        path: a zip as torch 1.6 and later write it.
+        path: a zip file as torch 1.6 and later write it.
         classes: the module classes that may occur, as `package.module.Class`.
 
     Raises:
-        WeightsError: the archive names anything but these classes, tensors and plain containers.
-        KeyError: it is no such archive.
+        WeightsError: the archive contains objects other than these classes, tensors and plain containers.
+        KeyError: the file is no such archive.
     """
     with zipfile.ZipFile(path) as archive:
-        found = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
-        if not found:
+        pickles = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
+        if not pickles:
             raise KeyError("data.pkl")
-        with archive.open(found[0]) as stream:
-            root = _ModuleReader(stream, archive, found[0].removesuffix("data.pkl"), path, classes).load()
+        with archive.open(pickles[0]) as stream:
+            root = _ModuleReader(stream, archive, pickles[0].removesuffix("data.pkl"), path, classes).load()
     return dict(_tensors(root, ""))
 
 
-def _tensors(node: object, before: str) -> Iterator[tuple[str, Tensor]]:
+def _tensors(node: object, prefix: str) -> Iterator[tuple[str, Tensor]]:
     from torch import Tensor
 
-    if not isinstance(node, Bag):
+    if not isinstance(node, ModuleNode):
         return
-    for part in TENSORS:
-        for name, tensor in _table(node, part).items():
+    for attribute in TENSORS:
+        for name, tensor in _mapping(node, attribute).items():
             if isinstance(tensor, Tensor):
-                yield f"{before}{name}", tensor
-    for name, child in _table(node, "_modules").items():
-        yield from _tensors(child, f"{before}{name}.")
+                yield f"{prefix}{name}", tensor
+    for name, child in _mapping(node, "_modules").items():
+        yield from _tensors(child, f"{prefix}{name}.")
 
 
-def _table(node: Bag, name: str) -> Mapping[str, Any]:
-    table = node.attributes.get(name)
-    return table if isinstance(table, Mapping) else {}
+def _mapping(node: ModuleNode, attribute: str) -> Mapping[str, Any]:
+    value = node.attributes.get(attribute)
+    return value if isinstance(value, Mapping) else {}
 
 
 class _ModuleReader(ArchiveReader):
-    """Also lets the given classes through, and what pickled modules hold besides tensors: parameters and sets."""
+    """Also allows the given module classes, and the parameters and sets in pickled modules."""
 
     def __init__(
         self, stream: Any, archive: zipfile.ZipFile, prefix: str, path: Path, classes: Collection[str]
@@ -68,13 +68,13 @@ class _ModuleReader(ArchiveReader):
         self._classes = classes
 
     def find_class(self, module: str, name: str) -> Any:
-        """What `module.name` in the pickle stands for.
+        """Return the object for `module.name` in the pickle.
 
         Raises:
-            WeightsError: it is none of the classes, and no module of tensors needs it.
+            WeightsError: the name is not allowed.
         """
         if f"{module}.{name}" in self._classes:
-            return Bag
+            return ModuleNode
         if name == "set" and module in {"__builtin__", "builtins"}:
             return set
         if (module, name) == ("torch._utils", "_rebuild_parameter"):

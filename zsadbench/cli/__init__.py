@@ -1,4 +1,4 @@
-"""The command line: one module a verb, each of which parses, calls one function and prints.
+"""The command line: one module per verb, which parses, calls one function and prints.
 
 stdout carries data only; progress, logs and errors go to stderr. A failure that a user can act on is
 one line and an exit code, never a traceback.
@@ -28,7 +28,6 @@ from zsadbench.cli import (
     score,
     train,
 )
-from zsadbench.cli.shared.common import version_wanted
 from zsadbench.cli.shared.settings_file import settings_from_file
 from zsadbench.errors import ZsadError
 from zsadbench.printing import one_line
@@ -40,34 +39,35 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run.run)
-app.command("train")(train.train)
-app.command("predict")(predict.predict)
-app.command("explain")(explain.explain)
-app.command("profile")(profile.profile)
-app.command("parity")(parity.parity)
-app.command("score")(score.score)
-app.command("audit")(audit.audit)
-app.command("report")(report.report)
-app.command("reproduce")(reproduce.reproduce)
-app.command("compare")(compare.compare)
-app.add_typer(protocols.app, name="protocol", help="What a protocol is; where two differ.")
-app.add_typer(methods.app, name="methods", help="What methods there are, what they need and train.")
-app.add_typer(datasets.app, name="datasets", help="What data sets there are; cards, copies, miniatures.")
-app.add_typer(checkpoints.app, name="checkpoints", help="Official checkpoints, safely read.")
+for verb in (run, train, predict, explain, profile, parity, score, audit, report, reproduce, compare):
+    name = verb.__name__.rpartition(".")[2]
+    app.command(name, epilog=verb.EXAMPLES)(getattr(verb, name))
+app.add_typer(protocols.app, name="protocol", help="Show protocols and the differences of two.")
+app.add_typer(methods.app, name="methods", help="List methods; show what they need and train.")
+app.add_typer(datasets.app, name="datasets", help="List data sets; show cards, check copies, write miniatures.")
+app.add_typer(checkpoints.app, name="checkpoints", help="Convert published checkpoints safely.")
 
 INTERRUPTED = 130
 
-# the base of every error that the parser itself raises, wherever this version of typer keeps it
+# the base class of the errors that the parser raises; its module depends on the version of typer
 PARSER_ERROR: type[Exception] = next(kind for kind in BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+
+def _print_version(wanted: bool) -> None:
+    """Print the version and leave."""
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("zsadbench"))  # noqa: T201
+        raise typer.Exit
 
 
 @app.callback()
 def root(
     context: typer.Context,
-    version: bool = typer.Option(False, "--version", help="Print the version.", callback=version_wanted, is_eager=True),
+    version: bool = typer.Option(False, "--version", help="Print the version.", callback=_print_version, is_eager=True),
 ) -> None:
-    """Read ./zsadbench.toml, whose values stand below flags and environment."""
+    """Read ./zsadbench.toml; flags and environment variables override its values."""
     context.default_map = settings_from_file(context.command)
 
 
@@ -75,7 +75,7 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     try:
         code = app(standalone_mode=False)
-        if code == INTERRUPTED:  # newer versions of typer turn the key into a code
+        if code == INTERRUPTED:  # newer versions of typer return a code instead of raising
             raise KeyboardInterrupt
     except ZsadError as failure:
         _fail(str(failure), failure.exit_code)
@@ -86,17 +86,19 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
-    except OSError as failure:  # a folder that cannot be written, a full disk
+    except OSError as failure:  # for example a folder that cannot be written, a full disk
         _fail(f"{failure.strerror or failure}: {failure.filename or 'no file named'}", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _parser_message(failure: Exception) -> str:
+    """Return what the parser has to say, on one line."""
     message: str = failure.format_message() if hasattr(failure, "format_message") else str(failure)
     return message.strip().rstrip(".").replace("\n", " ") or "no command given; see zsadbench --help"
 
 
 def _fail(message: str, code: int) -> None:
+    """Print each fault of a message on one line and leave with the code."""
     for line in message.split("\nerror: "):  # one failure may name several faults
         print(f"error: {one_line(line)}", file=sys.stderr)  # noqa: T201 - the one line that a failure prints
     sys.exit(code)

@@ -7,24 +7,40 @@ from typing import Annotated
 
 import typer
 
-from zsadbench.cli.shared.common import say
+from zsadbench.cli.shared.options import examples
+from zsadbench.cli.shared.output import say
 from zsadbench.errors import UsageError
+from zsadbench.flags.fields import OUTPUT, WHAT
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
 def root() -> None:
-    """Official checkpoints, safely read."""
+    """Read published checkpoints safely."""
 
 
-@app.command("import")
+@app.command(
+    "import",
+    epilog=examples(
+        "zsadbench checkpoints import epoch_15.pth -m anomalyclip",
+        "zsadbench checkpoints import a.pth b.pth -m afclip --out afclip.safetensors",
+    ),
+)
 def import_(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="The published file or files.")],
-    method: Annotated[str, typer.Option("--method", "-m", help="The method that they belong to.")],
-    out: Annotated[Path | None, typer.Option(help="Where to write (default: beside the first, .safetensors).")] = None,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="The published file or files.")],
+    method: Annotated[
+        str,
+        typer.Option("--method", "-m", help="The method that they belong to.", metavar="NAME", rich_help_panel=WHAT),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="File to write (default: next to the first, .safetensors).", metavar="PATH", rich_help_panel=OUTPUT
+        ),
+    ] = None,
 ) -> None:
-    """Turn a published checkpoint into a safetensors file, without running any of it."""
+    """Convert a published checkpoint to a safetensors file, without running any code in it."""
     from zsadbench import registry
     from zsadbench.checkpoints import write_checkpoint
     from zsadbench.files import file_sha256
@@ -34,9 +50,9 @@ def import_(
         raise UsageError(f"'{method}' has no published checkpoints")
     files = paths if len(paths) > 1 else card.official.companions(paths[0])
     state = card.official.read(files)
-    goal = out or paths[0].with_suffix(".safetensors")
-    if goal.exists():
-        raise UsageError(f"{goal} is there already; choose another --out")
-    source = [{"name": path.name, "sha256": file_sha256(path)} for path in files]
-    write_checkpoint(goal, state, card.name, {"imported": source, "options": {}})
-    say(str(goal))
+    path = out or paths[0].with_suffix(".safetensors")
+    if path.exists():
+        raise UsageError(f"{path} exists already; choose another --out")
+    source = [{"name": file.name, "sha256": file_sha256(file)} for file in files]
+    write_checkpoint(path, state, card.name, {"imported": source, "options": {}})
+    say(str(path))

@@ -1,4 +1,4 @@
-"""`zsadbench compare A B`: two methods on the same images, and each beside what papers print of it."""
+"""`zsadbench compare A B`: two methods on the same images, and each next to its published numbers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zsadbench.cli.shared import flags
-from zsadbench.cli.shared.common import say, say_json, split, start_logging, table, targets_of
+from zsadbench.cli.shared.logs import start_logging
+from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.output import say, say_json, table
+from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import UsageError
+from zsadbench.flags.fields import DATA
 
 if TYPE_CHECKING:
     from zsadbench.compare.board import Board
@@ -18,23 +21,28 @@ if TYPE_CHECKING:
     from zsadbench.compare.significance.pair import Line, Overall, Pairing
     from zsadbench.compare.summary import Score
 
-Left = Annotated[str, typer.Argument(metavar="A", help="Method, or a run as the report's tables name it.")]
-Right = Annotated[str, typer.Argument(metavar="B", help="The method that A is compared with.")]
-Results = Annotated[Path, typer.Option("--results", help="Folder with records (default ./results).")]
-Metrics = Annotated[
-    list[str] | None, typer.Option("--metric", help="Metric beside those of the tables; repeatable, or a comma list.")
-]
+FLAGS = RequestFlags(
+    RunRequest,
+    "targets",
+    metrics="Metric in addition to those of the tables; repeatable, or a comma list.",
+)
+EXAMPLES = examples(
+    "zsadbench compare fbclip clip",
+    "zsadbench compare fbclip afclip -t visa,mvtec --metric pixel_aupro@0.05",
+)
 
 
+@with_flags
 def compare(
-    left: Left,
-    right: Right,
-    results: Results = Path("results"),
-    target: flags.Targets = None,
-    metric: Metrics = None,
-    json: flags.Json = False,
-    quiet: flags.Quiet = False,
-    verbose: flags.Verbose = False,
+    left: Annotated[str, typer.Argument(metavar="A", help="Method, or a run as the report's tables name it.")],
+    right: Annotated[str, typer.Argument(metavar="B", help="The method that A is compared with.")],
+    fields: Annotated[Fields, FLAGS],
+    results: Annotated[Path, typer.Option(help="Folder with records.", metavar="PATH", rich_help_panel=DATA)] = Path(
+        "results"
+    ),
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Print gaps by class with intervals, significance over data sets, rank intervals, gaps to published numbers."""
     from zsadbench.compare import board_of
@@ -44,58 +52,63 @@ def compare(
     board = board_of(results)
     if not board.records:
         raise UsageError(f"no records below '{results}'; make some with zsadbench run, or name their folder: --results")
-    for found in pairings(board, left, right, targets_of(target), split(metric)):
-        for line in _events(found) if json else ():
-            say_json(line)
+    for pairing in pairings(board, left, right, fields["targets"], fields.get("metrics", ())):
+        for event in _events(pairing) if json else ():
+            say_json(event)
         if not json:
-            _print(board, found)
+            _print(board, pairing)
 
 
-def _events(found: Pairing) -> Iterator[dict[str, Any]]:
-    """One object a class, a metric over data sets, and a published number; values are fractions, gaps points."""
-    common = {"group": found.group, "left": found.left, "right": found.right}
-    for line in found.lines:
-        place = {"target": line.target, "class": line.class_name, "metric": line.metric}
+def _events(pairing: Pairing) -> Iterator[dict[str, Any]]:
+    """Yield one object per class, per metric over data sets, and per published number.
+
+    Values are fractions, gaps are percentage points.
+    """
+    common = {"group": pairing.group, "left": pairing.left, "right": pairing.right}
+    for line in pairing.lines:
+        where = {"target": line.target, "class": line.class_name, "metric": line.metric}
         values = {"left_value": line.left.value, "right_value": line.right.value, "points": line.points}
         comparable = line.left.comparable and line.right.comparable
-        drawn = [100 * end for end in line.interval] if line.interval else None
+        interval = [100 * end for end in line.interval] if line.interval else None
         yield (
             {"event": "gap"}
             | common
-            | place
+            | where
             | values
-            | {"interval": drawn, "comparable": comparable, "because": line.because}
+            | {"interval": interval, "comparable": comparable, "because": line.because}
         )
-    for one in found.overall:
-        difference = one.difference
-        about = {"metric": one.metric, "sets": difference.sets, "points": 100 * difference.mean, "p": difference.p}
+    for overall in pairing.overall:
+        difference = overall.difference
+        about = {"metric": overall.metric, "sets": difference.sets, "points": 100 * difference.mean, "p": difference.p}
         ends = {"interval": [100 * difference.low, 100 * difference.high]}
-        yield {"event": "overall"} | common | about | ends | {"ranks": dict(one.ranks), "rivals": one.rivals}
-    for gap in found.published:
-        place = {"method": gap.entry, "target": gap.target, "class": gap.class_name, "metric": gap.metric}
+        yield {"event": "overall"} | common | about | ends | {"ranks": dict(overall.ranks), "rivals": overall.rivals}
+    for gap in pairing.published:
+        where = {"method": gap.entry, "target": gap.target, "class": gap.class_name, "metric": gap.metric}
         numbers = {"value": gap.measured.value, "published": gap.published, "points": gap.points}
         source = {"paper": gap.paper, "table": gap.table, "verdict": gap.verdict, "because": gap.because}
-        yield {"event": "published"} | place | numbers | source
+        yield {"event": "published"} | where | numbers | source
 
 
-def _print(board: Board, found: Pairing) -> None:
+def _print(board: Board, pairing: Pairing) -> None:
+    """Print a table per data set and metric, then over data sets, then next to published numbers."""
     from zsadbench.compare.frame import HEADINGS
 
-    say(f"{found.left} against {found.right}: {found.group}")
-    for remark in found.remarks:
+    say(f"{pairing.left} against {pairing.right}: {pairing.group}")
+    for remark in pairing.remarks:
         say(f"not comparable with published numbers, and left out over data sets: {remark}")
-    for target, metric in dict.fromkeys((line.target, line.metric) for line in found.lines):
-        lines = [line for line in found.lines if (line.target, line.metric) == (target, metric)]
+    for target, metric in dict.fromkeys((line.target, line.metric) for line in pairing.lines):
+        lines = [line for line in pairing.lines if (line.target, line.metric) == (target, metric)]
         title = f"{board.dataset(target).title}, {HEADINGS.get(metric, metric)}"
-        table(title, ["class", found.left, found.right, "gap", "95 % interval"], map(_line, lines))
-    _print_overall(found)
-    means = [gap for gap in found.published if gap.class_name == "mean"]
+        table(title, ["class", pairing.left, pairing.right, "gap", "95 % interval"], map(_line, lines))
+    _print_overall(pairing)
+    means = [gap for gap in pairing.published if gap.class_name == "mean"]
     if means:
         header = ["method", "data set", "metric", "measured", "published", "gap", "printed in", "verdict"]
-        table("beside published numbers", header, (_published(board, gap) for gap in means))
+        table("next to published numbers", header, (_published(board, gap) for gap in means))
 
 
 def _line(line: Line) -> tuple[str, ...]:
+    """Return the row of one class."""
     values = (_score(line.left), _score(line.right))
     if line.points is None:
         return (line.class_name, *values, "-", line.because)
@@ -103,6 +116,7 @@ def _line(line: Line) -> tuple[str, ...]:
 
 
 def _score(score: Score) -> str:
+    """Format a value in percent, with its spread over seeds and a mark where it is not comparable."""
     if score.value is None:
         return "-"
     spread = f" ± {100 * score.spread:.1f}" if score.spread is not None else ""
@@ -113,35 +127,38 @@ def _ends(interval: tuple[float, float] | None) -> str:
     return f"{100 * interval[0]:+.1f} to {100 * interval[1]:+.1f}" if interval else "-"
 
 
-def _print_overall(found: Pairing) -> None:
+def _print_overall(pairing: Pairing) -> None:
+    """Print one row per metric over all data sets that both methods have comparable records of."""
     from zsadbench.compare.significance.differences import FEWEST
 
-    if not found.overall:
+    if not pairing.overall:
         say("over data sets: nothing, as no data set has comparable records of both", "")
         return
-    header = ["metric", "data sets", "gap", "95 % interval", "p (Wilcoxon)", f"rank of {found.left}", found.right]
-    table("over data sets", header, map(_over_sets, found.overall))
-    if any(one.difference.p is None for one in found.overall):
+    header = ["metric", "data sets", "gap", "95 % interval", "p (Wilcoxon)", f"rank of {pairing.left}", pairing.right]
+    table("over data sets", header, map(_over_sets, pairing.overall))
+    if any(overall.difference.p is None for overall in pairing.overall):
         say(f"p: fewer than {FEWEST} data sets, no test over data sets", "")
 
 
-def _over_sets(one: Overall) -> tuple[str, ...]:
+def _over_sets(overall: Overall) -> tuple[str, ...]:
+    """Return the row of one metric over data sets."""
     from zsadbench.compare.frame import HEADINGS
     from zsadbench.compare.significance.differences import p_text
 
-    difference = one.difference
+    difference = overall.difference
     p = "-" if difference.p is None else p_text(difference.p).removeprefix("= ")
     interval = _ends((difference.low, difference.high))
-    ranks = [f"{first}-{last} of {one.rivals}" for first, last in one.ranks.values()] or ["-", "-"]
-    name = HEADINGS.get(one.metric, one.metric)
+    ranks = [f"{first}-{last} of {overall.rivals}" for first, last in overall.ranks.values()] or ["-", "-"]
+    name = HEADINGS.get(overall.metric, overall.metric)
     return (name, str(difference.sets), f"{100 * difference.mean:+.1f}", interval, p, *ranks)
 
 
 def _published(board: Board, gap: Gap) -> tuple[str, ...]:
+    """Return the row of one published number."""
     from zsadbench.compare.frame import HEADINGS
 
-    place = (gap.entry, board.dataset(gap.target).title, HEADINGS.get(gap.metric, gap.metric))
+    where = (gap.entry, board.dataset(gap.target).title, HEADINGS.get(gap.metric, gap.metric))
     points = "-" if gap.points is None else f"{gap.points:+.1f}"
     numbers = (_score(gap.measured), f"{100 * gap.published:.1f}", points)
     verdict = f"{gap.verdict}: {gap.because}" if gap.because else gap.verdict
-    return (*place, *numbers, f"{gap.paper} Table {gap.table}", verdict)
+    return (*where, *numbers, f"{gap.paper} Table {gap.table}", verdict)

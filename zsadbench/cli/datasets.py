@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsadbench.cli.shared import flags
-from zsadbench.cli.shared.common import say, say_json, say_rows, start_logging, table
-from zsadbench.cli.shared.common import split as split_names
+from zsadbench.cli.shared.logs import start_logging
+from zsadbench.cli.shared.options import Fields, Json, RequestFlags, examples, with_flags
+from zsadbench.cli.shared.output import say, say_json, say_rows, table
+from zsadbench.engine.plan.request import RunRequest
+from zsadbench.flags.fields import DATA, OUTPUT, WHAT
+from zsadbench.flags.forms import split as split_names
 
 if TYPE_CHECKING:
     from zsadbench.data.cards.card import Expected
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 
 
-@app.command("list")
-def list_(json: flags.Json = False) -> None:
+@app.command("list", epilog=examples("zsadbench datasets list", "zsadbench datasets list --json"))
+def list_(json: Json = False) -> None:
     """Print every data set that has a card."""
     from zsadbench.data import all_cards
 
@@ -29,9 +32,9 @@ def list_(json: flags.Json = False) -> None:
     say_rows(header, rows, json=json)
 
 
-@app.command()
-def show(name: str) -> None:
-    """Print a card: classes and words, counts, licence, home page, where it is looked for."""
+@app.command(epilog=examples("zsadbench datasets show visa", "zsadbench datasets show mvtec"))
+def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.")]) -> None:
+    """Print a card: classes and their words in prompts, counts, licence, home page, and the layouts of copies."""
     from zsadbench.data import find_card
 
     card = find_card(name)
@@ -60,82 +63,99 @@ def show(name: str) -> None:
 
 
 def _worded(words: dict[str, str]) -> str:
-    """The words of the classes that are not called so."""
+    """Return the words of the classes whose word is not their name."""
     return "; ".join(f"{name}: {text}" for name, text in words.items() if text != name) or "the classes as they are"
 
 
 def _expected(expected: Expected) -> str:
+    """Describe the expected number of images in words."""
     normal, anomalous = expected.total or [sum(column) for column in zip(*expected.counts.values(), strict=True)]
     doubt = "" if expected.certain else " (not confirmed)"
     in_all = f", {expected.images} in all" if expected.images else ""
     return f"{normal} normal, {anomalous} anomalous{doubt}{in_all}"
 
 
-@app.command()
+@app.command(
+    epilog=examples("zsadbench datasets check visa --data-root data", "zsadbench datasets check folder:photos --deep")
+)
+@with_flags
 def check(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Data sets, folder:PATH or csv:PATH.")],
-    data_root: flags.DataRoots = None,
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Data sets, folder:PATH or csv:PATH.")],
+    fields: Annotated[Fields, RequestFlags(RunRequest, "data_roots")],
     split: Annotated[
-        list[str] | None, typer.Option(help="Splits to judge (default: test, all that a run reads).")
+        list[str] | None,
+        typer.Option(
+            help="Split to check; repeatable (default: test, which is all that a run reads).",
+            metavar="NAME",
+            rich_help_panel=DATA,
+        ),
     ] = None,
-    deep: Annotated[bool, typer.Option("--deep", help="Decode every file; describe the masks.")] = False,
-    json: flags.Json = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Decode every file; describe the masks.", rich_help_panel=DATA)
+    ] = False,
+    json: Json = False,
 ) -> None:
-    """Say whether a copy is complete and right: per class, every fault with its path, how to get what is missing."""
+    """Check whether a copy is complete and right: counts per class, every fault with its path, how to get the data.
+
+    Exit codes: 0 complete, 2 usage, 3 a copy has faults.
+    """
     start_logging()
     from zsadbench.data.copies.check import check_copy
 
-    found = [check_copy(name, data_root, split or ["test"], deep=deep) for name in split_names(names)]
-    for one in found:
+    checks = [check_copy(name, fields.get("data_roots"), split or ["test"], deep=deep) for name in split_names(names)]
+    for copy in checks:
         if json:
-            say_json(_as_json(one))
+            say_json(_as_json(copy))
         else:
-            _print(one)
-    if any(one.faults for one in found):
+            _print(copy)
+    if any(copy.faults for copy in checks):
         raise typer.Exit(3)
 
 
-def _as_json(found: Check) -> dict[str, object]:
+def _as_json(copy: Check) -> dict[str, object]:
+    """Return the JSON object of a copy."""
     return {
-        "name": found.card.name,
-        "complete": not found.faults,
-        "synthetic": found.synthetic,
-        "root": str(found.root) if found.root else None,
-        "layout": found.layout or None,
-        "edition": found.edition or None,
-        "fingerprint": found.fingerprint or None,
-        "classes": {name: {"found": have, "expected": want} for name, (have, want) in found.classes.items()},
-        "faults": found.faults,
-        "notes": found.notes,
-        "masks": found.masks.as_json() if found.masks else None,
-        "licence": found.card.licence,
-        "homepage": found.card.homepage,
-        "obtain": found.card.obtain,
+        "name": copy.card.name,
+        "complete": not copy.faults,
+        "synthetic": copy.synthetic,
+        "root": str(copy.root) if copy.root else None,
+        "layout": copy.layout or None,
+        "edition": copy.edition or None,
+        "fingerprint": copy.fingerprint or None,
+        "classes": {name: {"found": have, "expected": want} for name, (have, want) in copy.classes.items()},
+        "faults": copy.faults,
+        "notes": copy.notes,
+        "masks": copy.masks.as_json() if copy.masks else None,
+        "licence": copy.card.licence,
+        "homepage": copy.card.homepage,
+        "obtain": copy.card.obtain,
     }
 
 
-def _print(found: Check) -> None:
-    kind = "synthetic miniature" if found.synthetic else found.layout
+def _print(copy: Check) -> None:
+    """Print the counts, faults and notes of a copy."""
+    kind = "synthetic miniature" if copy.synthetic else copy.layout
     rows = [
         (name, *map(str, have), *(map(str, want) if want else ("-", "-")))
-        for name, (have, want) in found.classes.items()
+        for name, (have, want) in copy.classes.items()
     ]
     if rows:
         header = ["class", "normal", "anomalous", "normal expected", "anomalous expected"]
-        table(f"{found.card.name} ({kind}) in {found.root}", header, rows)
-    for fault in found.faults:
+        table(f"{copy.card.name} ({kind}) in {copy.root}", header, rows)
+    for fault in copy.faults:
         say(f"fault: {fault}")
-    for note in found.notes:
+    for note in copy.notes:
         say(f"note: {note}")
-    if found.masks is not None and found.masks.number:
-        say(_described(found.masks))
-    say(f"{found.card.name}: {'not complete' if found.faults else 'complete'}")
-    if found.faults and found.card.homepage:
-        about = f"; {found.card.obtain}" if found.card.obtain else ""
-        say(f"get it from {found.card.homepage} (licence: {found.card.licence or 'not known'}){about}")
+    if copy.masks is not None and copy.masks.number:
+        say(_described(copy.masks))
+    say(f"{copy.card.name}: {'not complete' if copy.faults else 'complete'}")
+    if copy.faults and copy.card.homepage:
+        about = f"; {copy.card.obtain}" if copy.card.obtain else ""
+        say(f"get it from {copy.card.homepage} (licence: {copy.card.licence or 'not known'}){about}")
 
 
 def _described(masks: MaskStatistics) -> str:
+    """Describe the masks of a copy in one line."""
     marked = "" if masks.share is None else f", {100 * masks.share:.2f} % of their pixels anomalous"
     return (
         f"masks: {masks.number}, {len(masks.blank)} blank, {len(masks.grey)} with more than two grey values{marked}, "
@@ -143,41 +163,54 @@ def _described(masks: MaskStatistics) -> str:
     )
 
 
-@app.command()
+@app.command(
+    epilog=examples("zsadbench datasets fingerprint visa", "zsadbench datasets fingerprint csv:parts.csv --deep --json")
+)
+@with_flags
 def fingerprint(
-    name: str,
-    data_root: flags.DataRoots = None,
-    allow_partial: flags.AllowPartial = False,
-    deep: Annotated[bool, typer.Option("--deep", help="Add the hash of all pixels.")] = False,
-    json: flags.Json = False,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Data set, folder:PATH or csv:PATH.")],
+    fields: Annotated[Fields, RequestFlags(RunRequest, "data_roots allow_partial")],
+    deep: Annotated[bool, typer.Option("--deep", help="Add the hash of all pixels.", rich_help_panel=DATA)] = False,
+    json: Json = False,
 ) -> None:
-    """Print the identity of the copy that a run would use, as records have it, and what its masks look like."""
+    """Print the fingerprint of the copy that a run would use, as records have it, and statistics of its masks."""
     start_logging()
     from zsadbench.data import load_dataset
     from zsadbench.data.copies.fingerprint import content_fingerprint
     from zsadbench.data.copies.mask_statistics import mask_statistics
 
-    found = load_dataset(name, data_root, allow_partial)
-    masks = mask_statistics(found.manifest, found.card.positive)
-    content = content_fingerprint(found.manifest) if deep else None
+    dataset = load_dataset(name, fields.get("data_roots"), fields["allow_partial"])
+    masks = mask_statistics(dataset.manifest, dataset.card.positive)
+    content = content_fingerprint(dataset.manifest) if deep else None
     if json:
-        variant = {"layout": found.layout, "edition": found.edition or None, "synthetic": found.synthetic}
-        about = {"name": found.card.name, "root": str(found.root), "images": len(found.manifest), **variant}
-        say_json({"fingerprint": found.fingerprint, "content": content, **about, "masks": masks.as_json()})
+        variant = {"layout": dataset.layout, "edition": dataset.edition or None, "synthetic": dataset.synthetic}
+        about = {"name": dataset.card.name, "root": str(dataset.root), "images": len(dataset.manifest), **variant}
+        say_json({"fingerprint": dataset.fingerprint, "content": content, **about, "masks": masks.as_json()})
         return
-    say(f"{found.fingerprint}  {found.card.name}  {len(found.manifest)} images  {found.root}")
-    say(f"layout: {found.layout}" + (f"; edition: {found.edition}" if found.edition else ""))
+    say(f"{dataset.fingerprint}  {dataset.card.name}  {len(dataset.manifest)} images  {dataset.root}")
+    say(f"layout: {dataset.layout}" + (f"; edition: {dataset.edition}" if dataset.edition else ""))
     if masks.number:
         say(_described(masks))
     if content:
         say(f"content: {content}")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "zsadbench datasets synth visa --out data", "zsadbench datasets synth btad --out data --per-class 8"
+    )
+)
 def synth(
-    name: str,
-    out: Annotated[Path, typer.Option(help="The folder to write the set's own folder into.")],
-    per_class: Annotated[int, typer.Option(help="Images of each label and class.", min=1)] = 4,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder in which the folder of the data set is made.", metavar="PATH", rich_help_panel=OUTPUT
+        ),
+    ],
+    per_class: Annotated[
+        int, typer.Option(help="Images per label and class.", min=1, metavar="N", rich_help_panel=WHAT)
+    ] = 4,
 ) -> None:
     """Write a generated miniature of a data set in its official layout."""
     from zsadbench.data import synthesise

@@ -7,54 +7,62 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsadbench.cli.shared import flags
-from zsadbench.cli.shared.common import say, say_json, start_logging, tell
+from zsadbench.cli.predict import FLAGS
+from zsadbench.cli.shared.logs import start_logging
+from zsadbench.cli.shared.options import Fields, Json, Quiet, examples, with_flags
+from zsadbench.cli.shared.output import say, say_json, tell
 from zsadbench.cli.shared.requests import detector_request
+from zsadbench.flags.fields import OUTPUT, WHAT
 
 if TYPE_CHECKING:
-    from zsadbench.predict.explain import Explained
+    from zsadbench.predict.explain import Explanation
+
+EXAMPLES = examples(
+    "zsadbench explain -m fbclip photo.jpg",
+    "zsadbench explain -m afclip --class bottle photos/ --out stages",
+)
 
 
+@with_flags
 def explain(
     images: Annotated[
-        list[str], typer.Argument(metavar="IMAGE...", help="Images, folders of images, folder:PATH or csv:PATH.")
+        list[str], typer.Argument(metavar="IMAGE", help="Images, folders of images, folder:PATH or csv:PATH.")
     ],
-    method: flags.Methods = None,
+    fields: Annotated[Fields, FLAGS],
     class_name: Annotated[
-        str, typer.Option("--class", "--class-name", help="What the images show, for prompts that name it.")
+        str,
+        typer.Option(
+            "--class",
+            "--class-name",
+            help="What the images show, for prompts that name it.",
+            metavar="TEXT",
+            rich_help_panel=WHAT,
+        ),
     ] = "object",
-    checkpoint: flags.CheckpointPath = None,
-    aux: flags.LearnsFrom = None,
-    option: flags.MethodOptions = None,
-    backbone: flags.BackboneName = None,
-    weights: flags.WeightsName = None,
-    image_size: flags.ImageSize = None,
-    device: flags.Device = "auto",
-    data_root: flags.DataRoots = None,
-    allow_partial: flags.AllowPartial = False,
-    out: Annotated[Path, typer.Option(help="Where a folder for each image goes.")] = Path("explained"),
-    offline: flags.Offline = False,
-    json: flags.Json = False,
-    quiet: flags.Quiet = False,
+    out: Annotated[
+        Path, typer.Option(help="Folder for one folder per image.", metavar="PATH", rich_help_panel=OUTPUT)
+    ] = Path("explained"),
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Draw every stage of a method on one's own images: a PNG a stage, a sheet of all, and stages.json."""
-    asked = {name: value for name, value in locals().items() if name != "out"}
+    """Draw every stage of a method on images: one PNG per stage, a sheet of all, and stages.json."""
     start_logging(quiet=quiet)
     from zsadbench.data import images_of
+    from zsadbench.predict.detector import make_detector
     from zsadbench.predict.explain import explain as draw
-    from zsadbench.predict.heat_maps import make_detector
 
-    found = images_of(images)
-    detector = make_detector(detector_request(asked))
+    paths = images_of(images)
+    detector = make_detector(detector_request(fields))
     failed = False
-    for explained in draw(detector, found, class_name, out):
-        _tell(explained, json=json)
+    for explained in draw(detector, paths, class_name, out):
+        _report(explained, json=json)
         failed = failed or bool(explained.failure)
     if failed:
         raise typer.Exit(5)
 
 
-def _tell(explained: Explained, *, json: bool) -> None:
+def _report(explained: Explanation, *, json: bool) -> None:
+    """Say what was drawn or what failed; with `json` print the image's event."""
     if explained.failure:
         tell(f"error: {explained.failure}")
     elif json:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields
+from typing import Annotated
 
 import typer
 
-from zsadbench.cli.shared import flags
-from zsadbench.cli.shared.common import say, say_json, say_rows, table
+from zsadbench.cli.shared.options import Json, examples
+from zsadbench.cli.shared.output import say, say_json, say_rows, table
 
 app = typer.Typer(no_args_is_help=True)
 
 
-@app.command("list")
-def list_(json: flags.Json = False) -> None:
+@app.command("list", epilog=examples("zsadbench methods list", "zsadbench methods list --json"))
+def list_(json: Json = False) -> None:
     """Print every method with its paper and whether it trains."""
     from zsadbench import registry
 
@@ -26,14 +27,14 @@ def list_(json: flags.Json = False) -> None:
     say_rows(header, rows, json=json)
 
 
-@app.command()
-def show(name: str, json: flags.Json = False) -> None:
+@app.command(epilog=examples("zsadbench methods show fbclip", "zsadbench methods show clip --json"))
+def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Method.")], json: Json = False) -> None:
     """Print what a method needs, how it trains, and its options with their defaults."""
     from zsadbench import registry
 
     card = registry.method_card(name)
     default = card.options()
-    settings = {field.name: getattr(default, field.name) for field in fields(default)}
+    options = {field.name: getattr(default, field.name) for field in fields(default)}
     about = {
         "name": card.name,
         "paper": asdict(card.paper),
@@ -42,7 +43,7 @@ def show(name: str, json: flags.Json = False) -> None:
         "recipe": asdict(card.recipe) if card.recipe else None,
         "protocols": [protocol.name for protocol in card.protocols],
         "presets": {key: dict(value) for key, value in card.presets.items()},
-        "options": settings,
+        "options": options,
     }
     if json:
         say_json(about)

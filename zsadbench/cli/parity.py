@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsadbench.cli.shared import flags
-from zsadbench.cli.shared.common import say, say_json, split_options, start_logging, table
+from zsadbench.cli.shared.logs import start_logging
+from zsadbench.cli.shared.options import Fields, Json, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.output import say, say_json, table
+from zsadbench.engine.plan.request import RunRequest
 
 if TYPE_CHECKING:
-    from zsadbench.parity.fixture import Comparison
+    from zsadbench.parity.fixture import FixtureReport
+
+EXAMPLES = examples("zsadbench parity fixtures/fbclip", "zsadbench parity fixtures/ --json")
 
 
+@with_flags
 def parity(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Fixtures, or folders of fixtures.")],
-    option: flags.MethodOptions = None,
-    json: flags.Json = False,
-    verbose: flags.Verbose = False,
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Fixtures, or folders of fixtures.")],
+    fields: Annotated[Fields, RequestFlags(RunRequest, "options")],
+    json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Compare every stage of a fixture with its expected value; exit 1 when one exceeds its tolerance."""
     start_logging(verbose=verbose)
@@ -29,17 +34,18 @@ def parity(
     fixtures = find_fixtures(folders)
     failed = False
     for fixture in fixtures:
-        found = check(fixture, split_options(option), alone=len(fixtures) == 1)
-        failed |= found.passed is False
+        comparison = check(fixture, fields.get("options", ()), alone=len(fixtures) == 1)
+        failed |= comparison.passed is False
         if json:
-            say_json(_as_json(found))
+            say_json(_as_json(comparison))
         else:
-            _print(found)
+            _print(comparison)
     if failed:
         raise typer.Exit(1)
 
 
-def _as_json(found: Comparison) -> dict[str, object]:
+def _as_json(comparison: FixtureReport) -> dict[str, object]:
+    """Return the JSON object of a fixture."""
     stages = {
         stage.name: {
             "deviation": stage.deviation,
@@ -47,21 +53,22 @@ def _as_json(found: Comparison) -> dict[str, object]:
             "passed": stage.passed,
             "note": stage.note,
         }
-        for stage in found.stages
+        for stage in comparison.stages
     }
     return {
-        "fixture": str(found.folder),
-        "kind": found.kind,
-        "compared": len(found.stages),
-        "passed": found.passed,
-        "skipped": found.skipped or None,
+        "fixture": str(comparison.folder),
+        "kind": comparison.kind,
+        "compared": len(comparison.stages),
+        "passed": comparison.passed,
+        "skipped": comparison.skipped or None,
         "stages": stages,
     }
 
 
-def _print(found: Comparison) -> None:
-    if found.skipped:
-        say(f"{found.folder}: skipped: {found.skipped}")
+def _print(comparison: FixtureReport) -> None:
+    """Print one row per stage of a fixture, and how many are within tolerance."""
+    if comparison.skipped:
+        say(f"{comparison.folder}: skipped: {comparison.skipped}")
         return
     rows = [
         (
@@ -70,8 +77,8 @@ def _print(found: Comparison) -> None:
             f"{stage.allowed:.1e}",
             "ok" if stage.passed else f"FAILED {stage.note}".strip(),
         )
-        for stage in found.stages
+        for stage in comparison.stages
     ]
-    table(str(found.folder), ["stage", "deviation", "allowed", ""], rows)
-    good = sum(stage.passed for stage in found.stages)
-    say(f"{len(found.stages)} tensors compared, {good} within tolerance, {len(found.stages) - good} outside")
+    table(str(comparison.folder), ["stage", "deviation", "allowed", ""], rows)
+    good = sum(stage.passed for stage in comparison.stages)
+    say(f"{len(comparison.stages)} tensors compared, {good} within tolerance, {len(comparison.stages) - good} outside")

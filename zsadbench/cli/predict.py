@@ -1,4 +1,4 @@
-"""`zsadbench predict`: a heat map and a score for each of one's own images."""
+"""`zsadbench predict`: a heat map and a score for each image of the user."""
 
 from __future__ import annotations
 
@@ -7,70 +7,84 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsadbench.cli.shared import flags
-from zsadbench.cli.shared.common import say, say_json, start_logging, table, tell
+from zsadbench.cli.shared.logs import start_logging
+from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, examples, with_flags
+from zsadbench.cli.shared.output import say, say_json, table, tell
 from zsadbench.cli.shared.requests import detector_request
+from zsadbench.engine.plan.request import RunRequest
+from zsadbench.flags.fields import OUTPUT, WHAT
 
 if TYPE_CHECKING:
-    from zsadbench.predict.heat_maps import Finding
+    from zsadbench.predict.heat_maps import Prediction
+
+FLAGS = RequestFlags(
+    RunRequest,
+    "methods options data_roots allow_partial backbone weights checkpoint image_size offline device",
+    aux="Auxiliary set to learn from without --checkpoint, or 'none' (default: mvtec; demo-aux for the demo backbone).",
+)
+EXAMPLES = examples(
+    "zsadbench predict -m fbclip photos/",
+    "zsadbench predict -m clip --class-name 'circuit board' photo.jpg --out maps",
+)
 
 
+@with_flags
 def predict(
     images: Annotated[
-        list[str], typer.Argument(metavar="IMAGE...", help="Images, folders of images, folder:PATH or csv:PATH.")
+        list[str], typer.Argument(metavar="IMAGE", help="Images, folders of images, folder:PATH or csv:PATH.")
     ],
-    method: flags.Methods = None,
-    class_name: Annotated[str, typer.Option(help="What the images show, for prompts that name it.")] = "object",
-    checkpoint: flags.CheckpointPath = None,
-    aux: flags.LearnsFrom = None,
-    option: flags.MethodOptions = None,
-    backbone: flags.BackboneName = None,
-    weights: flags.WeightsName = None,
-    image_size: flags.ImageSize = None,
-    device: flags.Device = "auto",
-    data_root: flags.DataRoots = None,
-    allow_partial: flags.AllowPartial = False,
-    out: Annotated[Path, typer.Option(help="Where heat maps and scores.csv go.")] = Path("predictions"),
-    offline: flags.Offline = False,
-    json: flags.Json = False,
-    quiet: flags.Quiet = False,
+    fields: Annotated[Fields, FLAGS],
+    class_name: Annotated[
+        str,
+        typer.Option(help="What the images show, for prompts that name it.", metavar="TEXT", rich_help_panel=WHAT),
+    ] = "object",
+    out: Annotated[
+        Path, typer.Option(help="Folder for heat maps and scores.csv.", metavar="PATH", rich_help_panel=OUTPUT)
+    ] = Path("predictions"),
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Score one's own images: heat maps on one fixed colour scale, scores.csv, and a list, strangest first."""
-    asked = {name: value for name, value in locals().items() if name != "out"}
+    """Score images: heat maps on one fixed colour scale, scores.csv, and a list with the most anomalous image first."""
     start_logging(quiet=quiet)
     from zsadbench.data import images_of
-    from zsadbench.predict.heat_maps import inspect, make_detector, write_scores
+    from zsadbench.predict.detector import make_detector
+    from zsadbench.predict.heat_maps import predict_images, write_scores
 
-    found = images_of(images)
-    detector = make_detector(detector_request(asked))
-    findings = []
-    for finding in inspect(detector, found, class_name, out):
-        findings.append(finding)
-        _tell(finding, json=json)
-    write_scores(out / "scores.csv", findings)
+    paths = images_of(images)
+    detector = make_detector(detector_request(fields))
+    predictions = []
+    for prediction in predict_images(detector, paths, class_name, out):
+        predictions.append(prediction)
+        _report(prediction, json=json)
+    write_scores(out / "scores.csv", predictions)
     if not json:
-        _print(findings, out)
-    if any(finding.failure for finding in findings):
+        _print(predictions, out)
+    if any(prediction.failure for prediction in predictions):
         raise typer.Exit(5)
 
 
-def _tell(finding: Finding, *, json: bool) -> None:
-    if finding.failure:
-        tell(f"error: {finding.failure}")
+def _report(prediction: Prediction, *, json: bool) -> None:
+    """Say what failed; with `json` print the image's event."""
+    if prediction.failure:
+        tell(f"error: {prediction.failure}")
     elif json:
         say_json(
             {
                 "event": "image",
-                "path": str(finding.image),
-                "score": finding.score,
-                "highest": finding.highest,
-                "heat_map": str(finding.heat_map),
+                "path": str(prediction.image),
+                "score": prediction.score,
+                "highest": prediction.highest,
+                "heat_map": str(prediction.heat_map),
             }
         )
 
 
-def _print(findings: list[Finding], out: Path) -> None:
-    scored = sorted((one for one in findings if one.score is not None), key=lambda one: -(one.score or 0.0))
-    rows = [(f"{one.score:.4f}", f"{one.highest:.4f}", str(one.image)) for one in scored]
-    table("strangest first", ["score", "highest", "image"], rows)
+def _print(predictions: list[Prediction], out: Path) -> None:
+    """Print one row per scored image, the highest score first."""
+    scored = sorted(
+        (prediction for prediction in predictions if prediction.score is not None),
+        key=lambda entry: -(entry.score or 0.0),
+    )
+    rows = [(f"{prediction.score:.4f}", f"{prediction.highest:.4f}", str(prediction.image)) for prediction in scored]
+    table("most anomalous first", ["score", "highest", "image"], rows)
     say(f"heat maps and scores.csv: {out}")

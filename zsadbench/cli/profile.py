@@ -1,4 +1,4 @@
-"""`zsadbench profile`: latency, throughput, memory, parameters and multiply-accumulates, a stage at a time."""
+"""`zsadbench profile`: latency, throughput, memory, parameters and multiply-accumulates, per stage."""
 
 from __future__ import annotations
 
@@ -7,76 +7,64 @@ from typing import Annotated, Any
 
 import typer
 
-from zsadbench.cli.shared import flags
-from zsadbench.cli.shared.common import say, say_json, split, split_numbers, start_logging, tell
-from zsadbench.cli.shared.requests import request_of
+from zsadbench.cli.shared.logs import start_logging
+from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.output import say, say_json, tell
+from zsadbench.engine.plan.request import RunRequest
+from zsadbench.flags.fields import OUTPUT
+from zsadbench.profile.request import ProfileRequest
+
+RUN_FLAGS = RequestFlags(
+    RunRequest,
+    "methods options backbone weights image_size offline device compile",
+    save_maps="Refused: writing files is not part of a method's time.",
+)
+EXAMPLES = examples(
+    "zsadbench profile -m fbclip --backbone demo --weights demo",
+    "zsadbench profile -m fbclip,afclip --batch-size 1,8 --precision fp32,bf16",
+)
 
 
+@with_flags
 def profile(
-    method: flags.Methods = None,
-    option: flags.MethodOptions = None,
-    backbone: flags.BackboneName = None,
-    weights: flags.WeightsName = None,
-    image_size: flags.ImageSize = None,
-    device: flags.Device = "auto",
-    precision: Annotated[
-        str, typer.Option(help="fp32, bf16, fp16, or a comma list.", envvar="ZSADBENCH_PRECISION")
-    ] = "fp32",
-    compile: flags.Compile = "off",
-    batch_size: Annotated[str, typer.Option(help="Images at a time, or a comma list.")] = "1",
-    scenario: Annotated[
-        str, typer.Option(help="single-stream: one batch after the other; offline: all at once.")
-    ] = "single-stream",
-    rounds: Annotated[
-        int | None, typer.Option(help="Calls that are timed (default: 5 or more, for ten seconds).")
+    run: Annotated[Fields, RUN_FLAGS],
+    fields: Annotated[Fields, RequestFlags(ProfileRequest)],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for profile.json and profile.svg.", metavar="PATH", rich_help_panel=OUTPUT),
     ] = None,
-    training: Annotated[bool, typer.Option("--training", help="Time steps of training, too.")] = False,
-    save_maps: Annotated[bool, typer.Option("--save-maps", help="Refused: files are not part of a time.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for profile.json and profile.svg.")] = None,
-    offline: flags.Offline = False,
-    json: flags.Json = False,
-    quiet: flags.Quiet = False,
-    verbose: flags.Verbose = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Measure what methods cost on this machine, with published costs beside in columns of their own.
+    """Measure what methods cost on this machine; published costs stand in columns next to the measured ones.
 
-    With --json one object a method, precision and batch size, as soon as it is measured.
+    With --json, one object per method, precision and batch size, as soon as it is measured.
     """
-    asked = {
-        name: value for name, value in locals().items() if name not in {"out", "precision", "batch_size", "rounds"}
-    }
     start_logging(quiet=quiet, verbose=verbose)
-    from zsadbench.profile.measure import ProfileRequest
     from zsadbench.profile.measure import profile as measure
 
-    request = ProfileRequest(
-        request_of(asked, targets=("none",), aux="none"),
-        split([precision]),
-        split_numbers([batch_size], "--batch-size"),
-        scenario,  # type: ignore[arg-type]  # checked there
-        rounds,
-        training,
-    )
-    found: list[dict[str, Any]] = []
+    request = ProfileRequest(RunRequest(**{**run, "targets": ("none",), "aux": "none"}), **fields)
+    measured: list[dict[str, Any]] = []
     try:
-        for one in measure(request):
-            found.append(one)
+        for figures in measure(request):
+            measured.append(figures)
             if json:
-                say_json(one)
+                say_json(figures)
     finally:
-        _leave(found, request, out, json=json)
+        _finish(measured, request, out, json=json)
 
 
-def _leave(found: list[dict[str, Any]], request: Any, out: Path | None, *, json: bool) -> None:
-    """Print and write what was measured, also when something failed on the way."""
-    if not found:
+def _finish(measured: list[dict[str, Any]], request: ProfileRequest, out: Path | None, *, json: bool) -> None:
+    """Print and write what was measured, also after a failure."""
+    if not measured:
         return
     if not json:
         from zsadbench.cli.tables.profile import print_profile
 
-        print_profile(found)
+        print_profile(measured)
     if out is not None:
         from zsadbench.profile.files import write_profile
 
-        for path in write_profile(out, found, request.run.device):
+        for path in write_profile(out, measured, request.run.device):
             (tell if json else say)(f"written: {path}")

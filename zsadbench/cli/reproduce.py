@@ -1,79 +1,84 @@
-"""`zsadbench reproduce`: a paper's table, ours beside it; what its text says of its tables, recomputed."""
+"""`zsadbench reproduce`: a paper's table with our numbers next to it; what its text says of its tables, recomputed."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsadbench.cli.shared import flags
-from zsadbench.cli.shared.common import say_rows, start_log_file, start_logging
-from zsadbench.cli.shared.requests import request_of
+from zsadbench.cli.shared.logs import start_logging
+from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.output import say_rows
+from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import UsageError, unknown
+from zsadbench.flags.fields import WHAT
 
 if TYPE_CHECKING:
     from zsadbench.compare.paper_rows import PaperTable
-    from zsadbench.engine.plan.jobs import Plan
-    from zsadbench.engine.run import Results
 
 FAILED_CHECK, FAILED_CELLS, DRIFT = 1, 5, 6
 CLAIMS = ":claims"
+FLAGS = RequestFlags(
+    RunRequest,
+    "limit seeds aux data_roots allow_partial backbone weights epochs image_size offline device batch_size workers "
+    "image_cache token_cache out",
+    targets="Some of the table's data sets, or one to put in place of all; repeatable, or a comma list.",
+)
+EXAMPLES = examples(
+    "zsadbench reproduce fbclip:table1 --dry-run",
+    "zsadbench reproduce fbclip:table3 -t visa --data-root data",
+)
 
 
+@with_flags
 def reproduce(
+    fields: Annotated[Fields, FLAGS],
     what: Annotated[
         str | None, typer.Argument(metavar="PAPER:TABLE", help="Such as fbclip:table1, or fbclip:claims.")
     ] = None,
-    list_: Annotated[bool, typer.Option("--list", help="List what can be asked for, as without an argument.")] = False,
-    target: Annotated[
-        list[str] | None,
-        typer.Option("--target", "-t", help="Some of the table's data sets, or one to put in place of all."),
-    ] = None,
-    aux: flags.Aux = None,
-    seed: flags.Seeds = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(help="Per class the first N normal and N anomalous test images.", envvar="ZSADBENCH_LIMIT"),
-    ] = None,
-    backbone: flags.BackboneName = None,
-    weights: flags.WeightsName = None,
-    epochs: flags.Epochs = None,
-    image_size: flags.ImageSize = None,
-    device: flags.Device = "auto",
-    batch_size: Annotated[
-        str, typer.Option(help="Images at a time: auto, or a number.", envvar="ZSADBENCH_BATCH_SIZE")
-    ] = "auto",
-    workers: flags.Workers = None,
-    image_cache: flags.ImageCache = None,
-    token_cache: flags.TokenCache = None,
-    data_root: flags.DataRoots = None,
-    out: Annotated[Path, typer.Option(help="Where records go.", envvar="ZSADBENCH_OUT")] = Path("results"),
-    allow_partial: flags.AllowPartial = False,
-    offline: flags.Offline = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is missing, and stop.")] = False,
-    json: flags.Json = False,
-    quiet: flags.Quiet = False,
-    verbose: flags.Verbose = False,
+    list_: Annotated[
+        bool,
+        typer.Option("--list", help="List the tables and claims, as without an argument.", rich_help_panel=WHAT),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what is missing, and stop.", rich_help_panel=WHAT)
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Run what is missing of a paper's table and print it, ours beside each number, with the verdict of the gap.
+    """Run what is missing of a paper's table and print it: the measured number next to each, and whether they agree.
 
-    Data sets, backbone, weights, epochs, image size or a limit in place of the paper's are marked and never judged.
+    Numbers are marked and never judged where the data set, the backbone, the weights, the epochs, the image size or
+    the limit is not the paper's.
+
     Exit codes: 0 done, 1 a claim does not hold, 2 usage, 3 data, 4 weights, 5 some cells failed, 6 a number drifts.
     """
-    asked = dict(locals())
     start_logging(quiet=quiet, verbose=verbose)
     if what is None or list_:
         _list(json=json)
-    elif what.endswith(CLAIMS):
-        _claims(what.removesuffix(CLAIMS), json=json)
+        return
+    if what.endswith(CLAIMS):
+        _check_claims(what.removesuffix(CLAIMS), json=json)
+        return
+    table = _find(what)
+    changes = {"methods": (table.rows[0].method,), "targets": fields["targets"] or table.targets}
+    request = RunRequest(**{**fields, **changes, "offline": fields["offline"] or dry_run})
+    if dry_run:
+        from zsadbench.cli.tables.reproduced import print_needs
+        from zsadbench.reproduce.needs import needs_of
+
+        print_needs(table, needs_of(table, request), json=json)
     else:
-        table = _found(what)
-        request = {**asked, "offline": offline or dry_run}
-        (_dry_run if dry_run else _reproduce)(table, request)
+        _reproduce(table, request, json=json, quiet=quiet)
 
 
-def _found(what: str) -> PaperTable:
+def _find(what: str) -> PaperTable:
+    """Return the table of this name.
+
+    Raises:
+        UsageError: there is none.
+    """
     from zsadbench.compare.claims import papers_with_claims
     from zsadbench.compare.paper_rows import find_table, table_names
 
@@ -86,6 +91,7 @@ def _found(what: str) -> PaperTable:
 
 
 def _list(*, json: bool) -> None:
+    """Print one row per table and per paper with claims."""
     from zsadbench.compare.claims import claims_of, papers_with_claims
     from zsadbench.compare.paper_rows import find_table, table_names, why_left_out
     from zsadbench.compare.published import papers
@@ -102,7 +108,8 @@ def _list(*, json: bool) -> None:
     say_rows(["name", "rows", "can run", "data sets", "title"], rows, json=json)
 
 
-def _claims(paper: str, *, json: bool) -> None:
+def _check_claims(paper: str, *, json: bool) -> None:
+    """Recompute what a paper's text says of its tables; leave with 1 where a claim does not hold."""
     from zsadbench.cli.tables.reproduced import print_claims
     from zsadbench.compare import board_of
     from zsadbench.compare.claims import check_claims, papers_with_claims
@@ -111,50 +118,24 @@ def _claims(paper: str, *, json: bool) -> None:
         raise unknown("paper with claims", paper, papers_with_claims())
     outcomes = check_claims(paper, board_of(None))
     print_claims(outcomes, json=json)
-    if not all(one.holds for one in outcomes):
+    if not all(outcome.holds for outcome in outcomes):
         raise typer.Exit(FAILED_CHECK)
 
 
-def _dry_run(table: PaperTable, asked: dict[str, object]) -> None:
-    from zsadbench.cli.tables.reproduced import print_needs
-    from zsadbench.reproduce.needs import needs_of
-
-    request = request_of({**asked, "method": [table.rows[0].method]}, targets=_targets(table, asked))
-    print_needs(table, needs_of(table, request), json=bool(asked["json"]))
-
-
-def _targets(table: PaperTable, asked: dict[str, object]) -> tuple[str, ...]:
-    from zsadbench.cli.shared.common import targets_of
-
-    given = asked["target"]
-    return (targets_of(given) if isinstance(given, list) else ()) or table.targets
-
-
-def _reproduce(table: PaperTable, asked: dict[str, object]) -> None:
+def _reproduce(table: PaperTable, request: RunRequest, *, json: bool, quiet: bool) -> None:
+    """Run what is missing, print the table, and leave with 6 where a number drifts, with 5 where cells failed."""
+    from zsadbench.cli.shared.progress import run_with_progress
     from zsadbench.cli.tables.reproduced import print_table, tally
     from zsadbench.engine.run import Results
-    from zsadbench.reproduce.beside import DRIFTS, set_beside
     from zsadbench.reproduce.layout import lay_out
+    from zsadbench.reproduce.numbers import DRIFTS
+    from zsadbench.reproduce.side_by_side import compare_numbers
 
-    json = bool(asked["json"])
-    request = request_of({**asked, "method": [table.rows[0].method]}, targets=_targets(table, asked))
     layout = lay_out(table, request)
-    results = _run(layout.plan, json=json, quiet=bool(asked["quiet"])) if layout.plan else Results()
-    cells = set_beside(layout, results.records)
+    results = run_with_progress(layout.plan, json=json, quiet=quiet) if layout.plan else Results()
+    cells = compare_numbers(layout, results.records)
     print_table(layout, cells, results, json=json)
     if tally(cells)[DRIFTS]:
         raise typer.Exit(DRIFT)
     if results.failures:
         raise typer.Exit(FAILED_CELLS)
-
-
-def _run(plan: Plan, *, json: bool, quiet: bool) -> Results:
-    """Run what is missing; events of the records go to stdout with `json`."""
-    from zsadbench.cli.run import warn_of_hours
-    from zsadbench.cli.shared.progress import Progress
-    from zsadbench.engine.run import run_plan
-
-    start_log_file(plan.request.out)
-    warn_of_hours(plan)
-    with Progress(json=json, quiet=quiet) as progress:
-        return run_plan(plan, progress)

@@ -1,4 +1,4 @@
-"""`zsadbench score`: metrics for anomaly maps that some other program made."""
+"""`zsadbench score`: metrics for anomaly maps that another program made."""
 
 from __future__ import annotations
 
@@ -7,70 +7,36 @@ from typing import Annotated
 
 import typer
 
-from zsadbench.cli.shared import flags
-from zsadbench.cli.shared.common import say_json, split, split_numbers, start_logging, targets_of, tell
-from zsadbench.cli.shared.requests import readers
-from zsadbench.errors import UsageError
+from zsadbench.cli.shared.logs import start_logging
+from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.output import say_json, tell
+from zsadbench.saved_maps.request import ScoreRequest
 
-Protocol = Annotated[
-    str | None, typer.Option(help="Evaluation protocol (default: strict).", envvar="ZSADBENCH_PROTOCOL")
-]
-Limit = Annotated[
-    int | None, typer.Option(help="Per class the first N normal and N anomalous images.", envvar="ZSADBENCH_LIMIT")
-]
-Size = Annotated[
-    int | None,
-    typer.Option(help="Side in pixels at which maps and masks meet (default: 518).", envvar="ZSADBENCH_IMAGE_SIZE"),
-]
+EXAMPLES = examples(
+    "zsadbench score maps/ --target visa --method-name mymethod",
+    "zsadbench score maps/ --target mvtec --class bottle,cable --json",
+)
 
 
+@with_flags
 def score(
     maps: Annotated[
-        Path, typer.Argument(metavar="MAPS", help="Folder with one map an image: .npy, .npz, .tiff, .png.")
+        Path, typer.Argument(metavar="MAPS", help="Folder with one map per image: .npy, .npz, .tiff, .png.")
     ],
-    target: flags.Targets = None,
-    class_: flags.Classes = None,
-    method_name: Annotated[str | None, typer.Option(help="What made the maps (default: the folder's name).")] = None,
-    seed: flags.Seeds = None,
-    limit: Limit = None,
-    image_size: Size = None,
-    protocol: Protocol = None,
-    metric: Annotated[list[str] | None, typer.Option(help="One more metric, such as pixel_aupro@0.05.")] = None,
-    data_root: flags.DataRoots = None,
-    out: Annotated[Path, typer.Option(help="Where the record goes.", envvar="ZSADBENCH_OUT")] = Path("results"),
-    overwrite: Annotated[str, typer.Option(help="never, missing or always.", envvar="ZSADBENCH_OVERWRITE")] = "missing",
-    allow_partial: Annotated[
-        bool, typer.Option("--allow-partial", help="Leave out images without a map; the record says so.")
-    ] = False,
-    workers: flags.Workers = None,
-    json: flags.Json = False,
-    quiet: flags.Quiet = False,
-    verbose: flags.Verbose = False,
+    fields: Annotated[Fields, RequestFlags(ScoreRequest)],
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Measure maps named like the images of a target, and write the same record as a run.
+    """Measure maps that are named like the images of a target, and write the same record as a run.
 
     Exit codes: 0 done, 2 usage, 3 the target or maps are missing, 5 some classes failed and the others are kept.
     """
     start_logging(quiet=quiet, verbose=verbose)
-    from zsadbench.saved_maps.plan import ScoreRequest, make_score_plan
+    from zsadbench.saved_maps.plan import make_score_plan
     from zsadbench.saved_maps.score import score_maps
 
-    request = ScoreRequest(
-        maps,
-        only_target(targets_of(target)),
-        classes=split(class_),
-        limit=limit,
-        image_size=image_size,
-        protocol=protocol,
-        metrics=split(metric),
-        method_name=method_name,
-        seed=only_seed(split_numbers(seed, "--seed")),
-        workers=readers(workers),
-        data_roots=tuple(data_root or ()),
-        out=out,
-        overwrite=overwrite,
-        allow_partial=allow_partial,
-    )
+    request = ScoreRequest(maps, **fields)
     plan = make_score_plan(request)
     results = score_maps(
         plan, lambda name, images: tell(f"{plan.cell['method']} on {name}: {images} maps", quiet=quiet)
@@ -89,17 +55,3 @@ def score(
         print_results(plan, results, request.metrics)
     if results.failures:
         raise typer.Exit(5)
-
-
-def only_target(named: tuple[str, ...]) -> str:
-    """The one target that maps belong to."""
-    if len(named) != 1:
-        raise UsageError(f"maps belong to one target, but --target names {len(named)}; pass one, such as --target visa")
-    return named[0]
-
-
-def only_seed(named: tuple[int, ...]) -> int | None:
-    """The one seed that maps were made with, None where none was given."""
-    if len(named) > 1:
-        raise UsageError(f"maps were made with one seed, but --seed names {len(named)}")
-    return named[0] if named else None

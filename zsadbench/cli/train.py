@@ -7,49 +7,47 @@ from typing import Annotated
 
 import typer
 
-from zsadbench.cli.shared import flags
-from zsadbench.cli.shared.common import say, say_json, start_logging
-from zsadbench.cli.shared.requests import learned_from, request_of
+from zsadbench.cli.shared.logs import start_logging
+from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.output import say, say_json
+from zsadbench.cli.shared.requests import learned_from
+from zsadbench.engine.plan.request import RunRequest
+from zsadbench.flags.fields import COMPUTE, OUTPUT
+
+FLAGS = RequestFlags(
+    RunRequest,
+    "methods seeds options data_roots allow_partial backbone weights epochs image_size offline device precision "
+    "workers image_cache token_cache token_precision",
+    aux="Auxiliary set to learn from (default: mvtec; demo-aux for the demo backbone).",
+)
+EXAMPLES = examples(
+    "zsadbench train -m fbclip --backbone demo --weights demo",
+    "zsadbench train -m fbclip,afclip --aux visa --seed 0,1,2 --out checkpoints",
+)
 
 
+@with_flags
 def train(
-    method: flags.Methods = None,
-    aux: Annotated[
-        str | None,
+    fields: Annotated[Fields, FLAGS],
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Train even where a checkpoint is cached.", rich_help_panel=COMPUTE)
+    ] = False,
+    out: Annotated[
+        Path | None,
         typer.Option(
-            help="What to learn from (default: mvtec; demo-aux for the backbone demo).", envvar="ZSADBENCH_AUX"
+            help="Folder to copy the checkpoint to (default: the cache only).", metavar="PATH", rich_help_panel=OUTPUT
         ),
     ] = None,
-    seed: flags.Seeds = None,
-    option: flags.MethodOptions = None,
-    backbone: flags.BackboneName = None,
-    weights: flags.WeightsName = None,
-    epochs: flags.Epochs = None,
-    image_size: flags.ImageSize = None,
-    device: flags.Device = "auto",
-    precision: flags.Precision = "fp32",
-    workers: flags.Workers = None,
-    image_cache: flags.ImageCache = None,
-    token_cache: flags.TokenCache = None,
-    token_precision: flags.TokenPrecision = "fp32",
-    data_root: flags.DataRoots = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder to copy the checkpoint to (default: the cache only).")
-    ] = None,
-    allow_partial: flags.AllowPartial = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Train even where a checkpoint is cached.")] = False,
-    offline: flags.Offline = False,
-    json: flags.Json = False,
-    quiet: flags.Quiet = False,
-    verbose: flags.Verbose = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Train methods on an auxiliary set and print where their checkpoints lie."""
-    asked = {name: value for name, value in locals().items() if name != "out"}
+    """Train methods on an auxiliary set and print the paths of their checkpoints."""
     start_logging(quiet=quiet, verbose=verbose)
     from zsadbench.engine.train import train_all
 
-    learns = learned_from(asked)
-    request = request_of(asked, targets=(learns,), aux=learns, allow_leak=True)
+    aux = learned_from(fields)
+    request = RunRequest(**{**fields, "targets": (aux,), "aux": aux, "allow_leak": True})
     for event in train_all(request, out, fresh=fresh):
         if json:
             say_json(event)

@@ -1,19 +1,18 @@
-"""Measured records and published numbers side by side: one tidy frame, and what may be said of it.
+"""Measured records and published numbers in one tidy frame, and the tables, tests and verdicts computed from it.
 
-`board_of` gathers both, `contents_of` lays its tables out; a report gets the board. Means, ranks, best and second
-stay inside one comparability group (protocol, AUPRO variant, split, backbone) and leave out what is not comparable.
+`board_of` collects both, `contents_of` makes all tables of a board; a report gets the board. Means, ranks and the marks
+of best and second best are computed inside one comparability group (protocol, backbone, number of support images) and
+leave out numbers that are not comparable.
 """
 
 from zsadbench.compare.board import Board, Report, board_of
 from zsadbench.compare.citations import bibliography, paper_of
-from zsadbench.compare.significance.contests import critical_differences
+from zsadbench.compare.significance.comparisons import critical_differences
 from zsadbench.compare.significance.critical_difference import CriticalDifference, critical_difference
 from zsadbench.compare.significance.differences import p_text
 from zsadbench.compare.summary import Score, over_seeds
 from zsadbench.compare.tables.contents import Contents, contents_of
 from zsadbench.compare.tables.layout import Cell, Number, Row, Table, blocks, panels
-from zsadbench.files import write_atomically
-from zsadbench.printing import one_line
 
 __all__ = [
     "Board",
@@ -31,10 +30,8 @@ __all__ = [
     "contents_of",
     "critical_difference",
     "critical_differences",
-    "one_line",
     "over_seeds",
     "p_text",
     "panels",
     "paper_of",
-    "write_atomically",
 ]

@@ -1,4 +1,4 @@
-"""What a report gets: all measured and published numbers, and the titles and domains of the data sets."""
+"""The input of a report: all measured and published numbers, and the titles and domains of the data sets."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from zsadbench.compare.deduplicate import sound
+from zsadbench.compare.deduplicate import drop_contradictions
 from zsadbench.compare.frame import MEASURED
 from zsadbench.compare.measured import measured
 from zsadbench.compare.published import read_published
 from zsadbench.data import all_cards
 from zsadbench.records import Record, find_records
 
-OWN = "own images"
+OWN = "own images"  # the domain of a target that no card describes
 
 
 class DataSet(NamedTuple):
-    """How a target is shown: its title, `industrial`, `medical` or one's own images, and where it is at home."""
+    """How a target is shown: title, domain (`industrial`, `medical` or `own images`) and URL of its home page."""
 
     title: str
     domain: str
@@ -29,9 +29,13 @@ class DataSet(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Board:
-    """`frame` has the columns of `compare.frame.COLUMNS`; measured and published rows differ in `source`.
+    """All numbers of a report.
 
-    `data_roots` is where a report that shows images looks for them; None leaves it to the environment.
+    Attributes:
+        frame: one row per number, with the columns of `compare.frame.COLUMNS`; `source` is `measured` or the paper.
+        records: path and content of every record that `frame` was made from.
+        datasets: title, domain and home page by target.
+        data_roots: folders in which a report that shows images looks for them; None for those of the environment.
     """
 
     frame: pd.DataFrame
@@ -41,28 +45,29 @@ class Board:
 
     @property
     def measured(self) -> pd.DataFrame:
-        """The rows that records gave."""
+        """The rows of `frame` that come from records."""
         return self.frame[self.frame["source"] == MEASURED]
 
     @property
     def published(self) -> pd.DataFrame:
-        """The rows that papers gave."""
+        """The rows of `frame` that come from papers."""
         return self.frame[self.frame["source"] != MEASURED]
 
     def dataset(self, target: str) -> DataSet:
-        """Title and domain of a target; its own name where no card knows it."""
+        """Title and domain of a target; its name as the title where no card describes it."""
         return self.datasets.get(target, DataSet(target, OWN))
 
     def ordered(self, targets: Sequence[str]) -> list[str]:
-        """Industrial sets first, then medical ones, then one's own; within a domain as they came."""
-        domains = ["industrial", "medical", OWN]
-        return sorted(dict.fromkeys(targets), key=lambda name: _place(self.dataset(name).domain, domains))
+        """`targets` without repetitions: industrial sets, then medical ones, then others; else in the given order."""
+        rank = {"industrial": 0, "medical": 1, OWN: 2}
+        return sorted(dict.fromkeys(targets), key=lambda target: rank.get(self.dataset(target).domain, len(rank)))
 
 
 class Report:
-    """What the entry-point group `zsadbench.reports` holds: `write(board, out, templates)` → the paths it wrote.
+    """A report format, registered in the entry-point group `zsadbench.reports`.
 
-    `out` is an existing folder; `templates` a folder whose templates stand before the report's own, or None.
+    `write(board, out, templates)` returns the paths that it wrote. `out` is an existing folder; `templates` is a folder
+    whose templates replace the report's own ones of the same name, or None.
     """
 
     def __init__(self, write: Callable[[Board, Path, Path | None], Sequence[Path]]) -> None:
@@ -70,16 +75,12 @@ class Report:
 
 
 def board_of(results: Path | None, data_roots: Sequence[Path] | None = None) -> Board:
-    """All published numbers, and the records below `results`; `data_roots` as in `Board`.
+    """Collect all published numbers and the records below `results`; `data_roots` as in `Board`.
 
-    Records that cannot be read, or contradict each other, are logged and left out.
+    Records that cannot be read, or that contradict each other, are logged and left out.
     """
-    records = sound(find_records(results)) if results is not None else []
-    ours, theirs = measured(records), read_published()
-    frame = pd.concat([ours, theirs], ignore_index=True) if len(ours) else theirs
+    records = drop_contradictions(find_records(results)) if results is not None else []
+    ours, published = measured(records), read_published()
+    frame = pd.concat([ours, published], ignore_index=True) if len(ours) else published
     datasets = {card.name: DataSet(card.title, card.domain, card.homepage) for card in all_cards()}
     return Board(frame, records, datasets, data_roots)
-
-
-def _place(domain: str, domains: Sequence[str]) -> int:
-    return domains.index(domain) if domain in domains else len(domains)

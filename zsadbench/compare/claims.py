@@ -1,9 +1,14 @@
-"""What a paper's text says of its tables, recomputed from the printed numbers: `zsadbench/papers/PAPER/claims.toml`.
+"""Statements in a paper's text about its tables, recomputed from the printed numbers.
 
-A claim is data: the rule that recomputes it, and what was said. `top` counts the columns in which a row is among the
-best places, `lead` is its distance to the second best or to another row, `mean` counts the columns of a table by class
-whose printed mean is that of its classes, `same` counts the numbers of one row that another row repeats, `sets` counts
-the data sets of a table. Numbers tie when they are printed alike.
+`zsadbench/papers/PAPER/claims.toml` lists them, each with the rule that recomputes it and the number in the text.
+
+- `top`: the number of columns in which a row is among the best `places` rows.
+- `lead`: the difference between a row and the second best, or another row, in points of percent.
+- `mean`: the number of columns of a table by class whose printed mean is the mean of its classes.
+- `same`: the number of values of one row that another row repeats.
+- `sets`: the number of data sets of a table.
+
+Numbers tie when they are printed alike.
 """
 
 from __future__ import annotations
@@ -23,17 +28,29 @@ from zsadbench.compare.published import papers
 from zsadbench.data.cards.fields import Fields
 from zsadbench.errors import DataError
 
-HALF_DIGIT = 0.05  # a number that is printed with one decimal may be so much off
+HALF_DIGIT = 0.05  # the rounding error of a number that is printed with one decimal
 ROUNDING = 1e-9
 SECOND_BEST = "second best"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One sentence of a paper. `said` is its number; `of` out of how many, where it says so, else None.
+    """One statement of a paper.
 
-    `entry`, `over` (another row), `other` (its table), `domain`, `target` and `metric` narrow down what the rule looks
-    at; empty for everything. `places` is how many of the best count.
+    Attributes:
+        says: the sentence.
+        where: where in the paper it is.
+        table: the number of the table that it is about.
+        rule: the name of the rule in `RULES` that recomputes it.
+        said: its number.
+        of: the total that the number is out of; None where the sentence names none.
+        entry: the row that it is about.
+        over: the row that it is compared with, for `lead` and `same`.
+        other: the table of that row, for `same`.
+        domain: `industrial` or `medical` to take data sets of this domain alone; empty for all.
+        target: the only data set to take; empty for all.
+        metric: the only metric to take; empty for all.
+        places: how many of the best rows of a column count, for `top`.
     """
 
     says: str
@@ -52,7 +69,7 @@ class Claim:
 
 
 class Outcome(NamedTuple):
-    """A claim, what its tables give, and whether both are the same; `said` and `found` as words."""
+    """A claim, its number (`said`) and the recomputed one (`found`), both as text, and whether they agree (`holds`)."""
 
     paper: str
     says: str
@@ -64,48 +81,48 @@ class Outcome(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a rule gives: its number, out of how many, and what speaks against the claim."""
+class Recomputed:
+    """The result of a rule: its number, the total that it is out of, and details such as the columns that disagree."""
 
     value: float
     of: int | None = None
-    against: Sequence[str] = field(default_factory=tuple)
+    details: Sequence[str] = field(default_factory=tuple)
 
 
 def papers_with_claims() -> list[str]:
-    """The papers whose text has been read for claims."""
+    """The papers that have a file of claims."""
     return [paper for paper in papers() if _file(paper).is_file()]
 
 
 def claims_of(paper: str) -> list[Claim]:
-    """The claims of a paper.
+    """Read the claims of a paper.
 
     Raises:
-        DataError: the file is wrong.
+        DataError: its file is not TOML, or a field is missing, unknown or wrong.
     """
     return read_claims(_file(paper).read_text(encoding="utf-8"), str(_file(paper)))
 
 
 def read_claims(text: str, source: str) -> list[Claim]:
-    """Read claims written as TOML; `source` is the file's name, for messages.
+    """Parse claims from TOML; `source` is the file's name, for messages.
 
     Raises:
-        DataError: it is no TOML, or a field is missing, unknown or wrong.
+        DataError: it is not TOML, or a field is missing, unknown or wrong.
     """
     try:
         fields = Fields(tomllib.loads(text), source)
     except tomllib.TOMLDecodeError as failure:
         raise DataError(f"{source}: not TOML: {failure}") from failure
-    claims = [_claim(one) for one in fields.tables("claims")]
+    claims = [_claim(claim_fields) for claim_fields in fields.tables("claims")]
     fields.done()
     return claims
 
 
 def check_claims(paper: str, board: Board) -> list[Outcome]:
-    """Every claim of a paper, recomputed from the published numbers of `board`.
+    """Recompute every claim of a paper from the published numbers of `board`.
 
     Raises:
-        DataError: a claim names a row, a table or a column that was not printed.
+        DataError: a claim names a row, a table or a column that the paper does not print.
     """
     return [_outcome(paper, claim, board) for claim in claims_of(paper)]
 
@@ -142,34 +159,36 @@ def _number(fields: Fields) -> float:
 
 
 def _outcome(paper: str, claim: Claim, board: Board) -> Outcome:
-    found = RULES[claim.rule](_Printed(paper, board), claim)
-    near = HALF_DIGIT if claim.rule == "lead" else ROUNDING
-    holds = abs(found.value - claim.said) < near and found.of == claim.of
-    said, shown = _words(claim.said, claim.of), _words(found.value, found.of)
-    return Outcome(paper, claim.says, claim.where, said, shown, holds, "; ".join(found.against))
+    recomputed = RULES[claim.rule](_PrintedNumbers(paper, board), claim)
+    tolerance = HALF_DIGIT if claim.rule == "lead" else ROUNDING
+    holds = abs(recomputed.value - claim.said) < tolerance and recomputed.of == claim.of
+    said, found = _as_text(claim.said, claim.of), _as_text(recomputed.value, recomputed.of)
+    return Outcome(paper, claim.says, claim.where, said, found, holds, "; ".join(recomputed.details))
 
 
-def _words(value: float, of: int | None) -> str:
-    """A number as it is said.
+def _as_text(value: float, of: int | None) -> str:
+    """A number with its total, as a sentence says it.
 
-    >>> _words(14, 18), _words(2.1, None), _words(10, None)
+    >>> _as_text(14, 18), _as_text(2.1, None), _as_text(10, None)
     ('14 of 18', '2.1', '10')
     """
     return f"{round(value, 1):g}" + (f" of {of}" if of is not None else "")
 
 
 @dataclass(frozen=True)
-class _Printed:
-    """The tables of one paper."""
+class _PrintedNumbers:
+    """The printed numbers of one paper."""
 
     paper: str
     board: Board
 
     def rows(self, claim: Claim, table: str, entry: str = "") -> pd.DataFrame:
-        """The accuracies of a table, or of one of its rows, that the claim is about; AUPRO under one name.
+        """The accuracies of a table, or of its row `entry`, that a claim is about.
+
+        The column `column` of the result names data set and metric, every variant of AUPRO as `pixel_aupro`.
 
         Raises:
-            DataError: there are none.
+            DataError: there is none.
         """
         frame = self.board.published
         frame = frame[(frame["source"] == self.paper) & (frame["table"] == table) & (frame["target"] != "")]
@@ -183,63 +202,65 @@ class _Printed:
         return frame.assign(column=frame["target"] + " " + frame["metric"].mask(aupro, "pixel_aupro"))
 
     def values(self, claim: Claim, table: str, entry: str) -> dict[str, float]:
-        """The numbers of one row, in percent, by column."""
+        """The numbers of one row in percent, by data set and metric."""
         rows = self.rows(claim, table, entry)
         return {name: 100 * value for name, value in zip(rows["column"], rows["value"], strict=True)}
 
 
-def _top(of: _Printed, claim: Claim) -> Found:
-    own = of.values(claim, claim.table, claim.entry)
-    columns = of.rows(claim, claim.table).groupby("column", sort=False)["value"]
-    places = {str(name): sorted({printed(value) for value in values}, reverse=True) for name, values in columns}
+def _top(numbers: _PrintedNumbers, claim: Claim) -> Recomputed:
+    own = numbers.values(claim, claim.table, claim.entry)
+    columns = numbers.rows(claim, claim.table).groupby("column", sort=False)["value"]
+    ranked = {str(name): sorted({printed(value) for value in values}, reverse=True) for name, values in columns}
     missed = [
-        name for name in places if name not in own or printed(own[name] / 100) not in places[name][: claim.places]
+        name for name in ranked if name not in own or printed(own[name] / 100) not in ranked[name][: claim.places]
     ]
-    return Found(len(places) - len(missed), len(places), [f"not in {', '.join(missed)}"] if missed else [])
+    return Recomputed(len(ranked) - len(missed), len(ranked), [f"not in {', '.join(missed)}"] if missed else [])
 
 
-def _lead(of: _Printed, claim: Claim) -> Found:
-    rows = of.rows(claim, claim.table)
+def _lead(numbers: _PrintedNumbers, claim: Claim) -> Recomputed:
+    rows = numbers.rows(claim, claim.table)
     values = {entry: 100 * value for entry, value in zip(rows["entry"], rows["value"], strict=True)}
     if len(values) < len(rows) or claim.entry not in values:
-        raise DataError(f"a claim of {of.paper}, '{claim.says}', must name one column and one of its rows")
+        raise DataError(f"a claim of {numbers.paper}, '{claim.says}', must name one column and one of its rows")
     rivals = {entry: value for entry, value in values.items() if entry != claim.entry}
     rival = max(rivals, key=rivals.__getitem__) if claim.over == SECOND_BEST else claim.over
     if rival not in rivals:
-        raise DataError(f"a claim of {of.paper}, '{claim.says}', names '{rival}', which Table {claim.table} has not")
+        raise DataError(
+            f"a claim of {numbers.paper}, '{claim.says}', names '{rival}', which Table {claim.table} does not have"
+        )
     own, other = values[claim.entry], rivals[rival]
-    return Found(round(own - other, 6), None, [f"{own:.1f}, {rival} has {other:.1f}"])
+    return Recomputed(round(own - other, 6), None, [f"{own:.1f}, {rival} has {other:.1f}"])
 
 
-def _mean(of: _Printed, claim: Claim) -> Found:
+def _mean(numbers: _PrintedNumbers, claim: Claim) -> Recomputed:
     """A printed mean is right if classes that were rounded to one decimal can have it."""
-    rows = of.rows(claim, claim.table)
+    rows = numbers.rows(claim, claim.table)
     means = rows[rows["class"] == "mean"].set_index("column")["value"] * 100
     classes = rows[rows["class"] != "mean"].groupby("column", sort=False)["value"].mean() * 100
-    apart = (means - classes).abs()
-    wrong = apart[~(apart <= 2 * HALF_DIGIT + ROUNDING)].index
-    against = [f"{name}: printed {means[name]:.1f}, the classes have {classes[name]:.2f}" for name in wrong]
-    return Found(len(apart) - len(wrong), len(apart), against)
+    deviations = (means - classes).abs()
+    wrong = deviations[~(deviations <= 2 * HALF_DIGIT + ROUNDING)].index
+    details = [f"{name}: printed {means[name]:.1f}, the classes have {classes[name]:.2f}" for name in wrong]
+    return Recomputed(len(deviations) - len(wrong), len(deviations), details)
 
 
-def _same(of: _Printed, claim: Claim) -> Found:
-    own = of.values(claim, claim.table, claim.entry)
-    theirs = of.values(claim, claim.other, claim.over)
-    wrong = [name for name, value in own.items() if f"{value:.1f}" != _percent(theirs.get(name))]
-    against = [f"{name}: {own[name]:.1f}, there {_percent(theirs.get(name))}" for name in wrong]
-    return Found(len(own) - len(wrong), len(own), against)
+def _same(numbers: _PrintedNumbers, claim: Claim) -> Recomputed:
+    own = numbers.values(claim, claim.table, claim.entry)
+    other = numbers.values(claim, claim.other, claim.over)
+    wrong = [name for name, value in own.items() if f"{value:.1f}" != _percent(other.get(name))]
+    details = [f"{name}: {own[name]:.1f}, there {_percent(other.get(name))}" for name in wrong]
+    return Recomputed(len(own) - len(wrong), len(own), details)
 
 
 def _percent(value: float | None) -> str:
     return "nothing" if value is None else f"{value:.1f}"
 
 
-def _sets(of: _Printed, claim: Claim) -> Found:
-    names = list(dict.fromkeys(of.rows(claim, claim.table)["target"]))
-    return Found(len(names), None, [", ".join(names)])
+def _sets(numbers: _PrintedNumbers, claim: Claim) -> Recomputed:
+    names = list(dict.fromkeys(numbers.rows(claim, claim.table)["target"]))
+    return Recomputed(len(names), None, [", ".join(names)])
 
 
-RULES: Mapping[str, Callable[[_Printed, Claim], Found]] = {
+RULES: Mapping[str, Callable[[_PrintedNumbers, Claim], Recomputed]] = {
     "top": _top,
     "lead": _lead,
     "mean": _mean,

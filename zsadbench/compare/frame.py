@@ -1,4 +1,4 @@
-"""The columns of the tidy frame, and what its metrics are called in tables."""
+"""The columns of the tidy frame of all numbers, and the headings of its metrics in tables."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ COLUMNS = [
 ]
 MEASURED = "measured"
 UNKNOWN = "unknown"
-AUPRO = {
+AUPRO = {  # metric → variant of AUPRO
     "pixel_aupro": "exact",
     "pixel_aupro_200": "200_minmax",
     "pixel_aupro_200_max": "200_max",
     "pixel_aupro_unknown": UNKNOWN,
 }
+METRIC_OF_AUPRO = {variant: metric for metric, variant in AUPRO.items()}
 HEADINGS = {
     "image_auroc": "I-AUROC",
     "image_ap": "I-AP",
@@ -30,7 +31,7 @@ HEADINGS = {
 
 
 def is_cost(metric: str) -> bool:
-    """Whether `metric` is a time, a size or a count, and no accuracy.
+    """Whether `metric` is a time, a size or a count rather than an accuracy.
 
     >>> is_cost("inference_time_ms"), is_cost("image_auroc")
     (True, False)
@@ -39,7 +40,7 @@ def is_cost(metric: str) -> bool:
 
 
 def printed(value: float) -> float:
-    """A fraction as tables print it: percent with one decimal. Ties are ties of printed numbers.
+    """A fraction as tables print it, in percent with one decimal. Numbers tie when they are printed alike.
 
     >>> printed(0.92449)
     92.4

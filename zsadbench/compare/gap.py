@@ -1,9 +1,9 @@
-"""How far measured numbers are from published ones, and where papers contradict each other.
+"""Differences between measured and published numbers, and between the numbers of several papers.
 
-A measured mean over seeds *agrees* with a published number when both differ by at most the larger of 0.3 points
-and two standard deviations over the seeds, or, with a published checkpoint, which leaves nothing to chance, by at
-most 0.1; else it *drifts*. Where a field that decides the number differs, or nobody says what it was, the verdict is
-*not comparable* and names the field.
+A measured mean over seeds *agrees* with a published number when both differ by at most the larger of 0.3 points and two
+standard deviations over the seeds. With a published checkpoint, where nothing is trained, they may differ by at most
+0.1 points. Otherwise it *drifts*. Where protocol, AUPRO variant, split, backbone or options differ, or are unknown for
+the published number, the verdict is *not comparable* and names the field.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from zsadbench.compare.summary import Score, over_seeds
 TOLERANCE, OFFICIAL_TOLERANCE, DEVIATIONS = 0.3, 0.1, 2.0  # points of percent; standard deviations
 ROUNDING = 1e-9
 FIELDS = {"protocol": "protocol", "aupro": "AUPRO variant", "split": "split", "backbone": "backbone"}
-CELL = ["method", "variant", "target", "class", "shots"]
 
 
 class Gap(NamedTuple):
-    """One measured number beside one published number; fractions. `because` names what keeps them apart."""
+    """A measured number and a published one, as fractions.
+
+    `verdict` is `agrees`, `drifts` or `not comparable`; `because` says why they are not comparable, and is else empty.
+    """
 
     entry: str
     target: str
@@ -43,34 +45,38 @@ class Gap(NamedTuple):
 
 
 def gaps(frame: pd.DataFrame) -> list[Gap]:
-    """Every measured number of a method beside each number published of it for the same target, class and shots."""
+    """Pair every measured number with each number published for the same method, target, class, metric and shots.
+
+    A published AUPRO of unknown variant is paired with the exact AUPRO. `frame` is `Board.frame`.
+    """
     ours = frame[frame["source"] == MEASURED]
-    theirs = frame[(frame["source"] != MEASURED) & (frame["variant"] == "") & ~frame["metric"].map(is_cost)]
-    theirs = theirs.assign(asked=theirs["metric"].replace("pixel_aupro_unknown", "pixel_aupro"))
-    found = []
+    published = frame[(frame["source"] != MEASURED) & (frame["variant"] == "") & ~frame["metric"].map(is_cost)]
+    published = published.assign(measured_as=published["metric"].replace("pixel_aupro_unknown", "pixel_aupro"))
+    keys = ["method", "target", "class", "shots"]
+    results = []
     for (_, _, _, entry), rows in ours.groupby(["protocol", "digest", "backbone", "entry"], sort=False):
         scores = over_seeds(rows)
-        wanted = ["target", "class", "metric"]
-        first = rows.drop_duplicates(wanted)
-        keys = ["method", "target", "class", "shots"]
-        pairs = first.merge(theirs, left_on=[*keys, "metric"], right_on=[*keys, "asked"], suffixes=("", "_published"))
-        found += [
+        first = rows.drop_duplicates(["target", "class", "metric"])
+        pairs = first.merge(
+            published, left_on=[*keys, "metric"], right_on=[*keys, "measured_as"], suffixes=("", "_published")
+        )
+        results += [
             _gap(pair, scores[str(entry), pair["target"], pair["class"], pair["metric"]])
             for _, pair in pairs.iterrows()
         ]
-    return found
+    return results
 
 
 def _gap(pair: pd.Series, score: Score) -> Gap:
     published = float(pair["value_published"])
-    because = _apart(pair, score)
+    because = _why_not_comparable(pair, score)
     verdict = "not comparable" if because else _verdict(score, published, official=bool(pair["official"]))
-    place = (pair["entry"], pair["target"], pair["class"], pair["metric"])
-    return Gap(*place, score, published, pair["source_published"], pair["table_published"], verdict, because)
+    key = (pair["entry"], pair["target"], pair["class"], pair["metric"])
+    return Gap(*key, score, published, pair["source_published"], pair["table_published"], verdict, because)
 
 
-def _apart(pair: pd.Series, score: Score) -> str:
-    """The first thing that keeps two numbers apart; empty when nothing does."""
+def _why_not_comparable(pair: pd.Series, score: Score) -> str:
+    """The first reason why two numbers cannot be compared; empty when they can."""
     if score.value is None:
         return f"not measured: {score.reason}"
     if not score.comparable:
@@ -78,11 +84,11 @@ def _apart(pair: pd.Series, score: Score) -> str:
     if pair["variant"]:
         return f"options: {pair['variant']}, not the published ones"
     for field, name in FIELDS.items():
-        ours, theirs = pair[field], pair[f"{field}_published"]
-        if theirs == UNKNOWN:
+        ours, published = pair[field], pair[f"{field}_published"]
+        if published == UNKNOWN:
             return f"{name} of the published number is unknown"
-        if ours != theirs:
-            return f"{name}: {ours}, published with {theirs}"
+        if ours != published:
+            return f"{name}: {ours}, published with {published}"
     return ""
 
 
@@ -93,7 +99,7 @@ def _verdict(score: Score, published: float, *, official: bool) -> str:
 
 
 class Conflict(NamedTuple):
-    """One quantity for which papers print different numbers: `(paper, table, number)`."""
+    """One quantity for which papers print different numbers; `numbers` are `(paper, table, fraction)`."""
 
     method: str
     target: str
@@ -104,21 +110,16 @@ class Conflict(NamedTuple):
 
 
 def conflicts(frame: pd.DataFrame) -> list[Conflict]:
-    """Published numbers of one method, target, class and metric that differ between papers or tables.
+    """The methods, targets, classes and metrics for which papers or tables print different numbers.
 
-    AUPRO numbers are put side by side whatever their variant: papers print them under one name.
+    All variants of AUPRO count as one metric, because papers print them under one name. `frame` is `Board.frame`.
     """
     rows = frame[(frame["source"] != MEASURED) & (frame["variant"] == "") & (frame["class"] != "")]
     rows = rows.assign(quantity=rows["metric"].str.replace(r"^pixel_aupro.*", "pixel_aupro", regex=True))
-    # one method may stand in a table twice, with and without support images
-    found = []
+    # grouped by shots, too: a table may have two rows of a method, with and without support images
+    results = []
     for key, group in rows.groupby(["method", "target", "class", "shots", "quantity"], sort=False):
         numbers = tuple((row["source"], row["table"], float(row["value"])) for _, row in group.iterrows())
         if any(not math.isclose(value, numbers[0][2], abs_tol=1e-9) for _, _, value in numbers):
-            found.append(Conflict(*map(str, key), numbers))  # type: ignore[call-arg, arg-type]
-    return found
-
-
-def suspicions(frame: pd.DataFrame) -> pd.DataFrame:
-    """Published numbers that carry a remark, such as a probable copy error: their rows."""
-    return frame[(frame["source"] != MEASURED) & (frame["note"] != "") & (frame["variant"] == "")]
+            results.append(Conflict(*map(str, key), numbers))  # type: ignore[call-arg, arg-type]
+    return results

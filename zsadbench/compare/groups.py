@@ -1,4 +1,4 @@
-"""Comparability groups: measured rows under one protocol, backbone and number of supports."""
+"""Comparability groups: measured numbers with the same protocol, backbone and number of support images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,17 @@ GROUP = ["protocol", "digest", "backbone", "shots"]
 
 
 class Group(NamedTuple):
-    """Measured numbers that may be compared: one protocol, backbone and number of shots."""
+    """One comparability group.
+
+    Attributes:
+        name: protocol, backbone and number of support images, as captions print them.
+        entries: the methods, as tables name them.
+        targets: the data sets, ordered as `Board.ordered` does.
+        scores: means over seeds by entry, target, class and metric.
+        levels: the metrics that tables show for `image` and for `pixel`.
+        notes: the lines below a table: what marks mean, reasons, signatures.
+        cites: the references of the table.
+    """
 
     name: str
     entries: list[str]
@@ -33,7 +43,7 @@ def groups(board: Board) -> list[Group]:
 
 
 def group_of(board: Board, rows: pd.DataFrame) -> Group:
-    """The rows of one comparability group, summed up over seeds."""
+    """Make a group from its `rows` of the board's frame, averaged over seeds."""
     first = rows.iloc[0]
     shots = f", {first['shots']} support images a class" if first["shots"] != "0" else ""
     name = f"protocol {first['protocol']} ({first['digest']}), backbone {first['backbone']}{shots}"
@@ -44,7 +54,7 @@ def group_of(board: Board, rows: pd.DataFrame) -> Group:
 
 
 def _notes(rows: pd.DataFrame) -> tuple[str, ...]:
-    """What the marks mean, then the signatures of the runs, seeds of one run together."""
+    """The meaning of the marks, why records are not comparable, then one signature per run, with all of its seeds."""
     notes = ["Best and second best are marked among comparable numbers; they tie where they are printed alike."]
     if (rows.groupby(["entry", "target"])["seed"].nunique() > 1).any():
         notes.append("±: standard deviation over seeds.")
@@ -54,10 +64,10 @@ def _notes(rows: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _signatures(rows: pd.DataFrame) -> Iterator[str]:
-    seeds: dict[tuple[str, str], list[str]] = {}
+    seeds_of: dict[tuple[str, str], list[str]] = {}
     for _, row in rows.drop_duplicates("signature").iterrows():
         parts = [part for part in str(row["signature"]).split("|")[:-1] if not part.startswith("seed:")]
-        known = seeds.setdefault((str(row["entry"]), "|".join(parts)), [])
-        known += [] if row["seed"] in known else [str(row["seed"])]
-    for (entry, signature), numbers in seeds.items():
-        yield f"{entry}: {signature}|seed:{','.join(numbers)}"
+        seeds = seeds_of.setdefault((str(row["entry"]), "|".join(parts)), [])
+        seeds += [] if row["seed"] in seeds else [str(row["seed"])]
+    for (entry, signature), seeds in seeds_of.items():
+        yield f"{entry}: {signature}|seed:{','.join(seeds)}"

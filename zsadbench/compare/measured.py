@@ -1,8 +1,9 @@
-"""Records as rows of the tidy frame. Runs that differ in more than the seed never share a name.
+"""Records as rows of the tidy frame, and the names of their entries.
 
-The name of an entry is its method, followed by the fields of its cell in which it differs from the other runs
-of this method: options, image size, precision, weights, shots; and, where one target was run in several ways, by
-the auxiliary set, recipe, checkpoint, limit or copy of the data, too.
+An entry is what a table lists as one method. Its name is the method, followed by the fields of its cell in which it
+differs from the other runs of this method: options, shots, image size, precision and weights; and, where one target was
+run in several ways, also auxiliary set, recipe, checkpoint, tap rule, limit or copy of the data. Runs that differ in
+more than seed and target never have the same name.
 """
 
 from __future__ import annotations
@@ -11,75 +12,78 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from zsadbench import registry
-from zsadbench.compare.frame import AUPRO, COLUMNS, MEASURED
+from zsadbench.compare.frame import AUPRO, COLUMNS, MEASURED, METRIC_OF_AUPRO
 from zsadbench.errors import ZsadError
 from zsadbench.records import Cell, Record
 
+# fields of a cell that tell runs of a method apart: on all targets, and on one target
 SETUP = ("options", "shots", "image_size", "precision", "weights_sha256")
 DETAIL = ("aux", "recipe", "checkpoint_sha256", "tap_rule", "limit", "partial", "synthetic", "target")
 
 
 def measured(records: Iterable[tuple[Path, Record]]) -> pd.DataFrame:
-    """Records in the columns of `frame.COLUMNS`: a row per class, and `mean`, and metric."""
-    found = [record for _, record in records]
-    names = entry_names([record.cell for record in found])
-    rows = [row for record, name in zip(found, names, strict=True) for row in _rows(record, name)]
+    """Records as a frame with the columns of `frame.COLUMNS`: one row per metric and class, or `mean` over classes."""
+    contents = [record for _, record in records]
+    names = entry_names([record.cell for record in contents])
+    rows = [row for record, name in zip(contents, names, strict=True) for row in _rows(record, name)]
     return pd.DataFrame(rows, columns=COLUMNS).astype({"value": "float64", "spread": "float64"})
 
 
 @cache
 def aupro_of(protocol: str) -> str:
-    """The record key of the AUPRO that a comparison under `protocol` uses; the exact one where nobody knows it."""
+    """The metric of the AUPRO variant that `protocol` prescribes; the exact AUPRO for an unknown protocol."""
     try:
         variant: str = registry.protocol(protocol).aupro
     except ZsadError:
         return "pixel_aupro"
-    return {name: metric for metric, name in AUPRO.items()}[variant]
+    return METRIC_OF_AUPRO[variant]
 
 
 def split_of(cell: Cell) -> str:
-    """Which images were evaluated: `card`, or why they were others."""
+    """Which images were evaluated: `card` for those of the data set's card, else how they differ from these."""
     kinds = [name for name in ("synthetic", "partial") if cell[name]]
     kinds += [f"first {cell['limit']} a label and class"] if cell["limit"] is not None else []
     return ", ".join(kinds) or "card"
 
 
 def entry_names(cells: Sequence[Cell]) -> list[str]:
-    """A name for each cell, so that equal names mean the same but for seed and target."""
-    runs = [(cell["method"], _flat(cell, SETUP), _flat(cell, DETAIL)) for cell in cells]
-    named = []
-    for cell, (method, setup, detail) in zip(cells, runs, strict=True):
-        alike = [
-            place
-            for place, (other, _, _) in enumerate(runs)
-            if other == method and _group(cells[place]) == _group(cell)
-        ]
-        beside = [runs[place][1] for place in alike]
-        same = [
-            place
-            for place in alike
-            if runs[place][1] == setup and cells[place]["target"]["name"] == cell["target"]["name"]
-        ]
-        parts = _differing(setup, beside) + _differing(detail, [runs[place][2] for place in same])
-        named.append(method + (f" [{', '.join(parts)}]" if parts else ""))
-    return named
+    """The name of the entry of each cell: cells with equal names differ in seed and target alone."""
+    runs = [_Run.of(cell) for cell in cells]
+    names = []
+    for run in runs:
+        of_method = [other for other in runs if other.method == run.method and other.group == run.group]
+        on_target = [other for other in of_method if other.setup == run.setup and other.target == run.target]
+        parts = _differing(run.setup, [other.setup for other in of_method])
+        parts += _differing(run.detail, [other.detail for other in on_target])
+        names.append(run.method + (f" [{', '.join(parts)}]" if parts else ""))
+    return names
 
 
-def _group(cell: Cell) -> tuple[str, str, str]:
-    return cell["protocol"]["name"], cell["protocol"]["digest"], cell["backbone"]
+class _Run(NamedTuple):
+    """What the name of an entry depends on: `setup` and `detail` map `field.key` to its value as JSON."""
 
+    method: str
+    group: tuple[str, str, str]
+    target: str
+    setup: Mapping[str, str]
+    detail: Mapping[str, str]
 
-def _flat(cell: Cell, names: Iterable[str]) -> dict[str, str]:
-    """Nested fields as `field.key` → JSON."""
-    return dict(pair for name in names for pair in _leaves(name, cell[name]))
+    @classmethod
+    def of(cls, cell: Cell) -> _Run:
+        group = cell["protocol"]["name"], cell["protocol"]["digest"], cell["backbone"]
+        setup, detail = (
+            dict(pair for name in names for pair in _leaves(name, cell[name])) for names in (SETUP, DETAIL)
+        )
+        return cls(cell["method"], group, cell["target"]["name"], setup, detail)
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """The leaves of a nested field as `(field.key, JSON)`."""
     if isinstance(value, Mapping):
         for key in value:
             yield from _leaves(f"{name}.{key}", value[key])
@@ -89,18 +93,18 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 def _differing(own: Mapping[str, str], others: Sequence[Mapping[str, str]]) -> list[str]:
     """`key=value` for the fields of `own` in which any of the others differs; long values are cut."""
-    different = sorted({key for one in others for key in _apart(own, one)})
-    told = {**own, "aux": _auxiliary(own)}
-    return [f"{key.removeprefix('options.')}={told[key].strip(chr(34))[:24]}" for key in different if key in told]
+    different = sorted({key for other in others for key in _differing_fields(own, other)})
+    shown = {**own, "aux": _auxiliary(own)}
+    return [f"{key.removeprefix('options.')}={shown[key].strip(chr(34))[:24]}" for key in different if key in shown]
 
 
-def _apart(own: Mapping[str, str], other: Mapping[str, str]) -> set[str]:
-    """The fields that tell two runs apart: another auxiliary set, or checkpoint, says enough of what was learned."""
-    found = {key for key in {*own, *other} if own.get(key) != other.get(key)}
-    rest = {key for key in found if key.partition(".")[0] not in {"aux", "recipe"}}
+def _differing_fields(own: Mapping[str, str], other: Mapping[str, str]) -> set[str]:
+    """The fields in which two runs differ; where auxiliary set or checkpoint differs, no details of the training."""
+    fields = {key for key in {*own, *other} if own.get(key) != other.get(key)}
+    rest = {key for key in fields if key.partition(".")[0] not in {"aux", "recipe"}}
     if _auxiliary(own) != _auxiliary(other):
         return rest | {"aux"}
-    return rest if "checkpoint_sha256" in found else found
+    return rest if "checkpoint_sha256" in fields else fields
 
 
 def _auxiliary(fields: Mapping[str, str]) -> str:
@@ -110,13 +114,15 @@ def _auxiliary(fields: Mapping[str, str]) -> str:
 def _rows(record: Record, name: str) -> Iterator[dict[str, Any]]:
     means, _, reasons = record.mean()
     undefined = {**record.undefined, "mean": reasons}
-    for class_name, row in {**record.classes, "mean": means}.items():
-        for metric, value in row.items():
-            about = {"class": class_name, "metric": metric, "value": value, "aupro": AUPRO.get(metric, "")}
-            yield _common(record, name) | about | {"reason": undefined.get(class_name, {}).get(metric, "")}
+    of_record = _record_columns(record, name)
+    for class_name, values in {**record.classes, "mean": means}.items():
+        for metric, value in values.items():
+            number = {"class": class_name, "metric": metric, "value": value, "aupro": AUPRO.get(metric, "")}
+            yield of_record | number | {"reason": undefined.get(class_name, {}).get(metric, "")}
 
 
-def _common(record: Record, name: str) -> dict[str, Any]:
+def _record_columns(record: Record, name: str) -> dict[str, Any]:
+    """The columns that are the same for all numbers of a record."""
     cell = record.cell
     supports = record.provenance.get("support_seed", 0) if cell["shots"] else None
     return {

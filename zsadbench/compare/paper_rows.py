@@ -1,6 +1,6 @@
-"""What a paper's table ran, row by row: `zsadbench/papers/PAPER/tableN.toml`, read field by field.
+"""The settings of every row of a paper's table, read from `zsadbench/papers/PAPER/tableN.toml`.
 
-The printed numbers stand in `zsadbench/published`; a row is tied to them by its label and its number of shots.
+The printed numbers are in `zsadbench/published`; the label and the number of shots of a row find its numbers there.
 """
 
 from __future__ import annotations
@@ -21,16 +21,29 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NOT_BUILT = "not built yet"
-ELSE = "else"  # in `aux` and `epochs`: whatever is not named
+ELSE = "else"  # in `aux` and `epochs`: every key that is not listed
 
 
 @dataclass(frozen=True)
 class PaperRow:
-    """One row of a table, and what makes it again.
+    """One row of a table and the settings that reproduce it.
 
-    `aux` maps targets to auxiliary sets, `epochs` auxiliary sets to epochs (empty for a method that learns nothing);
-    both may have `else`. `aupro` is the variant that our number is given in. `left_out` says why the row is not run,
-    `uncertain` what the paper does not say of it, so that our number is shown and not judged.
+    Attributes:
+        label: the label that the paper prints.
+        method: the method's name in the registry.
+        options: its options as `key=value`.
+        shots: support images per class; -1 for all normal training images.
+        protocol: the protocol of the run.
+        aupro: the variant in which our AUPRO is given: `exact`, `200_minmax` or `200_max`.
+        seeds: training seeds.
+        support_seeds: seeds of the choice of support images.
+        backbone: name of the backbone.
+        weights: the weights that the paper used.
+        image_size: side of the input in pixels.
+        aux: target → auxiliary set; may have the key `else`.
+        epochs: auxiliary set → epochs; may have the key `else`; empty for a method that is not trained.
+        left_out: why the row cannot be run; empty when it can.
+        uncertain: what the paper leaves open about the row, so that our number is shown and not judged; or empty.
     """
 
     label: str
@@ -50,17 +63,17 @@ class PaperRow:
     uncertain: str = ""
 
     def aux_for(self, target: str) -> str:
-        """The auxiliary set that the row learned from when it was tested on `target`; `none` for nothing."""
+        """The auxiliary set that the row was trained on before its test on `target`; `none` without training."""
         return self.aux.get(target, self.aux.get(ELSE, "none"))
 
     def epochs_on(self, aux: str) -> int | None:
-        """Epochs on the auxiliary set `aux`; None where the table does not say."""
+        """Epochs of training on the auxiliary set `aux`; None where the table does not say."""
         return self.epochs.get(aux, self.epochs.get(ELSE))
 
 
 @dataclass(frozen=True)
 class PaperTable:
-    """One table of one paper. `targets` are the data sets that it ran on, by the names of their cards."""
+    """One table of one paper: `targets` are the names of its data sets, `source` is the file of the description."""
 
     paper: str
     number: str
@@ -79,15 +92,15 @@ class PaperTable:
 
     @property
     def title(self) -> str:
-        """Where it was printed and what it shows."""
+        """Paper, venue, year, number and printed title of the table."""
         about = papers()[self.paper]
         return (
             f"{about['label']} ({about['venue']} {about['year']}), Table {self.number}: {about['tables'][self.number]}"
         )
 
     def published(self) -> pd.DataFrame:
-        """Its printed numbers, in the columns of `compare.frame`."""
-        frame = _numbers()
+        """Its printed numbers, with the columns of `compare.frame.COLUMNS`."""
+        frame = _published()
         return frame[(frame["source"] == self.paper) & (frame["table"] == self.number)]
 
 
@@ -105,31 +118,31 @@ def why_left_out(row: PaperRow) -> str:
 
 
 def table_names() -> list[str]:
-    """Every table that can be asked for, in the order of the papers."""
+    """The names `PAPER:tableN` of all tables, in the order of the papers."""
     return [f"{paper}:table{number}" for paper, about in papers().items() for number in about["tables"]]
 
 
 def find_table(name: str) -> PaperTable:
-    """The table called `PAPER:tableN`.
+    """Read the table called `PAPER:tableN`.
 
     Raises:
-        UsageError: there is none of this name.
-        DataError: its description is wrong, or its rows are not those that were printed.
+        UsageError: there is no table of this name.
+        DataError: its description is wrong, or its rows are not the printed ones.
     """
     if name not in table_names():
         raise unknown("table", name, table_names())
     paper, _, number = name.partition(":table")
-    place = files("zsadbench").joinpath(f"papers/{paper}/table{number}.toml")
-    table = read_table(place.read_text(encoding="utf-8"), paper, number, str(place))
+    file = files("zsadbench").joinpath(f"papers/{paper}/table{number}.toml")
+    table = read_table(file.read_text(encoding="utf-8"), paper, number, str(file))
     check_rows(table)
     return table
 
 
 def read_table(text: str, paper: str, number: str, source: str) -> PaperTable:
-    """Read a description written as TOML; `source` is its file's name, for messages.
+    """Parse the description of a table from TOML; `source` is its file's name, for messages.
 
     Raises:
-        DataError: it is no TOML, or a field is missing, unknown or wrong.
+        DataError: it is not TOML, or a field is missing, unknown or wrong.
     """
     try:
         content = tomllib.loads(text)
@@ -141,26 +154,30 @@ def read_table(text: str, paper: str, number: str, source: str) -> PaperTable:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows) or not isinstance(defaults, dict):
         raise fields.wrong("rows", "must be a list of tables, and 'defaults' a table")
     fields.done()
-    read = [_row(Fields({**defaults, **row}, f"{source}: rows[{place}]")) for place, row in enumerate(rows)]
-    return PaperTable(paper, number, targets, tuple(read), source)
+    described = [_row(Fields({**defaults, **row}, f"{source}: rows[{index}]")) for index, row in enumerate(rows)]
+    return PaperTable(paper, number, targets, tuple(described), source)
 
 
 def check_rows(table: PaperTable) -> None:
-    """Raise `DataError` unless every printed row is described once, and nothing else is."""
+    """Check that every printed row is described once, and that no other row is described.
+
+    Raises:
+        DataError: a row is missing, described twice or not printed.
+    """
     printed = table.published()
     wanted = set(zip(printed["entry"], printed["shots"], strict=True))
-    found = [(row.label, "full" if row.shots < 0 else str(row.shots)) for row in table.rows]
-    for label, shots in found:
+    described = [(row.label, "full" if row.shots < 0 else str(row.shots)) for row in table.rows]
+    for label, shots in described:
         if (label, shots) not in wanted:
             raise DataError(f"{table.source}: row '{label}' with {shots} shots is not among the printed ones")
-        if found.count((label, shots)) > 1:
+        if described.count((label, shots)) > 1:
             raise DataError(f"{table.source}: row '{label}' with {shots} shots is described twice")
-    for label, shots in wanted - set(found):
+    for label, shots in wanted - set(described):
         raise DataError(f"{table.source}: the printed row '{label}' with {shots} shots is not described")
 
 
 @cache
-def _numbers() -> pd.DataFrame:
+def _published() -> pd.DataFrame:
     return read_published()
 
 
@@ -188,24 +205,24 @@ def _row(fields: Fields) -> PaperRow:
 
 def _shots(fields: Fields) -> int:
     """A number of shots; -1 stands for `full`, every normal training image."""
-    given = fields.take("shots", 0)
-    return -1 if given == "full" else fields.whole("shots", 0)
+    shots = fields.take("shots", 0)
+    return -1 if shots == "full" else fields.whole("shots", 0)
 
 
 def _wholes(fields: Fields, field: str, default: tuple[int, ...] | None = None) -> tuple[int, ...]:
     value = fields.take(field, None if default is None else list(default))
-    if not isinstance(value, list) or not value or any(type(one) is not int or one < 0 for one in value):
+    if not isinstance(value, list) or not value or any(type(number) is not int or number < 0 for number in value):
         raise fields.wrong(field, f"must be a list of whole numbers, not {value!r}")
     return tuple(value)
 
 
 def _names(value: object, fields: Fields) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(one, str) and one for one in value.values()):
+    if not isinstance(value, dict) or not all(isinstance(name, str) and name for name in value.values()):
         raise fields.wrong("aux", f"must map targets to auxiliary sets, not {value!r}")
     return dict(value)
 
 
 def _epochs(value: object, fields: Fields) -> dict[str, int]:
-    if not isinstance(value, dict) or not all(type(one) is int and one > 0 for one in value.values()):
+    if not isinstance(value, dict) or not all(type(count) is int and count > 0 for count in value.values()):
         raise fields.wrong("epochs", f"must map auxiliary sets to epochs, not {value!r}")
     return dict(value)

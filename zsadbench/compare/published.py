@@ -1,9 +1,9 @@
-"""Numbers as papers print them, paper by paper: `zsadbench/published/NAME.csv`, described in `papers.toml`.
+"""Numbers printed in papers, read from `zsadbench/published/NAME.csv`; `papers.toml` describes the papers.
 
-Every number carries the protocol, AUPRO variant, split, smoothing and backbone that made it, and who computed
-it: `original` (the paper's own method), `copied from PAPER`, `re-run by PAPER`; `unknown` where nobody says.
-The split `card` is the one that the data set's card evaluates: the official test part, or every image where
-there is no such part. Smoothing is the sigma of a Gaussian in pixels of the evaluated map.
+Every number has the protocol, AUPRO variant, split, smoothing and backbone that it was computed with, and who computed
+it: `original` (the authors of the method), `copied from PAPER` or `re-run by PAPER`. Each field is `unknown` where the
+paper does not say. The split `card` is the one that the data set's card evaluates: the official test part, or all
+images where there is none. Smoothing is the sigma of a Gaussian in pixels of the evaluated map.
 """
 
 from __future__ import annotations
@@ -15,41 +15,31 @@ from typing import Any
 
 import pandas as pd
 
-from zsadbench.compare.frame import COLUMNS, UNKNOWN, is_cost
-
-PRINTED = {
-    "pixel_aupro": {
-        "exact": "pixel_aupro",
-        "200_minmax": "pixel_aupro_200",
-        "200_max": "pixel_aupro_200_max",
-        UNKNOWN: "pixel_aupro_unknown",
-    }
-}
+from zsadbench.compare.frame import COLUMNS, METRIC_OF_AUPRO, is_cost
 
 
 @cache
 def papers() -> dict[str, dict[str, Any]]:
-    """What `papers.toml` says of each paper: short name → `title`, `venue`, `year`, `label`, `tables`."""
+    """The content of `papers.toml`: short name of a paper → `title`, `venue`, `year`, `label` and `tables`."""
     return tomllib.loads(files("zsadbench").joinpath("published/papers.toml").read_text(encoding="utf-8"))
 
 
 def read_published() -> pd.DataFrame:
-    """All published numbers in the columns of `frame.COLUMNS`; accuracies as fractions, costs as printed."""
+    """All published numbers, with the columns of `frame.COLUMNS`: accuracies as fractions, costs as printed."""
     return pd.concat([_read(name) for name in papers()], ignore_index=True)
 
 
 def _read(paper: str) -> pd.DataFrame:
     with files("zsadbench").joinpath(f"published/{paper}.csv").open(encoding="utf-8") as opened:
-        found = pd.read_csv(opened, dtype=str, keep_default_na=False)
-    cost = found["metric"].map(is_cost)
-    scale = cost.map({True: 1.0, False: 100.0})
-    found["value"] = found["value"].astype("float64") / scale
-    found["spread"] = pd.to_numeric(found["spread"]) / scale
-    found["metric"] = [
-        PRINTED.get(metric, {}).get(aupro, metric)
-        for metric, aupro in zip(found["metric"], found["aupro"], strict=True)
+        frame = pd.read_csv(opened, dtype=str, keep_default_na=False)
+    scale = frame["metric"].map(is_cost).map({True: 1.0, False: 100.0})
+    frame["value"] = frame["value"].astype("float64") / scale
+    frame["spread"] = pd.to_numeric(frame["spread"]) / scale
+    frame["metric"] = [
+        METRIC_OF_AUPRO[aupro] if metric == "pixel_aupro" else metric
+        for metric, aupro in zip(frame["metric"], frame["aupro"], strict=True)
     ]
-    found = found.rename(columns={"label": "entry"})
-    found[["source", "digest", "seed", "reason", "signature"]] = [paper, "", "", "", ""]
-    found[["comparable", "official"]] = [True, False]
-    return found[COLUMNS]
+    frame = frame.rename(columns={"label": "entry"})
+    frame[["source", "digest", "seed", "reason", "signature"]] = [paper, "", "", "", ""]
+    frame[["comparable", "official"]] = [True, False]
+    return frame[COLUMNS]

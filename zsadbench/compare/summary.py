@@ -1,7 +1,7 @@
-"""Over seeds, data sets and domains: means with their spread, best and second, average ranks.
+"""Means over seeds and data sets, marks of best and second best, average ranks.
 
-Nothing here looks across comparability groups: a caller passes the entries of one. Every mean and rank is taken
-over the cells that all entries have, and comes with their number. Numbers tie when they are printed alike.
+Every function takes the entries of one comparability group. Means over data sets and ranks use only the data sets that
+all entries have (`common_targets`). Numbers tie when they are printed alike.
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ Key = tuple[str, str, str, str]  # entry, target, class, metric
 
 
 class Score(NamedTuple):
-    """Mean over seeds, a fraction or None with its reason; `spread` is the standard deviation (n - 1) of several."""
+    """A mean over seeds.
+
+    Attributes:
+        value: the mean, a fraction; None where it is undefined.
+        spread: the standard deviation over seeds, with n - 1 in the denominator; None for one seed.
+        seeds: the number of seeds.
+        comparable: whether all records behind it are comparable.
+        reason: why `value` is None; empty otherwise.
+    """
 
     value: float | None
     spread: float | None
@@ -28,20 +36,21 @@ class Score(NamedTuple):
 
 
 def over_seeds(frame: pd.DataFrame) -> dict[Key, Score]:
-    """The scores of measured rows of one comparability group, by entry, target, class and metric."""
-    found: dict[Key, list[tuple[float, bool, str]]] = {}
+    """Average the measured rows of one comparability group over seeds: by entry, target, class and metric."""
+    groups: dict[Key, list[tuple[float, bool, str]]] = {}
     keys = zip(*(frame[name] for name in ("entry", "target", "class", "metric")), strict=True)
     rows = zip(*(frame[name] for name in ("value", "comparable", "reason")), strict=True)
     for key, row in zip(keys, rows, strict=True):
-        found.setdefault(key, []).append(row)
-    return {key: _score(same) for key, same in found.items()}
+        groups.setdefault(key, []).append(row)
+    return {key: _score(same) for key, same in groups.items()}
 
 
 def _score(rows: Sequence[tuple[float, bool, str]]) -> Score:
-    """A score is undefined as soon as it is in one seed: a mean over other seeds would be another quantity."""
+    """The mean of `(value, comparable, reason)` over seeds; undefined where it is undefined for any seed."""
     values = [None if math.isnan(value) else float(value) for value, _, _ in rows]
     defined = [value for value in values if value is not None]
-    comparable, reasons = all(bool(one) for _, one, _ in rows), [reason for _, _, reason in rows if reason]
+    comparable = all(bool(row_comparable) for _, row_comparable, _ in rows)
+    reasons = [reason for _, _, reason in rows if reason]
     if len(defined) < len(values):
         return Score(None, None, len(values), comparable, reasons[0] if reasons else "undefined")
     mean = sum(defined) / len(defined)
@@ -51,19 +60,19 @@ def _score(rows: Sequence[tuple[float, bool, str]]) -> Score:
 
 
 def marks(values: Mapping[str, float | None]) -> dict[str, str]:
-    """`best` for every entry that prints the largest number, `second` for all that print the next smaller one.
+    """Mark the entries with the largest printed number as `best`, those with the next smaller one as `second`.
 
-    Fewer than two entries with a number are no comparison and get no mark.
+    Fewer than two entries with a number get no marks.
 
     >>> marks({"a": 0.9241, "b": 0.9239, "c": 0.91, "d": None})
     {'a': 'best', 'b': 'best', 'c': 'second'}
     """
     shown = {entry: printed(value) for entry, value in values.items() if value is not None}
-    places = sorted(set(shown.values()), reverse=True)[:2]
     if len(shown) < 2:
         return {}
-    names = dict(zip(places, ("best", "second"), strict=False))
-    return {entry: names[value] for entry, value in shown.items() if value in names}
+    two_largest = sorted(set(shown.values()), reverse=True)[:2]
+    mark_of = dict(zip(two_largest, ("best", "second"), strict=False))
+    return {entry: mark_of[value] for entry, value in shown.items() if value in mark_of}
 
 
 def common_targets(
@@ -71,17 +80,17 @@ def common_targets(
 ) -> list[str]:
     """The targets whose mean over classes is defined and comparable for every entry and metric."""
 
-    def whole(target: str) -> bool:
-        found = [scores.get((entry, target, "mean", metric)) for entry in entries for metric in metrics]
-        return all(score is not None and score.comparable and score.value is not None for score in found)
+    def is_common(target: str) -> bool:
+        of_target = [scores.get((entry, target, "mean", metric)) for entry in entries for metric in metrics]
+        return all(score is not None and score.comparable and score.value is not None for score in of_target)
 
-    return [target for target in targets if whole(target)]
+    return [target for target in targets if is_common(target)]
 
 
 def target_means(
     scores: Mapping[Key, Score], entries: Sequence[str], targets: Sequence[str], metric: str
 ) -> dict[str, float | None]:
-    """Unweighted mean over `targets` (as `common_targets` gives them) of each entry; None over none."""
+    """Unweighted mean of each entry over `targets`, which `common_targets` selects; None without targets."""
     sums = {entry: sum(_value(scores, entry, target, metric) for target in targets) for entry in entries}
     return {entry: total / len(targets) if targets else None for entry, total in sums.items()}
 
@@ -89,7 +98,7 @@ def target_means(
 def average_ranks(
     scores: Mapping[Key, Score], entries: Sequence[str], targets: Sequence[str], metric: str
 ) -> dict[str, float | None]:
-    """Mean rank of each entry over `targets`: 1 is best, those printed alike share the mean of their ranks."""
+    """Mean rank of each entry over `targets`: 1 is best; entries printed alike share the mean of their ranks."""
     columns = [{entry: printed(_value(scores, entry, target, metric)) for entry in entries} for target in targets]
     ranks = [pd.Series(column).rank(ascending=False, method="average") for column in columns]
     return {entry: sum(float(rank[entry]) for rank in ranks) / len(ranks) if ranks else None for entry in entries}

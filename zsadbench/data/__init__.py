@@ -1,7 +1,15 @@
-"""Card → manifest → batches.
+"""Data sets: a card describes a benchmark, a copy on disk gives a manifest, and the manifest is loaded in batches.
 
-Names are imported when they are first asked for: reading cards needs neither torch nor pandas, reading a
-data set needs no torch.
+Each name is imported when it is first used: reading cards imports neither torch nor pandas, reading a manifest
+imports no torch.
+
+    cards         what is known about a benchmark, parsed from TOML
+    layouts       read the images of a copy by its layout
+    images        open, preprocess and hash single images and masks
+    user_images   `folder:PATH` and `csv:PATH`
+    catalogue     find a card by name
+    copies        find, load and check a copy on disk; its fingerprint
+    loading       batches for a run, and the cache of resized images
 """
 
 from importlib import import_module
@@ -14,24 +22,24 @@ if TYPE_CHECKING:
     from zsadbench.data.copies.locate import find_copy, roots_from_environment
     from zsadbench.data.copies.manifest import limited
     from zsadbench.data.images.masks import read_mask, resize_mask_nearest, soften_mask, training_mask
-    from zsadbench.data.images.pixels import oriented_size, prepare, prepare_image, read_image
+    from zsadbench.data.images.preprocess import oriented_size, prepare, prepare_image, read_image
     from zsadbench.data.loading.batches import LoadedBatch, batches
     from zsadbench.data.loading.disk_budget import DiskBudget, file_stamp, mapped
     from zsadbench.data.loading.tensor_cache import TensorCache
-    from zsadbench.data.own.card import images_of
+    from zsadbench.data.user_images.target import images_of
 
-_HOMES = {
+_MODULES = {
     "cards.card": ("Card",),
     "catalogue": ("all_cards", "find_card", "synthesise"),
     "copies.dataset": ("Dataset", "check_masks", "load_dataset"),
     "copies.locate": ("find_copy", "roots_from_environment"),
     "copies.manifest": ("limited",),
     "images.masks": ("read_mask", "resize_mask_nearest", "soften_mask", "training_mask"),
-    "images.pixels": ("oriented_size", "prepare", "prepare_image", "read_image"),
+    "images.preprocess": ("oriented_size", "prepare", "prepare_image", "read_image"),
     "loading.batches": ("LoadedBatch", "batches"),
     "loading.disk_budget": ("DiskBudget", "file_stamp", "mapped"),
     "loading.tensor_cache": ("TensorCache",),
-    "own.card": ("images_of",),
+    "user_images.target": ("images_of",),
 }
 
 __all__ = [
@@ -64,7 +72,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _HOMES.items():
+    for module, names in _MODULES.items():
         if name in names:
             return getattr(import_module(f"zsadbench.data.{module}"), name)
     raise AttributeError(f"module 'zsadbench.data' has no attribute '{name}'")

@@ -1,4 +1,4 @@
-"""Every card that is installed; a name → its card. Reading cards imports neither torch nor pandas."""
+"""Find the cards of all installed packages. Reading cards imports neither torch nor pandas."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -8,8 +8,8 @@ from typing import Any
 
 from zsadbench import registry
 from zsadbench.data.cards.card import Card
-from zsadbench.data.cards.card_file import read_card
-from zsadbench.data.own.card import is_own, own_card
+from zsadbench.data.cards.parse_card import read_card
+from zsadbench.data.user_images.target import is_user_target, user_target_card
 from zsadbench.errors import DataError, UsageError, unknown
 
 
@@ -17,7 +17,7 @@ def all_cards() -> tuple[Card, ...]:
     """The cards of every package in the entry-point group `zsadbench.datasets`, sorted by name.
 
     Raises:
-        DataError: a card is wrong, or two cards answer to one name.
+        DataError: a card is invalid, or two cards have the same name or alias.
         UsageError: a package cannot be imported.
     """
     cards = [card for package in registry.names("datasets") for card in _cards_of(package)]
@@ -25,14 +25,14 @@ def all_cards() -> tuple[Card, ...]:
 
 
 def find_card(name: str) -> Card:
-    """The card called `name`, by its name or an alias, without regard to case; `folder:PATH` and `csv:PATH` make one.
+    """The card with this name or alias, ignoring case; for `folder:PATH` and `csv:PATH`, a card made from the files.
 
     Raises:
-        UsageError: no card has this name; the nearest name is given.
-        DataError: one's own set cannot be read.
+        UsageError: no card has this name; the message gives the nearest name.
+        DataError: `folder:PATH` or `csv:PATH` cannot be read.
     """
-    if is_own(name):
-        return own_card(name)[0]
+    if is_user_target(name):
+        return user_target_card(name)[0]
     known = {text.casefold(): card for card in all_cards() for text in (card.name, *card.aliases)}
     if name.casefold() not in known:
         raise unknown("data set", name, known)
@@ -40,24 +40,29 @@ def find_card(name: str) -> Card:
 
 
 def synthesise(name: str, out: str | Path, per_class: int = 4) -> Path:
-    """Write a miniature of the set `name`, in its official layout, below `out`; return its folder.
+    """Write a synthetic miniature of the data set `name` in its official layout below `out`; return its folder.
 
-    The package that brings the card draws it, with its own `synthesise(name, out, per_class)`.
+    The package that contains the card generates it, with its function `synthesise(name, out, per_class)`.
+
+    Args:
+        name: a data set that is not itself generated.
+        out: the folder in which the folder of the data set is created.
+        per_class: images per class, split and label.
 
     Raises:
-        UsageError: the name is unknown, the set itself is drawn, or its package draws no miniature of it.
+        UsageError: the name is unknown, the set is itself generated, or its package generates no miniature of it.
     """
     card = find_card(name)
     if card.generated:
-        raise UsageError(f"'{card.name}' needs no miniature: the set itself is drawn on first use")
-    draw = brought_with(card, "synthesise")
-    if draw is None:
-        raise UsageError(f"no miniature of '{name}' can be drawn")
-    return Path(draw(card.name, Path(out), per_class))
+        raise UsageError(f"'{card.name}' needs no miniature: the set itself is generated on first use")
+    write_miniature = package_attribute(card, "synthesise")
+    if write_miniature is None:
+        raise UsageError(f"no miniature of '{name}' can be generated")
+    return Path(write_miniature(card.name, Path(out), per_class))
 
 
-def brought_with(card: Card, attribute: str) -> Any:
-    """An attribute of the package that brings the card; None where it has none."""
+def package_attribute(card: Card, attribute: str) -> Any:
+    """An attribute of the package that contains the card; None if the package has no such attribute."""
     packages = (package for package in registry.names("datasets") if card in _cards_of(package))
     return next((getattr(registry.load("datasets", package), attribute, None) for package in packages), None)
 

@@ -1,4 +1,4 @@
-"""How long a run will take on a CPU, said before it starts."""
+"""Estimate how long a run will take on a CPU, before it starts."""
 
 from __future__ import annotations
 
@@ -19,74 +19,76 @@ if TYPE_CHECKING:
     from zsadbench.engine.plan.jobs import Job, Plan
     from zsadbench.engine.plan.method_setup import MethodSetup
 
-HEAD_SHARE = 0.4  # what a head costs beside the tower, for one image
-STEP_SHARE = 1.5  # and what learning from one costs, forth and back
-EFFICIENCY = 0.5  # of what a large matrix product reaches
+HEAD_SHARE = 0.4  # cost of scoring an image after the image encoder, relative to encoding it
+STEP_SHARE = 1.5  # cost of learning from an image (forward and backward) after the image encoder, likewise
+EFFICIENCY = 0.5  # speed of a run relative to that of a large matrix product
 
 
 def seconds_for(scored: float, learned: float) -> float:
-    """A rough duration on this CPU of runs that share nothing.
+    """Estimate the seconds on this CPU of runs that share nothing.
 
     Args:
-        scored: multiply-accumulates of the image tower over all images that are scored.
-        learned: the same over all images that are learned from, epoch by epoch.
+        scored: multiply-accumulates of the image encoder over all test images.
+        learned: multiply-accumulates of the image encoder over all training images, once per epoch.
     """
     return _seconds((1 + HEAD_SHARE) * scored + (1 + STEP_SHARE) * learned)
 
 
 def estimate_seconds(plan: Plan) -> float:
-    """A rough duration on this CPU, from the arithmetic of the jobs and the speed of one matrix product.
+    """Estimate the seconds of a plan on this CPU, from its multiply-accumulates and the speed of one matrix product.
 
-    Jobs that share an encoding pay for the tower once, and so do trainings on the same tokens where these fit into
-    the token cache; a checkpoint that is cached already costs nothing.
+    A shared encoding counts once, and so does the encoding for trainings on the same tokens, as far as these fit into
+    the token cache. A cached checkpoint costs nothing.
     """
     todo = [job for job in plan.jobs if job.todo]
-    scored = sum(_scoring(group) for group in group_jobs(todo))
-    learned = _learning(todo, plan.request.token_cache)
-    return _seconds(scored + learned)
+    scored = sum(_scoring_macs(group) for group in group_jobs(todo))
+    return _seconds(scored + _learning_macs(todo, plan.request.token_cache))
 
 
-def _scoring(group: Sequence[Job]) -> float:
-    """Multiply-accumulates of jobs that share an encoding: every class once through the tower, and each head's."""
+def _scoring_macs(group: Sequence[Job]) -> float:
+    """Count multiply-accumulates of jobs that share an encoding: one encoding per class, and the head of each job."""
     first = group[0]
-    wanted = dict.fromkeys(name for job in group for name in job.todo)
-    heads = sum(_images(job, job.todo) for job in group)
-    return _tower(first.setup) * (_images(first, wanted) + HEAD_SHARE * heads)
+    classes = dict.fromkeys(name for job in group for name in job.todo)
+    head_images = sum(_count_images(job, job.todo) for job in group)
+    return _tower_macs(first.setup) * (_count_images(first, classes) + HEAD_SHARE * head_images)
 
 
-def _learning(jobs: Sequence[Job], room: int) -> float:
-    """Multiply-accumulates of all trainings: their steps, and what has to be encoded for them."""
+def _learning_macs(jobs: Sequence[Job], cache_bytes: int) -> float:
+    """Count multiply-accumulates of all trainings: the encoding of their images, and their steps."""
     trainings = {checkpoint_path(job.setup, job.aux, job.seed): job for job in jobs if job.aux is not None}
     pending = [job for path, job in trainings.items() if not path.is_file()]
-    steps = sum(_tower(job.setup) * STEP_SHARE * _steps(job) for job in pending)
-    together: dict[Any, list[Job]] = {}
+    steps = sum(_tower_macs(job.setup) * STEP_SHARE * _count_learned(job) for job in pending)
+    same_tokens: dict[Any, list[Job]] = {}
     for job in pending:
-        together.setdefault(learning_key(job), []).append(job)
-    return steps + sum(_tower(group[0].setup) * _encoded(group, room) for group in together.values())
+        same_tokens.setdefault(learning_key(job), []).append(job)
+    return steps + sum(
+        _tower_macs(group[0].setup) * _count_encoded(group, cache_bytes) for group in same_tokens.values()
+    )
 
 
-def _encoded(group: Sequence[Job], room: int) -> int:
-    """How often trainings on the same tokens run the tower: once an image that is remembered, else in every epoch."""
-    aux, taps = group[0].aux, {taps_of(job.setup) for job in group}
-    assert aux is not None  # noqa: S101 - they learn
+def _count_encoded(group: Sequence[Job], cache_bytes: int) -> int:
+    """Count the images that trainings on the same tokens encode: cached ones once, the others in every epoch."""
+    setup, aux, taps = group[0].setup, group[0].aux, {taps_of(job.setup) for job in group}
+    assert aux is not None  # noqa: S101 - only called where jobs train
     count = len(aux.manifest)
-    kept = {block for one in taps for block in (*one.blocks, *(-block for block in one.value_blocks))}
-    augments = group[0].setup.method.card.augments
-    fits = 0 if augments or not kept else min(count, room // (len(kept) * entry_bytes(group[0].setup)))
-    return fits + sum(_steps(job) * (count - fits) // count for job in group)
+    blocks = {block for tap in taps for block in (*tap.blocks, *(-block for block in tap.value_blocks))}
+    cached = 0
+    if blocks and not setup.method.card.augments:
+        cached = min(count, cache_bytes // (len(blocks) * entry_bytes(setup)))
+    return cached + sum(_count_learned(job) * (count - cached) // count for job in group)
 
 
-def _tower(setup: MethodSetup) -> float:
+def _tower_macs(setup: MethodSetup) -> float:
     return image_macs(setup.spec.config.vision, setup.image_size)
 
 
-def _images(job: Job, names: Iterable[str]) -> int:
-    return sum(len(limited(job.target.manifest, name, job.setup.limit)) for name in names)
+def _count_images(job: Job, classes: Iterable[str]) -> int:
+    return sum(len(limited(job.target.manifest, name, job.setup.limit)) for name in classes)
 
 
-def _steps(job: Job) -> int:
-    """Images that a training sees, epoch by epoch."""
-    assert job.aux is not None  # noqa: S101 - it learns
+def _count_learned(job: Job) -> int:
+    """Count the images of a training, once per epoch."""
+    assert job.aux is not None  # noqa: S101 - only called where the job trains
     return job.setup.epochs_on(job.aux.card.name) * len(job.aux.manifest)
 
 
@@ -95,8 +97,9 @@ def _seconds(macs: float) -> float:
 
 
 def _macs_per_second(size: int = 768, rounds: int = 3) -> float:
+    """Measure the speed of the product of two square matrices."""
     matrix = torch.rand(size, size)
-    matrix @ matrix  # the first product pays for starting threads
+    matrix @ matrix  # the first product also starts the threads
     start = perf_counter()
     for _ in range(rounds):
         matrix @ matrix

@@ -1,7 +1,7 @@
-"""Run a plan, class by class: the record is written after each class, and a failure costs its class only.
+"""Run a plan class by class: each record is written after every class, and a class that fails does not stop the others.
 
-Jobs on one target that can read the same tokens form a group: their detectors are prepared, then every class is
-encoded once for all of them. One batch is followed in `zsadbench.engine.evaluate.classes`.
+Jobs on one target that can read the same tokens form a group: their detectors are prepared, then every class is encoded
+once for all of them. The loop over batches is in `zsadbench.engine.evaluate.classes`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from zsadbench.engine.encode.supports import SupportTokens
 from zsadbench.engine.encode.text import release_text
 from zsadbench.engine.encode.towers import DTYPES, build_towers
 from zsadbench.engine.evaluate.classes import evaluate_class, keep_failure
-from zsadbench.engine.learn.detector import Trained
+from zsadbench.engine.learn.detector import Detector
 from zsadbench.engine.machine.device import choose_device, is_shortage
 from zsadbench.engine.machine.memory import reset_peak
-from zsadbench.engine.machine.threads import with_sane_threads
+from zsadbench.engine.machine.threads import limited_threads
 from zsadbench.engine.machine.timing import Stopwatch
 from zsadbench.engine.plan.jobs import Job, Plan
 from zsadbench.engine.plan.sharing import common_taps, group_jobs, memory_chunks, tower_key
@@ -43,8 +43,8 @@ class Reporter(Protocol):
     def training(self, job: Job, done: int, total: int, loss: float) -> None:
         """One optimiser step is done."""
 
-    def trained(self, job: Job, trained: Trained) -> None:
-        """The detector is ready."""
+    def trained(self, job: Job, detector: Detector) -> None:
+        """The detector is ready: trained or loaded."""
 
     def evaluating(self, job: Job, class_name: str, total: int) -> None:
         """A class of `total` images begins."""
@@ -56,7 +56,7 @@ class Reporter(Protocol):
         """A class is done, or has failed."""
 
     def record(self, job: Job, record: Record) -> None:
-        """A record is as complete as it gets in this run."""
+        """A record is finished, as far as this run completes it."""
 
     def failed(self, job: Job, where: str, failure: str) -> None:
         """A class, or a whole job, failed."""
@@ -85,18 +85,21 @@ class Results:
 
 
 def run_plan(plan: Plan, reporter: Reporter | None = None) -> Results:
-    """Run every job that lacks a class; complete jobs are skipped.
+    """Run every job whose record lacks a class; complete jobs are skipped.
 
-    A failure after planning costs its class or its job; the others go on.
+    A failure ends its class, or its job if the detector cannot be prepared; the others go on.
 
     Args:
         plan: from `make_plan`.
-        reporter: receives the progress.
+        reporter: receives the progress; None for no reports.
+
+    Raises:
+        RuntimeError: a bug; a shortage of memory is a failure of its class and is not raised.
     """
-    with with_sane_threads():
+    with limited_threads():
         run = Run(plan, reporter or cast(Reporter, Silent()))
         run.reporter.start(plan)
-        todo = [job for job in plan.jobs if not run.settled(job)]
+        todo = [job for job in plan.jobs if not run.report_if_done(job)]
         for jobs in group_jobs(todo):
             JobGroup(run, jobs).run()
         order = {job.path: number for number, job in enumerate(plan.jobs)}
@@ -105,7 +108,7 @@ def run_plan(plan: Plan, reporter: Reporter | None = None) -> Results:
 
 
 class Run:
-    """What all jobs of a run share; the last encoders are kept, since most jobs use the same."""
+    """What all jobs of a run share: the plan, the reporter, the results, and the encoders of the last job."""
 
     def __init__(self, plan: Plan, reporter: Reporter) -> None:
         self.plan, self.reporter, self.results = plan, reporter, Results()
@@ -113,15 +116,15 @@ class Run:
         self._towers: dict[tuple[Any, ...], Backbone] = {}
 
     def backbone(self, job: Job) -> Backbone:
-        """Return the encoders of a job, built unless the job before used the same."""
+        """Return the encoders of a job: those of the last job if it used the same ones, else new ones."""
         key = tower_key(job.setup)
         if key not in self._towers:
             self._towers.clear()
             self._towers[key] = build_towers(job.setup, self.device)
         return self._towers[key]
 
-    def settled(self, job: Job) -> bool:
-        """Report a job that has nothing to run: its record is complete, or is not a readable record."""
+    def report_if_done(self, job: Job) -> bool:
+        """Report a job that needs no run, as its record is complete or cannot be read; return whether it is one."""
         if job.fault:
             self.results.failed += 1
             self.fail(job, "record", job.fault)
@@ -153,13 +156,13 @@ class JobGroup:
         self.batch_size = request.batch_size or automatic_batch(self.backbone, union_of_taps(jobs), precision)
 
     def run(self) -> None:
-        """Prepare the detectors, evaluate every class, and hand out the records."""
+        """Prepare the detectors, evaluate every class, and add the records to the results."""
         run, target = self.shared, self.jobs[0].target
         recorders = [JobRecorder(run.plan, job, self.backbone, self.batch_size) for job in self.jobs]
         for recorder in recorders:
             self._prepare(recorder)
         ready = [recorder for recorder in recorders if recorder.failure is None]
-        release_text(self.backbone, [recorder.trained.method for recorder in ready])
+        release_text(self.backbone, [recorder.detector.method for recorder in ready])
         reset_peak(run.device)
         for class_name in target.classes:
             self._evaluate(class_name, [recorder for recorder in ready if class_name in recorder.job.todo])
@@ -170,14 +173,14 @@ class JobGroup:
             run.results.finished += not recorder.failed
 
     def _prepare(self, recorder: JobRecorder) -> None:
-        """Get the detector of a job; a failure is reported and ends the job."""
+        """Prepare the detector of a job; a failure is reported and ends the job."""
         job, reporter = recorder.job, self.shared.reporter
         with keep_failure(recorder):
-            trained = recorder.prepare(lambda done, total, loss: reporter.training(job, done, total, loss))
+            detector = recorder.prepare(lambda done, total, loss: reporter.training(job, done, total, loss))
         if recorder.failure is not None:
             self._report_failure(recorder, "training", recorder.failure)
             return
-        reporter.trained(job, trained)
+        reporter.trained(job, detector)
         recorder.check_leakage()
 
     def _evaluate(self, class_name: str, recorders: Sequence[JobRecorder]) -> None:
@@ -208,7 +211,7 @@ class JobGroup:
     def _evaluate_chunk(
         self, class_name: str, chunk: Sequence[JobRecorder], images: ClassImages, supports: SupportTokens
     ) -> None:
-        """Evaluate one class with these heads together, and write the record of each."""
+        """Evaluate one class with the heads of these jobs together, and write the record of each."""
         heads = [recorder.head(images, class_name, supports) for recorder in chunk]
         evaluate_class(images, heads, self.shared.reporter.images)
         for recorder, head in zip(chunk, heads, strict=True):
@@ -219,7 +222,7 @@ class JobGroup:
                 self._report_failure(recorder, class_name, head.failure)
 
     def _report_failure(self, recorder: JobRecorder, where: str, failure: Exception) -> None:
-        """Report a failure in one line; a RuntimeError that is no shortage of memory is a bug and is raised again."""
+        """Report a failure in one line; raise a `RuntimeError` that is no shortage of memory again, as it is a bug."""
         job = recorder.job
         if isinstance(failure, MemoryError | RuntimeError):
             if not is_shortage(failure):
@@ -230,7 +233,7 @@ class JobGroup:
 
 
 def union_of_taps(jobs: Sequence[Job]) -> Taps:
-    """Return the union of the taps of these jobs; it exists because `group_jobs` grouped them."""
+    """Return the union of the taps of jobs in one group; `group_jobs` made sure that it exists."""
     taps = common_taps([job.setup for job in jobs])
     assert taps is not None  # noqa: S101 - see the docstring
     return taps

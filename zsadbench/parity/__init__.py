@@ -1,1 +1,1 @@
-"""Parity with published code: fixtures recomputed, every stage compared."""
+"""Parity with published code: fixtures of that code are recomputed, and every tensor is compared."""

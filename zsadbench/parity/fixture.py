@@ -1,4 +1,4 @@
-"""Parity fixtures on disk: inputs, expected tensors and tolerances. The format is described in docs/parity.md."""
+"""Fixtures on disk: inputs, expected tensors and tolerances. docs/parity.md describes the format."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 from zsadbench.errors import UsageError
 
 Array = NDArray[Any]
+Pairs = dict[str, tuple[Array, Array | None]]  # expected and produced tensor by name; None: not produced
 FEW_SHOT = "_fewshot"
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One compared tensor: its largest deviation, what was allowed there, and whether all of it passed."""
+class StageReport:
+    """The result of one tensor: its largest deviation, the bound there, and whether every number is within its bound.
+
+    `deviation` is None where there is none to state; `note` then says why.
+    """
 
     name: str
     deviation: float | None
@@ -29,17 +33,17 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One fixture. `skipped` says why it was not compared at all."""
+class FixtureReport:
+    """The result of one fixture: one report per tensor, or `skipped`, which says why it was not compared."""
 
     folder: Path
     kind: str
-    stages: tuple[Stage, ...] = ()
+    stages: tuple[StageReport, ...] = ()
     skipped: str = ""
 
     @property
     def passed(self) -> bool | None:
-        """Whether there are stages and all lie within their tolerance; None where nothing was to be compared."""
+        """Whether there are tensors and all of them passed; None for a skipped fixture."""
         if self.skipped:
             return None
         return bool(self.stages) and all(stage.passed for stage in self.stages)
@@ -47,7 +51,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Fixture:
-    """A folder with a `fixture.json`; its paths never leave the set folder around it."""
+    """A folder with a `fixture.json`, whose content is `about`. Its files lie in the folder of the set around it."""
 
     folder: Path
     about: Mapping[str, Any]
@@ -59,43 +63,43 @@ class Fixture:
 
     @property
     def method(self) -> str:
-        """The method's name in the registry: a few-shot fixture is one of the method itself."""
+        """The name of the method in the registry, without the suffix of a few-shot fixture."""
         return self.kind.removesuffix(FEW_SHOT)
 
     def path(self, relative: str) -> Path:
-        """A file of the fixture or of its set.
+        """Return the path of a file of the fixture or of its set.
 
         Raises:
-            UsageError: the path climbs above the set folder, or is not there.
+            UsageError: the file lies outside the folder of the set, or is missing.
         """
-        found = (self.folder / relative).resolve()
-        if not found.is_relative_to(self.folder.resolve().parent):
+        path = (self.folder / relative).resolve()
+        if not path.is_relative_to(self.folder.resolve().parent):
             raise UsageError(f"{self.folder}/fixture.json names '{relative}', which lies outside its set")
-        if not found.is_file():
+        if not path.is_file():
             raise UsageError(f"{self.folder}: '{relative}' is missing")
-        return found
+        return path
 
     def tensors(self, name: str) -> dict[str, Any]:
-        """A safetensors file of the fixture as torch tensors."""
+        """Read a safetensors file of the fixture as torch tensors by name."""
         from zsadbench.checkpoints import read_archive
 
         return dict(read_archive(self.path(name)))
 
 
 def find_fixtures(folders: Sequence[Path]) -> list[Fixture]:
-    """The fixtures that the folders are, or hold.
+    """Find fixtures; each folder is a fixture, or a set with one fixture per sub-folder.
 
     Raises:
-        UsageError: a folder holds none, or a `fixture.json` cannot be read.
+        UsageError: a folder holds no fixture, or a `fixture.json` cannot be read.
     """
-    found: list[Fixture] = []
+    fixtures: list[Fixture] = []
     for folder in folders:
-        own = folder / "fixture.json"
-        paths = [own] if own.is_file() else sorted(folder.glob("*/fixture.json"))
+        path = folder / "fixture.json"
+        paths = [path] if path.is_file() else sorted(folder.glob("*/fixture.json"))
         if not paths:
             raise UsageError(f"{folder} holds no fixture.json, nor do its folders; give a fixture or a set of them")
-        found += [_read(path) for path in paths]
-    return found
+        fixtures += [_read(path) for path in paths]
+    return fixtures
 
 
 def _read(path: Path) -> Fixture:
@@ -109,15 +113,16 @@ def _read(path: Path) -> Fixture:
 
 
 def tolerance(table: Mapping[str, Any], name: str) -> tuple[float, float]:
-    """(absolute, relative) for one tensor: its own entry, its group's, else `max_abs`.
+    """Return (absolute, relative) for one tensor: the entry of the tensor, else of its group, else `max_abs`.
 
-    The group of `gradnorm/…` is `gradnorm`, and so is that of `gradnorm_NAME/…`, the variant NAME.
+    The group of `gradnorm/TENSOR` is `gradnorm`; so is the group of `gradnorm_NAME/TENSOR`, which is of variant NAME.
+    A text that begins with "exact" allows no deviation; any other text allows every deviation.
     """
-    own = {**table, **table.get("overrides", {})}
+    entries = {**table, **table.get("overrides", {})}
     group, slash, _ = name.partition("/")
-    family = group.partition("_")[0] if slash else group
-    entry = own.get(name, own.get(group, own.get(family, table["max_abs"])))
-    if isinstance(entry, str):  # a word in place of a number: equal to the bit, or for information only
+    group_of_variants = group.partition("_")[0] if slash else group
+    entry = entries.get(name, entries.get(group, entries.get(group_of_variants, table["max_abs"])))
+    if isinstance(entry, str):
         return (0.0, 0.0) if entry.startswith("exact") else (np.inf, 0.0)
     if isinstance(entry, Mapping):
         return float(entry.get("abs", 0.0)), float(entry.get("rel", 0.0))

@@ -1,8 +1,8 @@
-"""What a method gives on its fixture: stages, maps, losses, gradient norms, three optimiser steps."""
+"""Recompute the fixture of a method: stages, maps, losses, gradient norms and three optimiser steps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, make_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,36 +14,44 @@ from zsadbench.checkpoints import load_state
 from zsadbench.clip import Backbone, build, resolve
 from zsadbench.engine.evaluate.scoring import Scorer
 from zsadbench.engine.learn.loop import make_optimiser
-from zsadbench.engine.plan.options import Configured, configure
+from zsadbench.engine.plan.options import ConfiguredMethod, configure
 from zsadbench.errors import UsageError
 from zsadbench.types import Batch, FewShot, LossTraceable, Recipe, Tokens, Traceable, Trainable
 
 if TYPE_CHECKING:
-    from zsadbench.parity.fixture import Array, Fixture
-    from zsadbench.types import MethodCard, Official
+    from zsadbench.parity.fixture import Array, Fixture, Pairs
 
-STEPS = 3
+STEPS = 3  # optimiser steps
 OVER_STEPS = ("loss_curve", "loss_after_3_steps")
 
 
-def method_pairs(fixture: Fixture, options: Sequence[str]) -> dict[str, tuple[Array, Array | None]]:
-    """Expected and produced tensor by name, in the order of the fixture; None where nothing was produced.
+def method_pairs(fixture: Fixture, options: Sequence[str]) -> Pairs:
+    """Recompute every tensor of `expected`, in the order of the fixture.
 
-    Results under other settings carry the name of the variant. What the fixture's own settings do not reach, such as
-    tokens of a layer that only a variant uses, is taken from the variant.
+    Results of a variant carry its name (see `of_variant`). A stage that only a variant computes, such as the tokens of
+    a layer that the fixture's settings do not use, also counts without the name of the variant.
+
+    Args:
+        fixture: one of a method.
+        options: `KEY=VALUE` options of the method, on top of the fixture's settings.
     """
+    official = registry.method_card(fixture.method).official
+    if official is None:
+        raise UsageError(f"'{fixture.method}' has no published format, so no fixture can be read for it")
+    settings = {**fixture.about["options"], "training": fixture.about.get("training", {})}
+    base = official.options(settings)
     expected = fixture.tensors("expected.safetensors")
     produced: dict[str, Array] = {}
-    for name, changes in _variants(fixture).items():
-        found = _Replay(fixture, _configured(fixture, options, changes)).produce()
-        produced |= {key: value for key, value in found.items() if key not in produced}
-        produced |= {of_variant(key, name): value for key, value in found.items()}
-    produced |= _Replay(fixture, _configured(fixture, options)).produce()
-    return {name: (_array(tensor), produced.get(name)) for name, tensor in expected.items()}
+    for variant, changes in official.variants(settings).items():
+        tensors = FixtureRun(fixture, _configure(fixture, {**base, **changes}, options)).produce()
+        produced |= {name: tensor for name, tensor in tensors.items() if name not in produced}
+        produced |= {of_variant(name, variant): tensor for name, tensor in tensors.items()}
+    produced |= FixtureRun(fixture, _configure(fixture, base, options)).produce()
+    return {name: (_to_numpy(tensor), produced.get(name)) for name, tensor in expected.items()}
 
 
 def of_variant(name: str, variant: str) -> str:
-    """The name that a result under other settings has in `expected`.
+    """Return the name in `expected` of a result of a variant.
 
     >>> [of_variant(name, "wide") for name in ("score", "gradnorm/gate", "loss_total", "loss_curve")]
     ['score_wide', 'gradnorm_wide/gate', 'loss_wide_total', 'loss_curve_wide']
@@ -54,66 +62,51 @@ def of_variant(name: str, variant: str) -> str:
     return f"{group}_{variant}{slash}{rest}"
 
 
-def _array(tensor: Any) -> Array:
+def _configure(fixture: Fixture, settings: Mapping[str, Any], options: Sequence[str]) -> ConfiguredMethod:
+    """Configure the method: `settings` of the fixture become the defaults of its options; `options` change them."""
+    card = registry.method_card(fixture.method)
+    defaults = [
+        (option.name, option.type, field(default=settings[option.name]))
+        for option in fields(card.options)
+        if option.name in settings
+    ]
+    with_defaults: Any = make_dataclass("FixtureOptions", defaults, bases=(card.options,), frozen=True)
+    return configure(replace(card, options=with_defaults), options, (card.name,))
+
+
+def _to_numpy(tensor: Any) -> Array:
     return np.asarray(tensor.detach().float().cpu().numpy())
 
 
-def _official(fixture: Fixture) -> Official:
-    official = registry.method_card(fixture.method).official
-    if official is None:
-        raise UsageError(f"'{fixture.method}' has no published format, so no fixture can be read for it")
-    return official
-
-
-def _settings(fixture: Fixture) -> dict[str, Any]:
-    return {**fixture.about["options"], "training": fixture.about.get("training", {})}
-
-
-def _variants(fixture: Fixture) -> Mapping[str, Mapping[str, Any]]:
-    return _official(fixture).variants(_settings(fixture))
-
-
-def _configured(fixture: Fixture, options: Sequence[str], changes: Mapping[str, Any] | None = None) -> Configured:
-    """The fixture's settings as options, changed as a variant has it, with what the user gave on top."""
-    card = registry.method_card(fixture.method)
-    stated = {**_official(fixture).options(_settings(fixture)), **(changes or {})}
-    base = replace(card, options=_with_defaults(card, stated))  # type: ignore[arg-type]
-    return configure(base, options, (card.name,))
-
-
-def _with_defaults(card: MethodCard, stated: Mapping[str, Any]) -> Callable[..., Any]:
-    """The options class with the fixture's settings as its defaults."""
-    own = [(one.name, one.type, field(default=stated[one.name])) for one in fields(card.options) if one.name in stated]
-    made: Callable[..., Any] = make_dataclass("FixtureOptions", own, bases=(card.options,), frozen=True)
-    return made
-
-
 @dataclass
-class _Replay:
-    """One fixture on its way through the method."""
+class FixtureRun:
+    """One fixture recomputed by a method with certain options."""
 
     fixture: Fixture
-    method: Configured
+    method: ConfiguredMethod
 
     def produce(self) -> dict[str, Array]:
-        """Every tensor that can be compared."""
+        """Compute every tensor that a fixture can hold, by name."""
+        about = self.fixture.about
         inputs = self.fixture.tensors("inputs.safetensors")
-        backbone, detector = self._built()
+        images = inputs["images"].float()
+        backbone, detector = self._build()
         taps = self.method.card.taps(self.method.options)
-        names = _class_names(self.fixture.about, len(inputs["images"]))
+        class_names = tuple((about.get("image_classes") or list(about["class_names"]) * len(images))[: len(images)])
         with torch.no_grad():
-            tokens = backbone.vision(inputs["images"].float(), taps)
+            tokens = backbone.vision(images, taps)
             if "support" in inputs and isinstance(detector, FewShot):
                 detector.remember(backbone.vision(inputs["support"].float(), taps))
-            stages = dict(detector.stages(tokens, names))
-        maps = self._maps(detector, tokens, names)
-        produced = {name: _array(tensor) for name, tensor in stages.items()} | maps
-        if self.fixture.about.get("training") and isinstance(detector, Trainable):
-            batch = Batch(inputs["images"].float(), inputs["masks"].float(), inputs["labels"], names)
+            stages = dict(detector.stages(tokens, class_names))
+        maps = self._maps(detector, tokens, class_names)
+        produced = {name: _to_numpy(tensor) for name, tensor in stages.items()} | maps
+        if about.get("training") and isinstance(detector, Trainable):
+            batch = Batch(images, inputs["masks"].float(), inputs["labels"], class_names)
             produced |= dict(self._training(detector, tokens, batch))
         return produced
 
-    def _built(self) -> tuple[Backbone, Traceable]:
+    def _build(self) -> tuple[Backbone, Traceable]:
+        """Build the backbone of the set and the detector with the checkpoint of the fixture."""
         about, card = self.fixture.about, self.method.card
         taps = card.taps(self.method.options)
         architecture = self.fixture.path(about.get("backbone", "../backbone.json"))
@@ -129,32 +122,28 @@ class _Replay:
             raise UsageError(f"'{card.name}' does not show its stages, so nothing can be compared")
         return backbone, detector
 
-    def _maps(self, detector: Traceable, tokens: Tokens, names: Sequence[str]) -> dict[str, Array]:
-        """The anomaly maps as a run makes them, before and after smoothing, (batch, size, size)."""
-        about = self.fixture.about
-        sigma = float(about["options"].get("sigma", self.method.card.smoothing))
-        smoothing = sigma if about["options"].get("smoothing", True) else 0.0
-        scorer = Scorer(detector, torch.device("cpu"), about["image_size"], smoothing)
-        grid = scorer.score(tokens, names).pixel
-        unsmoothed = replace(scorer, sigma=0.0)
-        return {
-            name: np.stack([wait() for wait in each.start_maps(grid)])
-            for name, each in (("map", unsmoothed), ("map_smooth", scorer))
-        }
+    def _maps(self, detector: Traceable, tokens: Tokens, class_names: Sequence[str]) -> dict[str, Array]:
+        """Make the anomaly maps as a run does, before and after smoothing, (batch, size, size)."""
+        options, size = self.fixture.about["options"], self.fixture.about["image_size"]
+        sigma = float(options.get("sigma", self.method.card.smoothing)) if options.get("smoothing", True) else 0.0
+        smoothed = Scorer(detector, torch.device("cpu"), size, sigma)
+        unsmoothed = replace(smoothed, sigma=0.0)
+        grid = smoothed.score(tokens, class_names).pixel
+        scorers = {"map": unsmoothed, "map_smooth": smoothed}
+        return {name: np.stack([wait() for wait in scorer.start_maps(grid)]) for name, scorer in scorers.items()}
 
     def _training(self, detector: Trainable, tokens: Tokens, batch: Batch) -> Iterator[tuple[str, Array]]:
-        """Loss parts and gradient norms at the stored parameters, then the loss over three steps."""
-        recipe = self._recipe()
-        optimiser = make_optimiser(detector, recipe)
+        """Compute loss parts and gradient norms at the stored parameters, then the loss over three steps."""
+        optimiser = make_optimiser(detector, self._recipe())
         parts = detector.loss(tokens, batch)
         total: Any = sum(parts.values())
         if isinstance(detector, LossTraceable):
             with torch.no_grad():
-                yield from ((name, _array(stage)) for name, stage in detector.loss_stages(tokens, batch).items())
+                yield from ((name, _to_numpy(stage)) for name, stage in detector.loss_stages(tokens, batch).items())
         for name, part in {**parts, "total": total}.items():
-            yield f"loss_{name}", _array(part)
+            yield f"loss_{name}", _to_numpy(part)
         total.backward()
-        yield from self._gradients(detector)
+        yield from self._gradient_norms(detector)
         curve = [total.detach()]
         for _ in range(STEPS):
             optimiser.step()
@@ -162,10 +151,11 @@ class _Replay:
             loss: Any = sum(detector.loss(tokens, batch).values())
             loss.backward()
             curve.append(loss.detach())
-        yield "loss_curve", _array(torch.stack(curve))
-        yield "loss_after_3_steps", _array(curve[-1])
+        yield "loss_curve", _to_numpy(torch.stack(curve))
+        yield "loss_after_3_steps", _to_numpy(curve[-1])
 
     def _recipe(self) -> Recipe:
+        """Return the recipe of the method with the optimiser of the fixture."""
         training, recipe = self.fixture.about["training"], self.method.recipe
         if recipe is None:
             raise UsageError(f"the fixture trains, but '{self.method.card.name}' has no recipe")
@@ -177,15 +167,11 @@ class _Replay:
             weight_decay=training["weight_decay"],
         )
 
-    def _gradients(self, detector: Trainable) -> Iterator[tuple[str, Array]]:
+    def _gradient_norms(self, detector: Trainable) -> Iterator[tuple[str, Array]]:
+        """Compute the L2 norm of every gradient, by the published name of the tensor."""
         official = self.method.card.official
-        own = dict(detector.network.named_parameters())
-        for theirs, ours in (official.names() if official else {}).items():
-            gradient = own[ours].grad if ours in own else None
+        parameters = dict(detector.network.named_parameters())
+        for published, name in (official.names() if official else {}).items():
+            gradient = parameters[name].grad if name in parameters else None
             if gradient is not None:
-                yield f"gradnorm/{theirs}", _array(gradient.norm())
-
-
-def _class_names(about: Mapping[str, Any], count: int) -> tuple[str, ...]:
-    named = about.get("image_classes") or list(about["class_names"]) * count
-    return tuple(named[:count])
+                yield f"gradnorm/{published}", _to_numpy(gradient.norm())

@@ -1,1 +1,1 @@
-"""Scores, heat maps and stages of images without labels."""
+"""`predict` and `explain`: scores, heat maps and pictures of the stages of images without labels."""

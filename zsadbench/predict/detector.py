@@ -1,4 +1,4 @@
-"""A loaded method: image scores, anomaly maps and stages of images without labels."""
+"""A method that is ready to score images without labels: image scores, anomaly maps and stages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ import torch
 from zsadbench.clip import Backbone
 from zsadbench.data import prepare, read_image
 from zsadbench.engine.encode.text import encode_text, release_text
+from zsadbench.engine.encode.towers import build_towers
 from zsadbench.engine.evaluate.scoring import Scorer
+from zsadbench.engine.learn.detector import train_or_load
+from zsadbench.engine.machine.device import choose_device
+from zsadbench.engine.machine.threads import limited_threads
+from zsadbench.engine.plan.jobs import make_detector_plan
 from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.errors import DataError, UsageError
 from zsadbench.types import Method, Scores, Tokens, Traceable
@@ -23,9 +28,24 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zsadbench.engine.plan.method_setup import MethodSetup
+    from zsadbench.engine.plan.request import RunRequest
 
 OBJECT = "object"  # the word for prompts where none is given
-CHANNELS = (2, 3, 4)  # of an array with colours: grey with alpha, RGB, RGBA
+CHANNELS = (2, 3, 4)  # of an array with channels: grey with alpha, RGB, RGBA
+
+
+def make_detector(request: RunRequest) -> LoadedMethod:
+    """Make the only method of a request: from its checkpoint, from the cache, or trained on the auxiliary set.
+
+    Raises:
+        UsageError, WeightsError, DataError: as `make_detector_plan`.
+    """
+    setup, aux = make_detector_plan(request)
+    backbone = build_towers(setup, choose_device(request.device))
+    seed = next(iter(request.seeds), 0)
+    with limited_threads():
+        trained = train_or_load(setup, backbone, aux, seed, workers=request.workers)
+    return LoadedMethod(setup, backbone, trained.method)
 
 
 class LoadedMethod:
@@ -44,23 +64,27 @@ class LoadedMethod:
         """Score images: paths, PIL images or uint8 arrays (height, width, 3).
 
         Args:
-            images: any number of them, or a single one; each is scored on its own.
-            class_name: the word that goes into the prompts of methods that use one.
+            images: one or several; each is encoded and scored in a batch of one.
+            class_name: the word for prompts, for methods that use one.
 
         Returns:
-            `image` (n,) and `pixel` (n, size, size), enlarged and smoothed as protocol `strict` does, float32.
+            `image` (n,) and `pixel` (n, size, size), float32 on the host; maps are enlarged and smoothed under the
+            protocol of the method's setup.
 
         Raises:
-            DataError: an image cannot be read, or an array is none.
+            DataError: an image cannot be read, an array is not an image, or there are no images.
         """
         self._encode_text(class_name)
         scores = [self._score(self._tokens(image), class_name) for image in _as_sequence(images)]
         if not scores:
             raise DataError("no image given; pass at least one")
-        return Scores(torch.cat([each.image for each in scores]), torch.cat([each.pixel for each in scores]))
+        image_scores, anomaly_maps = zip(*scores, strict=True)
+        return Scores(torch.cat(image_scores), torch.cat(anomaly_maps))
 
     def stages(self, image: str | Path | Image | NDArray[Any], class_name: str = OBJECT) -> dict[str, Tensor]:
-        """Return every intermediate tensor of one image by name, float32 on the host; `map` is the map of `predict`.
+        """Return every intermediate tensor of one image by name, float32 on the host.
+
+        `map` is the anomaly map of `predict`, (1, size, size).
 
         Raises:
             UsageError: the method has no stages.
@@ -75,12 +99,13 @@ class LoadedMethod:
         return {name: stage.float().cpu() for name, stage in stages.items()} | {"map": anomaly_map}
 
     def _encode_text(self, class_name: str) -> None:
+        """Encode the prompts of a class, and release the text encoder where no method needs it."""
         encode_text(self.method, [class_name])
         release_text(self.backbone, [self.method])
 
     def _tokens(self, image: Any) -> Tokens:
         """Read, preprocess and encode one image."""
-        pixels = prepare(_opened(image), self.setup.image_size, self.setup.protocol.preprocessing)
+        pixels = prepare(_as_image(image), self.setup.image_size, self.setup.protocol.preprocessing)
         batch = torch.from_numpy(pixels).unsqueeze(0).to(self.backbone.device)
         with torch.inference_mode():
             tokens: Tokens = self.backbone.vision(batch, taps_of(self.setup))
@@ -94,14 +119,14 @@ class LoadedMethod:
 
 
 def _as_sequence(images: Any) -> Iterable[Any]:
-    """Return the images as a sequence: a single path, picture or array is one image."""
+    """Return the images as a sequence; a single path, PIL image or array gives a sequence of one."""
     from PIL.Image import Image
 
     single = isinstance(images, str | Path | Image) or (isinstance(images, np.ndarray) and images.ndim < 4)
     return [images] if single else images
 
 
-def _opened(image: Any) -> Image:
+def _as_image(image: Any) -> Image:
     """Return an image as a PIL image; a path is read, an array is checked."""
     from PIL.Image import Image, fromarray
 
@@ -110,7 +135,7 @@ def _opened(image: Any) -> Image:
     if isinstance(image, str | Path):
         return read_image(image)
     pixels = np.asarray(image)
-    coloured = pixels.ndim == 3 and pixels.shape[2] in CHANNELS
-    if pixels.dtype != np.uint8 or not (coloured or pixels.ndim == 2) or not pixels.size:
+    has_channels = pixels.ndim == 3 and pixels.shape[2] in CHANNELS
+    if pixels.dtype != np.uint8 or not (has_channels or pixels.ndim == 2) or not pixels.size:
         raise DataError(f"an array of {pixels.dtype} {list(pixels.shape)} is no image; give uint8 (height, width, 3)")
     return fromarray(pixels)

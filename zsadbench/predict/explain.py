@@ -1,8 +1,8 @@
-"""`zsadbench explain`: the stages of a method as pictures, one folder an image.
+"""`zsadbench explain`: the stages of a method as pictures, one folder per image.
 
-OUT/<image>/<stage>.png       one a picture, in the image's aspect; see `engine.explain_stages` for what it shows
-OUT/<image>/sheet.png         all of them, with titles and scales
-OUT/<image>/stages.json       name, shape, smallest and largest value, equation, drawing, colour scale, files
+OUT/<image>/<stage>.png       one file per picture, in the aspect of the image; `stages.py` says what it shows
+OUT/<image>/sheet.png         all pictures, with titles and colour scales
+OUT/<image>/stages.json       per stage: name, shape, smallest and largest value, equation, drawing, scale, files
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from zsadbench.pictures import SCALES, write_png
 from zsadbench.predict.contact_sheet import contact_sheet
 from zsadbench.predict.detector import LoadedMethod
 from zsadbench.predict.heat_maps import free_name
-from zsadbench.predict.stages import REACH, Stage, stages_of
+from zsadbench.predict.stages import TOKEN_RANGE, Stage, stages_of
 from zsadbench.records import safe_name
 
 if TYPE_CHECKING:
@@ -32,12 +32,17 @@ if TYPE_CHECKING:
     from zsadbench.pictures import Colours
 
 SIDE = 448  # pixels of the longer side of a picture
-SCHEMA = 1
+SCHEMA = 1  # version of stages.json
+
+PictureFiles = dict[str, list[tuple[str, str]]]  # label and file name of every picture, by stage
 
 
 @dataclass(frozen=True)
-class Explained:
-    """One image: its score, its folder and how many pictures lie there; or why it has none."""
+class Explanation:
+    """The result of one image: its folder, its score and the number of pictures.
+
+    Where the image could not be read, `failure` says why and there is no folder.
+    """
 
     image: Path
     folder: Path | None = None
@@ -46,49 +51,54 @@ class Explained:
     failure: str = ""
 
 
-def explain(detector: LoadedMethod, images: Iterable[Path], class_name: str, out: Path) -> Iterator[Explained]:
-    """Draw the stages of the images one after another below `out`; an unreadable image is reported.
+def explain(detector: LoadedMethod, images: Iterable[Path], class_name: str, out: Path) -> Iterator[Explanation]:
+    """Draw all stages of images one after another.
+
+    An image that cannot be read gives an explanation with a `failure`, and the others go on.
+
+    Args:
+        detector: the loaded method.
+        images: paths of the images.
+        class_name: the word for prompts.
+        out: folder in which every image gets a folder.
 
     Raises:
-        UsageError: the method shows no stages.
+        UsageError: the method does not return its stages.
     """
     taken: set[str] = set()
-    for image in images:
+    for path in images:
         try:
-            picture = read_image(image)
-            found = detector.stages(picture, class_name)
+            image = read_image(path)
+            tensors = detector.stages(image, class_name)
         except DataError as failure:
-            yield Explained(image, failure=str(failure))
+            yield Explanation(path, failure=str(failure))
             continue
         grid = detector.backbone.grid
-        stages = stages_of(found, detector.setup.method.card, grid)
-        folder = out / free_name(safe_name(image.stem), taken)
-        files = _write_pictures(folder, stages, picture)
-        score = float(found["score"].reshape(-1)[0])
-        about = {"method": detector.setup.name, "image": image.name, "class_name": class_name, "score": score}
-        write_png(folder / "sheet.png", contact_sheet(picture, stages, _headline(about)))
-        _write_list(folder / "stages.json", {"schema": SCHEMA, **about, "grid": grid}, stages, files)
-        yield Explained(image, folder, score, sum(map(len, files.values())))
+        stages = stages_of(tensors, detector.setup.method.card, grid)
+        folder = out / free_name(safe_name(path.stem), taken)
+        files = _write_pictures(folder, stages, image)
+        score = float(tensors["score"].reshape(-1)[0])
+        about = {"method": detector.setup.name, "image": path.name, "class_name": class_name, "score": score}
+        headline = f"{about['method']}: {path.name} as '{class_name}', score {score:.4f}"
+        write_png(folder / "sheet.png", contact_sheet(image, stages, headline))
+        _write_json(folder / "stages.json", {"schema": SCHEMA, **about, "grid": grid}, stages, files)
+        yield Explanation(path, folder, score, sum(map(len, files.values())))
 
 
-def _headline(about: dict[str, Any]) -> str:
-    return f"{about['method']}: {about['image']} as '{about['class_name']}', score {about['score']:.4f}"
-
-
-def _write_pictures(folder: Path, stages: Sequence[Stage], image: Image) -> dict[str, list[tuple[str, str]]]:
-    """Write all panels; label and file name of each, by stage."""
-    files: dict[str, list[tuple[str, str]]] = {}
+def _write_pictures(folder: Path, stages: Sequence[Stage], image: Image) -> PictureFiles:
+    """Write one file per panel and return the files by stage."""
+    files: PictureFiles = {}
     for stage in stages:
         several = len(stage.panels) > 1
         for panel in stage.panels:
             name = safe_name(f"{stage.name}_{panel.label}" if several else stage.name) + ".png"
-            write_png(folder / name, _as_picture(panel.colours, image.size))
+            write_png(folder / name, _enlarged(panel.colours, image.size))
             files.setdefault(stage.name, []).append((panel.label, name))
     return files
 
 
-def _as_picture(colours: Colours, size: tuple[int, int]) -> Image:
-    """A grid in the aspect of an image of `size`, its longer side `SIDE`; each patch stays one block of colour."""
+def _enlarged(colours: Colours, size: tuple[int, int]) -> Image:
+    """Enlarge a grid of colours to the aspect of an image of `size`, longer side `SIDE`; a patch becomes one block."""
     from PIL import Image as Pictures
 
     scale = SIDE / max(size)
@@ -96,15 +106,15 @@ def _as_picture(colours: Colours, size: tuple[int, int]) -> Image:
     return Pictures.fromarray(colours).resize((shape[0], shape[1]), Pictures.Resampling.NEAREST)
 
 
-def _write_list(
-    path: Path, about: dict[str, Any], stages: Sequence[Stage], files: dict[str, list[tuple[str, str]]]
-) -> None:
-    listed = [_entry(stage, files.get(stage.name, [])) for stage in stages]
-    text = json.dumps({**about, "scales": SCALES, "stages": listed}, indent=1, allow_nan=False, ensure_ascii=False)
+def _write_json(path: Path, about: dict[str, Any], stages: Sequence[Stage], files: PictureFiles) -> None:
+    """Write `stages.json`: what was explained, the colour scales, and one entry per stage."""
+    entries = [_entry(stage, files.get(stage.name, [])) for stage in stages]
+    text = json.dumps({**about, "scales": SCALES, "stages": entries}, indent=1, allow_nan=False, ensure_ascii=False)
     write_atomically(path, f"{text}\n".encode(errors="backslashreplace"))  # JSON's own way to write a lone surrogate
 
 
 def _entry(stage: Stage, files: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Make the entry of one stage in `stages.json`."""
     finite = stage.values[np.isfinite(stage.values)]
     entry: dict[str, Any] = {
         "name": stage.name,
@@ -113,16 +123,14 @@ def _entry(stage: Stage, files: Sequence[tuple[str, str]]) -> dict[str, Any]:
         "max": float(finite.max()) if finite.size else None,
         "not_finite": math.prod(stage.values.shape) - int(finite.size),
     }
-    if stage.note is not None:
-        entry |= {"title": stage.note.title, "equation": stage.note.equation, "paper": stage.note.paper}
-    if not stage.panels or stage.note is None:
+    note = stage.note
+    if note is not None:
+        entry |= {"title": note.title, "equation": note.equation, "paper": note.paper}
+    if not stage.panels or note is None:
         return entry | {"pictures": [], "not_drawn": stage.undrawn}
+    scale: dict[str, Any] = {"colours": note.scale, "low": note.low, "high": note.high}
+    if note.drawing == "tokens":
+        scale = {"colours": "components", "low": -TOKEN_RANGE, "high": TOKEN_RANGE}
+        scale["unit"] = "deviations of the first component"
     pictures = [{"label": label, "file": name} for label, name in files]
-    return entry | {"drawing": stage.note.drawing, "scale": _scale(stage), "pictures": pictures}
-
-
-def _scale(stage: Stage) -> dict[str, Any]:
-    assert stage.note is not None  # noqa: S101 - a stage with pictures has one
-    if stage.note.drawing == "tokens":
-        return {"colours": "components", "low": -REACH, "high": REACH, "unit": "deviations of the first component"}
-    return {"colours": stage.note.scale, "low": stage.note.low, "high": stage.note.high}
+    return entry | {"drawing": note.drawing, "scale": scale, "pictures": pictures}

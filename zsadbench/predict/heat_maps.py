@@ -1,4 +1,4 @@
-"""`zsadbench predict`: heat maps and scores of one's own images, no labels needed."""
+"""`zsadbench predict`: scores and heat maps of images without labels."""
 
 from __future__ import annotations
 
@@ -9,12 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zsadbench.data import read_image
-from zsadbench.engine.encode.towers import build_towers
-from zsadbench.engine.learn.detector import obtain
-from zsadbench.engine.machine.device import choose_device
-from zsadbench.engine.machine.threads import with_sane_threads
-from zsadbench.engine.plan.jobs import make_detector_plan
-from zsadbench.engine.plan.request import RunRequest
+from zsadbench.engine.machine.threads import limited_threads
 from zsadbench.errors import DataError
 from zsadbench.files import write_atomically
 from zsadbench.pictures import overlay, write_png
@@ -23,8 +18,11 @@ from zsadbench.printing import one_line
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One image: its score, its largest map value and its heat map; or why it could not be scored."""
+class Prediction:
+    """The result of one image: its score, the largest value of its anomaly map and the file of its heat map.
+
+    Where the image could not be read, `failure` says why and the other fields are None.
+    """
 
     image: Path
     score: float | None = None
@@ -33,57 +31,54 @@ class Finding:
     failure: str = ""
 
 
-def make_detector(request: RunRequest) -> LoadedMethod:
-    """The only method of a request, from its checkpoint, from the cache, or trained on the auxiliary set.
+def predict_images(detector: LoadedMethod, images: Iterable[Path], class_name: str, out: Path) -> Iterator[Prediction]:
+    """Score images one after another and write a heat map per image.
 
-    Raises:
-        UsageError, WeightsError, DataError: as `make_plan`.
+    All heat maps have the colour scale of the method's card. An image that cannot be read gives a prediction with a
+    `failure`, and the others go on.
+
+    Args:
+        detector: the loaded method.
+        images: paths of the images.
+        class_name: the word for prompts.
+        out: folder for the heat maps, `<image name>.png`.
     """
-    setup, aux = make_detector_plan(request)
-    towers = build_towers(setup, choose_device(request.device))
-    seed = next(iter(request.seeds), 0)
-    with with_sane_threads():
-        trained = obtain(setup, towers, aux, seed, workers=request.workers)
-    return LoadedMethod(setup, towers, trained.method)
-
-
-def inspect(detector: LoadedMethod, images: Iterable[Path], class_name: str, out: Path) -> Iterator[Finding]:
-    """Score the images one after another and write each heat map below `out`; an unreadable one is reported."""
     low, high = detector.setup.method.card.map_range
     taken: set[str] = set()
-    for image in images:
+    for path in images:
         try:
-            picture = read_image(image)
-            with with_sane_threads():
-                scores = detector.predict(picture, class_name)
+            image = read_image(path)
+            with limited_threads():
+                scores = detector.predict(image, class_name)
         except DataError as failure:
-            yield Finding(image, failure=str(failure))
+            yield Prediction(path, failure=str(failure))
             continue
-        heat_map = out / free_name(image.stem, taken, ".png")
-        values = scores.pixel[0].numpy()
-        write_png(heat_map, overlay(picture, values, low, high))
-        yield Finding(image, float(scores.image[0]), float(values.max()), heat_map)
+        heat_map = out / free_name(path.stem, taken, ".png")
+        anomaly_map = scores.pixel[0].numpy()
+        write_png(heat_map, overlay(image, anomaly_map, low, high))
+        yield Prediction(path, float(scores.image[0]), float(anomaly_map.max()), heat_map)
 
 
-def free_name(stem: str, taken: set[str], ending: str = "") -> str:
-    """A name that no other image of this call has, whatever the case; from now on it is taken."""
-    name, number = f"{stem}{ending}", 1
+def free_name(stem: str, taken: set[str], suffix: str = "") -> str:
+    """Return a file name that is not in `taken`, upper and lower case being the same, and add it to `taken`."""
+    name, number = f"{stem}{suffix}", 1
     while name.casefold() in taken:
         number += 1
-        name = f"{stem}-{number}{ending}"
+        name = f"{stem}-{number}{suffix}"
     taken.add(name.casefold())
     return name
 
 
-def write_scores(path: Path, findings: Iterable[Finding]) -> None:
-    """`path, score, highest, heat_map` of every image, in the order given; empty where it could not be scored.
+def write_scores(path: Path, predictions: Iterable[Prediction]) -> None:
+    """Write a CSV table with one row per image: `path, score, highest, heat_map`.
 
-    Paths are as they are printed, so that every row is one line of UTF-8.
+    Rows are in the order of the images; the last three columns are empty where the image could not be read. Paths are
+    escaped as on the terminal, so that every row is one line of UTF-8.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["path", "score", "highest", "heat_map"])
-    for one in findings:
-        cells = (one.image, one.score, one.highest, one.heat_map)
-        writer.writerow(["" if cell is None else one_line(cell) for cell in cells])
+    for prediction in predictions:
+        values = (prediction.image, prediction.score, prediction.highest, prediction.heat_map)
+        writer.writerow(["" if value is None else one_line(value) for value in values])
     write_atomically(path, buffer.getvalue().encode())

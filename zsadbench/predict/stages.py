@@ -1,14 +1,16 @@
-"""From the stages of one image to grids of colours: which tensors have a picture, and how it is made.
+"""Turn the stages of one image into pictures: which tensors have a picture, and how it is coloured.
 
-A stage is drawn where its last axes are the patches of the image: (…, grid, grid), (…, patches) or, with a vector a
-patch, (…, patches, width); a class token before the patches is left out. `map` has a value a pixel. Axes before those,
-such as one for the tapped layers, give several pictures. What each picture shows is the stage's `StageNote`:
+A stage has a picture if its last axes are the patches of the image: (…, grid, grid), (…, patches) or, with one vector
+per patch, (…, patches, width). A class token before the patches is left out. `map` has one value per pixel. Axes before
+those, such as one for the tapped blocks, give several pictures. The `drawing` of the stage's `StageNote` says what a
+picture shows:
 
-- `values`: one number a patch.
-- `tokens`: the first three principal components of the patches of this image as red, green and blue. Each is divided
-  by the deviation of the first and shown from −2.5 to 2.5; mid-grey is the mean. Its sign is such that the sum of its
-  cubes is positive: the rarer side is bright. Colours of two pictures are no common axes.
-- `text`: cos(u, abnormal) − cos(u, normal) of a vector u of the joint space, with the rows of `text_features`.
+- `values`: one number per patch.
+- `tokens`: the first three principal components of the patches of this image as red, green and blue. Each component is
+  divided by the standard deviation of the first and shown from −2.5 to 2.5; mid-grey is the mean. Its sign is the one
+  for which the sum of the cubes of its scores is positive, so that what is rare in the image is bright. The components
+  are those of one picture: equal colours in two pictures mean nothing.
+- `text`: cos(u, abnormal) − cos(u, normal) of a vector u of the joint space and the rows of `text_features`.
 """
 
 from __future__ import annotations
@@ -32,14 +34,18 @@ if TYPE_CHECKING:
     from zsadbench.types import MethodCard
 
 Array = NDArray[np.float32]
-REACH = 2.5  # deviations of the first component from mid-grey to black and to full colour
-BLOCK = re.compile(r"_(l\d+)")
-WHOLE = ("text_features", "score")  # what every method calls its numbers that have no place in the image
+TOKEN_RANGE = 2.5  # standard deviations of the first component from mid-grey to black, and to full colour
+BLOCK = re.compile(r"_(l\d+)")  # the tapped block in the name of a stage
+IMAGE_LEVEL = ("text_features", "score")  # stages of every method that have no position in the image
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a stage: `row` is the same for its like, `label` says which of them, such as the tapped block."""
+    """One picture of a stage.
+
+    `row` is the name of the stage without its block: panels of one row stand next to each other. `label` tells the
+    panels of a row apart, for example by the tapped block. `colours` is (height, width, 3) uint8.
+    """
 
     row: str
     label: str
@@ -48,7 +54,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of one image. `panels` is empty where it has no picture, and `undrawn` says why."""
+    """One stage of one image; where it has no `panels`, `undrawn` says why."""
 
     name: str
     values: Array
@@ -57,23 +63,26 @@ class Stage:
     undrawn: str = ""
 
 
-def stages_of(found: Mapping[str, Tensor], card: MethodCard, grid: int) -> list[Stage]:
-    """Every stage: those with a picture in the order of the notes, then the others.
+def stages_of(tensors: Mapping[str, Tensor], card: MethodCard, grid: int) -> list[Stage]:
+    """Make the pictures of all stages: those with a picture in the order of the notes, then the others.
 
     Args:
-        found: what `LoadedMethod.stages` gave for one image.
-        card: the method's, for its notes and the range of its maps.
-        grid: patches along a side.
+        tensors: stages of one image by name, from `LoadedMethod.stages`.
+        card: the card of the method, for its notes and the range of its maps.
+        grid: patches along one side.
     """
-    arrays = {name: np.asarray(tensor.numpy(), np.float32) for name, tensor in found.items()}
-    notes = [*card.notes, *_usual(card)]
-    made = [_stage(name, arrays, notes, grid, guess=not card.notes) for name in arrays]
+    arrays = {name: np.asarray(tensor.numpy(), np.float32) for name, tensor in tensors.items()}
+    notes = [*card.notes, *_map_notes(card)]
+    stages = [_stage(name, arrays, notes, grid, guess=not card.notes) for name in arrays]
     order = [note.stages for note in notes]
-    return sorted(made, key=lambda one: (not one.panels, order.index(one.note.stages) if one.note in notes else -1))
+    return sorted(
+        stages,
+        key=lambda stage: (not stage.panels, order.index(stage.note.stages) if stage.note in notes else -1),
+    )
 
 
-def _usual(card: MethodCard) -> list[StageNote]:
-    """What every method has: its map before and after it is enlarged."""
+def _map_notes(card: MethodCard) -> list[StageNote]:
+    """Return notes on the stages of every method: its map before and after enlarging."""
     low, high = card.map_range
     smoothing = f"Gaussian, sigma {card.smoothing:g} pixels" if card.smoothing else "no smoothing"
     return [
@@ -82,95 +91,105 @@ def _usual(card: MethodCard) -> list[StageNote]:
     ]
 
 
-def _stage(name: str, found: Mapping[str, Array], notes: Sequence[StageNote], grid: int, *, guess: bool) -> Stage:
-    values = found[name]
-    if name in WHOLE:
+def _stage(name: str, arrays: Mapping[str, Array], notes: Sequence[StageNote], grid: int, *, guess: bool) -> Stage:
+    """Make the pictures of one stage; with `guess`, a stage without a note gets one."""
+    values = arrays[name]
+    if name in IMAGE_LEVEL:
         return Stage(name, values, undrawn="it is of the whole image")
     if not np.isfinite(values).all():
         return Stage(name, values, undrawn="it has values that are not finite")
-    note = next((one for one in notes if fnmatchcase(name, one.stages)), None)
+    note = next((note for note in notes if fnmatchcase(name, note.stages)), None)
     if note is None and guess:
-        note = _guessed(name, values, grid)
+        note = _guess_note(name, values, grid)
     if note is None:
         return Stage(name, values, undrawn="its method has no note on it")
-    fields = _by_patch(values, grid) if note.drawing == "values" else _vectors(values, grid)
+    fields = _numbers_per_patch(values, grid) if note.drawing == "values" else _vectors_per_patch(values, grid)
     if fields is None:
-        return Stage(
-            name, values, note, undrawn=f"its shape {list(values.shape)} has no grid of {grid} × {grid} patches"
-        )
-    return Stage(name, values, note, tuple(_panels(name, fields, note, found)))
+        shape = list(values.shape)
+        return Stage(name, values, note, undrawn=f"its shape {shape} has no grid of {grid} × {grid} patches")
+    return Stage(name, values, note, tuple(_panels(name, fields, note, arrays)))
 
 
-def _guessed(name: str, values: Array, grid: int) -> StageNote | None:
-    """A note on what its method does not describe; numbers are drawn between their own ends, and the title says so."""
-    if values.ndim > 2 and _vectors(values, grid) is not None:
+def _guess_note(name: str, values: Array, grid: int) -> StageNote | None:
+    """Make a note from the shape of a stage; numbers are drawn from the smallest to the largest of this image."""
+    if values.ndim > 2 and _vectors_per_patch(values, grid) is not None:
         return StageNote(name, name, "", "", "tokens")
-    if _by_patch(values, grid) is None:
+    if _numbers_per_patch(values, grid) is None:
         return None
     low, high = float(values.min()), float(values.max())
     return StageNote(name, f"{name} (own range)", "", "", "values", low, high if high > low else low + 1)
 
 
-def _by_patch(values: Array, grid: int) -> Array | None:
-    """(pictures, height, width) of a stage with one number a patch, or a pixel; None where it has no such axes."""
-    *_, high, wide = (1, *values.shape) if values.ndim else (0, 0)
-    if high == wide >= grid:
-        return values.reshape(-1, high, wide)
-    kept = values[..., 1:] if wide == 1 + grid**2 else values
-    return kept.reshape(-1, grid, grid) if kept.shape[-1:] == (grid**2,) else None
+def _numbers_per_patch(values: Array, grid: int) -> Array | None:
+    """Reshape to (pictures, height, width), one number per patch or pixel; None where the shape does not fit."""
+    *_, height, width = (1, *values.shape) if values.ndim else (0, 0)
+    if height == width >= grid:
+        return values.reshape(-1, height, width)
+    patches = values[..., 1:] if width == 1 + grid**2 else values
+    return patches.reshape(-1, grid, grid) if patches.shape[-1:] == (grid**2,) else None
 
 
-def _vectors(values: Array, grid: int) -> Array | None:
-    """(pictures, patches, width) of a stage with a vector a patch; None where it has no such axes."""
+def _vectors_per_patch(values: Array, grid: int) -> Array | None:
+    """Reshape to (pictures, patches, width), one vector per patch; None where the shape does not fit."""
     if values.ndim < 2 or values.shape[-2] not in {grid**2, 1 + grid**2}:
         return None
     return values[..., values.shape[-2] - grid**2 :, :].reshape(-1, grid**2, values.shape[-1])
 
 
-def _panels(name: str, fields: Array, note: StageNote, found: Mapping[str, Array]) -> Iterator[Panel]:
+def _panels(name: str, fields: Array, note: StageNote, arrays: Mapping[str, Array]) -> Iterator[Panel]:
+    """Colour every field of a stage; several fields are labelled by tapped block if there are as many blocks."""
     block = BLOCK.search(name)
     row = BLOCK.sub("", name)
-    taps = list(dict.fromkeys(one[1] for stage in found if (one := BLOCK.search(stage))))
-    numbers = taps if len(taps) == len(fields) else [str(place + 1) for place in range(len(fields))]
-    labels = numbers if len(fields) > 1 else [block[1] if block else ""]
+    blocks = list(dict.fromkeys(match[1] for stage in arrays if (match := BLOCK.search(stage))))
+    labels = [block[1] if block else ""]
+    if len(fields) > 1:
+        labels = blocks if len(blocks) == len(fields) else [str(number) for number in range(1, len(fields) + 1)]
     for label, field in zip(labels, fields, strict=True):
-        yield Panel(row, label, _colours(field, note, found))
-
-
-def _colours(field: Array, note: StageNote, found: Mapping[str, Array]) -> Colours:
-    if note.drawing == "tokens":
-        return components(field)
-    if note.drawing == "text":
-        field = towards_abnormal(field, found["text_features"])
-    return paint(field, note.low, note.high, note.scale)
+        if note.drawing == "tokens":
+            colours = components(field)
+        else:
+            numbers = towards_abnormal(field, arrays["text_features"]) if note.drawing == "text" else field
+            colours = paint(numbers, note.low, note.high, note.scale)
+        yield Panel(row, label, colours)
 
 
 def components(vectors: Array) -> Colours:
-    """The picture of (grid², width) vectors by their first three principal components; see the module."""
+    """Draw vectors (grid², width) by their first three principal components, (grid, grid, 3) uint8.
+
+    The range and the signs are described at the top of this module.
+    """
     grid = math.isqrt(len(vectors))
     scores = _principal(vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64))
     deviation = float(scores[:, 0].std())
-    scaled = scores / (REACH * deviation) if deviation > 0 else scores
+    scaled = scores / (TOKEN_RANGE * deviation) if deviation > 0 else scores
     shown = np.clip((1 + scaled) / 2, 0, 1).reshape(grid, grid, 3)
     return np.asarray((255 * shown).round().astype(np.uint8))
 
 
 def _principal(centred: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scores (patches, 3) on the three directions of largest variance, the signs by the sum of cubes."""
+    """Project centred vectors (patches, width) on the three directions of largest variance, (patches, 3).
+
+    The sum of the cubes of each column is not negative. Where `width` is below 3, the last columns are 0.
+    """
     from scipy.linalg import eigh
 
     width = centred.shape[1]
-    first = min(3, width)
-    _, directions = eigh(centred.T @ centred, subset_by_index=[width - first, width - 1])
+    count = min(3, width)
+    _, directions = eigh(centred.T @ centred, subset_by_index=[width - count, width - 1])
     scores = centred @ directions[:, ::-1]
     scores *= np.where((scores**3).sum(axis=0) < 0, -1.0, 1.0)
-    return np.pad(scores, ((0, 0), (0, 3 - first)))
+    return np.pad(scores, ((0, 0), (0, 3 - count)))
 
 
 def towards_abnormal(vectors: Array, text: Array) -> Array:
-    """(grid, grid) differences of cosines of (grid², joint) vectors, with the abnormal and with the normal text."""
+    """Compute cos(u, abnormal) − cos(u, normal) of every vector u, (grid, grid).
+
+    Args:
+        vectors: (grid², joint) in the joint space.
+        text: text features, (…, joint); the first two rows are those of normal and abnormal.
+    """
     grid = math.isqrt(len(vectors))
     normal, abnormal = text.reshape(-1, text.shape[-1])[:2]
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    away = abnormal / np.linalg.norm(abnormal) - normal / np.linalg.norm(normal)
-    return np.asarray(unit @ away, np.float32).reshape(grid, grid)
+    difference = abnormal / np.linalg.norm(abnormal) - normal / np.linalg.norm(normal)
+    return np.asarray(unit @ difference, np.float32).reshape(grid, grid)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -19,59 +19,28 @@ from zsadbench import registry
 from zsadbench.clip import resolve
 from zsadbench.engine.encode.text import release_text
 from zsadbench.engine.encode.towers import build_towers
-from zsadbench.engine.learn.detector import Trained, make_method
+from zsadbench.engine.learn.detector import Detector, make_method
 from zsadbench.engine.machine import memory, timing
 from zsadbench.engine.machine.device import choose_device, is_shortage
-from zsadbench.engine.machine.threads import with_sane_threads
+from zsadbench.engine.machine.threads import limited_threads
 from zsadbench.engine.machine.timing import seconds_of
 from zsadbench.engine.plan.checks import check_size
 from zsadbench.engine.plan.method_setup import load_setup
 from zsadbench.engine.plan.options import configure
-from zsadbench.engine.plan.request import PRECISIONS, RunRequest
+from zsadbench.engine.plan.request import RunRequest
 from zsadbench.engine.record.entries import parameters
 from zsadbench.engine.record.provenance import device_name
-from zsadbench.errors import CellError, UsageError
+from zsadbench.errors import CellError
 from zsadbench.profile.energy import EnergyMeter
 from zsadbench.profile.lower_bound import floor_of, macs_of
+from zsadbench.profile.request import ProfileRequest
 from zsadbench.profile.rounds import Rounds, percentiles, warm_up
 from zsadbench.profile.subject import Subject
 from zsadbench.profile.training import training_cost
+from zsadbench.records.stages import FORWARD_STAGES
 
 if TYPE_CHECKING:
     from zsadbench.engine.plan.method_setup import MethodSetup
-
-Scenario = Literal["single-stream", "offline"]
-SCENARIOS = ("single-stream", "offline")
-STAGES = ("tower", "head", "map")
-
-
-@dataclass(frozen=True)
-class ProfileRequest:
-    """What is to be measured: every method of `run` at every precision and batch size.
-
-    `rounds` None goes round until the figures settle (see `profile_timing.Rounds`). In the scenario `single-stream` a
-    batch comes when the one before is done; in `offline` all are there at once and nobody waits for any of them.
-    """
-
-    run: RunRequest
-    precisions: tuple[str, ...] = ("fp32",)
-    batch_sizes: tuple[int, ...] = (1,)
-    scenario: Scenario = "single-stream"
-    rounds: int | None = None
-    training: bool = False
-
-    def __post_init__(self) -> None:
-        if self.run.save_maps:
-            raise UsageError("--save-maps and profile do not go together: writing maps is not part of a method's time")
-        if self.scenario not in SCENARIOS:
-            raise UsageError(f"--scenario is '{self.scenario}'; it takes one of: {', '.join(SCENARIOS)}")
-        unknown = [one for one in self.precisions if one not in PRECISIONS]
-        if unknown or not self.precisions:
-            raise UsageError(f"--precision is '{', '.join(unknown)}'; it takes some of: {', '.join(PRECISIONS)}")
-        if not self.batch_sizes or min(self.batch_sizes) < 1:
-            raise UsageError("--batch-size takes numbers from 1 on")
-        if self.rounds is not None and self.rounds < 1:
-            raise UsageError(f"--rounds is {self.rounds}; it must be at least 1")
 
 
 def profile(request: ProfileRequest) -> Iterator[dict[str, Any]]:
@@ -84,7 +53,7 @@ def profile(request: ProfileRequest) -> Iterator[dict[str, Any]]:
     device = choose_device(request.run.device)
     for setup in _settings(request.run):
         for precision in request.precisions:
-            with with_sane_threads():
+            with limited_threads():
                 yield from _method(replace(setup, precision=precision), device, request)
             gc.collect()  # the towers of one method are not in the peak of the next
 
@@ -103,7 +72,7 @@ def _method(setup: MethodSetup, device: torch.device, request: ProfileRequest) -
     first = Subject(setup, backbone, method, 1)
     texts = {"text_cold": 1000 * first.text(), "text_amortised": 1000 * first.text()}
     release_text(backbone, [method])
-    shared = parameters(Trained(method, None), backbone) | macs_of(setup)
+    shared = parameters(Detector(method, None), backbone) | macs_of(setup)
     for batch_size in request.batch_sizes:
         try:
             found = _measured(Subject(setup, backbone, method, batch_size), texts, request)
@@ -124,7 +93,7 @@ def _measured(subject: Subject, texts: dict[str, float], request: ProfileRequest
     timed = [_round(subject) for _ in Rounds(request.rounds)]
     peaks = _peaks(subject.device, counted=counted)
     rate = _throughput(subject, len(timed)) if request.scenario == "offline" else None
-    stages = {name: percentiles([one.stages[name] for one in timed]).median for name in STAGES}
+    stages = {name: percentiles([one.stages[name] for one in timed]).median for name in FORWARD_STAGES}
     latency = percentiles([one.whole for one in timed])
     return {
         **_named(subject),

@@ -1,10 +1,10 @@
-"""Records of results: one JSON file per (method, target, seed), its schema, and the sidecar files beside it."""
+"""Records of results: one JSON file per method, target and seed, its schema, and its sidecar files."""
 
 from zsadbench.records.record import (
     SCHEMA,
     Cell,
+    MetricValues,
     Record,
-    Row,
     canonical,
     find_records,
     identity,
@@ -23,8 +23,8 @@ from zsadbench.records.sidecars import read_details
 __all__ = [
     "SCHEMA",
     "Cell",
+    "MetricValues",
     "Record",
-    "Row",
     "canonical",
     "find_records",
     "identity",

@@ -1,12 +1,11 @@
-"""Records: one JSON a (method, target, seed), whose path is the key, with the images beside it.
+"""Records of results: one JSON file per method, target and seed, with a table of its images.
 
-    results/<target>/<method>/<first 16 hex of the identity>.json      metrics by class, cost, provenance
-    results/<target>/<method>/<first 16 hex of the identity>.parquet   one row an image
-    results/<target>/<method>/<first 16 hex of the identity>.maps/     with --save-maps
+    results/<target>/<method>/<first 16 hex of the identity>.json      metrics per class, cost, provenance
+    results/<target>/<method>/<first 16 hex of the identity>.parquet   one row per image
+    results/<target>/<method>/<first 16 hex of the identity>.maps/     anomaly maps, with --save-maps
 
-and what `zsadbench.records.sidecars` describes.
-
-A record holds the classes finished so far; files appear whole or not at all; nothing is deleted.
+Further sidecar files are described in `zsadbench.records.sidecars`. A record contains the classes that are finished so
+far. Files are written atomically, and no file is ever deleted.
 """
 
 from __future__ import annotations
@@ -31,46 +30,63 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 1
-Cell = Mapping[str, Any]
-Row = dict[str, float | None]
+SCHEMA = 1  # version of the format
+Cell = Mapping[str, Any]  # everything that determines the scores of a run, as in the record
+MetricValues = dict[str, float | None]  # metric → value, None if undefined
 
 
 def identity(cell: Cell) -> str:
-    """SHA-256 of the canonical JSON of everything that can change a score."""
+    """Hash the canonical JSON of a cell: SHA-256, hexadecimal."""
     return hashlib.sha256(canonical(cell).encode()).hexdigest()
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces; NaN and Infinity are refused."""
+    """Write a value as JSON with sorted keys and without spaces.
+
+    Raises:
+        ValueError: the value contains NaN or infinity.
+    """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def record_path(out: Path, cell: Cell) -> Path:
-    """Where the record of `cell` lives below `out`."""
+    """The path of the record of `cell` below `out`."""
     return out / safe_name(cell["target"]["name"]) / safe_name(cell["method"]) / f"{identity(cell)[:16]}.json"
 
 
 def map_path(folder: Path, relative: str) -> Path:
-    """Where the map of an image is kept: below `folder`, the record's `.maps`, as the image lies below its set."""
+    """The path of an anomaly map in `folder`, the record's `.maps`; `relative` is the path of the image in its set."""
     return folder / f"{relative}.npy"
 
 
 def safe_name(name: str) -> str:
-    """A name as one path segment: anything odd becomes a dash, and it never climbs."""
+    """Convert a name to a safe file name: other characters become a dash, and leading dots are removed."""
     return re.sub(r"[^\w.-]+", "-", name).lstrip(".") or "-"
 
 
 @dataclass
 class Record:
-    """One (method, target, seed). `expected` lists all classes of the target, in its order.
+    """The results of one method on one target with one seed; the fields are described in `record.schema.json`.
 
-    `pooled` has the metrics over all classes together: `value`, `lower`, `upper` and `reason` of each.
+    Attributes:
+        cell: everything that determines the scores.
+        expected: all classes of the target, in its order.
+        classes: class → metric → value, for the classes that are finished.
+        bounds: class → metric → [lower, upper], for values that are not exact.
+        undefined: class → metric → the reason why its value is None.
+        pooled: metric over the images of all classes together → `value`, `lower`, `upper`, `reason`.
+        counts: class → numbers of images and regions.
+        comparable: whether the results may be compared with others.
+        not_comparable_because: the reasons if not.
+        ledger: the overlap of auxiliary and target data.
+        cost: times and memory.
+        provenance: versions, machine and command.
+        signature: one line that says how the results were made.
     """
 
     cell: Cell
     expected: list[str]
-    classes: dict[str, Row] = field(default_factory=dict)
+    classes: dict[str, MetricValues] = field(default_factory=dict)
     bounds: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     undefined: dict[str, dict[str, str]] = field(default_factory=dict)
     pooled: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -84,55 +100,59 @@ class Record:
 
     @property
     def complete(self) -> bool:
-        """Whether every class of the target is there."""
+        """Whether every class of the target is finished."""
         return set(self.expected) <= self.classes.keys()
 
-    def mean(self) -> tuple[Row, dict[str, int], dict[str, str]]:
-        """Unweighted mean over classes, the number of classes in each mean, and why a mean is null."""
-        names = dict.fromkeys(name for row in self.classes.values() for name in row)
-        means: Row = {}
+    def mean(self) -> tuple[MetricValues, dict[str, int], dict[str, str]]:
+        """Average each metric over classes, unweighted.
+
+        The result does not depend on the order of classes. The mean of a pooled metric is its value over all images.
+
+        Returns:
+            metric → mean, None if it is undefined; metric → number of classes in the mean; metric → the reason why
+            its mean is None.
+        """
+        metrics = dict.fromkeys(metric for by_metric in self.classes.values() for metric in by_metric)
+        means: MetricValues = {}
         sizes: dict[str, int] = {}
         reasons: dict[str, str] = {}
-        for name in names:
-            values = [row[name] for row in self.classes.values() if row.get(name) is not None]
-            sizes[name] = len(self.classes) if name in self.pooled else len(values)
-            reason = self._why_no_mean(name)
-            means[name] = None if reason else self._mean_of(name, values)
+        for metric in metrics:
+            values = [value for by_metric in self.classes.values() if (value := by_metric.get(metric)) is not None]
+            sizes[metric] = len(self.classes) if metric in self.pooled else len(values)
+            reason = self._why_no_mean(metric)
             if reason:
-                reasons[name] = reason
+                means[metric], reasons[metric] = None, reason
+            else:
+                means[metric] = self.pooled[metric]["value"] if metric in self.pooled else fsum(values) / len(values)
         return means, sizes, reasons
 
-    def _mean_of(self, metric: str, values: list[float | None]) -> float | None:
-        """The mean of these values, in any order of classes the same; of a metric over all of them, its one value."""
-        return self.pooled[metric]["value"] if metric in self.pooled else fsum(values) / len(values)  # type: ignore[arg-type]
-
     def _why_no_mean(self, metric: str) -> str:
-        """Why there is no mean of `metric`; empty when there is one."""
+        """The reason why `metric` has no mean; empty if it has one."""
         absent = [name for name in self.expected if metric not in self.classes.get(name, {})]
         if absent:
             return f"{len(absent)} of {len(self.expected)} classes are not evaluated yet: {', '.join(absent)}"
         if metric in self.pooled:
             return self.pooled[metric]["reason"] or ""
-        defined = any(row[metric] is not None for row in self.classes.values())
+        defined = any(by_metric[metric] is not None for by_metric in self.classes.values())
         return "" if defined else "undefined in every class"
 
     def as_json(self) -> dict[str, Any]:
-        """The record as it is written: valid under the shipped schema."""
+        """The content of the JSON file, which is valid under `record.schema.json`."""
         means, sizes, reasons = self.mean()
         undefined = {**self.undefined, **({"mean": reasons} if reasons else {})}
-        ordered = [name for name in self.expected if name in self.classes]
+        finished = [name for name in self.expected if name in self.classes]
         return {
             "schema": SCHEMA,
             "identity": identity(self.cell),
             "cell": dict(self.cell),
             "expected": self.expected,
-            "classes": {name: self.classes[name] for name in ordered},
+            "classes": {name: self.classes[name] for name in finished},
             "bounds": self.bounds,
             "mean": means if self.complete else None,
             "mean_classes": sizes,
             "undefined": undefined,
             **({"pooled": self.pooled} if self.pooled else {}),
-            "counts": {name: self.counts[name] for name in ordered},
+            "counts": {name: self.counts[name] for name in finished},
             "comparable": self.comparable,
             "not_comparable_because": self.not_comparable_because,
             "ledger": self.ledger,
@@ -143,16 +163,16 @@ class Record:
 
 
 def validate(content: Any) -> None:
-    """Check a record against the shipped schema.
+    """Check the content of a record against its schema.
 
     Raises:
-        ZsadError: the first thing that is wrong, and where.
+        ZsadError: it is invalid; the message names the first error and its position.
     """
     check_schema(content, "record")
 
 
 def write_record(path: Path, record: Record, images: pd.DataFrame) -> None:
-    """Write the record and, before it, the table of its images."""
+    """Write the table of the images, then the record."""
     content = record.as_json()
     validate(content)
     buffer = io.BytesIO()
@@ -162,10 +182,10 @@ def write_record(path: Path, record: Record, images: pd.DataFrame) -> None:
 
 
 def read_record(path: Path) -> Record:
-    """Read a record back.
+    """Read a record.
 
     Raises:
-        ZsadError: it is unreadable, or of another schema.
+        ZsadError: it cannot be read, is invalid, or has another version of the format.
     """
     try:
         content = json.loads(path.read_text())
@@ -178,20 +198,20 @@ def read_record(path: Path) -> Record:
     except ZsadError as failure:
         raise ZsadError(f"{path}: {failure}") from failure
     undefined = {name: reasons for name, reasons in content["undefined"].items() if name != "mean"}
-    kept = {name: content[name] for name in Record.__dataclass_fields__ if name != "undefined" and name in content}
-    return Record(**kept, undefined=undefined)
+    fields = {name: content[name] for name in Record.__dataclass_fields__ if name != "undefined" and name in content}
+    return Record(**fields, undefined=undefined)
 
 
 def read_images(path: Path) -> pd.DataFrame | None:
-    """The table of images beside a record, None if there is none."""
+    """Read the table of the images of a record, one row per image; None if there is none."""
     import pandas as pd
 
-    beside = path.with_suffix(".parquet")
-    return pd.read_parquet(beside) if beside.is_file() else None
+    table = path.with_suffix(".parquet")
+    return pd.read_parquet(table) if table.is_file() else None
 
 
 def find_records(out: Path) -> Iterator[tuple[Path, Record]]:
-    """Every readable record below `out`, by path; an unreadable one is reported by name and skipped."""
+    """Read every record below `out`, sorted by path; a record that cannot be read is logged and skipped."""
     for path in sorted(out.glob("*/*/*.json")):
         try:
             yield path, read_record(path)
@@ -200,30 +220,30 @@ def find_records(out: Path) -> Iterator[tuple[Path, Record]]:
 
 
 def read_results(path: Path | str) -> pd.DataFrame:
-    """All records below `path`, tidy; see `tidy`."""
+    """Read all records below `path` as one frame; see `tidy`."""
     return tidy(find_records(Path(path)))
 
 
 def tidy(records: Iterable[tuple[Path, Record]]) -> pd.DataFrame:
-    """Records as one frame: one row per method, target, class, seed, shots and metric.
+    """Convert records to one frame, with one row per method, target, class, seed, shots and metric.
 
     Returns:
-        A frame with the columns `method target class seed shots metric value reason comparable signature path`;
-        the class `mean` is the mean over classes, `value` a fraction or NaN with its `reason`.
+        A frame with the columns `method target class seed shots metric value reason comparable signature path`. The
+        class `mean` is the mean over classes; `value` is a fraction, or NaN with its `reason`.
     """
     import pandas as pd
 
-    named = ["method", "target", "class", "seed", "shots", "metric"]
-    columns = [*named, "value", "reason", "comparable", "signature", "path"]
-    rows = [row for found, record in records for row in _tidy(found, record)]
+    keys = ["method", "target", "class", "seed", "shots", "metric"]
+    columns = [*keys, "value", "reason", "comparable", "signature", "path"]
+    rows = [row for path, record in records for row in _tidy_rows(path, record)]
     return pd.DataFrame(rows, columns=columns).astype({"value": "float64"})
 
 
-def _tidy(path: Path, record: Record) -> Iterator[dict[str, Any]]:
+def _tidy_rows(path: Path, record: Record) -> Iterator[dict[str, Any]]:
     means, _, reasons = record.mean()
     undefined = {**record.undefined, "mean": reasons}
-    for name, row in {**record.classes, "mean": means}.items():
-        for metric, value in row.items():
+    for name, by_metric in {**record.classes, "mean": means}.items():
+        for metric, value in by_metric.items():
             yield {
                 "method": record.cell["method"],
                 "target": record.cell["target"]["name"],

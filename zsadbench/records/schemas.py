@@ -1,4 +1,4 @@
-"""The JSON Schemas that are shipped, and the one line about a file that does not keep to its own."""
+"""Validate the content of files against the JSON Schemas in this package."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ Kind = Literal["record", "details"]
 
 
 def check_schema(content: Any, kind: Kind) -> None:
-    """Check what was read, or will be written, against the schema of its `kind`.
+    """Check content that was read or will be written against the schema of its `kind`.
 
     Raises:
-        ZsadError: the first thing that is wrong, and where.
+        ZsadError: it is invalid; the message names the first error and its position.
     """
     problem = next(iter(_validator(kind).iter_errors(content)), None)
     if problem is not None:
-        place = "/".join(map(str, problem.absolute_path)) or "the top"
-        raise ZsadError(f"no valid {kind}: at {place}: {problem.message.splitlines()[0][:200]}")
+        position = "/".join(map(str, problem.absolute_path)) or "the top"
+        raise ZsadError(f"no valid {kind}: at {position}: {problem.message.splitlines()[0][:200]}")
 
 
 @cache

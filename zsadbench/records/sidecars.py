@@ -1,14 +1,13 @@
-"""The files beside a record that say more of it than its numbers; none of them is needed to read the record.
+"""Sidecar files of a record: details beyond its metrics. None of them is needed to read the record.
 
-    <id>.details.json.gz   parts, curves and intervals by class
-    <id>.regions.pq        one row a region of the ground truth: where it is, and how much of it is found; Parquet
-    <id>.spread.npz        counts of pixels image by image, from which intervals and paired comparisons are drawn
-    <id>.pooled.npz        counts of pixels class by class; only where a metric over all classes was asked for
+    <id>.details.json.gz   metrics of parts, curves and confidence intervals per class
+    <id>.regions.pq        Parquet, one row per region of the ground truth: its position, and how much of it is found
+    <id>.spread.npz        pixel counts per image, for confidence intervals and paired comparisons
+    <id>.pooled.npz        pixel counts per class; only if a metric over all classes was requested
 
-Their endings are others than those of a record (`.json`, `.parquet`), so that `*.json` finds records alone.
-
-They hold the classes finished so far, like the record, appear whole or not at all, and are written before it. One
-that cannot be read is reported by name and passed over: what it held is missing then, and nothing else.
+Their extensions differ from `.json` and `.parquet`, so that `*.json` matches only records. Like the record, they
+contain the classes that are finished so far. They are written atomically, before the record. A file that cannot be
+read is logged and ignored.
 """
 
 from __future__ import annotations
@@ -45,9 +44,15 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass
 class Sidecars:
-    """What lies beside one record, by class; `area_quartiles` divide regions by their area, None where there are none.
+    """The content of the sidecar files of one record.
 
-    `spread` are states of `BootstrapCounts`, `pooled` those of streams of `PixelMetrics`.
+    Attributes:
+        identity: the identity of the record.
+        area_quartiles: the quartiles of the areas of all regions, in pixels; None if there are no regions.
+        details: class → content of the details file.
+        regions: one row per region of the ground truth, see `read_regions`.
+        spread: class → state of `BootstrapCounts`.
+        pooled: class → state of a streaming `PixelMetrics`.
     """
 
     identity: str
@@ -58,10 +63,12 @@ class Sidecars:
     pooled: dict[str, Arrays] = field(default_factory=dict)
 
     def write(self, record: Path, new: str) -> None:
-        """Write all of it beside a record; `new` is the class that was added, the others were read or written before.
+        """Write all sidecar files of the record at the path `record`.
+
+        Only the details of the class `new` are validated; those of other classes were validated before.
 
         Raises:
-            ZsadError: the details of the new class are not valid under the shipped schema.
+            ZsadError: the details of the new class are invalid.
         """
         content = {
             "schema": SCHEMA,
@@ -82,7 +89,7 @@ class Sidecars:
 
 
 def read_sidecars(record: Path, identity: str) -> Sidecars:
-    """What lies beside a record; empty where nothing does, or where it cannot be read."""
+    """Read the sidecar files of a record; empty if there are none or they cannot be read."""
     content = read_details(record)
     if content is None:
         return Sidecars(identity)
@@ -91,10 +98,11 @@ def read_sidecars(record: Path, identity: str) -> Sidecars:
 
 
 def read_details(record: Path) -> dict[str, Any] | None:
-    """The details beside a record, as they are written: `classes` has `parts`, `curves`, `intervals` of each class.
+    """Read the details of a record: the key `classes` holds `parts`, `curves` and `intervals` of each class.
 
-    None where there are none. Details that cannot be read, or are not those of a record of this name, are reported
-    by a warning with their path, and None is returned.
+    Returns:
+        The content of the file; None if there is none. If the file cannot be read or belongs to another record, a
+        warning is logged and None is returned.
     """
     path = record.with_suffix(DETAILS)
     if not path.is_file():
@@ -111,10 +119,12 @@ def read_details(record: Path) -> dict[str, Any] | None:
 
 
 def read_regions(record: Path) -> pd.DataFrame | None:
-    """The regions of the ground truth beside a record, None where there are none that can be read.
+    """Read the regions of the ground truth of a record; None if there are none or the file cannot be read.
 
-    Columns: `path`, `class`, `defect`, `view`; `area` in pixels, `area_share` of the image, `border` the pixels between
-    the region and the nearest border; `overlap@RATE`, the fraction that is found at each rate of false alarms.
+    Returns:
+        A frame with one row per region and the columns `path`, `class`, `defect`, `view`; `area` in pixels;
+        `area_share`, as a fraction of the image; `border`, the pixels between the region and the nearest border of the
+        image; `overlap@RATE`, the fraction of the region that is found at this false positive rate.
     """
     import pandas as pd
 
@@ -129,29 +139,31 @@ def read_regions(record: Path) -> pd.DataFrame | None:
 
 
 def read_spread(record: Path) -> dict[str, Arrays] | None:
-    """What `Spread.from_state` takes, by class; None where there is none that can be read."""
+    """Read class → state for `BootstrapCounts.from_state`; None if there is no file or it cannot be read."""
     return read_arrays(record.with_suffix(SPREAD))
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
-    """Write the arrays of each class under `class/name`."""
+    """Write the arrays of each class to a compressed .npz file, with keys `class/name`."""
     buffer = io.BytesIO()
-    named: dict[str, Any] = {f"{name}/{key}": one for name, own in arrays.items() for key, one in own.items()}
-    np.savez_compressed(buffer, **named)
+    by_key: dict[str, Any] = {
+        f"{class_name}/{name}": array for class_name, by_name in arrays.items() for name, array in by_name.items()
+    }
+    np.savez_compressed(buffer, **by_key)
     write_atomically(path, buffer.getvalue())
 
 
 def read_arrays(path: Path) -> dict[str, Arrays] | None:
-    """The arrays of each class; None where there is no such file, or none that can be read: a warning says so."""
+    """Read class → name → array; None if there is no file. If it cannot be read, a warning is logged, also None."""
     if not path.is_file():
         return None
-    found: dict[str, Arrays] = {}
+    arrays: dict[str, Arrays] = {}
     try:
         with np.load(path, allow_pickle=False) as archive:
             for key in archive.files:
-                name, _, own = key.rpartition("/")
-                found.setdefault(name, {})[own] = archive[key]
+                class_name, _, name = key.rpartition("/")
+                arrays.setdefault(class_name, {})[name] = archive[key]
     except UNREADABLE as failure:
         log.warning("no readable arrays in '%s': %s", path, failure)
         return None
-    return found
+    return arrays

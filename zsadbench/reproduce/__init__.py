@@ -1,1 +1,1 @@
-"""Tables of papers made again: `zsadbench/papers` says what each row ran; ours is set beside the printed number."""
+"""Reproduction of the tables of papers: `zsadbench/papers` describes how each row was run; ours is compared with it."""

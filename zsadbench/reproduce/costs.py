@@ -1,33 +1,33 @@
-"""Printed costs beside those that the records of a row state. Only a count of parameters can be judged."""
+"""Printed costs compared with those in the records of a row; only the number of trained parameters is judged."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from zsadbench.records import Record
-from zsadbench.reproduce.layout import Place
+from zsadbench.reproduce.layout import RowRun
+from zsadbench.reproduce.numbers import AGREES, DRIFTS, NOT_COMPARABLE, NOT_RUN, ReproducedNumber
 
 FORWARD = ("tower", "head", "map")
 MIB_IN_GB = 2**20 / 1e9
-Cost = tuple[str, float, float | None, float | None, str, str]  # metric, printed, ours, spread, verdict, because
 
 
-def beside_costs(place: Place, printed: pd.DataFrame, records: Sequence[tuple[Path, Record]]) -> Iterator[Cost]:
-    """Every printed cost of a row beside ours, as the fields of `Beside` from the metric on."""
-    costs = [record.cost for _, record in records]
-    device = str(records[0][1].provenance.get("device", "unknown")) if records else ""
+def compare_costs(run: RowRun, printed: pd.DataFrame, records: Sequence[Record]) -> Iterator[ReproducedNumber]:
+    """Every printed cost of a row with ours."""
+    costs = [record.cost for record in records]
+    device = str(records[0].provenance.get("device", "unknown")) if records else ""
     device += ", its encoding shared" if any(cost.get("shared") for cost in costs) else ""
     for metric, value, note in zip(printed["metric"], printed["value"], printed["note"], strict=True):
-        ours = _ours(metric, costs)
-        yield (metric, float(value), ours, None, *_verdict(place, metric, (float(value), ours), (device, str(note))))
+        published, ours = float(value), _our_cost(metric, costs)
+        verdict, because = _verdict(run, metric, (published, ours), (device, str(note)))
+        yield ReproducedNumber(run, "", metric, published, ours, None, verdict, because)
 
 
-def _ours(metric: str, costs: Sequence[dict[str, Any]]) -> float | None:
-    """Time of tower, head and map over all images of the records; memory and parameters as the largest of them."""
+def _our_cost(metric: str, costs: Sequence[dict[str, Any]]) -> float | None:
+    """Time of tower, head and map per image over all records; memory and parameters as the largest of the records."""
     if metric in {"inference_time_ms", "inference_time_s"}:
         images = sum(sum(cost.get("images", {}).values()) for cost in costs)
         seconds = sum(float(cost["seconds"].get(stage, 0.0)) for cost in costs for stage in FORWARD if images)
@@ -40,13 +40,14 @@ def _ours(metric: str, costs: Sequence[dict[str, Any]]) -> float | None:
     return max(values) if values else None
 
 
-def _verdict(place: Place, metric: str, pair: tuple[float, float | None], about: tuple[str, str]) -> tuple[str, str]:
-    (published, ours), (device, note) = pair, about
-    if place.left_out or not device:
-        return "not run", place.left_out or "its run failed"
+def _verdict(run: RowRun, metric: str, numbers: tuple[float, float | None], about: tuple[str, str]) -> tuple[str, str]:
+    """Verdict and reason; `numbers` are the printed one and ours, `about` our device and the paper's note."""
+    (published, ours), (device, note) = numbers, about
+    if run.left_out or not device:
+        return NOT_RUN, run.left_out or "its run failed"
     if ours is None:
-        return "not comparable", f"no run on {device} states it"
-    if metric == "learnable_params" and not place.changed:
-        return ("agrees" if ours == published else "drifts"), ""
+        return NOT_COMPARABLE, f"no run on {device} states it"
+    if metric == "learnable_params" and not run.changed:
+        return (AGREES if ours == published else DRIFTS), ""
     measured = f"measured on {device}; printed: {note or 'on what is unsaid'}"
-    return "not comparable", "; ".join([*([] if metric == "learnable_params" else [measured]), *place.changed])
+    return NOT_COMPARABLE, "; ".join([*([] if metric == "learnable_params" else [measured]), *run.changed])

@@ -1,7 +1,7 @@
-"""From a paper's table and what the user changes to jobs: the plan of `run`, row by row, in one piece.
+"""The plan of all runs that reproduce a paper's table.
 
-A row may run with something in place of what the paper used: another data set, the demo backbone, fewer images. Every
-such substitution is found on the planned job itself, whatever flag or variable it came from.
+A row may run with other settings than the paper's: another data set, the demo backbone, fewer images. These
+substitutions are read from the planned jobs, so that they are named no matter which flag or variable they come from.
 """
 
 from __future__ import annotations
@@ -26,15 +26,20 @@ if TYPE_CHECKING:
     from zsadbench.data import Dataset
     from zsadbench.engine.plan.request import RunRequest
 
-APART = "\nerror: "  # between the faults of several data sets
+NEXT_ERROR = "\nerror: "  # joins the messages on several data sets
 
 
 @dataclass(frozen=True)
-class Place:
-    """One row on one of the table's targets. `used` is the data set in its place, or itself.
+class RowRun:
+    """One row of a table on one of its targets.
 
-    `jobs` make the row's numbers there; without any, `left_out` says why. `changed` names what stands in place of
-    the paper's settings.
+    Attributes:
+        row: the row.
+        target: the target that the paper names.
+        used: the data set that is run in its place; the same as `target` without a substitution.
+        jobs: the jobs that compute the row's numbers; empty where the row is left out.
+        changed: the substituted settings, in words.
+        left_out: why the row is not run; empty when it is.
     """
 
     row: PaperRow
@@ -47,23 +52,23 @@ class Place:
 
 @dataclass(frozen=True)
 class Layout:
-    """A table with everything that makes it again. `plan` is None where no row can be run."""
+    """All runs that reproduce a table, and their jobs as one plan; `plan` is None where no row can be run."""
 
     table: PaperTable
-    places: tuple[Place, ...]
+    runs: tuple[RowRun, ...]
     plan: Plan | None
 
 
-def columns(table: PaperTable, asked: Sequence[str]) -> list[tuple[str, str]]:
-    """Each target of the table that is wanted, and the data set that is used for it.
+def target_pairs(table: PaperTable, selected: Sequence[str]) -> list[tuple[str, str]]:
+    """The targets of a table to reproduce, each with the data set that is used for it.
 
-    Targets of the table narrow it down; one other data set stands in place of all of them.
+    Targets of the table select these; one other data set is used in place of all targets.
 
     Raises:
-        UsageError: no such data set, several others, or others beside the table's own.
-        DataError: one's own images cannot be read.
+        UsageError: there is no such data set, or several data sets that are not all the table's own.
+        DataError: the user's own images cannot be read.
     """
-    names = [name if ":" in name else find_card(name).name for name in asked]
+    names = [name if ":" in name else find_card(name).name for name in selected]
     own = [name for name in table.targets if name in names]
     others = [name for name in names if name not in table.targets]
     if not others:
@@ -76,102 +81,107 @@ def columns(table: PaperTable, asked: Sequence[str]) -> list[tuple[str, str]]:
     return [(name, others[0]) for name in table.targets]
 
 
-def lay_out(table: PaperTable, asked: RunRequest) -> Layout:
-    """Check everything that a table needs and lay out its jobs, without running any.
+def lay_out(table: PaperTable, user_request: RunRequest) -> Layout:
+    """Check everything that a table needs and plan its jobs, without running any.
 
     Args:
         table: the table.
-        asked: what the user changes; its methods and protocol are passed over, its targets are as `columns` has them.
+        user_request: the user's settings; methods and protocol are those of the rows instead, and the targets are taken
+            as `target_pairs` does.
 
     Raises:
         UsageError, WeightsError, DataError: as `zsadbench.engine.plan.jobs.make_plan`.
     """
-    choose_device(asked.device)
-    check_out(asked.out)
-    wanted = columns(table, asked.targets)
-    desk = _Desk(asked)
-    places: list[Place] = []
+    choose_device(user_request.device)
+    check_out(user_request.out)
+    pairs = target_pairs(table, user_request.targets)
+    planner = _Planner(user_request)
+    runs: list[RowRun] = []
     plans: list[Plan] = []
     for row in table.rows:
         if why := why_left_out(row):
-            places += [Place(row, target, used, left_out=why) for target, used in wanted]
+            runs += [RowRun(row, target, used, left_out=why) for target, used in pairs]
         else:
-            found = desk.plan_row(row, wanted)
-            plans += found
-            places += [_place(row, *pair, plan) for pair, plan in zip(wanted, found, strict=True)]
+            row_plans = planner.plan_row(row, pairs)
+            plans += row_plans
+            runs += [_row_run(row, *pair, plan) for pair, plan in zip(pairs, row_plans, strict=True)]
     jobs = {job.path: job for plan in plans for job in plan.jobs}
-    return Layout(table, tuple(places), replace(plans[0], jobs=tuple(jobs.values())) if plans else None)
+    return Layout(table, tuple(runs), replace(plans[0], jobs=tuple(jobs.values())) if plans else None)
 
 
 @dataclass(frozen=True)
-class _Desk:
-    """What the rows of one table share while they are planned: data sets and backbones, read once."""
+class _Planner:
+    """Plans the rows of one table; data sets and backbones are read once for all of them."""
 
-    asked: RunRequest
-    shelf: dict[str, Dataset] = field(default_factory=dict)
+    user_request: RunRequest
+    datasets: dict[str, Dataset] = field(default_factory=dict)
     specs: dict[tuple[str | None, str | None], BackboneSpec] = field(default_factory=dict)
 
-    def plan_row(self, row: PaperRow, wanted: Sequence[tuple[str, str]]) -> list[Plan]:
-        """The plan that each target of one row is in; what is missing of the data is said of all together.
+    def plan_row(self, row: PaperRow, pairs: Sequence[tuple[str, str]]) -> list[Plan]:
+        """The plan of each pair of target and used data set of one row.
 
-        One plan serves all targets on which the row learns from one set for as many epochs.
+        Targets with the same auxiliary set and number of epochs share one plan.
+
+        Raises:
+            DataError: data are missing; the message names those of all targets.
         """
-        keys = [replace(self._request(row, *pair), targets=("",)) for pair in wanted]
+        keys = [replace(self._request(row, *pair), targets=("",)) for pair in pairs]
         plans: dict[RunRequest, Plan] = {}
-        faults: list[str] = []
+        errors: list[str] = []
         for key in dict.fromkeys(keys):
-            names = tuple(used for (_, used), other in zip(wanted, keys, strict=True) if other == key)
+            names = tuple(used for (_, used), other in zip(pairs, keys, strict=True) if other == key)
             try:
-                plans[key] = make_plan(replace(key, targets=names), self.shelf)
+                plans[key] = make_plan(replace(key, targets=names), self.datasets)
             except DataError as failure:
-                faults += str(failure).split(APART)
-        if faults:
-            raise DataError(APART.join(dict.fromkeys(faults)))
+                errors += str(failure).split(NEXT_ERROR)
+        if errors:
+            raise DataError(NEXT_ERROR.join(dict.fromkeys(errors)))
         return [plans[key] for key in keys]
 
     def _request(self, row: PaperRow, target: str, used: str) -> RunRequest:
-        """The request, at the paper's image size where the backbone is as deep as the paper's."""
-        request = with_backbone(request_for(row, target, used, self.asked), [used])
+        """The request of a row, with the paper's image size where the backbone has as many blocks as the paper's."""
+        request = with_backbone(request_for(row, target, used, self.user_request), [used])
         key = (request.backbone, request.weights)
         if key not in self.specs:
             self.specs[key] = resolve(*key, offline=request.offline)
-        return replace(request, image_size=self.asked.image_size or self.specs[key].image_size(row.image_size))
+        size = self.user_request.image_size or self.specs[key].image_size(row.image_size)
+        return replace(request, image_size=size)
 
 
-def request_for(row: PaperRow, target: str, used: str, asked: RunRequest) -> RunRequest:
-    """The request that makes one row on one target: the paper's settings, and the user's where they were given."""
-    aux = learned_from(row, target, used, asked)
+def request_for(row: PaperRow, target: str, used: str, user_request: RunRequest) -> RunRequest:
+    """The request that reproduces one row on one target: the user's settings where given, else the paper's."""
+    aux = auxiliary_for(row, target, used, user_request)
     as_printed = aux == row.aux_for(target)
     return replace(
-        asked,
+        user_request,
         methods=(row.method,),
         targets=(used,),
         options=row.options,
-        seeds=asked.seeds or row.seeds,
-        shots=(max(row.shots, 0),),  # every normal image is no number; such a row is left out
+        seeds=user_request.seeds or row.seeds,
+        shots=(max(row.shots, 0),),  # -1, all normal images: such a row is left out
         support_seeds=row.support_seeds,
         aux=aux,
-        epochs=asked.epochs or (row.epochs_on(aux) if as_printed else None),
+        epochs=user_request.epochs or (row.epochs_on(aux) if as_printed else None),
         protocol=row.protocol,
-        backbone=asked.backbone or (None if row.backbone == DEFAULT_BACKBONE else row.backbone),
+        backbone=user_request.backbone or (None if row.backbone == DEFAULT_BACKBONE else row.backbone),
     )
 
 
-def learned_from(row: PaperRow, target: str, used: str, asked: RunRequest) -> str:
-    """The auxiliary set of a row on a target: the user's, the paper's, or that of what stands for the target."""
+def auxiliary_for(row: PaperRow, target: str, used: str, user_request: RunRequest) -> str:
+    """The auxiliary set of a row on a target: the user's, else the paper's, else the default for the used data set."""
     printed = row.aux_for(target)
-    if asked.aux is None and (used == target or printed == NO_AUX):
+    if user_request.aux is None and (used == target or printed == NO_AUX):
         return printed
-    return aux_for(used, asked.aux)
+    return aux_for(used, user_request.aux)
 
 
-def _place(row: PaperRow, target: str, used: str, plan: Plan) -> Place:
-    own = tuple(job for job in plan.jobs if job.target.card.name == used or ":" in used)
-    return Place(row, target, used, own, _changed(row, target, used, own[0]))
+def _row_run(row: PaperRow, target: str, used: str, plan: Plan) -> RowRun:
+    jobs = tuple(job for job in plan.jobs if job.target.card.name == used or ":" in used)
+    return RowRun(row, target, used, jobs, _changed(row, target, used, jobs[0]))
 
 
 def _changed(row: PaperRow, target: str, used: str, job: Job) -> tuple[str, ...]:
-    """What stands in place of the paper's settings, in words."""
+    """The settings of a job that differ from the paper's, in words."""
     spec, cell, aux = job.setup.spec, job.cell, row.aux_for(target)
     pairs = [
         ("data set", used, target),
@@ -182,14 +192,14 @@ def _changed(row: PaperRow, target: str, used: str, job: Job) -> tuple[str, ...]
         pairs += [("auxiliary set", cell["aux"]["name"] if cell["aux"] else NO_AUX, aux)]
     if recipe := cell["recipe"]:
         pairs += [("epochs", recipe["epochs"], row.epochs_on(aux) or recipe["epochs"])]
-    found = [f"{name} {ours} in place of {theirs}" for name, ours, theirs in pairs if ours != theirs]
-    found += [] if _published(spec) else [f"weights {spec.weights.label} in place of {row.weights}"]
-    found += [f"the first {cell['limit']} images a label and class"] if cell["limit"] else []
-    return tuple(found)
+    changed = [f"{name} {ours} in place of {theirs}" for name, ours, theirs in pairs if ours != theirs]
+    changed += [] if _has_openai_weights(spec) else [f"weights {spec.weights.label} in place of {row.weights}"]
+    changed += [f"the first {cell['limit']} images a label and class"] if cell["limit"] else []
+    return tuple(changed)
 
 
-def _published(spec: BackboneSpec) -> bool:
-    """Whether the weights are those that OpenAI published, by tag or by the hash of the file."""
+def _has_openai_weights(spec: BackboneSpec) -> bool:
+    """Whether the weights are OpenAI's, by their tag or by the hash of the file."""
     weights = spec.weights
     known = OPENAI_FILES.get(spec.name, ("", ""))[0]
     return (weights.kind == "tag" and weights.label == "openai") or weights.sha256 == known

@@ -1,4 +1,4 @@
-"""What a table needs and what of it is missing, said without running anything: data, weights, hours, disk."""
+"""The data, weights, hours and disk space that a table needs, and what of it is missing, without running anything."""
 
 from __future__ import annotations
 
@@ -20,23 +20,22 @@ from zsadbench.engine.plan.checks import with_backbone
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import NO_AUX
 from zsadbench.errors import DataError, WeightsError
-from zsadbench.reproduce.layout import APART, columns, lay_out, request_for
+from zsadbench.reproduce.layout import NEXT_ERROR, lay_out, request_for, target_pairs
 
 if TYPE_CHECKING:
     from zsadbench.clip.config import BackboneConfig
     from zsadbench.compare.paper_rows import PaperRow, PaperTable
     from zsadbench.data import Card
     from zsadbench.engine.plan.request import RunRequest
-    from zsadbench.reproduce.layout import Place
 
 GB = 1e9
-HALF, SINGLE = 2, 4  # bytes a value: of published weights, of remembered tokens
+HALF, SINGLE = 2, 4  # bytes per value: of published weights, of cached tokens
 TO_RUN, DONE = "to run", "done"
 
 
 @dataclass(frozen=True)
 class Work:
-    """One row on one target: what runs, and how far it is. `state`: `to run`, `done`, or why it is left out."""
+    """One row on one target: its request, and its `state`: `to run`, `done`, or why it is left out."""
 
     row: PaperRow
     target: str
@@ -45,17 +44,17 @@ class Work:
 
     @property
     def used(self) -> str:
-        """The data set in the target's place, or itself."""
+        """The data set that is run in the target's place; the target itself without a substitution."""
         return self.request.targets[0]
 
     @property
     def trains(self) -> bool:
-        """Whether something is learned for it."""
+        """Whether the row is trained."""
         return self.request.aux != NO_AUX and registry.method_card(self.row.method).recipe is not None
 
     @property
     def epochs(self) -> int:
-        """Epochs of its training; 0 where nothing is learned."""
+        """Epochs of its training; 0 without training."""
         recipe = registry.method_card(self.row.method).recipe
         if not self.trains or recipe is None or self.request.aux is None:
             return 0
@@ -63,7 +62,7 @@ class Work:
 
     @property
     def runs(self) -> int:
-        """Records that the row makes here: one a seed and choice of supports."""
+        """Number of records: one per seed and choice of support images."""
         return (len(self.request.seeds) if self.trains else 1) * (
             len(self.request.support_seeds) if self.row.shots else 1
         )
@@ -71,7 +70,7 @@ class Work:
 
 @dataclass(frozen=True)
 class DataNeed:
-    """A data set that is needed, its images as its card counts them (None where it does not), and what is missing."""
+    """A data set that is needed: number of images (None where its card states none), and what is `missing`, if any."""
 
     name: str
     title: str
@@ -82,7 +81,7 @@ class DataNeed:
 
 @dataclass(frozen=True)
 class Needs:
-    """All that a table needs. `hours` are a rough estimate for this CPU; gigabytes are 10^9 bytes of disk."""
+    """All that a table needs. `hours` is a rough estimate for this CPU; gigabytes are 10^9 bytes."""
 
     works: tuple[Work, ...]
     data: tuple[DataNeed, ...]
@@ -100,55 +99,50 @@ class Needs:
         return not self.weights_missing and not any(need.missing for need in self.data)
 
 
-def needs_of(table: PaperTable, asked: RunRequest) -> Needs:
-    """What the table needs, and what of it is here.
+def needs_of(table: PaperTable, user_request: RunRequest) -> Needs:
+    """Find out what a table needs and what of it is missing.
 
     Raises:
-        UsageError: something asked for cannot be right.
+        UsageError: a setting of the request is wrong.
     """
-    works = _works(table, asked)
+    works = _works(table, user_request)
     running = [work for work in works if work.state == TO_RUN]
     missing, config = _backbone(running[0].request if running else None)
-    data = tuple(_data(name, asked) for name in _sets(running))
-    layout = lay_out(table, asked) if not missing and not any(need.missing for need in data) else None
+    data = tuple(_data_need(name, split, user_request) for name, split in _sets(running))
+    layout = lay_out(table, user_request) if not missing and not any(need.missing for need in data) else None
     if layout is not None:
-        works = [_with_state(work, place) for work, place in zip(works, layout.places, strict=True)]
+        done = [bool(run.jobs) and not any(job.todo for job in run.jobs) for run in layout.runs]
+        works = [replace(work, state=DONE) if is_done else work for work, is_done in zip(works, done, strict=True)]
         running = [work for work in works if work.state == TO_RUN]
-    scored, learned = _macs(running, config)
-    seconds = estimate_seconds(layout.plan) if layout and layout.plan else seconds_for(scored, learned)
+    scoring, training = _macs(running, config)
+    seconds = estimate_seconds(layout.plan) if layout and layout.plan else seconds_for(scoring, training)
     return Needs(
         works=tuple(works),
         data=data,
         backbone=config.name,
         weights_missing=missing,
         weights_gb=HALF * count_parameters(config) / GB if missing else 0.0,
-        tokens_gb=min(_token_bytes(running, config), asked.token_cache) / GB,
-        free_gb=shutil.disk_usage(_there(cache_folder())).free / GB,
-        petamacs=(scored + learned) / 1e15,
+        tokens_gb=min(_token_bytes(running, config), user_request.token_cache) / GB,
+        free_gb=shutil.disk_usage(_existing(cache_folder())).free / GB,
+        petamacs=(scoring + training) / 1e15,
         hours=seconds / 3600,
     )
 
 
-def _works(table: PaperTable, asked: RunRequest) -> list[Work]:
-    found = []
+def _works(table: PaperTable, user_request: RunRequest) -> list[Work]:
+    works = []
     for row in table.rows:
         why = why_left_out(row)
         if not why:
             configure(registry.method_card(row.method), row.options, (row.method,))
-        for target, used in columns(table, asked.targets):
-            request = with_backbone(request_for(row, target, used, asked), [used])
-            found.append(Work(row, target, request, why or TO_RUN))
-    return found
-
-
-def _with_state(work: Work, place: Place) -> Work:
-    """The same, marked where everything of it is done; what is left out stays so."""
-    done = bool(place.jobs) and not any(job.todo for job in place.jobs)
-    return replace(work, state=DONE) if done else work
+        for target, used in target_pairs(table, user_request.targets):
+            request = with_backbone(request_for(row, target, used, user_request), [used])
+            works.append(Work(row, target, request, why or TO_RUN))
+    return works
 
 
 def _backbone(request: RunRequest | None) -> tuple[str, BackboneConfig]:
-    """Why the weights are not here, if so, and the architecture; without a request nothing is needed."""
+    """Why the weights are missing (empty when they are there), and the architecture; the default without a request."""
     if request is None:
         return "", find_config(DEFAULT_BACKBONE)
     try:
@@ -158,26 +152,25 @@ def _backbone(request: RunRequest | None) -> tuple[str, BackboneConfig]:
 
 
 def _sets(works: Sequence[Work]) -> list[tuple[str, str]]:
-    """Every data set and split that is read, once: `(name, split)`."""
-    found = [(work.used, "test") for work in works]
-    found += [(work.request.aux, "test") for work in works if work.trains and work.request.aux]
-    found += [(work.used, "train") for work in works if work.row.shots]
-    return list(dict.fromkeys(found))
+    """The data sets and splits that are read, each once: `(name, split)`."""
+    sets = [(work.used, "test") for work in works]
+    sets += [(work.request.aux, "test") for work in works if work.trains and work.request.aux]
+    sets += [(work.used, "train") for work in works if work.row.shots]
+    return list(dict.fromkeys(sets))
 
 
-def _data(wanted: tuple[str, str], asked: RunRequest) -> DataNeed:
-    name, split = wanted
+def _data_need(name: str, split: str, user_request: RunRequest) -> DataNeed:
     card = find_card(name)
     title = card.title + (", training part" if split == "train" else "")
     try:
-        there = load_dataset(name, asked.data_roots or None, asked.allow_partial, (split,))
+        dataset = load_dataset(name, user_request.data_roots or None, user_request.allow_partial, (split,))
     except DataError as failure:
-        return DataNeed(card.name, title, _count(card, split), card.homepage, str(failure).replace(APART, "; "))
-    return DataNeed(card.name, title, len(there.manifest), card.homepage, "")
+        return DataNeed(card.name, title, _count(card, split), card.homepage, str(failure).replace(NEXT_ERROR, "; "))
+    return DataNeed(card.name, title, len(dataset.manifest), card.homepage, "")
 
 
 def _count(card: Card, split: str) -> int | None:
-    """How many images a part of a benchmark has, as its card says."""
+    """The number of images of a split according to its card; None where the card states none."""
     expected = card.expected.get(split)
     if expected is None:
         return None
@@ -186,38 +179,38 @@ def _count(card: Card, split: str) -> int | None:
 
 
 def _images(name: str, limit: int | None = None) -> int:
-    """Test images of a set, within a limit; 0 where its card does not say."""
+    """The number of test images of a data set within a limit per label and class; 0 where its card states none."""
     card = find_card(name)
     count = _count(card, "test") or 0
     return count if limit is None else min(count, 2 * limit * len(card.classes))
 
 
 def _macs(works: Sequence[Work], config: BackboneConfig) -> tuple[float, float]:
-    """Multiply-accumulates of the image tower: in scoring, and in training; a training that rows share counts once."""
-    scored = learned = 0.0
+    """Multiply-accumulates of the image tower in scoring and in training; a training that rows share counts once."""
+    scoring = training = 0.0
     trained = set()
     for work in works:
-        each = image_macs(config.vision, _size(work, config))
-        scored += each * work.runs * _images(work.used, work.request.limit)
+        per_image = image_macs(config.vision, _image_size(work, config))
+        scoring += per_image * work.runs * _images(work.used, work.request.limit)
         key = (work.row.method, work.row.options, work.request.aux, work.epochs, work.request.seeds)
         if work.trains and work.request.aux and key not in trained:
             trained.add(key)
-            learned += each * work.epochs * len(work.request.seeds) * _images(work.request.aux)
-    return scored, learned
+            training += per_image * work.epochs * len(work.request.seeds) * _images(work.request.aux)
+    return scoring, training
 
 
-def _size(work: Work, config: BackboneConfig) -> int:
+def _image_size(work: Work, config: BackboneConfig) -> int:
     depth_of_papers = find_config(work.row.backbone).vision.layers
     own = work.row.image_size if config.vision.layers == depth_of_papers else config.vision.image_size
     return work.request.image_size or own
 
 
 def _token_bytes(works: Sequence[Work], config: BackboneConfig) -> float:
-    """Bytes of all tokens that the rows learn from, every block of every auxiliary set once."""
+    """Bytes of all tokens that the rows are trained on, each block of each auxiliary set once."""
     sizes = {}
     for work in works:
         for tap in _taps(work):
-            tokens = (_size(work, config) // config.vision.patch_size) ** 2 + 1
+            tokens = (_image_size(work, config) // config.vision.patch_size) ** 2 + 1
             sizes[work.request.aux, tap] = SINGLE * tokens * config.vision.width * _images(work.request.aux or "")
     return float(sum(sizes.values()))
 
@@ -231,7 +224,7 @@ def _taps(work: Work) -> Iterator[str]:
 
 
 def count_parameters(config: BackboneConfig) -> int:
-    """Parameters of both towers of a CLIP of these sizes, its temperature included."""
+    """The number of parameters of both towers of a CLIP of these sizes, including the temperature."""
     vision, text, joint = config.vision, config.text, config.embed_dim
     positions = (vision.image_size // vision.patch_size) ** 2 + 1
     stem = vision.width * (3 * vision.patch_size**2 + 1 + positions + 4 + joint)
@@ -240,6 +233,6 @@ def count_parameters(config: BackboneConfig) -> int:
     return stem + words + blocks + 1
 
 
-def _there(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
-    return next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+def _existing(folder: Path) -> Path:
+    """`folder`, or the nearest of its parents that exists."""
+    return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())

@@ -26,7 +26,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from PIL import Image
 
-from zsadbench.data.images.opening import opened, wide_values
+from zsadbench.data.images.formats import open_image, values_16_bit
 from zsadbench.errors import DataError
 from zsadbench.files import file_sha256
 from zsadbench.records import canonical
@@ -151,7 +151,7 @@ def read_map(path: Path) -> Map:
             reason = " ".join(str(failure).split()) or type(failure).__name__
             raise DataError(f"'{path}' cannot be read as a map: {reason}") from failure
     try:
-        with opened(path) as image:
+        with open_image(path) as image:
             return _from_picture(image)
     except DataError as failure:
         raise DataError(f"{failure}; a map as a picture is grey, of 32-bit floats (TIFF) or 16 bits") from failure
@@ -195,7 +195,7 @@ def _from_picture(image: Image.Image) -> Map:
     """The values of a grey picture of floats, or of integers of more than 8 bits, 0 to 65535."""
     if image.mode == "F":
         return np.asarray(image, np.float32)
-    wide = wide_values(image)
+    wide = values_16_bit(image)
     if wide is None:
         raise ValueError(
             f"it is of mode {image.mode}, not grey with 16 bits or floats; 256 levels are too few for a map"

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from zsadbench.data import limited, oriented_size, read_mask
-from zsadbench.data.images.pixels import by
+from zsadbench.data.images.preprocess import size_text
 from zsadbench.engine.encode.masks import Mask, resize_mask
 from zsadbench.engine.evaluate.maps import enlarge
 from zsadbench.engine.evaluate.scoring import check_finite
@@ -82,7 +82,7 @@ class MapReader:
         """
         if anomaly_map.shape == shape:
             return anomaly_map
-        self.enlarged[by(*anomaly_map.shape[::-1])] += 1
+        self.enlarged[size_text(*anomaly_map.shape[::-1])] += 1
         height, width = shape
         with np.errstate(over="ignore"):
             resized: Map = enlarge(torch.from_numpy(anomaly_map.astype(np.float32))[None], (height, width))[0]

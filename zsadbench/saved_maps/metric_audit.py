@@ -16,7 +16,8 @@ from zsadbench.records import read_record
 from zsadbench.saved_maps.folder import MapFolder
 from zsadbench.saved_maps.ground_truth import GroundTruth, MapReader
 from zsadbench.saved_maps.missing import check_missing, images_of
-from zsadbench.saved_maps.plan import ScoreRequest, as_run, load_truth, path_beside, record_beside
+from zsadbench.saved_maps.plan import as_run, load_truth, path_beside, record_beside
+from zsadbench.saved_maps.request import ScoreRequest
 
 TOGETHER = 16  # images whose maps are held at once
 

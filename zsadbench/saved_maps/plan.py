@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,13 @@ from zsadbench.engine.plan.cell import cell_of, unknown_training
 from zsadbench.engine.plan.checks import check_out, checked_targets
 from zsadbench.engine.plan.done import classes_done, record_so_far, selected_classes
 from zsadbench.engine.plan.jobs import all_metrics
-from zsadbench.engine.plan.request import RunRequest, default_workers
+from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import UsageError, ZsadError
 from zsadbench.records import Record, read_record, record_path
 from zsadbench.saved_maps.folder import SCORES, MapFolder, digest_of
 from zsadbench.saved_maps.ground_truth import GroundTruth
 from zsadbench.saved_maps.missing import check_missing, images_of
+from zsadbench.saved_maps.request import ScoreRequest
 
 if TYPE_CHECKING:
     from zsadbench.metrics import MetricName
@@ -32,30 +33,6 @@ log = logging.getLogger(__name__)
 
 SIZE = 518  # pixels: what `strict` measures at
 MAXIMUM = "maximum of the map"
-
-
-@dataclass(frozen=True)
-class ScoreRequest:
-    """Maps to measure. `protocol`, `image_size`, `limit`, `method_name` and `seed` are None where nobody asked.
-
-    What nobody asked for is as it was in the run that saved the maps, where its record lies beside them; else
-    `strict`, 518 pixels (the demo backbone's for a drawn target), no limit, the folder's name and 0.
-    """
-
-    maps: Path
-    target: str
-    classes: tuple[str, ...] = ()
-    limit: int | None = None
-    image_size: int | None = None
-    protocol: str | None = None
-    metrics: tuple[str, ...] = ()
-    method_name: str | None = None
-    seed: int | None = None
-    workers: int = field(default_factory=default_workers)
-    data_roots: tuple[Path, ...] = ()
-    out: Path = Path("results")
-    overwrite: str = "missing"
-    allow_partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,7 +119,7 @@ def as_run(request: ScoreRequest, made_by: Record | None) -> RunRequest:
         image_size=_usual_size(request.target) if settled["image_size"] is None else settled["image_size"],
         protocol=settled["protocol"] or "strict",
         **{key: getattr(request, key) for key in ("metrics", "workers", "data_roots", "out", "allow_partial")},
-        overwrite=request.overwrite,  # type: ignore[arg-type]  # checked there
+        overwrite=request.overwrite,
     )
     return replace(asked, targets=tuple(checked_targets(asked)))
 

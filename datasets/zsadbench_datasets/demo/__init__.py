@@ -1,6 +1,6 @@
-"""The demo benchmark: drawn, not photographed, the same pixels on every machine.
+"""The demo benchmark: generated images, with the same pixels on every machine.
 
-`families` is the table of all that is drawn, for whom; `textures`, `shapes` and `defects` draw it, `scenes`
-puts light and noise on it, `sets` lays out and writes the two sets. What is drawn is frozen: `frozen` holds
-the hashes.
+`families` lists textures, shapes and kinds of defect; `textures`, `shapes` and `defects` compute them; `scenes` adds
+colour, light and noise; `sets` defines the images of the two sets and writes them; `frozen` holds the hashes of the
+frozen images.
 """

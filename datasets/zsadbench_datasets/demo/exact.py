@@ -1,7 +1,7 @@
-"""Arithmetic whose every bit is the same on every machine.
+"""Arithmetic with bit-equal results on every machine.
 
-Only operations that IEEE 754 rounds exactly are used: + − × ÷, square root, floor, comparisons. There is no
-sine, no power, no sum over an axis (their last bits depend on the processor), and all chance comes from
+Only operations that IEEE 754 rounds exactly are used: + − × ÷, square root, floor, comparisons. Sine, power and sums
+over an axis are avoided, because their last bits depend on the processor. All random numbers come from
 `Generator.random`, which is 53 bits of PCG64.
 """
 
@@ -18,32 +18,32 @@ Pixels = NDArray[np.uint8]
 Rng = np.random.Generator
 Item = TypeVar("Item")
 
-LATTICE = 32  # random values a side before they repeat; a power of two
+LATTICE = 32  # random values per side before they repeat; a power of two
 
 
 def generator(key: str) -> Rng:
-    """The generator of one image: `key` is all that it depends on."""
+    """The random generator of one image, seeded by `key` alone."""
     seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:16], "big")
     return np.random.Generator(np.random.PCG64(seed))
 
 
 def between(rng: Rng, bounds: tuple[float, float]) -> float:
-    """A number between two bounds."""
+    """A uniform random number between two bounds."""
     return bounds[0] + (bounds[1] - bounds[0]) * rng.random()
 
 
 def whole(rng: Rng, bounds: tuple[int, int]) -> int:
-    """A whole number between two bounds, both included."""
+    """A uniform random integer between two bounds, both included."""
     return bounds[0] + int(rng.random() * (bounds[1] - bounds[0] + 1))
 
 
 def pick(rng: Rng, items: Sequence[Item]) -> Item:
-    """One of some things."""
+    """A random item."""
     return items[int(rng.random() * len(items))]
 
 
 def bell(rng: Rng, shape: tuple[int, ...]) -> Floats:
-    """Noise of mean 0 and deviation 1: the sum of four even ones, which never reaches beyond ±3.5."""
+    """Noise of mean 0 and standard deviation 1: the scaled sum of four uniform numbers, which stays within ±3.5."""
     a, b, c, d = (rng.random(shape) for _ in range(4))
     return (((a + b) + (c + d)) - 2) * 1.7320508075688772
 
@@ -53,26 +53,26 @@ def wave(turns: float) -> float: ...
 @overload
 def wave(turns: Floats) -> Floats: ...
 def wave(turns: float | Floats) -> float | Floats:
-    """A sine made of parabolas: 0 at 0, 1 at a quarter, 0 at a half, −1 at three quarters."""
+    """A sine approximated by parabolas: 0 at 0, 1 at a quarter turn, 0 at a half, −1 at three quarters."""
     v = 2 * (turns - np.floor(turns)) - 1
     return -4 * v * (1 - abs(v))
 
 
 def direction(turns: float) -> tuple[float, float]:
-    """A unit vector, about `turns` of a full turn from the first axis."""
+    """A unit vector at about `turns` of a full turn from the first axis."""
     x, y = wave(turns + 0.25), wave(turns)
     norm = float(np.sqrt(x * x + y * y))
     return float(x) / norm, float(y) / norm
 
 
 def smooth(t: Floats) -> Floats:
-    """From 0 to 1 as `t` goes from 0 to 1, level at both ends."""
+    """A smooth step from 0 to 1 as `t` goes from 0 to 1, with slope 0 at both ends."""
     t = np.clip(t, 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def fold(t: Floats) -> Floats:
-    """The distance to the nearest whole number, 0 to 0.5."""
+    """The distance to the nearest integer, 0 to 0.5."""
     return abs(t - np.floor(t + 0.5))
 
 
@@ -82,26 +82,26 @@ def length(x: Floats, y: Floats) -> Floats:
 
 
 def shifted(values: Floats, down: int, right: int) -> Floats:
-    """The array moved by whole pixels; what comes in repeats the edge."""
+    """The array shifted by whole pixels; the edge is repeated."""
     rows = np.clip(np.arange(values.shape[0]) - down, 0, values.shape[0] - 1)
     columns = np.clip(np.arange(values.shape[1]) - right, 0, values.shape[1] - 1)
     return values[rows[:, None], columns[None, :]]
 
 
 class Plane(NamedTuple):
-    """Where each pixel of an image lies in a drawing; `step` is the width of a pixel there."""
+    """The coordinates of each pixel in the plane of a texture or shape; `step` is the width of a pixel."""
 
     x: Floats
     y: Floats
     step: float
 
     def cover(self, distance: Floats) -> Floats:
-        """How much of each pixel lies inside of a line that is `distance` away (negative inside)."""
+        """The fraction of each pixel inside an outline at `distance` (negative inside)."""
         return np.clip(0.5 - distance / self.step, 0, 1)
 
 
 def plane(size: int, turns: float = 0, units: float = 1, shift: tuple[float, float] = (0, 0)) -> Plane:
-    """A square of `units` a side around `shift`, turned."""
+    """A rotated square plane with a side of `units` around `shift`."""
     line = ((np.arange(size) + 0.5) / size - 0.5) * units
     c, s = direction(turns)
     x, y = line[None, :], line[:, None]
@@ -109,7 +109,7 @@ def plane(size: int, turns: float = 0, units: float = 1, shift: tuple[float, flo
 
 
 def cloud(rng: Rng, x: Floats, y: Floats, octaves: int = 3) -> Floats:
-    """Soft random patches about one unit wide, with finer ones on them; 0 to 1."""
+    """Smooth noise: random patches about one unit wide, and finer ones per octave; 0 to 1."""
     total, weight, sum_of_weights = np.zeros(x.shape), 1.0, 0.0
     for octave in range(octaves):
         total = total + weight * _patches(rng.random((LATTICE, LATTICE)), x * 2**octave, y * 2**octave)
@@ -135,26 +135,26 @@ def _patches(values: Floats, x: Floats, y: Floats) -> Floats:
 
 
 class Cells(NamedTuple):
-    """For each pixel: the distance to the nearest of scattered points, to the second nearest, the nearest's lot."""
+    """Cellular noise: distances to the nearest and second nearest point, and the random value of the nearest."""
 
     first: Floats
     second: Floats
-    lot: Floats
+    value: Floats
 
 
 def cells(rng: Rng, x: Floats, y: Floats, order: float = 0.2) -> Cells:
-    """Points scattered one a unit square; `order` 1 makes a grid of them."""
-    places, lots = rng.random((2, LATTICE * LATTICE)), rng.random(LATTICE * LATTICE)
+    """Cellular noise of random points, one per unit square; with `order` 1 they form a grid."""
+    places, cell_values = rng.random((2, LATTICE * LATTICE)), rng.random(LATTICE * LATTICE)
     places, last = 0.5 + (places - 0.5) * (1 - order), LATTICE - 1
     left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
     within_x, within_y = x - left, y - top
-    first, second, lot = np.full(x.shape, 99.0), np.full(x.shape, 99.0), np.zeros(x.shape)
+    first, second, value = np.full(x.shape, 99.0), np.full(x.shape, 99.0), np.zeros(x.shape)
     for down, right in ((d, r) for d in (-1, 0, 1) for r in (-1, 0, 1)):
         cell = (top + down & last) * LATTICE + (left + right & last)
         across, along = places[0].take(cell) + right - within_x, places[1].take(cell) + down - within_y
         away = across * across + along * along
         nearer = away < first
         second = np.minimum(second, np.where(nearer, first, away))
-        lot = np.where(nearer, lots.take(cell), lot)
+        value = np.where(nearer, cell_values.take(cell), value)
         first = np.minimum(first, away)
-    return Cells(np.sqrt(first), np.sqrt(second), lot)
+    return Cells(np.sqrt(first), np.sqrt(second), value)

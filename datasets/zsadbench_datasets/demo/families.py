@@ -1,19 +1,19 @@
-"""The table of all that is drawn: texture families, object shapes, kinds of defect, and for which set.
+"""The texture families, object shapes and kinds of defect, and which set uses them.
 
-Three users draw from it: `pretraining` (image–text pairs), `demo-aux` (what methods learn from) and `demo`
-(what they are tested on). No family serves two of them; a kind of defect may, with other parameters. Lengths
-are fractions of the image's side, contrasts are grey levels out of 255, angles are turns.
+There are three sets: `pretraining` (image–text pairs for the demo backbone), `demo-aux` (auxiliary data) and `demo`
+(test data). No family is used by two of them; a kind of defect may be, with other parameters. Lengths are fractions of
+the image's side, contrasts are grey levels out of 255, angles are turns.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-User = Literal["pretraining", "demo-aux", "demo"]
+SetName = Literal["pretraining", "demo-aux", "demo"]
 Material = Literal["texture", "object"]
 Bounds = tuple[float, float]
 Tones = tuple[tuple[str, str], ...]
 
-USERS: tuple[User, ...] = ("pretraining", "demo-aux", "demo")
+SET_NAMES: tuple[SetName, ...] = ("pretraining", "demo-aux", "demo")
 
 COLOURS = {
     "white": (212, 210, 205),
@@ -32,7 +32,7 @@ COLOURS = {
     "teal": (62, 130, 134),
 }
 
-TINGES = {  # what a defect adds to (red, green, blue), as parts of its contrast
+TINGES = {  # what a defect adds to (red, green, blue), as fractions of its contrast
     "dark": (-1.0, -1.0, -1.0),
     "light": (1.0, 1.0, 1.0),
     "rust": (0.35, -0.5, -1.0),
@@ -48,16 +48,22 @@ TINGES = {  # what a defect adds to (red, green, blue), as parts of its contrast
 
 @dataclass(frozen=True)
 class Family:
-    """One texture or one object, which its set's images vary.
+    """One texture or one object; the images of its set are variations of it.
 
-    `words` go into captions, the first into prompts. `tones` are pairs of colours, the main one first. Of a
-    texture `scale` is the number of periods a side, of an object the part of the side that it takes.
-    `turns` is how far it may be turned either way, `relief` how strongly its surface catches the light.
-    `grounds` are colours of what an object lies on.
+    Attributes:
+        name: the class name, and the name of the function that computes it.
+        set_name: the set that uses it.
+        material: texture or object.
+        words: words for captions; the first is used in prompts.
+        tones: pairs of colours, the main colour first.
+        scale: for a texture the number of periods per side, for an object the fraction of the side that it fills.
+        turns: the largest rotation in either direction.
+        relief: how strongly light and shade show its relief.
+        grounds: colours of the background of an object.
     """
 
     name: str
-    user: User
+    set_name: SetName
     material: Material
     words: tuple[str, ...]
     tones: Tones
@@ -68,8 +74,8 @@ class Family:
 
 
 @dataclass(frozen=True)
-class Use:
-    """How one user has one kind of defect: its size, the width of its lines, its contrast, how many, its tinges."""
+class DefectParameters:
+    """How one set uses a kind of defect: ranges of size, line width, contrast and number per image, and the tinges."""
 
     length: Bounds
     width: Bounds
@@ -80,12 +86,12 @@ class Use:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of defect: `words` for captions, what it can befall, and who uses it how."""
+    """One kind of defect: `words` for captions, the materials on which it occurs, and its parameters by set."""
 
     name: str
     words: tuple[str, ...]
-    befalls: tuple[Material, ...]
-    uses: dict[User, Use]
+    materials: tuple[Material, ...]
+    by_set: dict[SetName, DefectParameters]
 
 
 _ANY: Tones = (
@@ -151,76 +157,78 @@ KINDS = (
     Kind(
         *("scratch", ("scratch", "scratched surface"), _BOTH),
         {
-            "pretraining": Use((0.1, 0.6), (0.01, 0.03), (20, 110), (1, 3), ("dark", "light", "reddish")),
-            "demo-aux": Use((0.08, 0.3), (0.016, 0.034), (18, 80), (1, 2), ("dark", "ink")),
-            "demo": Use((0.1, 0.6), (0.008, 0.016), (24, 95), (1, 4), ("light", "chalk")),
+            "pretraining": DefectParameters((0.1, 0.6), (0.01, 0.03), (20, 110), (1, 3), ("dark", "light", "reddish")),
+            "demo-aux": DefectParameters((0.08, 0.3), (0.016, 0.034), (18, 80), (1, 2), ("dark", "ink")),
+            "demo": DefectParameters((0.1, 0.6), (0.008, 0.016), (24, 95), (1, 4), ("light", "chalk")),
         },
     ),
     Kind(
         *("stain", ("stain", "stained surface"), _BOTH),
         {
-            "pretraining": Use((0.03, 0.25), (0, 0), (20, 110), (1, 3), ("dark", "light", "bluish", "greenish")),
-            "demo-aux": Use((0.024, 0.16), (0, 0), (14, 60), (1, 3), ("ink", "mould")),
-            "demo": Use((0.014, 0.24), (0, 0), (12, 80), (1, 4), ("rust", "grease")),
+            "pretraining": DefectParameters(
+                (0.03, 0.25), (0, 0), (20, 110), (1, 3), ("dark", "light", "bluish", "greenish")
+            ),
+            "demo-aux": DefectParameters((0.024, 0.16), (0, 0), (14, 60), (1, 3), ("ink", "mould")),
+            "demo": DefectParameters((0.014, 0.24), (0, 0), (12, 80), (1, 4), ("rust", "grease")),
         },
     ),
     Kind(
         *("hole", ("hole", "pierced surface"), _BOTH),
         {
-            "pretraining": Use((0.03, 0.15), (0.01, 0.03), (60, 140), (1, 3), ("dark",)),
-            "demo-aux": Use((0.03, 0.11), (0.016, 0.03), (34, 110), (1, 2), ("dark",)),
-            "demo": Use((0.012, 0.08), (0.006, 0.014), (30, 130), (1, 4), ("dark",)),
+            "pretraining": DefectParameters((0.03, 0.15), (0.01, 0.03), (60, 140), (1, 3), ("dark",)),
+            "demo-aux": DefectParameters((0.03, 0.11), (0.016, 0.03), (34, 110), (1, 2), ("dark",)),
+            "demo": DefectParameters((0.012, 0.08), (0.006, 0.014), (30, 130), (1, 4), ("dark",)),
         },
     ),
     Kind(
         *("crack", ("crack", "cracked surface"), _BOTH),
         {
-            "pretraining": Use((0.15, 0.6), (0.01, 0.025), (40, 120), (1, 2), ("dark", "light")),
-            "demo-aux": Use((0.12, 0.32), (0.014, 0.026), (22, 85), (1, 2), ("dark",)),
-            "demo": Use((0.2, 0.7), (0.008, 0.014), (28, 100), (1, 1), ("dark", "grease")),
+            "pretraining": DefectParameters((0.15, 0.6), (0.01, 0.025), (40, 120), (1, 2), ("dark", "light")),
+            "demo-aux": DefectParameters((0.12, 0.32), (0.014, 0.026), (22, 85), (1, 2), ("dark",)),
+            "demo": DefectParameters((0.2, 0.7), (0.008, 0.014), (28, 100), (1, 1), ("dark", "grease")),
         },
     ),
     Kind(
         *("dent", ("dent", "dented surface"), _BOTH),
         {
-            "pretraining": Use((0.06, 0.2), (0, 0), (12, 45), (1, 2), ("dark", "light")),
-            "demo-aux": Use((0.08, 0.16), (0, 0), (12, 40), (1, 1), ("light",)),
-            "demo": Use((0.04, 0.2), (0, 0), (8, 36), (1, 3), ("dark",)),
+            "pretraining": DefectParameters((0.06, 0.2), (0, 0), (12, 45), (1, 2), ("dark", "light")),
+            "demo-aux": DefectParameters((0.08, 0.16), (0, 0), (12, 40), (1, 1), ("light",)),
+            "demo": DefectParameters((0.04, 0.2), (0, 0), (8, 36), (1, 3), ("dark",)),
         },
     ),
     Kind(
         *("missing", ("missing part", "broken off"), ("object",)),
-        {"demo": Use((0.05, 0.22), (0, 0), (255, 255), (1, 2), ("dark",))},
+        {"demo": DefectParameters((0.05, 0.22), (0, 0), (255, 255), (1, 2), ("dark",))},
     ),
     Kind(
         *("misplaced", ("misplaced part", "patched surface"), _BOTH),
-        {"demo": Use((0.08, 0.24), (0, 0), (255, 255), (1, 2), ("dark",))},
+        {"demo": DefectParameters((0.08, 0.24), (0, 0), (255, 255), (1, 2), ("dark",))},
     ),
     Kind(
         *("smear", ("smear", "smeared surface"), _BOTH),
-        {"demo": Use((0.06, 0.2), (0.06, 0.16), (255, 255), (1, 2), ("dark",))},
+        {"demo": DefectParameters((0.06, 0.2), (0.06, 0.16), (255, 255), (1, 2), ("dark",))},
     ),
     Kind(
         *("thread", ("thread", "foreign fibre"), _BOTH),
-        {"demo": Use((0.2, 0.7), (0.01, 0.02), (40, 120), (1, 2), ("reddish", "ink", "chalk"))},
+        {"demo": DefectParameters((0.2, 0.7), (0.01, 0.02), (40, 120), (1, 2), ("reddish", "ink", "chalk"))},
     ),
     Kind(
         *("tint", ("discolouration", "faded colour"), _BOTH),
-        {"demo": Use((0.06, 0.25), (0, 0), (12, 48), (1, 2), ("reddish", "bluish", "greenish"))},
+        {"demo": DefectParameters((0.06, 0.25), (0, 0), (12, 48), (1, 2), ("reddish", "bluish", "greenish"))},
     ),
 )
 
 KIND = {kind.name: kind for kind in KINDS}
-DEMO_KINDS = tuple(kind.name for kind in KINDS if "demo" in kind.uses)
-SEEN_KINDS = tuple(name for name in DEMO_KINDS if "demo-aux" in KIND[name].uses)
+DEMO_KINDS = tuple(kind.name for kind in KINDS if "demo" in kind.by_set)
+SEEN_KINDS = tuple(name for name in DEMO_KINDS if "demo-aux" in KIND[name].by_set)
 UNSEEN_KINDS = tuple(name for name in DEMO_KINDS if name not in SEEN_KINDS)
 
 
-def families_of(user: User) -> tuple[Family, ...]:
-    """The families of one user, textures first."""
-    return tuple(family for family in FAMILIES if family.user == user)
+def families_of(set_name: SetName) -> tuple[Family, ...]:
+    """The families of one set, textures first."""
+    return tuple(family for family in FAMILIES if family.set_name == set_name)
 
 
-def kinds_of(user: User, material: Material) -> tuple[Kind, ...]:
-    """The kinds of defect that one user has on textures or on objects."""
-    return tuple(kind for kind in KINDS if user in kind.uses and material in kind.befalls)
+def kinds_of(set_name: SetName, material: Material) -> tuple[Kind, ...]:
+    """The kinds of defect that one set has on textures or on objects."""
+    return tuple(kind for kind in KINDS if set_name in kind.by_set and material in kind.materials)

@@ -1,7 +1,7 @@
-"""What is drawn is frozen: a hash of every set, committed before any method was scored on it.
+"""The frozen sets: a hash of the pixels of each, committed before any method was scored on it.
 
-`python -m zsadbench_datasets.demo.frozen` draws the sets and writes the hashes anew; a difference means a new
-benchmark, so `GENERATOR` goes up with it.
+`python -m zsadbench_datasets.demo.frozen` generates the sets and writes their hashes. Other pixels make a new
+benchmark: if a hash changes, `GENERATOR` must be increased.
 """
 
 import hashlib
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from zsadbench.errors import DataError
-from zsadbench_datasets.demo.defects import Flawed
-from zsadbench_datasets.demo.families import User
-from zsadbench_datasets.demo.sets import GENERATOR, SETS, Draft, drafts, render, write
+from zsadbench_datasets.demo.defects import DefectImage
+from zsadbench_datasets.demo.families import SetName
+from zsadbench_datasets.demo.sets import GENERATOR, SETS, ImageSpec, image_specs, render, write
 
 FILE = "FROZEN.json"
 
@@ -23,13 +23,13 @@ log = logging.getLogger(__name__)
 
 
 def frozen() -> dict[str, Any]:
-    """The generator's version and the hash of every set, as committed."""
+    """The committed version of the generator and hash of every set."""
     text = (resources.files("zsadbench_datasets.demo") / FILE).read_text(encoding="utf-8")
     return cast("dict[str, Any]", json.loads(text))
 
 
 def edition(name: str) -> str:
-    """A text that is another for other pixels.
+    """A text that identifies the pixels of a set: the version of the generator and the start of the hash.
 
     Raises:
         DataError: there is no such set.
@@ -38,46 +38,50 @@ def edition(name: str) -> str:
 
 
 def generate(name: str, folder: Path) -> None:
-    """Draw a set below `folder`, with a warning when it is not the frozen one.
+    """Generate a set below `folder`, and warn if its pixels differ from the frozen ones.
 
     Raises:
         DataError: there is no such set.
     """
-    drawn = ((draft, render(draft)) for draft in drafts(_known(name)))
-    found = _digest(_written(drawn, folder))
+    rendered = ((spec, render(spec)) for spec in image_specs(_known(name)))
+    found = _digest(_written(rendered, folder))
     if found != frozen()["sets"][name]:
-        log.warning("%s: drawn here with other pixels (%s) than the frozen set; its numbers stand alone", name, found)
+        log.warning(
+            "%s: generated here with other pixels (%s) than the frozen set; its numbers are not comparable", name, found
+        )
 
 
-def digest(user: User) -> str:
-    """The SHA-256 of a set as it is drawn now: of paths and pixels, not of files."""
-    return _digest((draft, render(draft)) for draft in drafts(user))
+def digest(set_name: SetName) -> str:
+    """Generate a set and hash its paths and pixels: SHA-256, hexadecimal."""
+    return _digest((spec, render(spec)) for spec in image_specs(set_name))
 
 
-def _known(name: str) -> User:
+def _known(name: str) -> SetName:
     for known in SETS:
         if name == known:
             return known
-    raise DataError(f"no set '{name}' can be drawn; known: {', '.join(SETS)}")
+    raise DataError(f"no set '{name}' can be generated; known: {', '.join(SETS)}")
 
 
-def _written(drawn: Iterable[tuple[Draft, Flawed]], folder: Path) -> Iterable[tuple[Draft, Flawed]]:
-    for draft, flawed in drawn:
-        write(draft, flawed, folder)
-        yield draft, flawed
+def _written(
+    rendered: Iterable[tuple[ImageSpec, DefectImage]], folder: Path
+) -> Iterable[tuple[ImageSpec, DefectImage]]:
+    for spec, flawed in rendered:
+        write(spec, flawed, folder)
+        yield spec, flawed
 
 
-def _digest(drawn: Iterable[tuple[Draft, Flawed]]) -> str:
+def _digest(rendered: Iterable[tuple[ImageSpec, DefectImage]]) -> str:
     total = hashlib.sha256()
-    for draft, flawed in drawn:
-        total.update(f"{draft.image} {draft.mask} {flawed.image.shape}\n".encode())
+    for spec, flawed in rendered:
+        total.update(f"{spec.image} {spec.mask} {flawed.image.shape}\n".encode())
         total.update(flawed.image.tobytes() + flawed.mask.tobytes())
     return total.hexdigest()
 
 
 def freeze() -> None:
-    """Write the hashes of what is drawn now."""
-    content = {"generator": GENERATOR, "sets": {user: digest(user) for user in SETS}}
+    """Generate all sets and write their hashes to `FROZEN.json`."""
+    content = {"generator": GENERATOR, "sets": {set_name: digest(set_name) for set_name in SETS}}
     Path(__file__).with_name(FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

@@ -1,7 +1,7 @@
-"""A family → one scene, with everything that varies between good images: place, colour, light, noise.
+"""Make a scene of a family, with everything that varies between good images: position, colour, light, noise.
 
-A scene keeps its parts apart, so that a defect changes the surface and the same light and noise then fall
-on both versions.
+A scene stores surface, light and noise separately, so that an image with a defect has the same light and noise as the
+image without it.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from zsadbench_datasets.demo.exact import (
     smooth,
 )
 from zsadbench_datasets.demo.families import COLOURS, Family
-from zsadbench_datasets.demo.shapes import SHAPES, Thing
+from zsadbench_datasets.demo.shapes import SHAPES, ObjectShape
 from zsadbench_datasets.demo.textures import TEXTURES
 
 REFERENCE = 128  # the side at which the steepness of relief is stated
@@ -32,11 +32,18 @@ REFERENCE = 128  # the side at which the steepness of relief is stated
 
 @dataclass(frozen=True)
 class Scene:
-    """One good image before light and noise. Arrays are (side, side) or (side, side, 3); colours are 0 to 255.
+    """The parts of one good image. Arrays are (side, side) or (side, side, 3); colours are 0 to 255.
 
-    `albedo` is the surface's own colour, `height` its relief in pixels of a side of 128, `body` how much of a
-    pixel the object takes (1 throughout on a texture), `behind` the colour where no object is. `light`
-    multiplies, `noise` is added; `lamp` is where the light comes from. `tones` names the colours.
+    Attributes:
+        family: the texture or object.
+        tones: the names of its main and second colour.
+        albedo: the colour of the surface without light.
+        height: its relief, in pixels of an image with a side of 128.
+        body: the fraction of each pixel that the object covers; 1 everywhere on a texture.
+        background: the colour where there is no object.
+        light: the brightness, a factor.
+        light_direction: the direction of the light, times the strength of the relief.
+        noise: the noise, added last.
     """
 
     family: Family
@@ -44,34 +51,34 @@ class Scene:
     albedo: Floats
     height: Floats
     body: Floats
-    behind: Floats
+    background: Floats
     light: Floats
-    lamp: tuple[float, float]
+    light_direction: tuple[float, float]
     noise: Floats
 
     @property
     def side(self) -> int:
-        """Pixels a side."""
+        """Pixels per side."""
         return int(self.height.shape[0])
 
     @property
     def solid(self) -> Bits:
-        """Pixels that the object, or the texture, takes whole."""
+        """Pixels that the object or the texture covers completely."""
         return self.body >= 1
 
-    def develop(self, albedo: Floats | None = None, height: Floats | None = None) -> Pixels:
-        """The image of the scene, or of the same scene with another surface; uint8 (side, side, 3)."""
+    def render(self, albedo: Floats | None = None, height: Floats | None = None) -> Pixels:
+        """Render the scene, or the same scene with another surface; uint8 (side, side, 3)."""
         albedo = self.albedo if albedo is None else albedo
         height = self.height if height is None else height
         slope_x = (shifted(height, 0, -1) - shifted(height, 0, 1)) / 2
         slope_y = (shifted(height, -1, 0) - shifted(height, 1, 0)) / 2
-        steepness = (self.lamp[0] * slope_x + self.lamp[1] * slope_y) * (self.side / REFERENCE)
+        steepness = (self.light_direction[0] * slope_x + self.light_direction[1] * slope_y) * (self.side / REFERENCE)
         shade = np.clip(1 + steepness, 0.35, 1.6) * self.light
         return np.clip(np.floor(albedo * shade[..., None] + self.noise + 0.5), 0, 255).astype(np.uint8)
 
 
-def draw_scene(family: Family, rng: Rng, side: int) -> Scene:
-    """Draw a good image of a family; nothing about it depends on whether a defect will follow."""
+def make_scene(family: Family, rng: Rng, side: int) -> Scene:
+    """Make the scene of a good image of a family; nothing in it depends on whether a defect is added later."""
     tones = pick(rng, family.tones)
     main, second = (_dyed(rng, tone) for tone in tones)
     ground = _ground(family, tones, rng, side)
@@ -92,15 +99,15 @@ def draw_scene(family: Family, rng: Rng, side: int) -> Scene:
         albedo=ground + body[..., None] * (surface - ground),
         height=height * scale,
         body=body,
-        behind=ground,
+        background=ground,
         light=_light(rng, side),
-        lamp=_lamp(family, rng),
+        light_direction=_light_direction(family, rng),
         noise=bell(rng, (side, side, 3)) * between(rng, (1.5, 4)),
     )
 
 
 def _dyed(rng: Rng, tone: str) -> Floats:
-    """A named colour as one batch has it: a little lighter or darker, warmer or colder."""
+    """A named colour with small random changes of brightness and hue."""
     gains = [between(rng, (0.97, 1.03)) for _ in range(3)]
     brightness = between(rng, (0.95, 1.05))
     return np.array([part * gain * brightness for part, gain in zip(COLOURS[tone], gains, strict=True)])
@@ -110,8 +117,8 @@ def _plane(family: Family, rng: Rng, side: int) -> Plane:
     turns, scale = between(rng, (-family.turns, family.turns)), between(rng, family.scale)
     if family.material == "texture":
         return plane(side, turns, scale, (between(rng, (0, 29)), between(rng, (0, 29))))
-    room = 0.06 / scale  # what it may lie off the middle, in units of its own half side
-    return plane(side, turns, 2 / scale, (between(rng, (-room, room)), between(rng, (-room, room))))
+    offset = 0.06 / scale  # largest distance from the middle, in units of half the object's side
+    return plane(side, turns, 2 / scale, (between(rng, (-offset, offset)), between(rng, (-offset, offset))))
 
 
 def _ground(family: Family, tones: tuple[str, str], rng: Rng, side: int) -> Floats:
@@ -123,8 +130,8 @@ def _ground(family: Family, tones: tuple[str, str], rng: Rng, side: int) -> Floa
     return colour * (0.9 + 0.2 * soft)[..., None]
 
 
-def _shadowed(ground: Floats, thing: Thing, side: int) -> Floats:
-    """The ground with a soft shadow to the lower right of the object."""
+def _shadowed(ground: Floats, thing: ObjectShape, side: int) -> Floats:
+    """The background with a soft shadow to the lower right of the object."""
     away = shifted(thing.outline, side // 32, side // 43)
     return ground * (1 - 0.35 * smooth(0.6 - away / 0.16))[..., None]
 
@@ -135,12 +142,12 @@ def _mottle(rng: Rng, side: int) -> Floats:
 
 
 def _light(rng: Rng, side: int) -> Floats:
-    """Brighter on one side than on the other."""
+    """A brightness that increases towards a random side."""
     flat, (x, y) = plane(side), direction(rng.random())
     return between(rng, (0.9, 1.08)) * (1 + between(rng, (0, 0.22)) * (x * flat.x + y * flat.y))
 
 
-def _lamp(family: Family, rng: Rng) -> tuple[float, float]:
+def _light_direction(family: Family, rng: Rng) -> tuple[float, float]:
     x, y = direction(0.125 + between(rng, (-0.03, 0.03)))
     strength = family.relief * between(rng, (0.85, 1.15))
     return x * strength, y * strength

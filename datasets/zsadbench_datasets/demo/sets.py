@@ -1,4 +1,4 @@
-"""The two sets: which images they hold, how each is drawn, and how they are written.
+"""The two sets: which images they contain, how each is rendered, and how it is written.
 
 The layout is that of MVTec AD: `<class>/train/good`, `<class>/test/{good,<kind>}`, masks of 0 and 255 named
 `<stem>_mask.png` in `<class>/ground_truth/<kind>`.
@@ -12,20 +12,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from zsadbench_datasets.demo.defects import Flawed, flaw
+from zsadbench_datasets.demo.defects import DefectImage, add_defects
 from zsadbench_datasets.demo.exact import Pixels, generator
-from zsadbench_datasets.demo.families import SEEN_KINDS, Family, Kind, User, families_of, kinds_of
-from zsadbench_datasets.demo.scenes import draw_scene
+from zsadbench_datasets.demo.families import SEEN_KINDS, Family, Kind, SetName, families_of, kinds_of
+from zsadbench_datasets.demo.scenes import make_scene
 
-GENERATOR = 1  # one more whenever any pixel changes
+GENERATOR = 1  # increased whenever any pixel changes
 SIDE = 128
 TRAIN, TEST = 8, 24  # normal images for training; test images of each label
-SETS: tuple[User, ...] = ("demo", "demo-aux")
+SETS: tuple[SetName, ...] = ("demo", "demo-aux")
 
 
 @dataclass(frozen=True)
-class Draft:
-    """One image to be drawn: `kind` None for a good one, `number` counts within its split and label."""
+class ImageSpec:
+    """One image of a set: `kind` of defect, None for a good image; `number`, counted within its split and label."""
 
     family: Family
     kind: Kind | None
@@ -35,56 +35,56 @@ class Draft:
 
     @property
     def key(self) -> str:
-        """What decides every pixel."""
+        """The seed of the image, which determines every pixel."""
         label = "good" if self.kind is None else "bad"
-        return f"{GENERATOR}/{self.family.user}/{self.family.name}/{self.split}/{label}/{self.number}"
+        return f"{GENERATOR}/{self.family.set_name}/{self.family.name}/{self.split}/{label}/{self.number}"
 
     @property
     def image(self) -> str:
-        """Where the image lies in its set."""
+        """The path of the image in its set."""
         kind = "good" if self.kind is None else self.kind.name
         return f"{self.family.name}/{self.split}/{kind}/{self.stem}.png"
 
     @property
     def mask(self) -> str:
-        """Where its mask lies; empty for a good image."""
+        """The path of its mask; empty for a good image."""
         return f"{self.family.name}/ground_truth/{self.kind.name}/{self.stem}_mask.png" if self.kind else ""
 
 
-def drafts(user: User) -> Iterator[Draft]:
-    """Every image of a set."""
-    for family in families_of(user):
+def image_specs(set_name: SetName) -> Iterator[ImageSpec]:
+    """The specification of every image of a set."""
+    for family in families_of(set_name):
         for split, many in (("train", TRAIN), ("test", TEST)):
-            yield from (Draft(family, None, split, number, f"{number:03d}") for number in range(many))
+            yield from (ImageSpec(family, None, split, number, f"{number:03d}") for number in range(many))
         seen: dict[str, int] = {}
-        for number, kind in enumerate(_shared_out(family)):
+        for number, kind in enumerate(_anomalous_kinds(family)):
             seen[kind.name] = seen.get(kind.name, -1) + 1
-            yield Draft(family, kind, "test", number, f"{seen[kind.name]:03d}")
+            yield ImageSpec(family, kind, "test", number, f"{seen[kind.name]:03d}")
 
 
-def _shared_out(family: Family) -> list[Kind]:
-    """The kinds of the anomalous images: half of them kinds that `demo-aux` has, half others where there are any."""
-    kinds = kinds_of(family.user, family.material)
+def _anomalous_kinds(family: Family) -> list[Kind]:
+    """The kind of each anomalous image: half of them kinds that `demo-aux` has, half other kinds, if there are any."""
+    kinds = kinds_of(family.set_name, family.material)
     halves = [[kind for kind in kinds if (kind.name in SEEN_KINDS) is seen] for seen in (True, False)]
     halves = [half for half in halves if half]
     return [kind for half in halves for kind in islice(cycle(half), TEST // len(halves))]
 
 
-def render(draft: Draft, side: int = SIDE) -> Flawed:
-    """Draw one image; of a good one the mask is empty and `clean` is the image."""
-    rng = generator(draft.key)
-    scene = draw_scene(draft.family, rng, side)
-    if draft.kind is None:
-        image = scene.develop()
-        return Flawed(image, image, np.zeros((side, side), dtype=np.uint8))
-    return flaw(scene, draft.kind, draft.family.user, rng)
+def render(spec: ImageSpec, side: int = SIDE) -> DefectImage:
+    """Render one image; for a good image, the mask is zero and `clean` is the image itself."""
+    rng = generator(spec.key)
+    scene = make_scene(spec.family, rng, side)
+    if spec.kind is None:
+        image = scene.render()
+        return DefectImage(image, image, np.zeros((side, side), dtype=np.uint8))
+    return add_defects(scene, spec.kind, spec.family.set_name, rng)
 
 
-def write(draft: Draft, drawn: Flawed, folder: Path) -> None:
+def write(spec: ImageSpec, rendered: DefectImage, folder: Path) -> None:
     """Write one image, and its mask where it has one, below the folder of its set."""
-    _save(drawn.image, folder / draft.image)
-    if draft.mask:
-        _save(drawn.mask * np.uint8(255), folder / draft.mask)
+    _save(rendered.image, folder / spec.image)
+    if spec.mask:
+        _save(rendered.mask * np.uint8(255), folder / spec.mask)
 
 
 def _save(pixels: Pixels, path: Path) -> None:

@@ -1,6 +1,7 @@
-"""Texture families. Each draws, on a plane of one unit a period, how much of its second colour shows, and its height.
+"""Texture families: each computes the share of its second colour and its height, on a plane with one period per unit.
 
-Both are arrays of the image's size; 0 to 1, height in periods or so. Nothing here knows of colours or light.
+Both are arrays of the image's size: the share is 0 to 1, the height is in periods. Colours and light are added in
+`scenes`.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from zsadbench_datasets.demo.exact import Floats, Plane, Rng, between, cells, cl
 
 
 class Surface(NamedTuple):
-    """How much of the second colour each pixel shows, and how high it stands."""
+    """For each pixel, the share of the second colour and the height."""
 
     mix: Floats
     height: Floats
@@ -47,8 +48,8 @@ def bricks(plane: Plane, rng: Rng) -> Surface:
     x = plane.x + 0.5 * (row - 2 * np.floor(row / 2))
     joint = np.minimum(fold(x) * 2, fold(y))
     brick = smooth((joint - 0.05) / 0.1)
-    lots = rng.random((32, 32))[row.astype(np.int64) % 32, np.floor(x).astype(np.int64) % 32]
-    return Surface((1 - brick) * 0.8 + brick * 0.3 * lots, 0.2 * brick)
+    cell_values = rng.random((32, 32))[row.astype(np.int64) % 32, np.floor(x).astype(np.int64) % 32]
+    return Surface((1 - brick) * 0.8 + brick * 0.3 * cell_values, 0.2 * brick)
 
 
 def marble(plane: Plane, rng: Rng) -> Surface:
@@ -61,11 +62,11 @@ def marble(plane: Plane, rng: Rng) -> Surface:
 def planks(plane: Plane, rng: Rng) -> Surface:
     """Boards side by side with the grain along them."""
     board = np.floor(plane.x)
-    lots = rng.random(32)[board.astype(np.int64) % 32]
-    warp = cloud(rng, plane.x * 2 + lots * 9, plane.y * 0.6, 3)
-    grain = 0.5 + 0.5 * wave(plane.x * 3 + warp * 3 + lots)
+    cell_values = rng.random(32)[board.astype(np.int64) % 32]
+    warp = cloud(rng, plane.x * 2 + cell_values * 9, plane.y * 0.6, 3)
+    grain = 0.5 + 0.5 * wave(plane.x * 3 + warp * 3 + cell_values)
     gap = smooth(fold(plane.x) / 0.05)
-    return Surface(np.clip(0.6 * grain + 0.3 * lots + 0.6 * (1 - gap), 0, 1), 0.2 * gap + 0.03 * grain)
+    return Surface(np.clip(0.6 * grain + 0.3 * cell_values + 0.6 * (1 - gap), 0, 1), 0.2 * gap + 0.03 * grain)
 
 
 def sand(plane: Plane, rng: Rng) -> Surface:
@@ -88,15 +89,15 @@ def basket(plane: Plane, rng: Rng) -> Surface:
 
 def corrugation(plane: Plane, rng: Rng) -> Surface:
     """Even waves of one material."""
-    worn = cloud(rng, plane.x / 4, plane.y / 4, 3)
-    return Surface(0.6 * worn, 0.12 * wave(plane.x))
+    wear = cloud(rng, plane.x / 4, plane.y / 4, 3)
+    return Surface(0.6 * wear, 0.12 * wave(plane.x))
 
 
 def cobbles(plane: Plane, rng: Rng) -> Surface:
     """Round stones close together."""
-    found = cells(rng, plane.x, plane.y, 0.35)
-    stone = smooth((found.second - found.first) / 0.3)
-    return Surface((1 - stone) * 0.9 + 0.35 * stone * found.lot, 0.35 * stone)
+    stones = cells(rng, plane.x, plane.y, 0.35)
+    stone = smooth((stones.second - stones.first) / 0.3)
+    return Surface((1 - stone) * 0.9 + 0.35 * stone * stones.value, 0.35 * stone)
 
 
 def herringbone(plane: Plane, rng: Rng) -> Surface:
@@ -112,21 +113,21 @@ def herringbone(plane: Plane, rng: Rng) -> Surface:
 
 def shingles(plane: Plane, rng: Rng) -> Surface:
     """Rounded tiles like the scales of a fish, each row over the one below."""
-    lots = rng.random((32, 32))
+    cell_values = rng.random((32, 32))
     y = plane.y * 1.7
     row = np.floor(y)
     upper, lower = (_tile(plane.x, y, row + under) for under in (0, 1))
     on_top = upper[0] < 0.5
     away, tile = np.where(on_top, upper[0], lower[0]), np.where(on_top, upper[1], lower[1])
     own = np.where(on_top, row, row + 1)
-    lot = lots[own.astype(np.int64) % 32, tile.astype(np.int64) % 32]
+    value = cell_values[own.astype(np.int64) % 32, tile.astype(np.int64) % 32]
     edge = smooth((0.5 - away) / 0.16)
-    worn = cloud(rng, plane.x * 4, plane.y * 4, 2)
-    return Surface(0.45 * lot + 0.4 * (1 - edge) + 0.2 * worn, 0.07 * edge + 0.03 * (y - own))
+    wear = cloud(rng, plane.x * 4, plane.y * 4, 2)
+    return Surface(0.45 * value + 0.4 * (1 - edge) + 0.2 * wear, 0.07 * edge + 0.03 * (y - own))
 
 
 def _tile(x: Floats, y: Floats, row: Floats) -> tuple[Floats, Floats]:
-    """How far pixels are from the middle of the nearest tile of a row (0.5 is its rim), and which tile that is."""
+    """The distance of each pixel from the middle of the nearest tile of a row (0.5 at its rim), and which it is."""
     moved = x + 0.5 * (row - 2 * np.floor(row / 2))
     tile = np.floor(moved + 0.5)
     return length(moved - tile, np.maximum(y - row, 0) / 2 * 0.98), tile
@@ -141,17 +142,19 @@ def knit(plane: Plane, rng: Rng) -> Surface:
     body = np.clip(stitch * 1.4, 0, 1) * np.clip(leg * 1.3, 0, 1)
     fuzz = cloud(rng, plane.x * 6, plane.y * 6, 2)
     course = np.floor(rise + 0.25)
-    lots = rng.random(32)[course.astype(np.int64) % 32]
-    return Surface(np.clip(0.12 * lots + 0.25 * fuzz * body + 0.2 * (body - 0.5), 0, 1), 0.28 * body + 0.05 * fuzz)
+    cell_values = rng.random(32)[course.astype(np.int64) % 32]
+    return Surface(
+        np.clip(0.12 * cell_values + 0.25 * fuzz * body + 0.2 * (body - 0.5), 0, 1), 0.28 * body + 0.05 * fuzz
+    )
 
 
 def terrazzo(plane: Plane, rng: Rng) -> Surface:
     """Chips of several shades in a fine matrix."""
     large, small = cells(rng, plane.x, plane.y, 0.1), cells(rng, plane.x * 2.6, plane.y * 2.6, 0)
-    chip = np.clip((large.second - large.first - 0.16 - 0.5 * (large.lot < 0.45)) * 12, 0, 1)
-    bit = np.clip((0.3 * small.lot - small.first) * 9, 0, 1) * (1 - chip)
+    chip = np.clip((large.second - large.first - 0.16 - 0.5 * (large.value < 0.45)) * 12, 0, 1)
+    bit = np.clip((0.3 * small.value - small.first) * 9, 0, 1) * (1 - chip)
     matrix = 0.08 + 0.14 * cloud(rng, plane.x * 4, plane.y * 4, 2)
-    shade = np.floor(large.lot * 23) / 23 * 3 - np.floor(large.lot * 69 / 23)
+    shade = np.floor(large.value * 23) / 23 * 3 - np.floor(large.value * 69 / 23)
     mix = matrix * (1 - chip) * (1 - bit) + chip * (0.2 + 0.75 * np.clip(shade, 0, 1)) + bit * 0.55
     return Surface(np.clip(mix, 0, 1), 0.06 * chip)
 

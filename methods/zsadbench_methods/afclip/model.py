@@ -1,13 +1,14 @@
 """AF-CLIP: anomaly-focused CLIP adaptation for zero-shot anomaly detection (ACM MM 2025), and AF-CLIP+.
 
-The figure of the paper, left to right: prompts → text features; taps → spatial aggregation → adapter →
-final norm and projection → logits summed over layers and windows. With a few normal images at hand, the
-distance to the nearest of their aggregated patches comes first, and the zero-shot result is added to it.
+The figure of the paper, left to right. Text: prompts → text features. Image: tapped layers → spatial aggregation over
+several windows → adapter → final norm and projection → logits, summed over layers and windows. AF-CLIP+ remembers the
+aggregated patches of a few normal images; the distance to the nearest of them is the score, to which a share of the
+zero-shot result is added.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -15,14 +16,15 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from zsadbench.types import Batch, Losses, Scores, Tokens
-from zsadbench_methods.afclip.adapter import Adapter, Projected
+from zsadbench_methods.afclip.adapter import Adapter
 from zsadbench_methods.afclip.aggregation import aggregate
 from zsadbench_methods.afclip.alignment import alignment
+from zsadbench_methods.afclip.fused import QKVProducts, attend, project_qkv
 from zsadbench_methods.afclip.losses import loss_terms, patch_target, weighted
 from zsadbench_methods.afclip.memory import bank_of, distance
 from zsadbench_methods.afclip.prompts import Prompts
-from zsadbench_methods.parts.precision import in_single
-from zsadbench_methods.parts.remembered import Remembered
+from zsadbench_methods.parts.parameter_cache import ParameterCache
+from zsadbench_methods.parts.precision import single_precision
 
 if TYPE_CHECKING:
     from zsadbench.clip import Backbone
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Head(nn.Module):
-    """Everything that is trained: the prefix of the prompts and the adapter."""
+    """All trained parameters: the prefix of the prompts and the adapter."""
 
     def __init__(self, backbone: Backbone, options: Options) -> None:
         super().__init__()
@@ -41,155 +43,141 @@ class Head(nn.Module):
 
 
 class TokenSet(NamedTuple):
-    """One tapped layer aggregated with one window: (batch, 1 + patches, width), and what the adapter needs of it."""
+    """One tapped layer aggregated over one window: (batch, 1 + patches, width).
+
+    `products` are the aggregated queries, keys and values of the adapter, None where the adapter is not applied.
+    """
 
     block: int
     window: int
     tokens: Tensor
-    ready: Projected | None
-
-    @property
-    def label(self) -> str:
-        """As the parity fixtures name it."""
-        return f"l{self.block:02d}_r{self.window}"
+    products: QKVProducts | None
 
 
 class AFCLIP:
-    """The detector: `score` for inference, `remember` for few shots, `loss` for training, `stages` for parity."""
+    """The detector: `score` for inference, `remember` for few shots, `loss` for training.
+
+    `stages.py` adds the intermediate results.
+    """
 
     def __init__(self, backbone: Backbone, options: Options) -> None:
         self.backbone, self.options = backbone, options
         self.network = Head(backbone, options).to(backbone.device).eval()
-        self._remembered_text = Remembered(self.text_features, self.network.prompts)
-        self._banks: dict[tuple[int, int], Tensor] = {}
+        self._cached_text = ParameterCache(self.text_features, self.network.prompts)
+        self._banks: dict[tuple[int, int], Tensor] = {}  # (block, window) → unit rows of normal patches
 
     def score(self, tokens: Tokens, class_names: Sequence[str]) -> Scores:
-        """Zero-shot probabilities, or with a memory its distances and a share of those; class names are not used."""
-        text, logits, distances = self._remembered_text(), [], []
-        for one in self._sets(tokens):  # each is aggregated once for both
-            if one.block in self.options.layers:
-                logits.append(self._logits(self._projected(one), text))
-            if (one.block, one.window) in self._banks:
-                distances.append(distance(one.tokens, self._banks[one.block, one.window]))
-        zero_shot = _scores(torch.stack(logits).sum(dim=0).sigmoid(), tokens.grid)
-        return self._combined(_memory_scores(distances, tokens.grid), zero_shot) if distances else zero_shot
+        """Score a batch: images (batch,) and patches (batch, grid, grid). The class names are not used.
+
+        Without remembered images these are zero-shot probabilities of "abnormal"; with them, distances to the memory
+        plus a share of the zero-shot result.
+        """
+        options, text = self.options, self._cached_text()  # (2, joint)
+        logits, distances = [], []
+        for token_set in self.token_sets(tokens):  # per layer and window (batch, 1 + patches, width)
+            if token_set.block in options.layers:
+                logits.append(self.logits(self.project(self.adapt(token_set)), text))  # (batch, 1 + patches)
+            bank = self._banks.get((token_set.block, token_set.window))
+            if bank is not None:
+                distances.append(distance(token_set.tokens, bank))  # (batch, patches)
+        zero_shot = self.zero_shot_scores(logits, tokens.grid)
+        if not distances:
+            return zero_shot
+        memory = self.memory_scores(distances, tokens.grid)
+        return Scores(
+            memory.image + options.image_alpha * zero_shot.image,
+            memory.pixel + options.pixel_alpha * zero_shot.pixel,
+        )
 
     def remember(self, tokens: Tokens) -> None:
-        """Keep the aggregated patches of normal images; of no image, forget what there was."""
-        kept = (one for one in self._sets(tokens, adapt=False) if one.block in self.options.memory_layers)
-        seen = len(tokens.layers[0]) > 0
-        self._banks = {(one.block, one.window): bank_of(one.tokens) for one in kept} if seen else {}
-
-    def encode_text(self, class_names: Sequence[str]) -> None:
-        """Make the text features, which are the same for all classes."""
-        self._remembered_text()
+        """Remember the aggregated patches of these normal images instead of earlier ones; without any, forget all."""
+        if len(tokens.layers[0]) == 0:
+            self._banks = {}
+            return
+        token_sets = self.token_sets(tokens, adapter=False)
+        kept = (token_set for token_set in token_sets if token_set.block in self.options.memory_layers)
+        self._banks = {(token_set.block, token_set.window): bank_of(token_set.tokens) for token_set in kept}
 
     def loss(self, tokens: Tokens, batch: Batch) -> Losses:
-        """The four components on one batch; gradients reach the prefix through the frozen text tower."""
-        return weighted(self._loss_terms(tokens, batch), self.options)
+        """Compute the components of the loss on one batch; gradients reach the prefix through the frozen text tower."""
+        return weighted(self.loss_terms(tokens, batch), self.options)
+
+    def loss_terms(self, tokens: Tokens, batch: Batch) -> dict[str, Tensor]:
+        """Compute the losses before their weights: scalars by name."""
+        text, logits, aligned = self.text_features(), [], []
+        target = patch_target(batch.masks, tokens.grid).flatten(1)  # (batch, patches)
+        for token_set in self.token_sets(tokens):
+            if token_set.block in self.options.layers:
+                features = self.project(self.adapt(token_set))  # (batch, 1 + patches, joint)
+                logits.append(self.logits(features, text))
+                if self.options.alignment != "none":
+                    aligned.append(alignment(features[:, 1:], target, self.options))
+        scores = self.zero_shot_scores(logits, tokens.grid)
+        mean_alignment = torch.stack(aligned).mean() if aligned else scores.image.new_zeros(())
+        return loss_terms(scores, mean_alignment, batch, self.options)
+
+    def encode_text(self, class_names: Sequence[str]) -> None:
+        """Compute and cache the text features, which are the same for all classes."""
+        self._cached_text()
 
     def text_features(self) -> Tensor:
-        """(2, joint) unit rows, normal and abnormal; independent of the images."""
+        """Encode both prompts: (2, joint) unit rows, normal and abnormal; independent of the images."""
         prompts, text = self.network.prompts, self.backbone.text
         states = text(prompts())  # (2, length, width)
-        ends = states[torch.arange(2, device=states.device), prompts.eot]
+        ends = states[torch.arange(2, device=states.device), prompts.eot]  # (2, width)
         return normalize(ends @ text.projection, dim=-1)
 
-    def _sets(self, tokens: Tokens, *, adapt: bool = True) -> Iterator[TokenSet]:
-        """Every window of every tapped layer, by layer, then window; the tokens are frozen, so no gradient.
+    def token_sets(self, tokens: Tokens, *, adapter: bool = True) -> Iterator[TokenSet]:
+        """Aggregate every tapped layer over every window, by layer, then window; no gradient to the tokens.
 
-        What the adapter makes of a token first is linear: with `adapt` it is made once a layer and aggregated, too.
+        Queries, keys and values of the adapter are linear in the tokens up to the norm: with `adapter` they are
+        computed once per layer and aggregated like the tokens.
         """
         options = self.options
         for block, layer in zip(options.blocks, tokens.layers, strict=True):
-            wanted = adapt and options.adapter and block in options.layers
-            ready = self.network.adapter.project(layer) if wanted else None
+            adapted = adapter and options.adapter and block in options.layers
+            products = project_qkv(self.network.adapter, layer) if adapted else None
             for window in options.windows:
-                with torch.no_grad(), in_single(layer):
-                    made = self._aggregated(layer, tokens.grid, window)
-                if ready is None:
-                    yield TokenSet(block, window, made, None)
+                with torch.no_grad(), single_precision(layer):
+                    aggregated = self._aggregate(layer, tokens.grid, window)
+                if products is None:
+                    yield TokenSet(block, window, aggregated, None)
                 else:
-                    rows = self._aggregated(ready.rows, tokens.grid, window)
-                    yield TokenSet(block, window, made, ready._replace(rows=rows))
+                    rows = self._aggregate(products.rows, tokens.grid, window)
+                    yield TokenSet(block, window, aggregated, products._replace(rows=rows))
 
-    def _aggregated(self, field: Tensor, grid: int, window: int) -> Tensor:
+    def _aggregate(self, tokens: Tensor, grid: int, window: int) -> Tensor:
         options = self.options
-        return aggregate(field, grid, window, options.window_sigma, renormalise=options.renormalise_border)
+        return aggregate(tokens, grid, window, options.window_sigma, renormalise=options.renormalise_border)
 
-    def _projected(self, one: TokenSet) -> Tensor:
-        """Adapter, then CLIP's final norm and projection: (batch, 1 + patches, joint)."""
+    def adapt(self, token_set: TokenSet) -> Tensor:
+        """Apply the adapter, whose output replaces the tokens: (batch, 1 + patches, width)."""
+        products = token_set.products
+        return token_set.tokens if products is None else attend(self.network.adapter, token_set.tokens, products)
+
+    def project(self, adapted: Tensor) -> Tensor:
+        """Apply CLIP's final norm and projection: (batch, 1 + patches, width) → (batch, 1 + patches, joint)."""
         vision = self.backbone.vision
-        projected: Tensor = vision.norm(self._adapted(one).float()) @ vision.projection
-        return projected
+        features: Tensor = vision.norm(adapted.float()) @ vision.projection
+        return features
 
-    def _adapted(self, one: TokenSet) -> Tensor:
-        return one.tokens if one.ready is None else self.network.adapter.attend(one.tokens, one.ready)
+    def logits(self, features: Tensor, text: Tensor) -> Tensor:
+        """Compare features with both texts, (batch, 1 + patches, joint) → (batch, 1 + patches).
 
-    def _logits(self, features: Tensor, text: Tensor) -> Tensor:
-        """Abnormal against normal, (batch, 1 + patches): the two-way softmax of sums is the sigmoid of their sum."""
-        with in_single(features):
-            cosines: Tensor = normalize(features.float(), dim=-1) @ (text[1] - text[0])
-        return cosines / self.options.temperature
+        The two-way softmax of sums of cosines is the sigmoid of the sum of these differences.
+        """
+        with single_precision(features):
+            difference: Tensor = normalize(features.float(), dim=-1) @ (text[1] - text[0])
+        return difference / self.options.temperature
 
-    def _combined(self, memory: Scores, zero_shot: Scores) -> Scores:
-        options = self.options
-        return Scores(
-            memory.image + options.image_alpha * zero_shot.image, memory.pixel + options.pixel_alpha * zero_shot.pixel
-        )
+    @staticmethod
+    def zero_shot_scores(logits: Sequence[Tensor], grid: int) -> Scores:
+        """Sum the logits of all token sets, (batch, 1 + patches) each; the class token gives the image score."""
+        abnormal = torch.stack(list(logits)).sum(dim=0).sigmoid()  # (batch, 1 + patches)
+        return Scores(abnormal[:, 0], abnormal[:, 1:].reshape(-1, grid, grid))
 
-    def _loss_terms(self, tokens: Tokens, batch: Batch) -> dict[str, Tensor]:
-        text, logits, aligned = self.text_features(), [], []
-        target = patch_target(batch.masks, tokens.grid).flatten(1)
-        for one in self._sets(tokens):
-            if one.block in self.options.layers:
-                features = self._projected(one)
-                logits.append(self._logits(features, text))
-                if self.options.alignment != "none":
-                    aligned.append(alignment(features[:, 1:], target, self.options))
-        scores = _scores(torch.stack(logits).sum(dim=0).sigmoid(), tokens.grid)
-        mean = torch.stack(aligned).mean() if aligned else scores.image.new_zeros(())
-        return loss_terms(scores, mean, batch, self.options)
-
-    def loss_stages(self, tokens: Tokens, batch: Batch) -> Mapping[str, Tensor]:
-        """The target of the patches, and the losses before their weights, by the names of the parity fixtures."""
-        terms = {f"loss_{name}": term for name, term in self._loss_terms(tokens, batch).items()}
-        return {"target_grid": patch_target(batch.masks, tokens.grid), **terms}
-
-    def stages(self, tokens: Tokens, class_names: Sequence[str]) -> Mapping[str, Tensor]:
-        """Every intermediate by the names of the parity fixtures; `lNN` is the tapped block, `rN` the window."""
-        text, scores = self.text_features(), self.score(tokens, class_names)
-        named = {"text_features": text, "score": scores.image, "map_grid": scores.pixel}
-        named |= {f"vision_tokens_l{block:02d}": z for block, z in zip(self.options.blocks, tokens.layers, strict=True)}
-        for one in self._sets(tokens):
-            named[f"aggregated_{one.label}"] = one.tokens
-            named[f"projected_{one.label}"] = self._projected(one)
-            if self.options.adapter:
-                named[f"adaptor_{one.label}"] = self._adapted(one)
-        return named | dict(self._memory_stages(tokens, text))
-
-    def _memory_stages(self, tokens: Tokens, text: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Both parts of the few-shot result, where there is a memory."""
-        if not self._banks:
-            return
-        sets = list(self._sets(tokens))
-        for (block, window), bank in self._banks.items():
-            yield f"bank_l{block:02d}_r{window}", bank
-        banked = [(one, self._banks.get((one.block, one.window))) for one in sets]
-        memory = _memory_scores([distance(one.tokens, bank) for one, bank in banked if bank is not None], tokens.grid)
-        logits = [self._logits(self._projected(one), text) for one in sets if one.block in self.options.layers]
-        zero_shot = _scores(torch.stack(logits).sum(dim=0).sigmoid(), tokens.grid)
-        for name, part in (("memory", memory), ("zero_shot", zero_shot)):
-            yield f"{name}_score", part.image
-            yield f"{name}_map_grid", part.pixel
-
-
-def _scores(probability: Tensor, grid: int) -> Scores:
-    """(batch, 1 + patches): the class token speaks for the image."""
-    return Scores(probability[:, 0], probability[:, 1:].reshape(-1, grid, grid))
-
-
-def _memory_scores(distances: Sequence[Tensor], grid: int) -> Scores:
-    """Distances averaged over layers and windows; the largest of a map speaks for the image."""
-    pixel = torch.stack(list(distances)).mean(dim=0).view(-1, grid, grid)
-    return Scores(pixel.amax(dim=(1, 2)), pixel)
+    @staticmethod
+    def memory_scores(distances: Sequence[Tensor], grid: int) -> Scores:
+        """Average the distances of all token sets, (batch, patches) each; the largest of a map is the image score."""
+        pixel = torch.stack(list(distances)).mean(dim=0).view(-1, grid, grid)  # (batch, grid, grid)
+        return Scores(pixel.amax(dim=(1, 2)), pixel)

@@ -1,4 +1,4 @@
-"""AF-CLIP's switches: the paper's ablations, and every place where paper and code differ.
+"""AF-CLIP's options: the paper's ablations, and every place where paper and code differ.
 
 The defaults are what the published code computes.
 """
@@ -16,13 +16,16 @@ HEADS, HEAD_WIDTH = 8, 64  # of the adapter
 class Options:
     """Settings of AF-CLIP and of its few-shot form, AF-CLIP+.
 
-    `layers` are tapped blocks of a 24-block tower, `windows` the odd sides, in patches, of the squares that
-    are aggregated with a Gaussian of `window_sigma`; `renormalise_border` lets the weights inside the image
-    sum to 1 at its border. `context` learned vectors stand before the start token, or after it; 0 of them
-    leave the sentences as they are. `adapter` switches the attention. `alignment` pools the pairs of equal
-    patches, as published, keeps normal and abnormal ones apart, as the text reads, or is left out.
-    `target_alias` gives the focal loss of the pixels the gradient of the published code. The memory of
-    AF-CLIP+ holds `memory_layers`; to its results the zero-shot ones are added with `image_alpha` and `pixel_alpha`.
+    `layers` are tapped blocks of a 24-block tower. `windows` are the odd sides, in patches, of the squares that are
+    aggregated with a Gaussian of `window_sigma` patches; `renormalise_border` makes the weights inside the image sum to
+    1 at its border. `context` learned vectors stand before the start token, or after it; 0 leaves the sentences
+    unchanged. `adapter` switches the attention. `alignment` pools the pairs of equal patches, as published, or keeps
+    normal and abnormal pairs separate, as the text reads, or is left out. `target_alias` gives the focal loss of the
+    patches the gradient of the published code. AF-CLIP+ remembers `memory_layers`; `image_alpha` and `pixel_alpha` are
+    the shares of the zero-shot results that are added.
+
+    Raises:
+        UsageError: a value is out of range or not known.
     """
 
     layers: tuple[int, ...] = (6, 12, 18, 24)
@@ -63,9 +66,14 @@ class Options:
         return tuple(sorted({*self.layers, *self.memory_layers}))
 
 
-def _distinct(option: str, given: tuple[int, ...], *, odd: bool) -> tuple[int, ...]:
-    known = "odd whole numbers from 1 on" if odd else "blocks of 1..24"
-    fits = all(value % 2 == 1 and value > 0 if odd else 1 <= value <= 24 for value in given)
-    if not given or len(set(given)) < len(given) or not fits:
-        raise UsageError(f"option '{option}' is {list(given)}; it takes distinct {known}, at least one")
-    return tuple(sorted(given))
+def _distinct(option: str, values: tuple[int, ...], *, odd: bool) -> tuple[int, ...]:
+    """Return the values in order.
+
+    Raises:
+        UsageError: there are none, or one is repeated or not allowed.
+    """
+    allowed = "odd whole numbers from 1 on" if odd else "blocks of 1..24"
+    fits = all(value % 2 == 1 and value > 0 if odd else 1 <= value <= 24 for value in values)
+    if not values or len(set(values)) < len(values) or not fits:
+        raise UsageError(f"option '{option}' is {list(values)}; it takes distinct {allowed}, at least one")
+    return tuple(sorted(values))

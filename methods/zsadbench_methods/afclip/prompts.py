@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 class Prompts(nn.Module):
     """`[V₁]…[Vₙ] <start> without defect. <end>` and the same with `with defect.`, as embeddings.
 
-    The prefix V, (context, width) from N(0, 0.01²), is shared by both. As published it stands before the
-    start token; positions follow the places in the whole sequence. What comes after the later end token is
-    left out: the causal text tower never looks there. Sentences too long for it raise `UsageError`.
+    The prefix V, (context, width), initialised from N(0, 0.01²), is shared by both. As published it stands before the
+    start token, and positions are counted over the whole sequence. Tokens after the later end token are left out: the
+    causal text tower never attends to them.
+
+    Raises:
+        UsageError: a prompt is too long for the text tower.
     """
 
     sentences: Tensor
@@ -28,7 +31,7 @@ class Prompts(nn.Module):
     def __init__(self, text: TextTower, options: Options) -> None:
         super().__init__()
         ids = text.tokenize([options.normal, options.abnormal])  # (2, 77)
-        ends = ids.argmax(dim=1)
+        ends = ids.argmax(dim=1)  # the end token has the largest id
         length = int(ends.max()) + 1
         if options.context + length > text.context_length:
             raise UsageError(
@@ -43,8 +46,8 @@ class Prompts(nn.Module):
         self.register_buffer("eot", options.context + ends, persistent=False)
 
     def forward(self) -> Tensor:
-        """Both prompts as embeddings, (2, context + length, width), row 0 normal, without positions."""
-        prefix = self.context.expand(2, -1, -1)
+        """Assemble both prompts, (2, context + length, width), row 0 normal, without positional embeddings."""
+        prefix = self.context.expand(2, -1, -1)  # (2, context, width)
         if self.before:
             return torch.cat([prefix, self.sentences], dim=1)
         return torch.cat([self.sentences[:, :1], prefix, self.sentences[:, 1:]], dim=1)

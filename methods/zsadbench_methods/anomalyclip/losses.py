@@ -1,4 +1,4 @@
-"""AnomalyCLIP's glocal losses: one on the whole image, focal and dice on the patches of every layer."""
+"""AnomalyCLIP's glocal losses: cross-entropy on the whole image, focal and dice on the patches of every layer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from zsadbench_methods.parts.losses import dice, enlarged
+from zsadbench_methods.parts.losses import dice, upsample_map
 
 if TYPE_CHECKING:
     from zsadbench.types import Batch
@@ -15,36 +15,40 @@ if TYPE_CHECKING:
 
 
 def smoothed_focal(probability: Tensor, target: Tensor, gamma: float, smoothing: float) -> Tensor:
-    """`mean(−(1 − π)^γ · ln π)`, with π the probability of the target's class.
+    """Compute the focal loss `mean(−(1 − π)^γ · ln π)`, with π the probability of the target's class.
 
-    The target is first drawn into [s, 1 − s]; another s is added to π before the logarithm.
+    The target is first clamped to [s, 1 − s], with s the smoothing; s is also added to π.
     """
     soft = target.clamp(smoothing, 1 - smoothing)
-    matched = soft * probability + (1 - soft) * (1 - probability) + smoothing
+    matched = soft * probability + (1 - soft) * (1 - probability) + smoothing  # π
     return -((1 - matched) ** gamma * matched.log()).mean()
 
 
 def loss_terms(logit: Tensor, maps: Tensor, batch: Batch, options: Options) -> dict[str, Tensor]:
-    """The four terms before their weights, those of pixels summed over layers.
+    """Compute the four terms before their weights; those of the pixels are summed over layers.
 
     Args:
-        logit: (batch,) of "abnormal" against "normal" for the whole image.
-        maps: (batch, layers, grid, grid) probabilities of "abnormal".
+        logit: (batch,), of "abnormal" against "normal" for the whole image.
+        maps: (batch, layers, grid, grid), probabilities of "abnormal".
         batch: the labels and masks.
         options: exponent and smoothing of the focal term.
+
+    Returns:
+        Scalars by name.
     """
-    masks = batch.masks
-    terms = {"image_cross_entropy": binary_cross_entropy_with_logits(logit, batch.labels.to(logit.dtype))}
-    full = [enlarged(one, (masks.shape[-2], masks.shape[-1])) for one in maps.unbind(dim=1)]
-    focal = [smoothed_focal(one, masks, options.focal_gamma, options.focal_smoothing) for one in full]
-    terms["pixel_focal"] = sum(focal, start=logit.new_zeros(()))
-    terms["pixel_dice_abnormal"] = sum((dice(one, masks) for one in full), start=logit.new_zeros(()))
-    terms["pixel_dice_normal"] = sum((dice(1 - one, 1 - masks) for one in full), start=logit.new_zeros(()))
-    return terms
+    masks, zero = batch.masks, logit.new_zeros(())
+    upsampled = [upsample_map(layer_map, (masks.shape[-2], masks.shape[-1])) for layer_map in maps.unbind(dim=1)]
+    focal = [smoothed_focal(full, masks, options.focal_gamma, options.focal_smoothing) for full in upsampled]
+    return {
+        "image_cross_entropy": binary_cross_entropy_with_logits(logit, batch.labels.to(logit.dtype)),
+        "pixel_focal": sum(focal, start=zero),
+        "pixel_dice_abnormal": sum((dice(full, masks) for full in upsampled), start=zero),
+        "pixel_dice_normal": sum((dice(1 - full, 1 - masks) for full in upsampled), start=zero),
+    }
 
 
 def weighted(terms: dict[str, Tensor], options: Options) -> dict[str, Tensor]:
-    """The components whose sum is minimised."""
+    """Weight the terms of `loss_terms`: the components whose sum is minimised."""
     pixel = terms["pixel_focal"] + terms["pixel_dice_abnormal"] + terms["pixel_dice_normal"]
     return {
         "image_cross_entropy_weighted": options.image_weight * terms["image_cross_entropy"],

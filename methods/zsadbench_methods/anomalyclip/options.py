@@ -1,4 +1,4 @@
-"""AnomalyCLIP's switches: every place where paper and code differ, and the parts that the paper ablates.
+"""AnomalyCLIP's options: every place where paper and code differ, and the parts that the paper ablates.
 
 The defaults are what the published scripts compute.
 """
@@ -15,11 +15,14 @@ LAST = 24  # the block whose class token is the image feature
 class Options:
     """Settings of AnomalyCLIP.
 
-    `layers` are blocks of a 24-block tower whose patches make maps, which are added. `value_value` takes
-    those patches from the value-value path, which begins at block `value_from`, else from the plain one.
-    `deep_depth` counts the text blocks that get learned prompts, the first of which are the contexts
-    themselves; `deep_length` is their number of tokens, `deep_half` their rounding to half precision.
-    `cls_norm` puts the class token through CLIP's final norm before the projection.
+    `layers` are blocks of a 24-block tower whose patches make maps, which are added. `value_value` takes the patches
+    from the value-value path, which begins at block `value_from`, instead of the plain path. `deep_depth` counts the
+    text blocks with learned prompts, including the first, which gets the contexts; `deep_length` is the number of
+    tokens of a deep prompt, `deep_half` rounds deep prompts to half precision. `cls_norm` puts the class token through
+    CLIP's final norm before the projection.
+
+    Raises:
+        UsageError: a value is out of range or not known.
     """
 
     layers: tuple[int, ...] = (LAST,)

@@ -1,4 +1,4 @@
-"""Object-agnostic prompts, and the deep prompts that stand in for them further up the text tower."""
+"""Object-agnostic prompts, and the deep prompts that replace their first tokens in later text blocks."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 
 class Prompts(ContextPrompts):
-    """The sentences `[V₁]…[Vₙ] object.` and `[W₁]…[Wₙ] damaged object.`, and deep prompts for both alike.
+    """The sentences `[V₁]…[Vₙ] object.` and `[W₁]…[Wₙ] damaged object.`, and deep prompts shared by both.
 
-    `deep[k]`, (deep_length, width) from N(0, 0.02²), takes the place of the first context tokens before
-    text block k + 2, counted from 1. A tower of fewer blocks leaves the last ones unused and untrained.
+    `deep[k]`, (deep_length, width), initialised from N(0, 0.02²), replaces the first context tokens before text block
+    k + 2, counted from 1. Where the tower has fewer blocks, the last deep prompts are neither used nor trained.
+
+    Raises:
+        UsageError: a prompt is too long for the text tower.
     """
 
     def __init__(self, text: TextTower, blocks: int, options: Options) -> None:
@@ -31,9 +34,10 @@ class Prompts(ContextPrompts):
             unused.requires_grad_(requires_grad=False)
 
     def deep_prompts(self) -> list[Tensor]:
-        """Those that the text tower gets, (2, deep_length, width) each.
+        """Return the deep prompts for the text tower, (2, deep_length, width) each.
 
-        As published they are rounded to half precision, for each sentence on its own: gradients pass, rounded too.
+        As published they are rounded to half precision, separately for each sentence, so that the gradients are
+        rounded as well.
         """
         both = (prompt.expand(2, -1, -1) for prompt in self.deep)
         return [prompts.half().float() if self.rounded else prompts for prompts in both]

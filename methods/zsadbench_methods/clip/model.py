@@ -1,8 +1,8 @@
-"""The floor: every token, the class token for the image, is compared with two sentences."""
+"""Plain CLIP, the baseline: every token, the class token for the image, is compared with two sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from zsadbench.types import Scores, Tokens
-from zsadbench_methods.parts.precision import in_single
+from zsadbench_methods.parts.precision import single_precision
 
 if TYPE_CHECKING:
     from zsadbench.clip import Backbone
@@ -18,39 +18,32 @@ if TYPE_CHECKING:
 
 
 class PlainCLIP:
-    """CLIP as published, its patch tokens put through the final norm and the projection as well."""
+    """CLIP as published; its patch tokens go through the final norm and the projection as well."""
 
     def __init__(self, backbone: Backbone, options: Options) -> None:
         self.backbone, self.options = backbone, options
-        self._texts: dict[str, Tensor] = {}
+        self._cached_text: dict[str, Tensor] = {}  # class name → (2, joint)
 
     def score(self, tokens: Tokens, class_names: Sequence[str]) -> Scores:
-        """Probability of the anomalous sentence, for the class token and for every patch."""
-        return self._read(self._probability(tokens, class_names), tokens.grid)
+        """Score a batch: probability of the anomalous sentence of each image, (batch,), and patch, (batch, grid, grid).
+
+        `class_names`, one per image, go into the sentences.
+        """
+        vision, text = self.backbone.vision, self.text_features(class_names)  # text: (batch, 2, joint)
+        features = vision.norm(tokens.layers[0]) @ vision.projection  # (batch, 1 + patches, joint)
+        with single_precision(features):
+            cosines = normalize(features.float(), dim=-1) @ text.transpose(1, 2)  # (batch, 1 + patches, 2)
+            anomalous = (cosines / self.options.temperature).softmax(dim=-1)[..., 1]  # (batch, 1 + patches)
+        return Scores(anomalous[:, 0], anomalous[:, 1:].reshape(-1, tokens.grid, tokens.grid))
 
     def encode_text(self, class_names: Sequence[str]) -> None:
-        """Make the text features of these classes, as far as they are not there."""
-        self._text(class_names)
+        """Compute and cache the text features of these classes."""
+        self.text_features(class_names)
 
-    def stages(self, tokens: Tokens, class_names: Sequence[str]) -> Mapping[str, Tensor]:
-        """Text features (batch, 2, joint), image score and patch map."""
-        scores = self.score(tokens, class_names)
-        return {"text_features": self._text(class_names), "score": scores.image, "map_grid": scores.pixel}
-
-    def _probability(self, tokens: Tokens, class_names: Sequence[str]) -> Tensor:
-        projected = self.backbone.vision.norm(tokens.layers[0]) @ self.backbone.vision.projection
-        with in_single(projected):
-            cosines = normalize(projected.float(), dim=-1) @ self._text(class_names).transpose(1, 2)
-            return (cosines / self.options.temperature).softmax(dim=-1)[..., 1]  # (batch, 1 + patches)
-
-    def _text(self, class_names: Sequence[str]) -> Tensor:
-        """(batch, 2, joint) unit rows, normal and anomalous; each class is encoded once."""
-        for name in set(class_names) - self._texts.keys():
+    def text_features(self, class_names: Sequence[str]) -> Tensor:
+        """Encode both sentences for every name, (names, 2, joint) unit rows, normal and anomalous; once per class."""
+        for name in set(class_names) - self._cached_text.keys():
             sentences = [self.options.normal.format(name), self.options.anomalous.format(name)]
-            with torch.no_grad(), in_single(self.backbone.text.projection):
-                self._texts[name] = normalize(self.backbone.text.sentence_features(sentences), dim=-1)
-        return torch.stack([self._texts[name] for name in class_names])
-
-    @staticmethod
-    def _read(probability: Tensor, grid: int) -> Scores:
-        return Scores(probability[:, 0], probability[:, 1:].reshape(-1, grid, grid))
+            with torch.no_grad(), single_precision(self.backbone.text.projection):
+                self._cached_text[name] = normalize(self.backbone.text.sentence_features(sentences), dim=-1)
+        return torch.stack([self._cached_text[name] for name in class_names])

@@ -1,4 +1,4 @@
-"""The floor's few settings."""
+"""The options of plain CLIP."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,12 @@ from zsadbench.types import Activation, PositionRule
 
 @dataclass(frozen=True)
 class Options:
-    """Two sentences, `{}` standing for the class, and CLIP's own temperature.
+    """Two sentences, in which `{}` stands for the class, and CLIP's own temperature.
 
     `layer` is the tapped block of a 24-block tower.
+
+    Raises:
+        UsageError: a sentence has not exactly one `{}`, or the temperature is not positive.
     """
 
     normal: str = "a photo of a normal {}."

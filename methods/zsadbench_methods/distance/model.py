@@ -1,31 +1,27 @@
-"""Distance to the mean of the image: ‖x_p − mean_q x_q‖ for every patch p, the largest for the image."""
+"""Distance to the mean of the image: ‖x_p − mean_q x_q‖ of every patch p; the image score is the largest of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zsadbench.types import Scores
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from zsadbench.types import Tokens
 
 
 class Distance:
-    """Patches by their colours where the tower gives them, else by their tokens."""
+    """Compares the patches of an image by their mean colours where those were tapped, else by their tokens."""
 
     def score(self, tokens: Tokens, class_names: Sequence[str]) -> Scores:
-        """Euclidean distances, 0 and more; the class names are not used."""
-        patches = tokens.layers[0][:, 1:] if tokens.colours is None else tokens.colours
-        distance = (patches - patches.mean(dim=1, keepdim=True)).norm(dim=-1)
+        """Score a batch by Euclidean distances in [0, ∞): images (batch,), patches (batch, grid, grid).
+
+        The class names are not used.
+        """
+        patches = tokens.layers[0][:, 1:] if tokens.colours is None else tokens.colours  # (batch, patches, channels)
+        distance = (patches - patches.mean(dim=1, keepdim=True)).norm(dim=-1)  # (batch, patches)
         return Scores(distance.amax(dim=1), distance.reshape(-1, tokens.grid, tokens.grid))
 
     def encode_text(self, class_names: Sequence[str]) -> None:
-        """There is no text."""
-
-    def stages(self, tokens: Tokens, class_names: Sequence[str]) -> Mapping[str, Tensor]:
-        """The score and the map before it is enlarged."""
-        scores = self.score(tokens, class_names)
-        return {"score": scores.image, "map_grid": scores.pixel}
+        """Do nothing: there is no text."""

@@ -1,4 +1,4 @@
-"""What little can be chosen of the two controls."""
+"""The options of the two controls."""
 
 from dataclasses import dataclass
 
@@ -16,4 +16,4 @@ class TokenOptions:
 
 @dataclass(frozen=True)
 class ColourOptions:
-    """Nothing can be chosen."""
+    """There are no options."""

@@ -1,29 +1,30 @@
 """FB-CLIP: foreground-background disentanglement for zero-shot anomaly detection (CVPR 2026).
 
-The figure of the paper, left to right: prompts → text fusion; taps → foreground masks → views →
-FB-Attention → background suppression → projection → logits summed over layers and views.
+The figure of the paper, left to right. Text: prompts → text tower → text fusion (MSTFF). Image: tapped layers →
+foreground masks → views ID, SEM and SPA of each layer (MVFBE) → FB-Attention → background suppression (BS) →
+projection → cosines with both texts → weighted sum over layers and views → probabilities.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity, normalize
+from torch.nn.functional import normalize
 
 from zsadbench.types import Batch, Losses, Scores, Tokens
-from zsadbench_methods.fbclip.attention import FBAttention, Joined, Projected
-from zsadbench_methods.fbclip.foreground import Foreground, find_foreground, scaled_cues
+from zsadbench_methods.fbclip.attention import FBAttention
+from zsadbench_methods.fbclip.foreground import Foreground, find_foreground
+from zsadbench_methods.fbclip.fused import attend_views
 from zsadbench_methods.fbclip.fusion import TextFusion
 from zsadbench_methods.fbclip.losses import all_losses
 from zsadbench_methods.fbclip.prompts import Prompts
 from zsadbench_methods.fbclip.suppression import masked_prototype, sequence_prototype, suppress
-from zsadbench_methods.fbclip.views import View, find_view
-from zsadbench_methods.parts.normed import variance_of
-from zsadbench_methods.parts.precision import in_single
-from zsadbench_methods.parts.remembered import Remembered
+from zsadbench_methods.fbclip.views import Group, View, find_mix
+from zsadbench_methods.parts.parameter_cache import ParameterCache
+from zsadbench_methods.parts.precision import single_precision
 
 if TYPE_CHECKING:
     from zsadbench.clip import Backbone
@@ -33,7 +34,7 @@ PUBLISHED_SLOTS = 6  # layer weights in the published files; the softmax runs ov
 
 
 class Head(nn.Module):
-    """Everything that is trained: two contexts, text fusion, FB-Attention, one weight a layer."""
+    """All trained parameters: two contexts, text fusion, FB-Attention, one weight per layer."""
 
     def __init__(self, backbone: Backbone, options: Options) -> None:
         super().__init__()
@@ -47,188 +48,121 @@ class Head(nn.Module):
             self.attention.requires_grad_(requires_grad=False)
 
 
-class Group(NamedTuple):
-    """One view of one tapped layer, after FB-Attention: (batch, 1 + patches, width)."""
-
-    layer: int
-    view: str
-    tokens: Tensor
-
-
 class FBCLIP:
-    """The detector: `score` for inference, `loss` for training, `stages` for parity."""
+    """The detector: `score` for inference, `loss` for training; `stages.py` adds the intermediate results."""
 
     def __init__(self, backbone: Backbone, options: Options) -> None:
         self.backbone, self.options = backbone, options
         self.network = Head(backbone, options).to(backbone.device).eval()
-        self._remembered_text = Remembered(self.text_features, self.network.prompts, self.network.fusion)
+        self._cached_text = ParameterCache(self.text_features, self.network.prompts, self.network.fusion)
 
     def score(self, tokens: Tokens, class_names: Sequence[str]) -> Scores:
-        """Class-token probability and patch probabilities; the class names are not used."""
-        projected = self._projected(self._groups(tokens), tokens)
-        return self._read(self._logits(projected, self._remembered_text()), tokens.grid)
+        """Score a batch: probability of "abnormal" of each image, (batch,), and of its patches, (batch, grid, grid).
 
-    def encode_text(self, class_names: Sequence[str]) -> None:
-        """Make the text features, which are the same for all classes."""
-        self._remembered_text()
+        The class names are not used. The steps from `views` to `cosines` are generators, so that no step holds the
+        results of all layers and views in memory, except `suppress_background`, which needs them.
+        """
+        text = self._cached_text()  # (2, joint)
+        foregrounds = self.foregrounds(tokens)  # per layer (batch, patches)
+        views = self.views(tokens, foregrounds)  # per layer: ID, SEM and SPA, (batch, 1 + patches, width) each
+        groups = self.fb_attention(tokens, views)  # per layer and view (batch, 1 + patches, width)
+        suppressed = self.suppress_background(groups, foregrounds)  # per layer and view (batch, 1 + patches, width)
+        features = self.project(suppressed)  # per layer and view (batch, 1 + patches, joint)
+        cosines = self.cosines(features, text)  # per layer and view (batch, 1 + patches, 2)
+        logits = self.weighted_sum(cosines)  # (batch, 1 + patches, 2)
+        return self.probabilities(logits, tokens.grid)
 
     def loss(self, tokens: Tokens, batch: Batch) -> Losses:
-        """The four components on one batch; gradients reach the contexts through the frozen text tower."""
+        """Compute the components of the loss on one batch: scalars by name, whose sum is minimised.
+
+        Gradients reach the contexts through the frozen text tower.
+        """
         text = self.text_features()
-        projected = list(self._projected(self._groups(tokens), tokens))
-        scores = self._read(self._logits(projected, text), tokens.grid)
-        last = projected[-1].tokens
-        return all_losses(scores, last, text, batch, self.options)
+        foregrounds = self.foregrounds(tokens)
+        groups = self.fb_attention(tokens, self.views(tokens, foregrounds))
+        features = list(self.project(self.suppress_background(groups, foregrounds)))
+        scores = self.probabilities(self.weighted_sum(self.cosines(features, text)), tokens.grid)
+        return all_losses(scores, features[-1].tokens, text, batch, self.options)
+
+    def encode_text(self, class_names: Sequence[str]) -> None:
+        """Compute and cache the text features, which are the same for all classes."""
+        self._cached_text()
 
     def text_features(self) -> Tensor:
-        """(2, joint) unit rows, normal and abnormal; independent of the images."""
-        states = self.backbone.text(self.network.prompts(), causal=self.options.text_causal)
+        """Encode and fuse both prompts: (2, joint) unit rows, normal and abnormal; independent of the images."""
+        states = self.backbone.text(self.network.prompts(), causal=self.options.text_causal)  # (2, 77, text width)
         features: Tensor = self.network.fusion(states, self.network.prompts.eot, self.backbone.text.projection)
         return features
 
-    def _foregrounds(self, tokens: Tokens) -> list[Foreground]:
-        """One mask a tapped layer; taps are frozen, so no gradient passes."""
-        before = (None, *tokens.layers[:-1])
-        with torch.no_grad(), in_single(tokens.layers[0]):
+    def foregrounds(self, tokens: Tokens) -> list[Foreground]:
+        """Find the foreground mask of every tapped layer; no gradient."""
+        options, previous_layers = self.options, (None, *tokens.layers[:-1])
+        with torch.no_grad(), single_precision(tokens.layers[0]):
             return [
                 find_foreground(
                     layer,
                     previous,
-                    threshold=self.options.foreground_threshold,
-                    smoothing=self.options.mask_smoothing,
-                    background_value=self.options.background_value,
+                    threshold=options.foreground_threshold,
+                    smoothing=options.mask_smoothing,
+                    background_value=options.background_value,
                 )
-                for layer, previous in zip(tokens.layers, before, strict=True)
+                for layer, previous in zip(tokens.layers, previous_layers, strict=True)
             ]
 
-    def _found_views(self, tokens: Tokens) -> Iterator[list[tuple[str, View]]]:
-        """The weights of every view of one tapped layer after the other; no gradient."""
-        for layer, foreground in zip(tokens.layers, self._foregrounds(tokens), strict=True):
-            with torch.no_grad(), in_single(layer):
-                by_key = self.options.sem_weight_by_key
-                found = [(name, find_view(name, layer, foreground, by_key=by_key)) for name in self.options.views]
-            yield found
+    def views(self, tokens: Tokens, foregrounds: Sequence[Foreground]) -> Iterator[list[View]]:
+        """Find the views of one tapped layer after the other; no gradient."""
+        by_key = self.options.sem_weight_by_key
+        for number, (layer, foreground) in enumerate(zip(tokens.layers, foregrounds, strict=True)):
+            with torch.no_grad(), single_precision(layer):
+                mixes = {name: find_mix(name, layer, foreground, by_key=by_key) for name in self.options.views}
+            yield [View(number, name, layer, mix) for name, mix in mixes.items()]
 
-    def _views(self, tokens: Tokens) -> Iterator[Group]:
-        """Every view as raw tokens, by layer, then view; no gradient."""
-        for number, (layer, views) in enumerate(zip(tokens.layers, self._found_views(tokens), strict=True)):
-            for name, view in views:
-                with torch.no_grad(), in_single(layer):
-                    made = view(layer)
-                yield Group(number, name, made)
+    def fb_attention(self, tokens: Tokens, views: Iterable[Sequence[View]]) -> Iterator[Group]:
+        """Apply FB-Attention to every view, or only compute the view where the module is switched off."""
+        if self.options.fb_attention:
+            return attend_views(self.network.attention, tokens.layers, views)
+        return (Group(view.layer, view.name, view.tokens) for layer_views in views for view in layer_views)
 
-    def _groups(self, tokens: Tokens) -> list[Group]:
-        """Every view after FB-Attention, by layer, then view."""
-        if not self.options.fb_attention:
-            return list(self._views(tokens))
-        attention, made = self.network.attention, list[Group]()
-        with in_single(tokens.layers[0]):
-            joined = attention.joined()
-        projections = self._projections(tokens.layers)
-        for number, (layer, views) in enumerate(zip(tokens.layers, self._found_views(tokens), strict=True)):
-            made += self._attended(number, layer, views, next(projections), joined)
-        return made
-
-    def _attended(
-        self, number: int, layer: Tensor, views: Sequence[tuple[str, View]], projected: Projected, joined: Joined
-    ) -> Iterator[Group]:
-        """The views of one layer after FB-Attention."""
-        for name, view in views:
-            with torch.no_grad(), in_single(layer):
-                variance = variance_of(view(layer))
-            yield Group(number, name, self.network.attention.attend(variance, projected, joined, view))
-
-    def _projections(self, layers: Sequence[Tensor]) -> Iterator[Projected]:
-        """What all views of a layer need of its tokens; the weights are let go before the last one is handed out."""
-        *before, last = layers
-        with in_single(last):
-            inward = self.network.attention.inward()
-        for layer in before:
-            yield self.network.attention.project(layer, inward)
-        found = self.network.attention.project(last, inward)
-        del inward
-        yield found
-
-    def _prototype(self, groups: Sequence[Group], tokens: Tokens) -> Tensor:
-        """The background vector of each image, (batch, width)."""
-        tensors = [group.tokens for group in groups]
-        if self.options.bs_select == "sequence":
-            return sequence_prototype(tensors, self.options.bs_fraction, self.options.bs_mix)
-        masks = [~foreground.is_foreground for foreground in self._foregrounds(tokens)]
-        chosen = [masks[group.layer] for group in groups]
-        return masked_prototype(tensors, chosen, self.options.bs_fraction, self.options.bs_mix)
-
-    def _projected(self, groups: Sequence[Group], tokens: Tokens) -> Iterator[Group]:
-        """Background suppressed, then CLIP's frozen projection: (batch, 1 + patches, joint) a group."""
-        projection = self.backbone.vision.projection
-        prototype = self._prototype(groups, tokens) if self.options.bs else None
+    def suppress_background(self, groups: Iterable[Group], foregrounds: Sequence[Foreground]) -> Iterator[Group]:
+        """Push all tokens away from the background prototype of their image."""
+        groups = list(groups)
+        if not self.options.bs:
+            yield from groups
+            return
+        prototype = self.background_prototype(groups, foregrounds)
         for group in groups:
-            kept = group.tokens if prototype is None else suppress(group.tokens, prototype)
-            yield group._replace(tokens=kept @ projection)
+            yield group._replace(tokens=suppress(group.tokens, prototype))
 
-    def _logits(self, projected: Iterable[Group], text: Tensor) -> Tensor:
-        """Cosines over the temperature, weighted by layer and summed: (batch, 1 + patches, 2)."""
+    def background_prototype(self, groups: Sequence[Group], foregrounds: Sequence[Foreground]) -> Tensor:
+        """Compute the background prototype of each image from all layers and views, (batch, width)."""
+        options, tokens = self.options, [group.tokens for group in groups]
+        if options.bs_select == "sequence":
+            return sequence_prototype(tokens, options.bs_fraction, options.bs_mix)
+        background = [~foregrounds[group.layer].is_foreground for group in groups]
+        return masked_prototype(tokens, background, options.bs_fraction, options.bs_mix)
+
+    def project(self, groups: Iterable[Group]) -> Iterator[Group]:
+        """Map tokens into the joint space with CLIP's frozen projection: (…, width) → (…, joint)."""
+        for group in groups:
+            yield group._replace(tokens=group.tokens @ self.backbone.vision.projection)
+
+    def cosines(self, features: Iterable[Group], text: Tensor) -> Iterator[Group]:
+        """Compute the cosines of all tokens with both texts, (…, joint) and (2, joint) → (…, 2)."""
+        for group in features:
+            with single_precision(group.tokens):
+                cosines = normalize(group.tokens.float(), dim=-1) @ text.T
+            yield group._replace(tokens=cosines)
+
+    def weighted_sum(self, cosines: Iterable[Group]) -> Tensor:
+        """Sum the cosines of all views, weighted by layer, and divide by the temperature: (batch, 1 + patches, 2)."""
         weights = self.network.layer_weights.softmax(dim=0)
-        parts = [weights[group.layer] * _cosines(group.tokens, text) for group in projected]
-        return torch.stack(parts).sum(dim=0) / self.options.temperature
+        weighted = [weights[group.layer] * group.tokens for group in cosines]
+        return torch.stack(weighted).sum(dim=0) / self.options.temperature
 
-    def _read(self, logits: Tensor, grid: int) -> Scores:
-        probability = logits.softmax(dim=-1)[..., 1]
-        image, pixel = probability[:, 0], probability[:, 1:].reshape(-1, grid, grid)
+    def probabilities(self, logits: Tensor, grid: int) -> Scores:
+        """Turn logits, (batch, 1 + patches, 2), into the image score of the class token and the map of the patches."""
+        abnormal = logits.softmax(dim=-1)[..., 1]  # (batch, 1 + patches)
+        image, pixel = abnormal[:, 0], abnormal[:, 1:].reshape(-1, grid, grid)
         if self.options.image_score == "cls+max":
             image = (image + pixel.amax(dim=(1, 2))) / 2
         return Scores(image, pixel)
-
-    def stages(self, tokens: Tokens, class_names: Sequence[str]) -> Mapping[str, Tensor]:
-        """Every intermediate by the names of the parity fixtures; `lNN` is the tapped block."""
-        foregrounds = self._foregrounds(tokens)
-        groups = self._groups(tokens)
-        text = self.text_features()
-        projected = list(self._projected(groups, tokens))
-        scores = self._read(self._logits(projected, text), tokens.grid)
-        named = {
-            "text_features": text,
-            "foreground_score": torch.stack([foreground.score for foreground in foregrounds]),
-            "foreground_mask": torch.stack([foreground.soft for foreground in foregrounds]),
-            "background_prototype": self._prototype(groups, tokens),
-            "score": scores.image,
-            "map_grid": scores.pixel,
-        }
-        named |= dict(self._cue_stages(tokens, foregrounds))
-        return (
-            named | dict(self._group_stages(tokens, groups, projected)) | dict(self._background(tokens, groups, text))
-        )
-
-    def _cue_stages(self, tokens: Tokens, foregrounds: Sequence[Foreground]) -> Iterator[tuple[str, Tensor]]:
-        """The four cues of every mask, scaled, before they are summed."""
-        before = (None, *tokens.layers[:-1])
-        for block, layer, previous, found in zip(self.options.layers, tokens.layers, before, foregrounds, strict=True):
-            for name, cue in scaled_cues(layer, previous, found.similarity).items():
-                yield f"cue_{name}_l{block:02d}", cue
-
-    def _background(self, tokens: Tokens, groups: Sequence[Group], text: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """How like the background prototype every token is, and the map as it were without suppression."""
-        prototype = self._prototype(groups, tokens).unsqueeze(1)
-        for group in groups:
-            name = f"background_similarity_l{self.options.layers[group.layer]:02d}_{group.view}"
-            yield name, cosine_similarity(group.tokens, prototype, dim=-1)
-        plain = (group._replace(tokens=group.tokens @ self.backbone.vision.projection) for group in groups)
-        yield "map_before_suppression", self._read(self._logits(plain, text), tokens.grid).pixel
-
-    def _group_stages(
-        self, tokens: Tokens, groups: Sequence[Group], projected: Sequence[Group]
-    ) -> Iterator[tuple[str, Tensor]]:
-        for block, layer in zip(self.options.layers, tokens.layers, strict=True):
-            yield f"vision_tokens_l{block:02d}", layer
-        for view, group, last in zip(self._views(tokens), groups, projected, strict=True):
-            block = self.options.layers[view.layer]
-            yield f"{view.view}_l{block:02d}", view.tokens
-            yield f"fb_gate_l{block:02d}_{view.view}", self.network.attention.openness(view.tokens).squeeze(-1)
-            yield f"fb_attention_l{block:02d}_{view.view}", group.tokens
-            yield f"projected_l{block:02d}_{view.view}", last.tokens
-
-
-def _cosines(features: Tensor, text: Tensor) -> Tensor:
-    """(batch, 1 + patches, joint) beside both rows of the text: (batch, 1 + patches, 2)."""
-    with in_single(features):
-        return normalize(features.float(), dim=-1) @ text.T

@@ -1,8 +1,9 @@
-"""FB-CLIP's switches: every ablation of the paper, and every place where paper and code differ.
+"""FB-CLIP's options: every ablation of the paper, and every place where paper and code differ.
 
 The defaults are what the published code computes.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,12 +19,14 @@ BASE = {"poolings": ("eot",), "views": ("id",), "fb_attention": False, "bs": Fal
 class Options:
     """Settings of FB-CLIP.
 
-    `layers` are tapped blocks of a 24-block tower. `poolings` and `views` are subsets of what the
-    paper fuses; `fb_attention`, `bs` and `scr` switch whole modules. `bs_fraction` is the share of
-    the token sequence that the background prototype is made from, `bs_select` whether it is taken
-    from the sequence (as published) or from the tokens that the foreground mask leaves out (as the
-    text reads). `background_value` is what the soft mask gives a background token. `image_score` is
-    the class token's probability, or its mean with the largest map value.
+    `layers` are tapped blocks of a 24-block tower. `poolings` and `views` are subsets of what the paper fuses;
+    `fb_attention`, `bs` and `scr` switch whole modules. `bs_fraction` is the share of the candidates from which the
+    background prototype is computed; `bs_select` takes the candidates from the token sequence (as published) or from
+    the patches that the foreground mask calls background (as the text reads). `background_value` is the soft mask of a
+    background patch. `image_score` is the class token's probability, or its mean with the largest map value.
+
+    Raises:
+        UsageError: a value is out of range or not known.
     """
 
     layers: tuple[int, ...] = (1, 6, 12, 18, 24)
@@ -56,9 +59,9 @@ class Options:
     activation: Activation = "native"
 
     def __post_init__(self) -> None:
-        _subset("layers", self.layers, range(1, 25))
-        _subset("poolings", self.poolings, POOLINGS)
-        _subset("views", self.views, VIEWS)
+        _check_subset("layers", self.layers, range(1, 25))
+        _check_subset("poolings", self.poolings, POOLINGS)
+        _check_subset("views", self.views, VIEWS)
         object.__setattr__(self, "layers", tuple(sorted(self.layers)))
         object.__setattr__(self, "poolings", tuple(name for name in POOLINGS if name in self.poolings))
         object.__setattr__(self, "views", tuple(name for name in VIEWS if name in self.views))
@@ -76,7 +79,7 @@ class Options:
         return {name: weights[name] for name in self.poolings}
 
 
-def _subset(option: str, given: tuple[object, ...], allowed: object) -> None:
-    known = list(allowed)  # type: ignore[call-overload]
-    if not given or len(set(given)) < len(given) or not set(given) <= set(known):
-        raise UsageError(f"option '{option}' is {list(given)}; it takes distinct values of {known}, at least one")
+def _check_subset(option: str, values: tuple[object, ...], allowed: Iterable[object]) -> None:
+    known = list(allowed)
+    if not values or len(set(values)) < len(values) or not set(values) <= set(known):
+        raise UsageError(f"option '{option}' is {list(values)}; it takes distinct values of {known}, at least one")

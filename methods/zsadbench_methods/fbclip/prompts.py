@@ -1,4 +1,4 @@
-"""Object-agnostic prompts: one normal and one abnormal sentence with learnable context (§3.2)."""
+"""Object-agnostic prompts: one normal and one abnormal sentence with learned context (§3.2)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ ENDINGS = ("without defect.", "with defect.")  # row 0 normal, row 1 abnormal
 class Prompts(ContextPrompts):
     """The sentences `[V₁]…[Vₙ] object without defect.` and `[W₁]…[Wₙ] object with defect.` as embeddings.
 
-    All 77 tokens of them, since FB-CLIP's text tower looks ahead. Prompts too long for the text tower
-    raise `UsageError`.
+    All 77 tokens are kept, since FB-CLIP's text tower attends in both directions.
+
+    Raises:
+        UsageError: a prompt is too long for the text tower.
     """
 
     def __init__(self, text: TextTower, context: int, class_word: str) -> None:

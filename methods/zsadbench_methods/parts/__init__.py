@@ -1,1 +1,1 @@
-"""What two papers share; nothing lies here before its second user."""
+"""Modules that at least two methods share."""

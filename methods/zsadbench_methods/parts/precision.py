@@ -1,4 +1,4 @@
-"""Parts of a method that keep single precision whatever the run's: thresholds, cosines, norms, softmaxes."""
+"""Single precision for what needs it under autocast: thresholds, cosines, norms and softmaxes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import torch
 from torch import Tensor
 
 
-def in_single(tensor: Tensor) -> torch.autocast:
-    """A context in which products on this tensor's device are not made in half precision."""
+def single_precision(tensor: Tensor) -> torch.autocast:
+    """Return a context that turns autocast off on the device of `tensor`."""
     return torch.autocast(tensor.device.type, enabled=False)

@@ -1,4 +1,4 @@
-"""ROC, PR and PRO curves of single classes, thinned until they fit, as lists of thousandths."""
+"""ROC, PR and PRO curves of single classes, thinned to the points that a drawing needs, in thousandths."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from zsadbench_reports.html.cells import without_empty
 
 AXES = {"roc": ("fpr", "tpr"), "pr": ("recall", "precision"), "pro": ("fpr", "pro")}
-TOLERANCES = (0.002, 0.005, 0.01, 0.02, 0.05)  # how far a drawn curve may lie from the stored points
-Values = NDArray[np.float64]
+TOLERANCES = (0.002, 0.005, 0.01, 0.02, 0.05)  # the largest distance of a drawn curve from the stored points
+Points = NDArray[np.float64]
 
 
 def thinned(x: Sequence[float], y: Sequence[float], tolerance: float) -> list[int]:
-    """The points without which a line would leave the stored ones by more than `tolerance`, `[x, y, x, y, …]`.
+    """Thin a curve to the points that keep it within `tolerance` of the stored ones: `[x, y, x, y, …]`.
 
     Points are dropped as by D. Douglas and T. Peucker, "Algorithms for the reduction of the number of points required
     to represent a digitized line", Cartographica 10 (1973). Values are in thousandths.
@@ -35,23 +35,23 @@ def thinned(x: Sequence[float], y: Sequence[float], tolerance: float) -> list[in
         if away[farthest] > tolerance:
             kept.add(first + farthest)
             open_spans += [(first, first + farthest), (first + farthest, last)]
-    return [round(1000 * float(value)) for place in sorted(kept) for value in points[place]]
+    return [round(1000 * float(value)) for index in sorted(kept) for value in points[index]]
 
 
-def _distances(points: Values) -> Values:
-    """Of each point from the segment between the first and the last one."""
+def _distances(points: Points) -> Points:
+    """The distance (points,) of each of `points` (points, 2) from the segment between the first and the last one."""
     along = points[-1] - points[0]
     length = float(along @ along)
     share = np.clip((points - points[0]) @ along / length, 0.0, 1.0) if length else np.zeros(len(points))
-    away: Values = np.linalg.norm(points - points[0] - share[:, None] * along, axis=1)
+    away: Points = np.linalg.norm(points - points[0] - share[:, None] * along, axis=1)
     return away
 
 
 def curves_of(stored: Mapping[str, Any], tolerance: float) -> dict[str, list[int]]:
-    """The curves of one class as the page holds them; those that are absent or empty are left out."""
-    found = {}
+    """The thinned curves of one class by name (`roc`, `pr`, `pro`); missing and empty ones are left out."""
+    curves = {}
     for name, (across, up) in AXES.items():
         curve = stored.get(name) or {}
         if curve.get(across) and len(curve[across]) == len(curve.get(up, ())):
-            found[name] = thinned(curve[across], curve[up], tolerance)
-    return without_empty(found)
+            curves[name] = thinned(curve[across], curve[up], tolerance)
+    return without_empty(curves)

@@ -1,4 +1,4 @@
-"""`index.html` out of its templates: numbers as JSON, scripts, styles and drawings inside."""
+"""Rendering of `index.html`: numbers as JSON, scripts, styles and figures in one file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from jinja2 import Environment, TemplateError
 from zsadbench.compare import Board, Report, blocks, contents_of
 from zsadbench.errors import UsageError
 from zsadbench_reports.files import write
-from zsadbench_reports.html.costs import measured_trades, published_trades
-from zsadbench_reports.html.figures import rank_figures, seed_figures, trade_figure
+from zsadbench_reports.html.costs import measured_tradeoffs, published_tradeoffs
+from zsadbench_reports.html.figures import rank_figures, seed_figures, tradeoff_figure
 from zsadbench_reports.html.payload import as_script, payload
 from zsadbench_reports.html.templates import environment_of, plain
 
@@ -31,7 +31,7 @@ SCRIPTS = (
 
 
 def write_html(board: Board, out: Path, templates: Path | None) -> Sequence[Path]:
-    """Write `index.html` below `out`; it links to `failures.html` where that lies beside it already.
+    """Write `index.html` below `out`; it links to `failures.html` where that file is already there.
 
     Raises:
         UsageError: a template of `templates` is wrong.
@@ -45,17 +45,21 @@ def write_html(board: Board, out: Path, templates: Path | None) -> Sequence[Path
 
 
 def _context(board: Board, out: Path, environment: Environment) -> dict[str, Any]:
-    found, numbers = contents_of(board), payload(board)
+    numbers = payload(board)
     return {
         "payload": as_script(numbers.content),
         "numbers": numbers,
         "styles": plain(environment, STYLES),
         "scripts": plain(environment, SCRIPTS),
         "summary": summary(board),
-        "contents": found,
+        "contents": contents_of(board),
         "blocks": blocks,
-        "measured_costs": [trade_figure(one, f"cost{place}") for place, one in enumerate(measured_trades(board))],
-        "published_costs": [trade_figure(one, f"printed{place}") for place, one in enumerate(published_trades(board))],
+        "measured_costs": [
+            tradeoff_figure(tradeoff, f"cost{number}") for number, tradeoff in enumerate(measured_tradeoffs(board))
+        ],
+        "published_costs": [
+            tradeoff_figure(tradeoff, f"printed{number}") for number, tradeoff in enumerate(published_tradeoffs(board))
+        ],
         "seeds": seed_figures(board),
         "ranks": rank_figures(board),
         "failures": (out / "failures.html").is_file(),
@@ -63,7 +67,7 @@ def _context(board: Board, out: Path, environment: Environment) -> dict[str, Any
 
 
 def summary(board: Board) -> str:
-    """One line: how much is measured and published, and when the last run ended."""
+    """One line: the number of methods and data sets, measured and published, and the date of the last run."""
     parts = [_counted(board.measured, "measured"), _counted(board.published, "published")]
     ended = max((str(record.provenance.get("finished", "")) for _, record in board.records), default="")
     return "; ".join(part for part in parts if part) + (f". Last run: {ended[:10]}." if ended else ".")

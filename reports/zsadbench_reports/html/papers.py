@@ -1,4 +1,4 @@
-"""Published numbers as the page's board holds them: one group for each table of a paper, as it was printed."""
+"""Published numbers as data of the page: one group per table of a paper, as it was printed."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from zsadbench.compare import Board, Number
 from zsadbench.compare.frame import UNKNOWN
 from zsadbench.compare.published import papers
 from zsadbench.compare.summary import marks
-from zsadbench.compare.tables.published import BY_CLASS, Printed, printed_tables
-from zsadbench_reports.html.cells import OWN_AUPRO, Cell, cell
+from zsadbench.compare.tables.published import BY_CLASS, PrintedTable, printed_tables
+from zsadbench_reports.html.cells import OWN_AUPRO, PrintedCell, printed_cell
 
 PUBLISHED = "published"
-SAID = {"original": "by the paper itself", UNKNOWN: "computed by unknown"}
-ABOUT = {"protocol": "protocol", "aupro": "AUPRO", "split": "split", "smoothing": "smoothing", "backbone": "backbone"}
+COMPUTED_BY = {"original": "by the paper itself", UNKNOWN: "computed by unknown"}
+HOW = {"protocol": "protocol", "aupro": "AUPRO", "split": "split", "smoothing": "smoothing", "backbone": "backbone"}
 
 
 def paper_groups(board: Board) -> list[dict[str, Any]]:
-    """Tables over data sets, then tables by class; best and second are the paper's own comparison."""
+    """Tables over data sets, then tables by class; best and second best are the paper's own comparison."""
     tables = printed_tables(board)
-    main = [_main(board, one) for one in tables if one.kind == "main"]
-    return [*main, *(_by_class(one) for one in tables if one.kind == "class")]
+    main = [_main_group(board, table) for table in tables if table.kind == "main"]
+    return [*main, *(_class_group(table) for table in tables if table.kind == "class")]
 
 
-def _main(board: Board, one: Printed) -> dict[str, Any]:
-    rows = one.rows.assign(name=one.rows["entry"] + one.rows["shots"].map(_shots))
+def _main_group(board: Board, table: PrintedTable) -> dict[str, Any]:
+    shots_text = table.rows["shots"].map(lambda count: "" if count == "0" else f", {count}-shot")
+    rows = table.rows.assign(name=table.rows["entry"] + shots_text)
     names, targets = list(dict.fromkeys(rows["name"])), board.ordered(list(rows["target"]))
     metrics = list(dict.fromkeys(rows["metric"]))
     shots = dict(zip(rows["name"], rows["shots"], strict=True))
@@ -34,36 +35,43 @@ def _main(board: Board, one: Printed) -> dict[str, Any]:
     cells = {
         _metric(metric): {target: _cells(values, shots, target, metric) for target in targets} for metric in metrics
     }
-    return _group(one, targets, [_row(name, rows[rows["name"] == name]) for name in names], cells)
+    return _group(table, targets, [_row(name, rows[rows["name"] == name]) for name in names], cells)
 
 
-def _cells(values: dict[tuple[str, str, str], float], shots: dict[str, str], target: str, metric: str) -> list[Cell]:
-    """One cell an entry; best and second among those with as many support images."""
-    found = {name: values.get((name, target, metric)) for name in shots}
+def _cells(
+    values: dict[tuple[str, str, str], float], shots: dict[str, str], target: str, metric: str
+) -> list[PrintedCell]:
+    """One cell per entry; best and second best among entries with the same number of support images."""
+    by_name = {name: values.get((name, target, metric)) for name in shots}
     marked: dict[str, str] = {}
     for count in dict.fromkeys(shots.values()):
-        marked |= marks({name: value for name, value in found.items() if shots[name] == count})
-    return [cell(_percent(value, marked.get(name, ""))) for name, value in found.items()]
+        marked |= marks({name: value for name, value in by_name.items() if shots[name] == count})
+    return [printed_cell(_percent(value, marked.get(name, ""))) for name, value in by_name.items()]
 
 
-def _by_class(one: Printed) -> dict[str, Any]:
-    entry, target = str(one.rows["entry"].iloc[0]), str(one.rows["target"].iloc[0])
-    values = dict(zip(zip(one.rows["class"], one.rows["metric"], strict=True), one.rows["value"], strict=True))
-    names = [str(name) for name in dict.fromkeys(one.rows["class"]) if name != "mean"]
-    kept = [metric for metric in BY_CLASS if metric in set(one.rows["metric"])]
-    cells = {_metric(metric): [[cell(_percent(values.get((name, metric))))] for name in names] for metric in kept}
-    means = {_metric(metric): [cell(_percent(values.get(("mean", metric))))] for metric in kept}
+def _class_group(table: PrintedTable) -> dict[str, Any]:
+    rows = table.rows
+    entry, target = str(rows["entry"].iloc[0]), str(rows["target"].iloc[0])
+    values = dict(zip(zip(rows["class"], rows["metric"], strict=True), rows["value"], strict=True))
+    names = [str(name) for name in dict.fromkeys(rows["class"]) if name != "mean"]
+    kept = [metric for metric in BY_CLASS if metric in set(rows["metric"])]
+    cells = {
+        _metric(metric): [[printed_cell(_percent(values.get((name, metric))))] for name in names] for metric in kept
+    }
+    means = {_metric(metric): [printed_cell(_percent(values.get(("mean", metric))))] for metric in kept}
     classes = {target: {"names": names, "cells": cells, "mean": means}}
-    return _group(one, [target], [_row(entry, one.rows)], {}) | {"classes": classes}
+    return _group(table, [target], [_row(entry, rows)], {}) | {"classes": classes}
 
 
-def _group(one: Printed, targets: list[str], rows: list[dict[str, Any]], cells: dict[str, Any]) -> dict[str, Any]:
+def _group(
+    table: PrintedTable, targets: list[str], rows: list[dict[str, Any]], cells: dict[str, Any]
+) -> dict[str, Any]:
     return {
-        "id": one.key,
+        "id": table.key,
         "kind": PUBLISHED,
-        "title": one.caption,
-        "short": f"{papers()[one.paper]['label']}, Table {one.number}",
-        "notes": list(one.notes),
+        "title": table.caption,
+        "short": f"{papers()[table.paper]['label']}, Table {table.number}",
+        "notes": list(table.notes),
         "targets": targets,
         "aupro": OWN_AUPRO,
         "rows": rows,
@@ -74,22 +82,18 @@ def _group(one: Printed, targets: list[str], rows: list[dict[str, Any]], cells: 
 
 
 def _row(name: str, rows: pd.DataFrame) -> dict[str, Any]:
-    """What stands beside an entry's name: who computed its numbers, and what is known of how."""
-    found = {title: [one for one in dict.fromkeys(rows[field]) if one] for field, title in ABOUT.items()}
-    known = [f"{title} {', '.join(values)}" for title, values in found.items() if values and values != [UNKNOWN]]
-    unknown = [title for title, values in found.items() if values == [UNKNOWN]]
-    who = ", ".join(SAID.get(by, by) for by in dict.fromkeys(rows["computed_by"]))
+    """An entry: its name, who computed its numbers, and how as far as it is known."""
+    fields = {title: [value for value in dict.fromkeys(rows[field]) if value] for field, title in HOW.items()}
+    known = [f"{title} {', '.join(values)}" for title, values in fields.items() if values and values != [UNKNOWN]]
+    unknown = [title for title, values in fields.items() if values == [UNKNOWN]]
+    who = ", ".join(COMPUTED_BY.get(by, by) for by in dict.fromkeys(rows["computed_by"]))
     about = [who, *known, *([f"unknown: {', '.join(unknown)}"] if unknown else [])]
     return {"name": name, "tag": who, "about": "; ".join(about), "protocols": list(dict.fromkeys(rows["protocol"]))}
 
 
 def _metric(name: str) -> str:
-    """A printed AUPRO goes by one name, whatever its variant."""
+    """The key of a printed metric on the page: one key for all variants of AUPRO."""
     return OWN_AUPRO if name == "pixel_aupro" else name
-
-
-def _shots(count: str) -> str:
-    return "" if count == "0" else f", {count}-shot"
 
 
 def _percent(value: float | None, mark: str = "") -> Number:

@@ -1,4 +1,4 @@
-"""The templates of the pages: the report's own, or those of a folder that stands before them."""
+"""The templates of the pages: those of the user's folder first, then the report's own."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from markupsafe import Markup
 
 
 def environment_of(templates: Path | None) -> Environment:
-    """Templates by name, those below `templates` first; whatever they print is escaped."""
+    """The environment that finds templates by name, below `templates` first; values in them are escaped as HTML."""
     own = PackageLoader("zsadbench_reports")
     loader: BaseLoader = ChoiceLoader([FileSystemLoader(templates), own]) if templates else own
     return Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
 
 
 def plain(environment: Environment, names: Sequence[str]) -> Markup:
-    """Templates that are no templates: styles and scripts, word for word."""
+    """The text of styles and scripts, joined, without rendering."""
     loader = environment.loader
     assert loader is not None  # noqa: S101 - `environment_of` gives one
     return Markup("\n".join(loader.get_source(environment, name)[0] for name in names))  # noqa: S704 - our own files

@@ -1,10 +1,10 @@
-"""How wrong a score is, which colours a map gets, and which patterns of failure it has, by their definitions."""
+"""Errors of scores, colour scales and patterns of failure against their definitions."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from zsadbench.compare.failures.colour_scale import Levels, evenly, levels_of
+from zsadbench.compare.failures.colour_scale import ColourScale, colour_scale_of, evenly
 from zsadbench.compare.failures.patterns import DIFFUSE, GLOW, MISSED, measure
 from zsadbench.compare.failures.rank_errors import errors_of
 from zsadbench.compare.failures.runs import Run
@@ -50,21 +50,23 @@ def test_a_normal_image_does_not_glow_and_a_defect_does(tmp_path):
     for k in range(5):
         maps[f"a{k}"][mask] += 8
     run = run_of(maps, tmp_path)
-    levels = levels_of(run, [(name, int(name[0] == "a")) for name in maps], lambda path, shape: mask)
+    levels = colour_scale_of(run, [(name, int(name[0] == "a")) for name in maps], lambda path, shape: mask)
     assert levels.red == pytest.approx(8, abs=0.2)
-    placed = levels.place(maps["n0"])
+    placed = levels.scaled(maps["n0"])
     assert (placed <= 1 / 3).mean() > 0.98
     assert (placed < 1).all()
-    assert (levels.place(maps["a0"])[mask] > 1 / 3).all()
-    assert np.median(levels.place(maps["a0"])[mask]) == pytest.approx(1, abs=0.05)
+    assert (levels.scaled(maps["a0"])[mask] > 1 / 3).all()
+    assert np.median(levels.scaled(maps["a0"])[mask]) == pytest.approx(1, abs=0.05)
 
 
 def test_a_method_that_cannot_tell_defects_stays_dark(tmp_path):
     rng = np.random.default_rng(0)
     maps = {f"{kind}{k}": rng.random((64, 64)) for kind in "na" for k in range(5)}
     run = run_of(maps, tmp_path)
-    levels = levels_of(run, [(name, int(name[0] == "a")) for name in maps], lambda path, shape: np.eye(64, dtype=bool))
-    assert all((levels.place(one) >= 1).mean() < 0.01 for one in maps.values())
+    levels = colour_scale_of(
+        run, [(name, int(name[0] == "a")) for name in maps], lambda path, shape: np.eye(64, dtype=bool)
+    )
+    assert all((levels.scaled(one) >= 1).mean() < 0.01 for one in maps.values())
 
 
 @pytest.mark.parametrize(
@@ -73,17 +75,17 @@ def test_a_method_that_cannot_tell_defects_stays_dark(tmp_path):
 )
 def test_levels_say_which_pixels_gave_them(tmp_path, names, masked, said):
     maps = {name: np.random.default_rng(0).random((8, 8)) for name in names}
-    levels = levels_of(run_of(maps, tmp_path), [(n, int(n == "a")) for n in names], lambda path, shape: None)
+    levels = colour_scale_of(run_of(maps, tmp_path), [(n, int(n == "a")) for n in names], lambda path, shape: None)
     assert said in levels.source
     assert levels.usual <= levels.rare <= levels.red
 
 
 def test_constant_maps_have_a_scale_and_are_dark(tmp_path):
-    levels = levels_of(run_of({"n": np.ones((8, 8))}, tmp_path), [("n", 0)], lambda path, shape: None)
-    assert (levels.place(np.ones((8, 8))) == 0).all()
+    levels = colour_scale_of(run_of({"n": np.ones((8, 8))}, tmp_path), [("n", 0)], lambda path, shape: None)
+    assert (levels.scaled(np.ones((8, 8))) == 0).all()
 
 
-LEVELS = Levels(0.0, 1.0, 2.0, "")
+LEVELS = ColourScale(0.0, 1.0, 2.0, "")
 
 
 def test_patterns_are_found_by_their_rules_alone():

@@ -1,4 +1,4 @@
-"""Friedman's test and the critical difference, against an implementation by others and the printed tables."""
+"""Friedman's test and the critical difference against another implementation and printed tables."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Tests of significance against their definitions, and what they say where nothing can be said."""
+"""Bootstrap, test and rank intervals against their definitions, and cases in which there is no test."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from scipy.stats import wilcoxon
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from zsadbench.compare.significance.differences import (
-    Images,
+    ImageScores,
     Sample,
     differences,
     holm,
@@ -76,7 +76,7 @@ def test_images_widen_the_interval_and_are_paired():
 
     def data(images, second):
         values = {"a": np.array([roc_auc_score(labels, one[0])]), "b": np.array([roc_auc_score(labels, second[0])])}
-        return {"only": {"x": Sample(values, Images(labels, {"a": one, "b": second}) if images else None)}}
+        return {"only": {"x": Sample(values, ImageScores(labels, {"a": one, "b": second}) if images else None)}}
 
     (fixed,), (drawn,) = (differences(data(images, other), ["a", "b"], "image_auroc") for images in (False, True))
     assert fixed.low == fixed.high == pytest.approx(fixed.mean)

@@ -1,10 +1,7 @@
-"""Two methods side by side: what is paired, what is not, and the words for it."""
+"""Two methods compared: gaps, intervals, tests, and the reasons where there is no gap."""
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from zsadbench.compare import Board
 from zsadbench.compare.significance.pair import pairings
 from zsadbench.errors import UsageError
 
@@ -22,22 +19,13 @@ def test_gaps_by_class_are_left_minus_right_in_points(make_board, make_record):
     assert [line_of(found, name).points for name in ("x", "y", "mean")] == pytest.approx([10.0, -5.0, 2.5])
     (turned,) = pairings(make_board(records), "b", "a")
     assert line_of(turned, "x").points == pytest.approx(-10.0)
-    assert line_of(found, "x").interval is None  # no images beside these records
+    assert line_of(found, "x").interval is None  # these records have no scores of images
     low, high = line_of(found, "mean").interval
-    assert (100 * low, 100 * high) == pytest.approx((-5.0, 10.0))  # classes are drawn
+    assert (100 * low, 100 * high) == pytest.approx((-5.0, 10.0))  # classes are resampled
 
 
-def test_images_beside_the_records_give_each_class_an_interval(make_board, make_record, tmp_path):
-    rng = np.random.default_rng(0)
-    labels = np.repeat([0, 1], 20)
-    made = [make_record(name, "visa", {"x": 0.75}) for name in "ab"]
-    for record in made:
-        scores = labels + rng.normal(0, 1, 40)
-        frame = pd.DataFrame({"path": [f"{n:02d}" for n in range(40)], "class": "x", "label": labels, "score": scores})
-        frame.to_parquet(tmp_path / f"{record.cell['method']}.parquet")
-    board = make_board(made)
-    paths = [(tmp_path / f"{record.cell['method']}.json", record) for record in made]
-    (found,) = pairings(Board(board.frame, paths, board.datasets), "a", "b")
+def test_scores_of_images_give_each_class_an_interval(board_with_images):
+    (found,) = pairings(board_with_images, "a", "b")
     low, high = line_of(found, "x").interval
     assert high - low > 0.05
     assert line_of(found, "x", "pixel_auroc").interval is None

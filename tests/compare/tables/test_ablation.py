@@ -1,4 +1,4 @@
-"""Ablations: a run stands beside the printed row whose switches it has, and beside no other."""
+"""Ablations: a run is shown next to the printed row with its options, and next to no other row."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Breakdowns: means over the classes that all runs have, marks across methods, prevalence beside AP and F1."""
+"""Breakdowns: means over the classes that all runs have, marks across methods, and the prevalence."""
 
 import pytest
 

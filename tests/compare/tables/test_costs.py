@@ -1,4 +1,4 @@
-"""Measured cost: what a method spent alone, and the number of records that cannot say."""
+"""Measured cost: of methods that shared no encoding, and the number of records that are left out."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Tables of measured numbers: groups apart, non-comparable records shown and left out of every mean and mark."""
+"""Tables of measured numbers: one per group; non-comparable records are shown without mark, mean or rank."""
 
 import pytest
 

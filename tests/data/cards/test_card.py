@@ -5,9 +5,9 @@ import pytest
 
 from zsadbench import registry
 from zsadbench.data import all_cards, catalogue, find_card
-from zsadbench.data.cards.arrangements import ANOMALYCLIP
 from zsadbench.data.cards.card import prompt_words
-from zsadbench.data.cards.card_file import read_card
+from zsadbench.data.cards.layout import ANOMALYCLIP
+from zsadbench.data.cards.parse_card import read_card
 from zsadbench.errors import DataError, UsageError
 
 TOML = """

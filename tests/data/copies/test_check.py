@@ -1,4 +1,4 @@
-"""What `datasets check` and `fingerprint` see: odd files of every kind, by their path; masks; known editions."""
+"""`datasets check` and `fingerprint`: faulty files by path, statistics of masks, known editions."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from zsadbench.errors import DataError
 
 @pytest.fixture
 def colon(tmp_path):
-    """The root of a miniature of CVC-ColonDB with three pairs, whose copy `check` judges complete."""
+    """The root of a miniature of CVC-ColonDB with three pairs, which `check` finds complete."""
     return synthesise("colondb", tmp_path / "data", 3)
 
 
@@ -87,10 +87,10 @@ def test_odd_names_of_files_are_read_and_told(colon):
     assert fault == "masks/ Größe\n照片 1.png is missing (the mask of images/ Größe\n照片 1.png)"
 
 
-def test_a_json_with_unknown_keys_is_told_and_read(tmp_path, draw):
+def test_a_json_with_unknown_keys_is_told_and_read(tmp_path, write_image):
     root = tmp_path / "CVC-ColonDB"
-    draw(root / "a/1.png")
-    draw(root / "b/1.png", mode="L")
+    write_image(root / "a/1.png")
+    write_image(root / "b/1.png", mode="L")
     sample = {"img_path": "a/1.png", "mask_path": "b/1.png", "anomaly": 1, "cls_name": "colon", "specie_name": "flat"}
     (root / "meta.json").write_text(json.dumps({"test": {"colon": [sample | {"hospital": 3, "frame": 8}]}}))
     found = load_dataset("colondb", [tmp_path], allow_partial=True)
@@ -102,10 +102,10 @@ def test_a_json_with_unknown_keys_is_told_and_read(tmp_path, draw):
         load_dataset("colondb", [tmp_path], allow_partial=True)
 
 
-def test_the_way_to_a_whole_copy_is_told_and_a_folder_without_labels_too(tmp_path, draw):
+def test_the_way_to_a_whole_copy_is_told_and_a_folder_without_labels_too(tmp_path, write_image):
     (found,) = check_copy("visa", [tmp_path]).faults
     assert "CC BY 4.0" in found
-    draw(tmp_path / "flat/1.png")
+    write_image(tmp_path / "flat/1.png")
     (fault,) = check_copy(f"folder:{tmp_path / 'flat'}").faults
     assert "holds no labels" in fault
     table = tmp_path / "list.csv"
@@ -155,9 +155,9 @@ def test_the_identity_of_masks_sees_a_pixel_and_no_order(colon):
 @pytest.mark.parametrize(
     ("name", "number", "edition"), [("clinicdb", 62, "PraNet's TestDataset"), ("clinicdb", 61, "")]
 )
-def test_a_known_other_edition_is_named(tmp_path, draw, name, number, edition):
-    first = draw(tmp_path / "CVC-ClinicDB/images/1.png")
-    mask = draw(tmp_path / "CVC-ClinicDB/masks/1.png", mode="L")
+def test_a_known_other_edition_is_named(tmp_path, write_image, name, number, edition):
+    first = write_image(tmp_path / "CVC-ClinicDB/images/1.png")
+    mask = write_image(tmp_path / "CVC-ClinicDB/masks/1.png", mode="L")
     for index in range(2, number + 1):
         shutil.copy(first, first.with_stem(f"{index}"))
         shutil.copy(mask, mask.with_stem(f"{index}"))

@@ -1,5 +1,5 @@
-"""Whole copies as they lie on people's disks: every image by name (nothing in it), as official homes, Kaggle and
-the authors of AnomalyCLIP and AdaCLIP hand them out."""
+"""Complete copies of empty files, arranged as in the downloads from official pages, from Kaggle, and from the authors
+of AnomalyCLIP and AdaCLIP."""
 
 import json
 
@@ -11,7 +11,7 @@ from zsadbench.errors import DataError
 
 @pytest.fixture
 def put(tmp_path):
-    """`put("a/1.png", ...)` makes empty files below the data root."""
+    """`put("a/1.png", ...)` creates empty files below the data root."""
 
     def make(*paths):
         for path in paths:
@@ -100,7 +100,7 @@ def head_ct(top, start=0):
 
 @pytest.fixture
 def labels(tmp_path):
-    """`labels(folder, start=0)` writes labels.csv: the first hundred normal, as no reader may presume."""
+    """`labels(folder, start=0)` writes labels.csv: the first hundred are normal, unlike in the benchmark."""
 
     def write(folder, start=0, header="id, hemorrhage"):
         lines = [header, *(f"{number + start},{int(number % 4 < 2)}" for number in range(200))]

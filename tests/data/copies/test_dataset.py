@@ -9,15 +9,15 @@ from PIL import Image
 
 from zsadbench.data import check_masks, find_card, load_dataset
 from zsadbench.data.cards.card import Expected
-from zsadbench.data.copies.completeness import SYNTH, judge
+from zsadbench.data.copies.completeness import SYNTH, compare_counts
 from zsadbench.data.copies.fingerprint import fingerprint
-from zsadbench.data.copies.manifest import manifest
+from zsadbench.data.copies.manifest import make_manifest
 from zsadbench.data.layouts.sample import Sample
 from zsadbench.errors import DataError
 
 
 def plain(root):
-    """Turn a miniature into a copy that is judged by its card."""
+    """Turn a miniature into a copy that is compared with the numbers in its card."""
     (root / SYNTH).unlink()
     return root
 
@@ -39,13 +39,13 @@ def test_the_manifest_has_its_columns_types_and_order(miniature):
 def test_rows_follow_the_cards_order_of_classes(tmp_path):
     rows = [Sample(f"{place}.png", "", 0, name, "good", "test") for place, name in enumerate(("a", "b", "a", "b"))]
     card = replace(find_card("colondb"), classes={"b": "b", "a": "a"})
-    assert list(manifest(card, tmp_path, rows)["relative"]) == ["1.png", "3.png", "0.png", "2.png"]
+    assert list(make_manifest(card, tmp_path, rows)["relative"]) == ["1.png", "3.png", "0.png", "2.png"]
 
 
 def test_a_whole_copy_is_neither_partial_nor_synthetic(tmp_path, miniature, monkeypatch):
     root = plain(miniature("colondb"))
     monkeypatch.setattr(
-        "zsadbench.data.copies.dataset.expectation", lambda *_: ({"test": Expected({"colon": (0, 1)})}, False)
+        "zsadbench.data.copies.dataset.expected_counts", lambda *_: ({"test": Expected({"colon": (0, 1)})}, False)
     )
     found = load_dataset("colondb", [root.parent], allow_partial=True)
     assert (found.partial, found.synthetic, found.missing, dict(found.skipped)) == (False, False, (), {})
@@ -135,9 +135,9 @@ def test_masks_are_not_asked_for_at_image_level(miniature):
     assert not found.partial
 
 
-def test_more_images_than_known_are_a_note(miniature, draw):
+def test_more_images_than_known_are_a_note(miniature, write_image):
     root = miniature("mvtec")
-    draw(root / "bottle/test/good/999.png")
+    write_image(root / "bottle/test/good/999.png")
     found = load_dataset("mvtec", [root.parent])
     assert found.notes == ("bottle: 2 normal where 1 are known",)
     assert not found.partial
@@ -150,35 +150,37 @@ def samples(normal, anomalous, name="colon"):
 
 def test_uncertain_counts_make_notes_and_totals_are_judged():
     certain, uncertain = (Expected({"colon": (2, 3)}, certain=flag) for flag in (True, False))
-    assert judge(samples(1, 3), {"test": certain}, ["test"]) == (["colon: 1 of 2 normal"], [])
-    assert judge(samples(1, 3), {"test": uncertain}, ["test"]) == ([], ["colon: 1 of 2 normal"])
-    assert judge([], {"test": uncertain}, ["test"]).missing == ["1 of 1 classes missing (colon)"]
+    assert compare_counts(samples(1, 3), {"test": certain}, ["test"]) == (["colon: 1 of 2 normal"], [])
+    assert compare_counts(samples(1, 3), {"test": uncertain}, ["test"]) == ([], ["colon: 1 of 2 normal"])
+    assert compare_counts([], {"test": uncertain}, ["test"]).missing == ["1 of 1 classes missing (colon)"]
     total = {"test": Expected(total=(2, 2))}
-    assert judge(samples(1, 3), total, ["test"]) == (
+    assert compare_counts(samples(1, 3), total, ["test"]) == (
         ["in all: 1 of 2 normal"],
         ["in all: 3 anomalous where 2 are known"],
     )
-    assert judge(samples(1, 3), total, ["train"]) == ([], [])
+    assert compare_counts(samples(1, 3), total, ["train"]) == ([], [])
 
 
 def test_even_an_uncertain_count_wants_something_of_each_label():
     uncertain = {"test": Expected({"colon": (2, 3)}, certain=False)}
-    assert judge(samples(2, 0), uncertain, ["test"]) == (["colon: 0 of 3 anomalous"], [])
+    assert compare_counts(samples(2, 0), uncertain, ["test"]) == (["colon: 0 of 3 anomalous"], [])
 
 
 def test_a_copy_with_less_than_half_of_an_uncertain_count_is_short():
     uncertain = {"test": Expected({"brain": (10, 10)}, certain=False)}
-    assert judge(samples(5, 9, "brain"), uncertain, ["test"]).missing == []
-    assert judge(samples(4, 10, "brain"), uncertain, ["test"]) == (["brain: 4 of 10 normal"], [])
+    assert compare_counts(samples(5, 9, "brain"), uncertain, ["test"]).missing == []
+    assert compare_counts(samples(4, 10, "brain"), uncertain, ["test"]) == (["brain: 4 of 10 normal"], [])
 
 
 def test_a_total_names_the_classes_without_images_and_counts_all_images():
     total = {"test": Expected(total=(2, 2), certain=False, classes=("colon", "skin"), images=4)}
-    assert judge(samples(1, 1), total, ["test"]) == (
+    assert compare_counts(samples(1, 1), total, ["test"]) == (
         ["1 of 2 classes missing (skin)", "in all: 2 of 4 images"],
         ["in all: 1 of 2 normal, 1 of 2 anomalous"],
     )
-    assert judge(samples(3, 1), {"test": Expected(total=(2, 2), certain=False, images=4)}, ["test"]).missing == []
+    assert (
+        compare_counts(samples(3, 1), {"test": Expected(total=(2, 2), certain=False, images=4)}, ["test"]).missing == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -237,7 +239,7 @@ def test_the_record_of_another_miniature_above_is_no_matter(miniature):
 # ---- identity
 
 
-def test_the_fingerprint_ignores_the_place_and_sees_the_content(tmp_path, miniature, draw):
+def test_the_fingerprint_ignores_the_place_and_sees_the_content(tmp_path, miniature, write_image):
     root = miniature("brainmri", 3)
     first = load_dataset("brainmri", [root.parent]).fingerprint
     shutil.copytree(root, tmp_path / "elsewhere/deep/brain_tumor_dataset_2")
@@ -245,18 +247,18 @@ def test_the_fingerprint_ignores_the_place_and_sees_the_content(tmp_path, miniat
     flat = load_dataset("brainmri", [root])  # finds brain_tumor_dataset itself
     assert (flat.layout, flat.fingerprint) == ("flat", first)
     assert len(first) == 64
-    draw(root / "brain_tumor_dataset/no/1 no.jpeg", size=(40, 40))
+    write_image(root / "brain_tumor_dataset/no/1 no.jpeg", size=(40, 40))
     assert load_dataset("brainmri", [root.parent]).fingerprint != first
 
 
-def test_the_fingerprint_sees_masks_and_splits_and_not_the_order(miniature, draw):
+def test_the_fingerprint_sees_masks_and_splits_and_not_the_order(miniature, write_image):
     root = miniature("colondb", 3)
     found = load_dataset("colondb", [root.parent])
     rule = found.card.positive
     assert fingerprint(found.manifest.iloc[::-1], rule) == found.fingerprint
     assert fingerprint(found.manifest.assign(split="train"), rule) != found.fingerprint
     assert fingerprint(found.manifest.assign(label=0), rule) != found.fingerprint
-    draw(root / "masks/1.png", size=(40, 40), mode="L")
+    write_image(root / "masks/1.png", size=(40, 40), mode="L")
     assert load_dataset("colondb", [root.parent]).fingerprint != found.fingerprint
     (root / "images/1.png").unlink()
     with pytest.raises(DataError, match=r"images/1.png' cannot be read: No such file"):
@@ -295,11 +297,11 @@ def test_statistics_in_the_cache_that_are_broken_are_made_anew(miniature, tmp_pa
 # ---- masks against images
 
 
-def test_masks_of_another_size_are_named_and_counted(miniature, draw):
+def test_masks_of_another_size_are_named_and_counted(miniature, write_image):
     root = miniature("colondb", 3)
     found = load_dataset("colondb", [root.parent])
     check_masks(found)
-    draw(root / "masks/2.png", size=(9, 7), mode="L")
+    write_image(root / "masks/2.png", size=(9, 7), mode="L")
     (root / "masks/3.png").write_bytes(b"")
     with pytest.raises(DataError) as caught:
         check_masks(found)

@@ -158,8 +158,8 @@ def test_nothing_found_says_what_where_and_how(tmp_path):
         load_dataset("visa")
 
 
-def test_the_older_colondb_is_refused_with_the_reason(tmp_path, draw):
-    draw(tmp_path / "CVC-ColonDB/p1.bmp")
+def test_the_older_colondb_is_refused_with_the_reason(tmp_path, write_image):
+    write_image(tmp_path / "CVC-ColonDB/p1.bmp")
     with pytest.raises(DataError, match=r"not the 300 frames p<n>\.bmp"):
         find_copy(COLON, [tmp_path])
 

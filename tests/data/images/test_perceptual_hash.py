@@ -1,4 +1,4 @@
-"""Near-duplicates: found where pictures are copies, not where they are merely alike."""
+"""Near-duplicates: copies of images are found, similar images are not."""
 
 import io
 
@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 
 from zsadbench.data import load_dataset
+from zsadbench.data.copies.image_hashes import hash_images
 from zsadbench.data.images.perceptual_hash import BITS, CLOSE, DETAIL, near_duplicates, perceptual_hash
-from zsadbench.data.loading.perceptual_hashes import hash_images
 
 HALVES = Image.Resampling.BICUBIC
 
 
 def blobs(seed, size=(320, 240)):
-    """A smooth picture of its own for every seed."""
+    """A smooth image, another one for every seed."""
     small = np.random.default_rng(seed).integers(0, 256, (12, 12, 3), dtype=np.uint8)
     return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
 
@@ -64,7 +64,7 @@ def test_other_pictures_are_far():
 
 
 def test_the_transform_by_its_definition():
-    """Sixteen by sixteen cosines, summed over pixels, against their median."""
+    """The definition of the hash: 16 × 16 coefficients as sums over pixels, compared with their median."""
     image = blobs(3, (64, 64)).convert("L")
     grey = np.asarray(image, dtype=np.float64)
     place = (np.arange(64) + 0.5) * np.pi / 64
@@ -114,7 +114,7 @@ def test_nothing_has_no_pairs():
 
 @pytest.fixture
 def own(tmp_path):
-    """`own(name, *images)` saves images as one's own labelled folder and loads it."""
+    """`own(name, *images)` saves images as a labelled folder and loads it as `folder:PATH`."""
 
     def make(name, *images):
         for place, image in enumerate(images):
@@ -144,7 +144,7 @@ def test_flat_and_unreadable_images_are_counted_and_not_compared(own, tmp_path):
 def test_a_second_look_reads_no_image(own, tmp_path, monkeypatch):
     dataset = own("set", *map(blobs, range(4)))
     first = hash_images(dataset)
-    monkeypatch.setattr("zsadbench.data.loading.perceptual_hashes.read_image", None)
+    monkeypatch.setattr("zsadbench.data.copies.image_hashes.read_image", None)
     again = hash_images(dataset)
     assert again.paths == first.paths
     assert (again.hashes == first.hashes).all()

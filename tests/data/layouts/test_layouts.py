@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from zsadbench.data import find_card
-from zsadbench.data.cards.arrangements import ANOMALYCLIP, FilesLayout, Rule
 from zsadbench.data.cards.card import Card
-from zsadbench.data.layouts.read import fitting, read_layout
-from zsadbench.data.layouts.tree import Tree
+from zsadbench.data.cards.layout import ANOMALYCLIP, FilesLayout, Rule
+from zsadbench.data.layouts.detect import detect_layout
+from zsadbench.data.layouts.file_tree import FileTree
+from zsadbench.data.layouts.read import read_layout
 from zsadbench.errors import DataError
 
 MVTEC = find_card("mvtec")
@@ -26,10 +27,10 @@ def read(card, root, place=0):
     return read_layout(card, card.layouts[place], root)
 
 
-def test_the_first_rule_that_matches_decides(tmp_path, draw):
-    draw(tmp_path / "bottle/test/good/000.png")
-    draw(tmp_path / "bottle/test/crack/000.png")
-    draw(tmp_path / "bottle/train/good/000.png")
+def test_the_first_rule_that_matches_decides(tmp_path, write_image):
+    write_image(tmp_path / "bottle/test/good/000.png")
+    write_image(tmp_path / "bottle/test/crack/000.png")
+    write_image(tmp_path / "bottle/train/good/000.png")
     found = by_image(read(MVTEC, tmp_path))
     assert {path: (sample.label, sample.defect, sample.split) for path, sample in found.items()} == {
         "bottle/test/good/000.png": (0, "good", "test"),
@@ -38,59 +39,59 @@ def test_the_first_rule_that_matches_decides(tmp_path, draw):
     }
 
 
-def test_masks_are_paired_by_name_not_by_position(tmp_path, draw):
+def test_masks_are_paired_by_name_not_by_position(tmp_path, write_image):
     for stem in ("000", "001", "002"):
-        draw(tmp_path / f"bottle/test/crack/{stem}.png")
+        write_image(tmp_path / f"bottle/test/crack/{stem}.png")
     for stem in ("000", "002"):
-        draw(tmp_path / f"bottle/ground_truth/crack/{stem}_mask.png", mode="L")
+        write_image(tmp_path / f"bottle/ground_truth/crack/{stem}_mask.png", mode="L")
     found = by_image(read(MVTEC, tmp_path))
     assert found["bottle/test/crack/002.png"].mask == "bottle/ground_truth/crack/002_mask.png"
     assert found["bottle/test/crack/001.png"].mask == ""
     assert found["bottle/test/crack/001.png"].wanted == "bottle/ground_truth/crack/001_mask.png"
 
 
-def test_a_label_never_comes_from_a_mask(tmp_path, draw):
-    draw(tmp_path / "images/1.png")
-    draw(tmp_path / "masks/1.png", mode="L", fill=0)
+def test_a_label_never_comes_from_a_mask(tmp_path, write_image):
+    write_image(tmp_path / "images/1.png")
+    write_image(tmp_path / "masks/1.png", mode="L", fill=0)
     (sample,) = read(COLON, tmp_path).samples
     assert (sample.label, sample.mask) == (1, "masks/1.png")
 
 
-def test_a_normal_image_has_no_mask_even_if_a_file_is_there(tmp_path, draw):
-    draw(tmp_path / "bottle/test/good/000.png")
-    draw(tmp_path / "bottle/ground_truth/good/000_mask.png", mode="L")
+def test_a_normal_image_has_no_mask_even_if_a_file_is_there(tmp_path, write_image):
+    write_image(tmp_path / "bottle/test/good/000.png")
+    write_image(tmp_path / "bottle/ground_truth/good/000_mask.png", mode="L")
     (sample,) = read(MVTEC, tmp_path).samples
     assert (sample.label, sample.mask, sample.wanted) == (0, "", "")
 
 
-def test_masks_of_a_rule_for_normal_images_are_not_used(tmp_path, draw):
+def test_masks_of_a_rule_for_normal_images_are_not_used(tmp_path, write_image):
     rule = Rule("{stem}.{ext}", "test", 0, ("m/{stem}.png",))
-    draw(tmp_path / "1.png")
-    draw(tmp_path / "m/1.png", mode="L")
+    write_image(tmp_path / "1.png")
+    write_image(tmp_path / "m/1.png", mode="L")
     assert read(replace(COLON, layouts=(FilesLayout("own", (), (rule,)),)), tmp_path).samples[0].mask == ""
 
 
-def test_extensions_count_whatever_their_case_and_each_file_once(tmp_path, draw):
+def test_extensions_count_whatever_their_case_and_each_file_once(tmp_path, write_image):
     for name in ("1 no.jpeg", "N1.JPG", "no 9.png", "no.jpg", "x.Tiff"):
-        draw(tmp_path / "no" / name, mode="L")
-    draw(tmp_path / "yes/Y1.JPG")
+        write_image(tmp_path / "no" / name, mode="L")
+    write_image(tmp_path / "yes/Y1.JPG")
     (tmp_path / "no/notes.txt").write_text("-")
     (tmp_path / "no/.DS_Store").write_text("-")
-    draw(tmp_path / "no/._no.jpg")
+    write_image(tmp_path / "no/._no.jpg")
     reading = read(BRAIN, tmp_path, 1)
     assert len(reading.samples) == 6
     assert len(by_image(reading)) == 6
 
 
-def test_a_mask_is_found_whatever_the_case_of_its_extension(tmp_path, draw):
-    draw(tmp_path / "images/1.JPG")
-    draw(tmp_path / "masks/1.PNG", mode="L")
+def test_a_mask_is_found_whatever_the_case_of_its_extension(tmp_path, write_image):
+    write_image(tmp_path / "images/1.JPG")
+    write_image(tmp_path / "masks/1.PNG", mode="L")
     assert read(COLON, tmp_path).samples[0].mask == "masks/1.PNG"
 
 
-def test_copies_that_no_rule_speaks_of_are_passed_over_and_counted(tmp_path, draw):
+def test_copies_that_no_rule_speaks_of_are_passed_over_and_counted(tmp_path, write_image):
     for folder in ("brain_tumor_dataset/no", "brain_tumor_dataset/yes", "no", "yes"):
-        draw(tmp_path / folder / "1.jpg")
+        write_image(tmp_path / folder / "1.jpg")
     reading = read(BRAIN, tmp_path)
     assert [sample.image for sample in reading.samples] == [
         "brain_tumor_dataset/no/1.jpg",
@@ -99,31 +100,31 @@ def test_copies_that_no_rule_speaks_of_are_passed_over_and_counted(tmp_path, dra
     assert reading.notes == ("2 image files that the layout does not speak of are passed over",)
 
 
-def test_masks_are_not_counted_as_passed_over(tmp_path, draw):
-    draw(tmp_path / "images/1.png")
-    draw(tmp_path / "masks/1.png", mode="L")
-    draw(tmp_path / "masks/2.png", mode="L")
+def test_masks_are_not_counted_as_passed_over(tmp_path, write_image):
+    write_image(tmp_path / "images/1.png")
+    write_image(tmp_path / "masks/1.png", mode="L")
+    write_image(tmp_path / "masks/2.png", mode="L")
     assert read(COLON, tmp_path).notes[0].startswith("1 image files that the layout does not speak of")
 
 
-def test_an_unknown_class_is_an_error_with_its_path(tmp_path, draw):
-    draw(tmp_path / "bottel/test/good/000.png")
+def test_an_unknown_class_is_an_error_with_its_path(tmp_path, write_image):
+    write_image(tmp_path / "bottel/test/good/000.png")
     with pytest.raises(
         DataError, match=r"mvtec: unknown class 'bottel' in '.*bottel/test/good/000.png'; known: bottle"
     ):
         read(MVTEC, tmp_path)
 
 
-def test_a_repeated_capture_must_be_equal(tmp_path, draw):
+def test_a_repeated_capture_must_be_equal(tmp_path, write_image):
     rule = Rule("{class}/{class}/{stem}.{ext}", "test", 0)
     card = Card("x", "x", "industrial", ("image",), {"a": "a", "b": "b"}, (FilesLayout("own", (), (rule,)),))
-    draw(tmp_path / "a/a/1.png")
-    draw(tmp_path / "a/b/2.png")
+    write_image(tmp_path / "a/a/1.png")
+    write_image(tmp_path / "a/b/2.png")
     assert [sample.image for sample in read(card, tmp_path).samples] == ["a/a/1.png"]
 
 
-def test_links_are_followed_but_never_in_a_circle(tmp_path, draw):
-    draw(tmp_path / "store/1.png")
+def test_links_are_followed_but_never_in_a_circle(tmp_path, write_image):
+    write_image(tmp_path / "store/1.png")
     root = tmp_path / "set"
     root.mkdir()
     (root / "images").symlink_to(tmp_path / "store")
@@ -131,8 +132,8 @@ def test_links_are_followed_but_never_in_a_circle(tmp_path, draw):
     (root / "loop").symlink_to(root / "loop")
     (root / "images/2.png").symlink_to(tmp_path / "gone")
     assert list(by_image(read(COLON, root))) == ["images/1.png"]
-    assert Tree(root).files == ["images/1.png"]
-    assert sorted(Tree(root).stray) == ["images/2.png", "images/again", "loop"]
+    assert FileTree(root).files == ["images/1.png"]
+    assert sorted(FileTree(root).stray) == ["images/2.png", "images/again", "loop"]
     assert read(COLON, root).notes == (f"3 links lead nowhere or in a circle, first 'images/2.png' in '{root}'",)
 
 
@@ -151,9 +152,9 @@ def visa_csv(root, *rows, header="object,split,label,image,mask"):
     (root / "split_csv/1cls.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
 
 
-def test_a_csv_row_becomes_a_sample(tmp_path, draw):
-    draw(tmp_path / "candle/Data/Images/Anomaly/000.JPG")
-    draw(tmp_path / "candle/Data/Masks/Anomaly/000.png", mode="L")
+def test_a_csv_row_becomes_a_sample(tmp_path, write_image):
+    write_image(tmp_path / "candle/Data/Images/Anomaly/000.JPG")
+    write_image(tmp_path / "candle/Data/Masks/Anomaly/000.png", mode="L")
     row = "candle,test,anomaly,candle/Data/Images/Anomaly/000.JPG,candle/Data/Masks/Anomaly/000.png"
     visa_csv(tmp_path, row, row)
     (sample,) = read(VISA, tmp_path).samples
@@ -171,8 +172,8 @@ def test_a_csv_row_becomes_a_sample(tmp_path, draw):
     )
 
 
-def test_a_csv_may_have_a_byte_order_mark_padded_headers_and_a_file_in_the_other_case(tmp_path, draw):
-    draw(tmp_path / "candle/1.jpg")
+def test_a_csv_may_have_a_byte_order_mark_padded_headers_and_a_file_in_the_other_case(tmp_path, write_image):
+    write_image(tmp_path / "candle/1.jpg")
     visa_csv(tmp_path, "candle, Test ,normal,candle/1.JPG,", header="\ufeffobject, split,label ,image,mask")
     (sample,) = read(VISA, tmp_path).samples
     assert (sample.image, sample.split, sample.label) == ("candle/1.jpg", "test", 0)
@@ -185,16 +186,16 @@ def test_an_image_that_is_named_but_not_there_is_told_apart(tmp_path):
 
 
 @pytest.mark.parametrize("path", ["../secret.png", "candle/../../secret.png", "/etc/secret.png", "..\\secret.png"])
-def test_a_path_of_a_table_must_stay_below_the_root(tmp_path, draw, path):
+def test_a_path_of_a_table_must_stay_below_the_root(tmp_path, write_image, path):
     root = tmp_path / "set"
-    draw(tmp_path / "secret.png")
+    write_image(tmp_path / "secret.png")
     visa_csv(root, f"candle,test,normal,{path},")
     with pytest.raises(DataError, match=r"1cls.csv' line 2: '.*secret.png' leaves the root"):
         read(VISA, root)
 
 
-def test_a_mask_of_a_table_must_stay_below_the_root(tmp_path, draw):
-    draw(tmp_path / "set/candle/1.JPG")
+def test_a_mask_of_a_table_must_stay_below_the_root(tmp_path, write_image):
+    write_image(tmp_path / "set/candle/1.JPG")
     visa_csv(tmp_path / "set", "candle,test,anomaly,candle/1.JPG,../1.png")
     with pytest.raises(DataError, match=r"'\.\./1\.png' leaves the root"):
         read(VISA, tmp_path / "set")
@@ -213,8 +214,8 @@ def test_a_mask_of_a_table_must_stay_below_the_root(tmp_path, draw):
         ),
     ],
 )
-def test_a_wrong_row_is_named_by_file_and_line(tmp_path, draw, rows, words):
-    draw(tmp_path / "candle/1.JPG")
+def test_a_wrong_row_is_named_by_file_and_line(tmp_path, write_image, rows, words):
+    write_image(tmp_path / "candle/1.JPG")
     visa_csv(tmp_path, *rows)
     with pytest.raises(DataError, match=words):
         read(VISA, tmp_path)
@@ -250,8 +251,8 @@ def read_meta(root, card=COLON):
 
 
 @pytest.mark.parametrize("split", ["test", "Test", "TEST"])
-def test_split_keys_count_whatever_their_case(tmp_path, draw, split):
-    draw(tmp_path / "images/1.png")
+def test_split_keys_count_whatever_their_case(tmp_path, write_image, split):
+    write_image(tmp_path / "images/1.png")
     meta(tmp_path, {split: {"colon": [entry("images/1.png", anomaly=True)]}})
     (sample,) = read_meta(tmp_path).samples
     assert (sample.split, sample.label, sample.class_name) == ("test", 1, "colon")
@@ -260,26 +261,26 @@ def test_split_keys_count_whatever_their_case(tmp_path, draw, split):
 @pytest.mark.parametrize(
     "before", ["", "CVC-ColonDB/", "./data/CVC-ColonDB/", "data/colondb/", "{root}/", "/mnt/disk/CVC-ColonDB/"]
 )
-def test_image_paths_may_carry_the_root(tmp_path, draw, before):
+def test_image_paths_may_carry_the_root(tmp_path, write_image, before):
     root = tmp_path / "CVC-ColonDB"
-    draw(root / "images/1.png")
-    draw(root / "masks/1.png", mode="L")
+    write_image(root / "images/1.png")
+    write_image(root / "masks/1.png", mode="L")
     prefix = before.format(root=root)
     meta(root, {"test": {"colon": [entry(f"{prefix}images/1.png", f"{prefix}masks/1.png")]}})
     (sample,) = read_meta(root).samples
     assert (sample.image, sample.mask) == ("images/1.png", "masks/1.png")
 
 
-def test_absolute_paths_outside_the_root_are_refused(tmp_path, draw):
-    draw(tmp_path / "CVC-ColonDB-2/images/1.png")
+def test_absolute_paths_outside_the_root_are_refused(tmp_path, write_image):
+    write_image(tmp_path / "CVC-ColonDB-2/images/1.png")
     meta(tmp_path / "CVC-ColonDB", {"test": {"colon": [entry(str(tmp_path / "CVC-ColonDB-2/images/1.png"))]}})
     with pytest.raises(DataError, match=r"meta.json' test.colon\[0\]: '.*' leaves the root"):
         read_meta(tmp_path / "CVC-ColonDB")
 
 
-def test_other_spellings_of_a_class_and_a_key_without_cls_name(tmp_path, draw):
-    draw(tmp_path / "images/1.png")
-    draw(tmp_path / "images/2.png")
+def test_other_spellings_of_a_class_and_a_key_without_cls_name(tmp_path, write_image):
+    write_image(tmp_path / "images/1.png")
+    write_image(tmp_path / "images/2.png")
     bare = {"img_path": "images/2.png", "anomaly": 1}
     meta(tmp_path, {"test": {"ColonDB": [entry("images/1.png", cls_name="ColonDB"), bare]}})
     assert {sample.class_name for sample in read_meta(tmp_path).samples} == {"colon"}
@@ -301,8 +302,8 @@ def test_other_spellings_of_a_class_and_a_key_without_cls_name(tmp_path, draw):
         ({"test": {"colon": [entry("")]}}, r"no image is named"),
     ],
 )
-def test_a_wrong_meta_json_is_named(tmp_path, draw, content, words):
-    draw(tmp_path / "images/1.png")
+def test_a_wrong_meta_json_is_named(tmp_path, write_image, content, words):
+    write_image(tmp_path / "images/1.png")
     meta(tmp_path, content)
     with pytest.raises(DataError, match=words):
         read_meta(tmp_path)
@@ -311,21 +312,21 @@ def test_a_wrong_meta_json_is_named(tmp_path, draw, content, words):
 # ---- which layout
 
 
-def test_the_first_layout_that_fits_is_chosen_and_one_without_its_table_last(tmp_path, draw):
-    draw(tmp_path / "candle/Data/Images/Normal/0000.JPG")
-    assert fitting(VISA, VISA.layouts, tmp_path).name == "official"
+def test_the_first_layout_that_fits_is_chosen_and_one_without_its_table_last(tmp_path, write_image):
+    write_image(tmp_path / "candle/Data/Images/Normal/0000.JPG")
+    assert detect_layout(VISA, VISA.layouts, tmp_path).name == "official"
     meta(tmp_path, {})
-    assert fitting(VISA, VISA.layouts, tmp_path).name == "anomalyclip"
+    assert detect_layout(VISA, VISA.layouts, tmp_path).name == "anomalyclip"
     visa_csv(tmp_path)
-    assert fitting(VISA, VISA.layouts, tmp_path).name == "official"
-    assert fitting(VISA, VISA.layouts, Path(tmp_path) / "candle") is None
+    assert detect_layout(VISA, VISA.layouts, tmp_path).name == "official"
+    assert detect_layout(VISA, VISA.layouts, Path(tmp_path) / "candle") is None
 
 
-def test_visa_pytorch_is_read(tmp_path, draw):
-    draw(tmp_path / "1cls/candle/test/good/0000.JPG")
-    draw(tmp_path / "1cls/candle/test/bad/000.JPG")
-    draw(tmp_path / "1cls/candle/ground_truth/bad/000.png", mode="L")
-    layout = fitting(VISA, VISA.layouts, tmp_path)
+def test_visa_pytorch_is_read(tmp_path, write_image):
+    write_image(tmp_path / "1cls/candle/test/good/0000.JPG")
+    write_image(tmp_path / "1cls/candle/test/bad/000.JPG")
+    write_image(tmp_path / "1cls/candle/ground_truth/bad/000.png", mode="L")
+    layout = detect_layout(VISA, VISA.layouts, tmp_path)
     found = by_image(read_layout(VISA, layout, tmp_path))
     assert layout.name == "visa_pytorch"
     assert found["1cls/candle/test/bad/000.JPG"].mask == "1cls/candle/ground_truth/bad/000.png"
@@ -334,16 +335,16 @@ def test_visa_pytorch_is_read(tmp_path, draw):
 
 def test_a_probe_with_several_paths_needs_all(tmp_path):
     (tmp_path / "images").mkdir()
-    assert fitting(COLON, COLON.layouts, tmp_path) is None
+    assert detect_layout(COLON, COLON.layouts, tmp_path) is None
     (tmp_path / "masks").mkdir()
-    assert fitting(COLON, COLON.layouts, tmp_path).name == "bundle"
+    assert detect_layout(COLON, COLON.layouts, tmp_path).name == "bundle"
 
 
-def test_masks_of_several_templates_and_extensions_are_tried_in_order(tmp_path, draw):
+def test_masks_of_several_templates_and_extensions_are_tried_in_order(tmp_path, write_image):
     rule = Rule("{stem}.{ext}", "test", 1, ("m/{stem}.png", "m/{stem}_mask.png"))
     card = replace(COLON, layouts=(FilesLayout("own", (), (rule,)),))
-    draw(tmp_path / "1.png")
-    draw(tmp_path / "m/1_mask.bmp", mode="L")
+    write_image(tmp_path / "1.png")
+    write_image(tmp_path / "m/1_mask.bmp", mode="L")
     assert read(card, tmp_path).samples[0].mask == "m/1_mask.bmp"
-    draw(tmp_path / "m/1.bmp", mode="L")
+    write_image(tmp_path / "m/1.bmp", mode="L")
     assert read(card, tmp_path).samples[0].mask == "m/1.bmp"

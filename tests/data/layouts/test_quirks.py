@@ -1,4 +1,4 @@
-"""What is odd about single benchmarks: each test fails without the rule that it is about."""
+"""Quirks of single benchmarks; each test fails without the rule for its quirk."""
 
 import shutil
 from pathlib import Path
@@ -58,9 +58,9 @@ def test_btad_as_rewritten_in_png_by_other_tools(mini):
     assert masks(load("btad", root))["03/test/ko/0001.png"] == "0001.png"
 
 
-def test_btad_keeps_its_labels_where_a_mask_is_blank(mini, draw):
+def test_btad_keeps_its_labels_where_a_mask_is_blank(mini, write_image):
     root = mini("btad")
-    draw(root / "02/ground_truth/ko/0001.png", size=(60, 60), mode="L", fill=0)
+    write_image(root / "02/ground_truth/ko/0001.png", size=(60, 60), mode="L", fill=0)
     assert rows(load("btad", root))["02/test/ko/0001.png"]["label"] == 1
 
 
@@ -79,11 +79,11 @@ def test_dagm_is_normal_where_no_label_file_is(mini):
     assert found.notes == (), "neither labels nor Labels.txt nor Thumbs.db are images"
 
 
-def test_dagm_pairs_by_the_exact_stem_and_whatever_the_label_shows(mini, draw):
+def test_dagm_pairs_by_the_exact_stem_and_whatever_the_label_shows(mini, write_image):
     root = mini("dagm")
     labels = root / "Class1/Test/Label"
-    draw(labels / "0006_label.PNG", size=(64, 64), mode="L", fill=0)
-    draw(labels / "10005_label.PNG", size=(64, 64), mode="L")
+    write_image(labels / "0006_label.PNG", size=(64, 64), mode="L", fill=0)
+    write_image(labels / "10005_label.PNG", size=(64, 64), mode="L")
     found = load("dagm", root)
     assert masks(found)["Class1/Test/0006.PNG"] == "0006_label.PNG"
     assert rows(found)["Class1/Test/0005.PNG"]["label"] == 0
@@ -230,9 +230,9 @@ def test_tn3k_is_found_below_a_folder_with_a_space_and_tests_on_its_test_part(mi
     assert len(load("tn3k", root, splits=("trainval",)).manifest) == 2
 
 
-def test_the_300_frames_of_the_older_colondb_are_refused(mini, draw, tmp_path):
+def test_the_300_frames_of_the_older_colondb_are_refused(mini, write_image, tmp_path):
     for number in range(3):
-        draw(tmp_path / f"data/CVC-ColonDB/{number}.bmp")
-        draw(tmp_path / f"data/CVC-ColonDB/p{number}.bmp", mode="L")
+        write_image(tmp_path / f"data/CVC-ColonDB/{number}.bmp")
+        write_image(tmp_path / f"data/CVC-ColonDB/p{number}.bmp", mode="L")
     with pytest.raises(DataError, match=r"not the 300 frames p<n>\.bmp of the older CVC page"):
         load_dataset("colondb", [tmp_path / "data"])

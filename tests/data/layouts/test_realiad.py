@@ -1,4 +1,4 @@
-"""Real-IAD: lists decide, five views an object, several resolutions."""
+"""Real-IAD: labels from lists, five views per object, several resolutions."""
 
 import json
 import shutil
@@ -53,9 +53,9 @@ def test_realiad_knows_views_and_objects_and_others_do_not(mini):
     assert set(other["view"]) == set(other["sample"]) == {""}
 
 
-def test_realiad_reads_the_lists_and_not_the_folders(mini, draw):
+def test_realiad_reads_the_lists_and_not_the_folders(mini, write_image):
     root = mini("realiad")
-    draw(root / "realiad_1024/audiojack/OK/S0099/audiojack_0099_OK_C1_2.jpg")
+    write_image(root / "realiad_1024/audiojack/OK/S0099/audiojack_0099_OK_C1_2.jpg")
     change(root, lambda content: content["test"].pop(0))
     with pytest.raises(DataError, match=r"realiad: incomplete: audiojack: 1 of 2 normal"):
         load("realiad", root)

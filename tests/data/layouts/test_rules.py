@@ -1,11 +1,11 @@
-"""The audit of rules: written scenes of every layout, and no line of a card's layouts that could go unnoticed.
+"""Audit of the rules: example trees of every layout, which depend on every line of every card's layouts.
 
-A scene is a tree and what must be read from it, written down here without a look at the card. Its lines are
+A scene is a file tree with the samples that must be read from it, written independently of the card. Its lines are
 
     image [> mask] | split label class [defect]     a sample
-    + file                                          a file that is none
+    + file                                          a file that is no sample
 
-where a defect is only named by layouts that know it. No file holds anything but those given in `contents`.
+where the defect is given only for layouts that name it. Files are empty, except those in `contents`.
 """
 
 import copy
@@ -18,15 +18,16 @@ from pathlib import Path
 import pytest
 
 from zsadbench.data import find_card
-from zsadbench.data.cards.arrangements import ANOMALYCLIP
-from zsadbench.data.cards.card_file import card_of
-from zsadbench.data.layouts.read import fitting, read_layout
+from zsadbench.data.cards.layout import ANOMALYCLIP
+from zsadbench.data.cards.parse_card import card_of
+from zsadbench.data.layouts.detect import detect_layout
+from zsadbench.data.layouts.read import read_layout
 from zsadbench.errors import DataError
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One tree of one benchmark; `layout` is the one that must fit, empty for none, `error` what must be said."""
+    """One tree of one benchmark, the `layout` that must be detected (empty for none), and the expected `error`."""
 
     card: str
     layout: str
@@ -277,8 +278,8 @@ def built(tmp_path_factory):
 
 
 def observed(card, root):
-    """The layout that fits, all that it reads, and the views; or what is said instead."""
-    layout = fitting(card, card.layouts, root)
+    """The detected layout, all its samples and their views; or the error."""
+    layout = detect_layout(card, card.layouts, root)
     if layout is None:
         return "", [], {}
     try:
@@ -306,7 +307,7 @@ def table_of(name):
 
 
 def deletions(value, trail=()):
-    """The way to every field and to every item of a list below `value`."""
+    """The path to every field and every list item below `value`."""
     keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
     for key in keys:
         yield (*trail, key)
@@ -323,7 +324,7 @@ def without(table, trail):
 
 
 def noticed(table, trail, name, built):
-    """Whether a scene of the benchmark is read otherwise, or the card refused, without what `trail` leads to."""
+    """Whether without the item at `trail` a scene is read differently or the card is refused."""
     try:
         card = card_of(without(table, trail), f"{name}.toml")
     except DataError:

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from zsadbench.data import batches, load_dataset, prepare_image, read_mask, resize_mask_nearest, training_mask
-from zsadbench.data.images.pixels import MEAN, STD, normalise
+from zsadbench.data.images.preprocess import MEAN, STD, normalise
 from zsadbench.errors import DataError
 
 
 def normalised_word_for_word(pixels):
-    """CLIP's normalisation as it is usually written, over all colours at once."""
+    """CLIP's normalisation as usually written, for all colours at once."""
     scaled = pixels.astype(np.float32) / np.float32(255)
     return ((scaled - MEAN) / STD).transpose(2, 0, 1)
 
@@ -70,8 +70,8 @@ def test_normal_images_have_masks_of_zeros(frame):
     assert not any(mask.any() for mask in native)
 
 
-def test_masks_follow_the_cards_rule_except_in_training(tmp_path, draw, frame):
-    mask = draw(tmp_path / "m.png", size=(96, 96), mode="L", fill=90)
+def test_masks_follow_the_cards_rule_except_in_training(tmp_path, write_image, frame):
+    mask = write_image(tmp_path / "m.png", size=(96, 96), mode="L", fill=90)
     one = frame.iloc[:1].assign(mask=str(mask))
     assert next(batches(one, size=56, positive="> 0")).masks.all()
     assert not next(batches(one, size=56, positive=">= 128")).masks.any()
@@ -118,9 +118,9 @@ def test_a_bad_file_ends_it_with_its_name_and_without_threads(tmp_path, frame, w
 
 
 @pytest.mark.parametrize("rule", ["strict", "native", "training"])
-def test_a_mask_must_be_there_and_as_large_as_its_image(tmp_path, draw, frame, rule):
+def test_a_mask_must_be_there_and_as_large_as_its_image(tmp_path, write_image, frame, rule):
     one = frame.iloc[:1]
-    small = draw(tmp_path / "m.png", size=(9, 7), mode="L")
+    small = write_image(tmp_path / "m.png", size=(9, 7), mode="L")
     with pytest.raises(DataError, match=r"mask '.*m.png' is 9×7, its image is 96×96"):
         next(batches(one.assign(mask=str(small)), size=28, masks=rule))
     with pytest.raises(DataError, match="is anomalous and has no mask"):
@@ -129,7 +129,7 @@ def test_a_mask_must_be_there_and_as_large_as_its_image(tmp_path, draw, frame, r
 
 
 def test_pinned_memory_is_asked_of_torch(frame, monkeypatch):
-    """Without a CUDA device there is none to be had, so the allocation is watched."""
+    """Pinned memory needs a CUDA device, so the test replaces the allocation."""
     asked, real = [], torch.empty
 
     def empty(*shape, pin_memory=False):
@@ -153,7 +153,7 @@ def test_a_batch_outlives_the_iterator(frame):
 
 
 def test_memory_is_flat_over_an_epoch(frame):
-    """Later batches take no room that the first ones did not."""
+    """The memory does not grow after the first batches."""
     process = psutil.Process()
     taken = []
     for batch in batches(frame.iloc[[0] * 640], size=140, masks="none", batch_size=8, workers=2):

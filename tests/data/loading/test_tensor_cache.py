@@ -1,4 +1,4 @@
-"""The image cache: nothing but the time it takes may tell that it is there."""
+"""The image cache: it changes the time of loading and nothing else."""
 
 import logging
 import subprocess
@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from zsadbench.data import DiskBudget, TensorCache, batches, load_dataset
-from zsadbench.data.loading.tensor_cache import HEADER, Resized
+from zsadbench.data.loading.tensor_cache import HEADER, ResizedImage
 from zsadbench.errors import DataError
 
 SIZE = 56
@@ -49,7 +49,7 @@ def entries(cache):
 
 @pytest.fixture
 def no_reading(monkeypatch):
-    """Call it, and no image can be decoded any more."""
+    """Call it to make decoding of images fail."""
 
     def refuse():
         monkeypatch.setattr("zsadbench.data.loading.batches.read_image", None)
@@ -100,9 +100,9 @@ def test_what_decides_the_pixels_decides_the_place(dataset, miniature, monkeypat
     assert len(folders) == 9
 
 
-@pytest.mark.parametrize("room", [None, 0])
-def test_without_room_there_is_no_cache(dataset, room):
-    assert TensorCache.for_set(dataset, SIZE, "rgb_first", room) is None
+@pytest.mark.parametrize("budget", [None, 0])
+def test_without_a_budget_there_is_no_cache(dataset, budget):
+    assert TensorCache.for_set(dataset, SIZE, "rgb_first", budget) is None
 
 
 def damage(path, kind):
@@ -149,7 +149,7 @@ def test_an_image_that_has_gone_is_missed(dataset, cache):
         epoch(dataset, cache)
 
 
-def test_the_room_is_kept_to(dataset, caplog):
+def test_the_budget_is_not_exceeded(dataset, caplog):
     cache = TensorCache.for_set(dataset, SIZE, "rgb_first", 5 * ENTRY + 10)
     plain = epoch(dataset, None)
     assert same(epoch(dataset, cache), plain)
@@ -160,10 +160,10 @@ def test_the_room_is_kept_to(dataset, caplog):
 
 def test_another_set_makes_way(dataset, miniature):
     other = load_dataset("visa", [miniature("visa").parent])
-    room = (len(dataset.manifest) + 3) * ENTRY
-    old = TensorCache.for_set(other, SIZE, "rgb_first", room)
+    budget = (len(dataset.manifest) + 3) * ENTRY
+    old = TensorCache.for_set(other, SIZE, "rgb_first", budget)
     epoch(other, old)
-    new = TensorCache.for_set(dataset, SIZE, "rgb_first", room)
+    new = TensorCache.for_set(dataset, SIZE, "rgb_first", budget)
     epoch(dataset, new)
     assert not old.folder.exists()
     assert len(entries(new)) == len(dataset.manifest)
@@ -189,12 +189,12 @@ def test_an_entry_is_mapped_not_copied(cache, dataset):
     epoch(dataset, cache)
     row = dataset.manifest.iloc[0]
     found = cache.find(row["relative"], row["path"])
-    assert isinstance(found, Resized)
+    assert isinstance(found, ResizedImage)
     assert found.pixels.shape == (SIZE, SIZE, 3)
     assert not found.pixels.flags.owndata
     assert not found.pixels.flags.writeable
     with Image.open(row["path"]) as image:
-        assert found.native == (image.height, image.width)
+        assert found.native_size == (image.height, image.width)
 
 
 EPOCH = """
@@ -220,17 +220,17 @@ def test_two_processes_may_share_it(dataset, cache, tmp_path):
     assert same(epoch(dataset, cache), epoch(dataset, None))
 
 
-def test_entries_under_way_have_their_room(tmp_path):
-    """A writer that is slow must not be overlooked when the room is measured again."""
-    room = DiskBudget(tmp_path / "set", 10, 25, "image cache")
+def test_entries_being_written_count_in_the_budget(tmp_path):
+    """Entries that are being written count when the disk space is measured again."""
+    budget = DiskBudget(tmp_path / "set", 10, 25, "image cache")
     seen = []
 
     def slow():
-        room.write(tmp_path / "set" / "third", lambda: [b"x" * 10], "images")
+        budget.write(tmp_path / "set" / "third", lambda: [b"x" * 10], "images")
         seen.append(True)
         return [b"x" * 10]
 
-    room.write(tmp_path / "set" / "first", lambda: [b"x" * 10], "images")
-    room.write(tmp_path / "set" / "second", slow, "images")
+    budget.write(tmp_path / "set" / "first", lambda: [b"x" * 10], "images")
+    budget.write(tmp_path / "set" / "second", slow, "images")
     assert seen
     assert sorted(one.name for one in (tmp_path / "set").iterdir()) == ["first", "second"]

@@ -1,4 +1,4 @@
-"""As many images at a time as pay, and fewer where memory is short."""
+"""The batch size grows while that pays, and batches are halved where memory is short."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ SHORT = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
 
 def limited_to(most, tried=None):
-    """A rate that grows with the batch until memory is short."""
+    """Return a rate that grows with the batch size and is out of memory beyond `most`."""
 
     def rate(count):
         if tried is not None:
@@ -28,9 +28,9 @@ def limited_to(most, tried=None):
     return rate
 
 
-@pytest.mark.parametrize(("most", "found"), [(1000, 256), (100, 64), (40, 32), (16, 16), (9, 8), (1, 1)])
-def test_a_batch_grows_as_far_as_memory_goes(most, found):
-    assert best_batch(limited_to(most), 16) == found
+@pytest.mark.parametrize(("most", "size"), [(1000, 256), (100, 64), (40, 32), (16, 16), (9, 8), (1, 1)])
+def test_a_batch_grows_as_far_as_memory_goes(most, size):
+    assert best_batch(limited_to(most), 16) == size
 
 
 def test_a_batch_grows_only_while_it_pays():
@@ -44,7 +44,7 @@ def test_a_batch_that_was_too_large_does_not_grow_again():
     assert tried == [16, 8, 4]
 
 
-def test_not_even_one_image():
+def test_a_single_image_that_does_not_fit_is_an_error():
     with pytest.raises(torch.OutOfMemoryError):
         best_batch(limited_to(0), 16)
 
@@ -57,15 +57,15 @@ def test_a_bug_is_no_shortage():
         best_batch(rate, 16)
 
 
-def test_a_processor_takes_a_fixed_batch(tiny_backbone):
+def test_a_cpu_has_a_fixed_batch_size(tiny_backbone):
     assert automatic_batch(tiny_backbone, Taps((24,)), torch.float32) == 4
 
 
-def test_the_tower_is_what_is_timed(tiny_backbone, monkeypatch):
-    seen = []
+def test_the_image_encoder_is_timed(tiny_backbone, monkeypatch):
+    sizes = []
 
     def forward(self, images, taps, precision):
-        seen.append(len(images))
+        sizes.append(len(images))
         if len(images) > 8:
             raise SHORT
 
@@ -77,26 +77,26 @@ def test_the_tower_is_what_is_timed(tiny_backbone, monkeypatch):
     monkeypatch.setattr(batching, "wait_for", lambda device: None)
     monkeypatch.setattr(batching.torch, "zeros", lambda *shape, **_: torch.ones(*shape))
     assert automatic_batch(backbone, Taps((24,)), torch.float32) == 8
-    assert seen[:3] == [2, 2, 2]
-    assert max(seen) == 16
+    assert sizes[:3] == [2, 2, 2]
+    assert max(sizes) == 16
 
 
-def test_halves_are_remembered(caplog):
-    halving, asked = Halving(), []
+def test_the_size_that_fits_is_remembered(caplog):
+    halving, sizes = Halving(), []
 
     def call(rows):
         size = rows.stop - rows.start
-        asked.append(size)
+        sizes.append(size)
         if size > 3:
             raise SHORT
         return list(range(rows.start, rows.stop))
 
     with caplog.at_level(logging.WARNING):
-        assert [one for part in halving(call, 10) for one in part] == list(range(10))
-        assert asked == [10, 5, 2, 2, 2, 2, 2]
-        asked.clear()
-        assert [one for part in halving(call, 5) for one in part] == list(range(5))
-        assert asked == [2, 2, 1]
+        assert [row for part in halving(call, 10) for row in part] == list(range(10))
+        assert sizes == [10, 5, 2, 2, 2, 2, 2]
+        sizes.clear()
+        assert [row for part in halving(call, 5) for row in part] == list(range(5))
+        assert sizes == [2, 2, 1]
     assert [record.getMessage() for record in caplog.records] == [
         "memory is short for 10 images at a time; going on with 5",
         "memory is short for 5 images at a time; going on with 2",
@@ -113,8 +113,8 @@ def test_one_image_that_does_not_fit_is_a_failure(failure):
 
 
 def test_a_run_goes_on_with_smaller_batches_and_gives_the_same_record(run, monkeypatch, tmp_path):
-    wanted = {"methods": ("clip",), "aux": "none", "batch_size": 4}
-    whole = run(out=tmp_path / "whole", **wanted)
+    request = {"methods": ("clip",), "aux": "none", "batch_size": 4}
+    whole = run(out=tmp_path / "whole", **request)
     plain, sizes = VisionTower.forward, []
 
     def forward(self, images, *rest):
@@ -124,15 +124,15 @@ def test_a_run_goes_on_with_smaller_batches_and_gives_the_same_record(run, monke
         return plain(self, images, *rest)
 
     monkeypatch.setattr(VisionTower, "forward", forward)
-    parts = run(out=tmp_path / "parts", **wanted)
+    parts = run(out=tmp_path / "parts", **request)
     assert not parts.failures
     assert max(sizes) > 1
-    first, second = (json.loads(one.records[0][0].read_text())["classes"] for one in (whole, parts))
+    first, second = (json.loads(results.records[0][0].read_text())["classes"] for results in (whole, parts))
     for name, values in first.items():
         assert second[name] == pytest.approx(values, abs=1e-6)
 
 
-def test_a_head_that_needs_more_memory_than_there_is_takes_parts(run, monkeypatch, tmp_path):
+def test_a_head_that_does_not_fit_into_memory_takes_parts(run, monkeypatch, tmp_path):
     from zsadbench.registry import method_card
 
     card = method_card("clip")
@@ -160,6 +160,6 @@ def test_a_head_that_needs_more_memory_than_there_is_takes_parts(run, monkeypatc
         object.__setattr__(card, "build", built)
     assert not parts.failures
     assert max(sizes) > 1
-    first, second = (json.loads(one.records[0][0].read_text())["classes"] for one in (whole, parts))
+    first, second = (json.loads(results.records[0][0].read_text())["classes"] for results in (whole, parts))
     for name, values in first.items():
         assert second[name] == pytest.approx(values, abs=1e-6)

@@ -1,4 +1,4 @@
-"""Text before images: its features are made once, then the text tower is gone, and no score knows the difference."""
+"""Text features are computed first, then the text encoder is released; scores are the same as if it were kept."""
 
 import pytest
 import torch
@@ -17,8 +17,8 @@ UNTRAINED = {"aux": "none", "epochs": None, "targets": ("mvtec",), "classes": ("
 
 
 @pytest.fixture
-def happened(monkeypatch):
-    """What became of the towers, in order."""
+def tower_events(monkeypatch):
+    """What tower_events to the encoders, in order."""
     events = []
     for owner, name, event in (
         (TextTower, "__init__", "text built"),
@@ -26,48 +26,52 @@ def happened(monkeypatch):
         (TextTower, "forward", "text encoded"),
         (Backbone, "release_text", "text released"),
     ):
-        _watch(monkeypatch, owner, name, event, events)
+        _record_calls(monkeypatch, owner, name, event, events)
     return events
 
 
-def _watch(monkeypatch, owner, name, event, events):
+def _record_calls(monkeypatch, owner, name, event, events):
     original = getattr(owner, name)
 
-    def watched(*arguments, **named):
+    def recording(*arguments, **named):
         events.append(event)
         return original(*arguments, **named)
 
-    monkeypatch.setattr(owner, name, watched)
+    monkeypatch.setattr(owner, name, recording)
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_the_text_tower_goes_before_the_image_tower_comes(request_for, happened, name):
+def test_the_text_tower_goes_before_the_image_tower_comes(request_for, tower_events, name):
     results = run_plan(make_plan(request_for(**UNTRAINED, methods=(name,))))
     assert not results.failures
-    assert happened == ["text built", "text encoded", "text released", "vision built"]
+    assert tower_events == ["text built", "text encoded", "text released", "vision built"]
 
 
-def test_methods_of_one_run_share_both_towers_and_clip_encodes_every_class(request_for, happened):
+def test_methods_of_one_run_share_both_towers_and_clip_encodes_every_class(request_for, tower_events):
     results = run_plan(make_plan(request_for(**UNTRAINED, methods=("afclip", "clip", "token-distance"), image_size=28)))
     assert not results.failures
-    assert happened == ["text built", *["text encoded"] * 3, "text released", "vision built"]
+    assert tower_events == ["text built", *["text encoded"] * 3, "text released", "vision built"]
 
 
-def test_learning_goes_through_the_text_tower_which_is_let_go_afterwards(request_for, happened):
+def test_learning_uses_the_text_tower_which_is_released_afterwards(request_for, tower_events):
     results = run_plan(make_plan(request_for(methods=("anomalyclip",))))
     assert not results.failures
-    assert [event for event in happened if event != "text encoded"] == ["text built", "vision built", "text released"]
-    assert happened[-2:] == ["text encoded", "text released"], "with what was learned"
+    assert [event for event in tower_events if event != "text encoded"] == [
+        "text built",
+        "vision built",
+        "text released",
+    ]
+    assert tower_events[-2:] == ["text encoded", "text released"], "the class names, with the learned parameters"
 
 
-def test_a_detector_for_own_images_holds_no_text_tower(tiny_file, happened):
+def test_a_loaded_method_has_no_text_tower(tiny_file, tower_events):
     detector = load_method("fbclip", str(tiny_file), "random", device="cpu")
-    assert happened == ["text built", "text encoded", "text released"]
+    assert tower_events == ["text built", "text encoded", "text released"]
     detector.predict(torch.zeros(1, 28, 28, 3, dtype=torch.uint8).numpy())
-    assert happened.count("text built") == happened.count("vision built") == 1
+    assert tower_events.count("text built") == tower_events.count("vision built") == 1
 
 
-def test_another_class_is_encoded_when_it_comes(tiny_file, happened):
+def test_another_class_is_encoded_when_it_comes(tiny_file, tower_events):
     detector = load_method("clip", str(tiny_file), "random", device="cpu")
     image = torch.zeros(28, 28, 3, dtype=torch.uint8).numpy()
     first = detector.predict(image, "bottle")
@@ -77,7 +81,7 @@ def test_another_class_is_encoded_when_it_comes(tiny_file, happened):
 
 
 @pytest.mark.parametrize("name", [*TRAINED, "clip", "token-distance", "colour-distance"])
-def test_no_score_knows_the_difference(request_for, tiny_images, name):
+def test_scores_do_not_depend_on_the_release(request_for, tiny_images, name):
     (job,) = make_plan(request_for(**{**UNTRAINED, "methods": (name,), "image_size": 70})).jobs
     taps, words = job.setup.method.card.taps(job.setup.method.options), ["bottle"] * 3
 
@@ -91,15 +95,15 @@ def test_no_score_knows_the_difference(request_for, tiny_images, name):
             return method.score(towers.vision(tiny_images, taps), words), towers
 
     (kept, _), (released, towers) = scored(early=False), scored(early=True)
-    assert all(torch.equal(one, other) for one, other in zip(kept, released, strict=True))
-    assert towers._text is None, "nothing asked for it again"
+    assert all(torch.equal(left, right) for left, right in zip(kept, released, strict=True))
+    assert towers._text is None, "no score built it again"
 
 
-def test_a_method_that_may_want_text_for_an_image_keeps_the_tower(tiny_file):
-    class Asking:
+def test_a_method_that_may_use_text_while_it_scores_keeps_the_tower(tiny_file):
+    class UsesText:
         def score(self, tokens, class_names): ...
 
     towers = load_method("fbclip", str(tiny_file), "random", device="cpu").backbone
     tower = towers.text
-    release_text(towers, [Asking()])
+    release_text(towers, [UsesText()])
     assert towers.text is tower

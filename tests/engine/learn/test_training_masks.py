@@ -1,4 +1,4 @@
-"""The masks that a method learns from, by the rule of its recipe."""
+"""The masks that a method learns from follow the rule of its recipe."""
 
 import numpy as np
 import pytest
@@ -14,11 +14,12 @@ from zsadbench.engine.run import run_plan
 
 @pytest.fixture
 def rows(mini):
+    """The manifest of colondb."""
     return load_dataset("colondb", [mini]).manifest
 
 
 def published(path, size, rule):
-    """Word for word: every non-zero value as 255, resized with Pillow, from 0 to 1."""
+    """The rule of the published code: non-zero values become 255; resized with Pillow; scaled to 0 to 1."""
     grey = np.asarray(Image.open(path).convert("L"))
     white = Image.fromarray(np.where(grey > 0, 255, 0).astype(np.uint8))
     return torch.from_numpy(np.array(white.resize((size, size), rule))).float() / 255
@@ -27,12 +28,12 @@ def published(path, size, rule):
 def test_both_rules_are_the_published_ones(rows):
     for rule, resampling in (("training", Image.Resampling.BILINEAR), ("training-grey", Image.Resampling.BICUBIC)):
         for loaded in batches(rows, size=42, masks=rule, batch_size=1, workers=0):
-            wanted = published(rows["mask"].iloc[loaded.rows[0]], 42, resampling)
+            expected = published(rows["mask"].iloc[loaded.rows[0]], 42, resampling)
             if rule == "training":
-                wanted = (wanted > 0.5).float()
+                expected = (expected > 0.5).float()
             else:
-                assert ((wanted > 0) & (wanted < 1)).any(), "or the two rules could not be told apart"
-            assert torch.equal(torch.from_numpy(loaded.masks[0]).float(), wanted)
+                assert ((expected > 0) & (expected < 1)).any(), "the two rules differ on these masks"
+            assert torch.equal(torch.from_numpy(loaded.masks[0]).float(), expected)
 
 
 def test_class_ids_count_as_anomalous(rows, tmp_path):
@@ -41,8 +42,8 @@ def test_class_ids_count_as_anomalous(rows, tmp_path):
         ids = (np.asarray(Image.open(path).convert("L")) > 0).astype(np.uint8) * 3
         copies.loc[row, "mask"] = str(tmp_path / f"{row}.png")
         Image.fromarray(ids).save(tmp_path / f"{row}.png")
-    same = (next(batches(one, size=42, masks="training-grey", workers=0)).masks for one in (rows, copies))
-    assert np.array_equal(*same)
+    masks = (next(batches(manifest, size=42, masks="training-grey", workers=0)).masks for manifest in (rows, copies))
+    assert np.array_equal(*masks)
 
 
 def test_normal_images_have_masks_of_zeros_beside_grey_ones(mini):
@@ -61,11 +62,11 @@ def test_normal_images_have_masks_of_zeros_beside_grey_ones(mini):
         ("afclip", "nonzero-bicubic-grey", True),
     ],
 )
-def test_every_method_learns_from_its_own(request_for, monkeypatch, method, rule, grey):
-    seen, as_batch = [], loop.as_batch
-    monkeypatch.setattr(loop, "as_batch", lambda *given: seen.append(as_batch(*given)) or seen[-1])
+def test_every_method_learns_from_the_masks_of_its_recipe(request_for, monkeypatch, method, rule, grey):
+    learned, as_batch = [], loop.as_batch
+    monkeypatch.setattr(loop, "as_batch", lambda *arguments: learned.append(as_batch(*arguments)) or learned[-1])
     plan = make_plan(request_for(methods=(method,)))
     assert registry.method_card(method).recipe.mask == plan.jobs[0].cell["recipe"]["mask"] == rule
     assert not run_plan(plan).failures
-    masks = torch.cat([batch.masks for batch in seen])
+    masks = torch.cat([batch.masks for batch in learned])
     assert bool(((masks > 0) & (masks < 1)).any()) is grey

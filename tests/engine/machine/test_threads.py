@@ -1,4 +1,4 @@
-"""Threads: a core each, as many as this process may use."""
+"""PyTorch and the readers of images use as many threads as this process has cores."""
 
 import os
 
@@ -6,31 +6,31 @@ import joblib
 import pytest
 import torch
 
-from zsadbench.cli.shared.requests import readers
-from zsadbench.engine.machine.threads import SET_BY_HAND, sane_threads, with_sane_threads
+from zsadbench.engine.machine.threads import THREAD_VARIABLES, limited_threads, thread_limit
 from zsadbench.engine.plan.request import RunRequest
 
 
 @pytest.fixture(autouse=True)
-def plain(monkeypatch):
-    for name in SET_BY_HAND:
+def no_thread_variables(monkeypatch):
+    """The environment without the variables that set the number of threads."""
+    for name in THREAD_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize(("cores", "now", "found"), [(4, 64, 4), (8, 8, 8), (16, 2, 2), (0, 3, 1)])
-def test_no_more_threads_than_cores(monkeypatch, cores, now, found):
+@pytest.mark.parametrize(("cores", "default", "limit"), [(4, 64, 4), (8, 8, 8), (16, 2, 2), (0, 3, 1)])
+def test_no_more_threads_than_cores(monkeypatch, cores, default, limit):
     monkeypatch.setattr(joblib, "cpu_count", lambda only_physical_cores: cores)
-    assert sane_threads(now) == found
+    assert thread_limit(default) == limit
 
 
-@pytest.mark.parametrize("name", SET_BY_HAND)
-def test_what_the_environment_sets_stays(monkeypatch, name):
+@pytest.mark.parametrize("name", THREAD_VARIABLES)
+def test_a_number_set_in_the_environment_is_kept(monkeypatch, name):
     monkeypatch.setattr(joblib, "cpu_count", lambda only_physical_cores: 1)
     monkeypatch.setenv(name, "6")
-    assert sane_threads(6) == 6
+    assert thread_limit(6) == 6
 
 
-def test_threads_are_given_back(monkeypatch):
+def test_the_earlier_number_of_threads_is_restored(monkeypatch):
     monkeypatch.setattr(joblib, "cpu_count", lambda only_physical_cores: 1)
     before = torch.get_num_threads()
     with pytest.raises(KeyError):
@@ -39,14 +39,13 @@ def test_threads_are_given_back(monkeypatch):
 
 
 def fail_with_one_thread():
-    with with_sane_threads():
+    with limited_threads():
         assert torch.get_num_threads() == 1
         raise KeyError
 
 
-@pytest.mark.parametrize(("processors", "found"), [(1, 2), (4, 4), (96, 16)])
-def test_images_are_read_by_a_thread_a_processor(monkeypatch, processors, found):
+@pytest.mark.parametrize(("processors", "workers"), [(1, 2), (4, 4), (96, 16)])
+def test_images_are_read_by_one_thread_per_processor(monkeypatch, processors, workers):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(processors)), raising=False)
-    assert RunRequest(("clip",), ("visa",)).workers == found
-    assert readers(None) == found
-    assert readers(0) == 0
+    assert RunRequest(("clip",), ("visa",)).workers == workers
+    assert RunRequest(("clip",), ("visa",), workers=0).workers == 0

@@ -1,4 +1,4 @@
-"""Everything that can change a score is in the identity: what differs in it is another record."""
+"""Everything that can change a score is in the cell, so that a difference gives another record."""
 
 import copy
 import json
@@ -16,6 +16,7 @@ UNTRAINED = {"aux": "none", "epochs": None}
 
 
 def _leaves(value, path=()):
+    """Yield the path of every value in nested dicts."""
     if isinstance(value, dict) and value:
         for key, child in value.items():
             yield from _leaves(child, (*path, key))
@@ -29,10 +30,10 @@ def test_every_field_of_the_cell_decides_the_identity(request_for):
     assert len(paths) > 25
     for path in paths:
         changed = copy.deepcopy(job.cell)
-        place = changed
+        parent = changed
         for key in path[:-1]:
-            place = place[key]
-        place[path[-1]] = "something else"
+            parent = parent[key]
+        parent[path[-1]] = "something else"
         assert identity(changed) != identity(job.cell), path
 
 
@@ -110,24 +111,24 @@ def test_another_copy_of_the_auxiliary_set_gives_another_record(run, mini, tmp_p
 
 def test_other_weights_and_another_backbone_give_other_records(run, backbone_file, tiny_state, write_weights, tmp_path):
     deep = backbone_file()
-    made = [run(**UNTRAINED, backbone=str(deep), image_size=28).records[0][0]]
+    paths = [run(**UNTRAINED, backbone=str(deep), image_size=28).records[0][0]]
     first = write_weights(tiny_state, tmp_path, "safetensors")
-    made.append(run(**UNTRAINED, backbone=str(deep), weights=str(first), image_size=28).records[0][0])
+    paths.append(run(**UNTRAINED, backbone=str(deep), weights=str(first), image_size=28).records[0][0])
     moved = {name: tensor + 0.01 for name, tensor in tiny_state.items()}
     (tmp_path / "moved").mkdir()
     second = write_weights(moved, tmp_path / "moved", "safetensors")
-    made.append(run(**UNTRAINED, backbone=str(deep), weights=str(second), image_size=28).records[0][0])
-    made.append(run(**UNTRAINED).records[0][0])
-    assert len(set(made)) == 4
+    paths.append(run(**UNTRAINED, backbone=str(deep), weights=str(second), image_size=28).records[0][0])
+    paths.append(run(**UNTRAINED).records[0][0])
+    assert len(set(paths)) == 4
 
 
 def test_two_checkpoints_give_two_records(run, tmp_path):
     trained = {run(seeds=(seed,)).records[0][0]: seed for seed in (0, 1)}
     cached = sorted((tmp_path / "cache" / "checkpoints" / "fbclip").glob("*.safetensors"))
     assert len(cached) == len(trained) == 2
-    made = {run(aux=None, epochs=None, checkpoint=path).records[0][0] for path in cached}
-    assert len(made) == 2
-    assert not made & trained.keys()
+    loaded = {run(aux=None, epochs=None, checkpoint=path).records[0][0] for path in cached}
+    assert len(loaded) == 2
+    assert not loaded & trained.keys()
 
 
 def test_a_partial_copy_gives_another_record(run, mini, tmp_path):
@@ -164,22 +165,22 @@ def test_random_weights_of_equal_sizes_are_equal_weights(small):
     assert (build(left).vision.projection == build(right).vision.projection).all()
 
 
-def test_the_path_is_the_key(record_of):
+def test_the_identity_is_the_hash_of_the_cell(record_of):
     record = record_of(**UNTRAINED)
     assert identity(record["cell"]) == record["identity"]
     assert json.loads(json.dumps(record["cell"])) == record["cell"]
 
 
 @pytest.mark.parametrize("tower", ["vision", "text"])
-def test_heads_which_weights_do_not_tell_are_in_the_identity(
+def test_attention_heads_which_weights_do_not_show_are_in_the_identity(
     run, backbone_file, tiny_state, write_weights, tmp_path, tower
 ):
     path = write_weights(tiny_state, tmp_path, "safetensors")
-    made = [
+    runs = [
         run(**UNTRAINED, backbone=str(backbone_file(**{tower: {"heads": heads}})), weights=str(path), image_size=28)
         for heads in (1, 2)
     ]
-    (first,), (second,) = (results.records for results in made)
+    (first,), (second,) = (results.records for results in runs)
     assert first[0] != second[0]
     assert first[1].cell["weights_sha256"] == second[1].cell["weights_sha256"]
 

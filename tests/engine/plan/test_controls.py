@@ -1,11 +1,11 @@
-"""Controls of training: masks dealt out anew, and the recipe that an auxiliary set wants for itself."""
+"""Permuted labels as a control of training, the recipe per auxiliary set, and the backbone of generated targets."""
 
 from dataclasses import replace
 
 import pytest
 
 from zsadbench.data import load_dataset
-from zsadbench.engine.learn.loop import permuted
+from zsadbench.engine.learn.loop import permute_labels
 from zsadbench.engine.plan.checks import with_backbone
 from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.engine.plan.options import configure
@@ -14,15 +14,15 @@ from zsadbench.errors import UsageError
 from zsadbench.registry import method_card
 
 
-def test_permuted_deals_masks_and_labels_together_and_moves_no_image(mini):
+def test_masks_and_labels_are_permuted_together_and_images_stay(mini):
     manifest = load_dataset("mvtec", [mini], allow_partial=True).manifest
-    dealt = permuted(manifest, 3)
-    assert dealt["path"].tolist() == manifest["path"].tolist()
-    pairs = [sorted(zip(frame["mask"].astype(str), frame["label"], strict=True)) for frame in (manifest, dealt)]
+    permuted = permute_labels(manifest, 3)
+    assert permuted["path"].tolist() == manifest["path"].tolist()
+    pairs = [sorted(zip(frame["mask"].astype(str), frame["label"], strict=True)) for frame in (manifest, permuted)]
     assert pairs[0] == pairs[1]
-    assert dealt["mask"].tolist() != manifest["mask"].tolist()
-    assert permuted(manifest, 3).equals(dealt)
-    assert not permuted(manifest, 4).equals(dealt)
+    assert permuted["mask"].tolist() != manifest["mask"].tolist()
+    assert permute_labels(manifest, 3).equals(permuted)
+    assert not permute_labels(manifest, 4).equals(permuted)
 
 
 def test_permuted_training_is_another_cell_another_checkpoint_and_not_comparable(record_of):
@@ -36,23 +36,24 @@ def test_permuted_training_is_another_cell_another_checkpoint_and_not_comparable
     assert not any("permuted" in reason for reason in plain["not_comparable_because"])
 
 
-def test_an_auxiliary_set_has_its_own_recipe_and_the_user_the_last_word():
+def test_a_recipe_for_an_auxiliary_set_is_used_and_the_user_has_precedence():
     card = method_card("fbclip")
     card = replace(card, recipe=replace(card.recipe, on={"demo-aux": {"lr": 0.5, "batch": 7}}))
     plain = configure(card, (), ("fbclip",))
     assert (plain.recipe_on("demo-aux").lr, plain.recipe_on("demo-aux").batch) == (0.5, 7)
     assert plain.recipe_on("mvtec").lr == card.recipe.lr
-    asked = configure(card, ("recipe.lr=0.25",), ("fbclip",))
-    assert (asked.recipe_on("demo-aux").lr, asked.recipe_on("demo-aux").batch) == (0.25, 7)
+    changed = configure(card, ("recipe.lr=0.25",), ("fbclip",))
+    assert (changed.recipe_on("demo-aux").lr, changed.recipe_on("demo-aux").batch) == (0.25, 7)
 
 
 @pytest.fixture
 def no_backbone(monkeypatch):
+    """An environment that names no backbone and no weights."""
     for name in ("ZSADBENCH_BACKBONE", "ZSADBENCH_WEIGHTS"):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_drawn_targets_go_with_the_demo_backbone(no_backbone, tmp_path):
+def test_generated_targets_use_the_demo_backbone(no_backbone, tmp_path):
     (job,) = make_plan(RunRequest(("fbclip",), ("demo",), out=tmp_path)).jobs
     assert (job.cell["backbone"], job.cell["aux"]["name"], job.setup.image_size) == ("demo", "demo-aux", 120)
     assert job.cell["recipe"]["lr"] == method_card("fbclip").recipe.on["demo-aux"]["lr"]
@@ -63,10 +64,10 @@ def test_other_targets_keep_clip(no_backbone):
     assert with_backbone(request, ["visa"]) is request
     named = RunRequest(("clip",), ("demo",), backbone="ViT-B-16")
     assert with_backbone(named, ["demo"]) is named
-    weighed = RunRequest(("clip",), ("demo",), weights="random")
-    assert with_backbone(weighed, ["demo"]) is weighed
+    weighted = RunRequest(("clip",), ("demo",), weights="random")
+    assert with_backbone(weighted, ["demo"]) is weighted
 
 
-def test_drawn_and_other_targets_do_not_mix_without_a_named_backbone(no_backbone):
-    with pytest.raises(UsageError, match="run them apart"):
+def test_generated_and_other_targets_do_not_mix_without_a_named_backbone(no_backbone):
+    with pytest.raises(UsageError, match="generated targets use the backbone 'demo', others CLIP; run them apart"):
         with_backbone(RunRequest(("clip",), ("demo", "visa")), ["demo", "visa"])

@@ -1,4 +1,4 @@
-"""One encoding for several methods: what they give together is byte for byte what each gives alone."""
+"""Several methods on one encoding give the same bytes as each method alone."""
 
 import json
 import shutil
@@ -22,44 +22,46 @@ UNTRAINED = {"aux": "none", "epochs": None, "targets": ("mvtec",), "classes": ("
 
 @pytest.fixture
 def deep(backbone_file):
-    """The path of an architecture of 24 blocks: no two taps fall together."""
+    """The path of an architecture of 24 blocks, in which all taps are different blocks."""
     return str(backbone_file())
 
 
 @pytest.fixture
 def run(request_for):
-    """`run(**changes)` runs a request at 28 px, whatever the depth."""
+    """`run(**changes)` runs the request of `request_for` at 28 px."""
     return lambda **changes: run_plan(make_plan(request_for(**{"image_size": 28, **changes})))
 
 
 @pytest.fixture
 def encoded(monkeypatch):
-    """The number of images of every run of the image tower."""
-    seen = []
+    """The number of images of every call of the image encoder."""
+    sizes = []
     forward = VisionTower.forward
 
     def counting(self, images, *rest):
-        seen.append(len(images))
+        sizes.append(len(images))
         return forward(self, images, *rest)
 
     monkeypatch.setattr(VisionTower, "forward", counting)
-    return seen
+    return sizes
 
 
 def classes_of(results):
+    """Return the `classes` of every record as JSON, by method."""
     assert not results.failures
     return {path.parent.name: json.dumps(json.loads(path.read_text())["classes"]) for path, _ in results.records}
 
 
 def scores_of(results):
+    """Return the image scores of every record, by method."""
     return {path.parent.name: pd.read_parquet(path.with_suffix(".parquet"))["score"] for path, _ in results.records}
 
 
 def test_methods_give_together_what_each_gives_alone(run, deep, tmp_path, encoded):
-    asked = {**UNTRAINED, "backbone": deep}
-    together = run(**asked, methods=THREE)
+    request = {**UNTRAINED, "backbone": deep}
+    together = run(**request, methods=THREE)
     assert sum(encoded) == 8, "two classes of four images, each encoded once"
-    alone = [run(**asked, methods=(name,), out=tmp_path / name) for name in THREE]
+    alone = [run(**request, methods=(name,), out=tmp_path / name) for name in THREE]
     for results, name in zip(alone, THREE, strict=True):
         assert classes_of(results)[name] == classes_of(together)[name]
         assert scores_of(results)[name].tolist() == scores_of(together)[name].tolist()
@@ -68,8 +70,8 @@ def test_methods_give_together_what_each_gives_alone(run, deep, tmp_path, encode
 
 
 def test_records_come_in_the_order_of_the_plan(run, request_for, deep):
-    asked = {"aux": "none", "epochs": None, "targets": ("colondb", "brainmri"), "backbone": deep, "methods": THREE}
-    plan = make_plan(request_for(**asked, image_size=28))
+    request = {"aux": "none", "epochs": None, "targets": ("colondb", "brainmri"), "backbone": deep, "methods": THREE}
+    plan = make_plan(request_for(**request, image_size=28))
     assert [[job.setup.name for job in group] for group in group_jobs(plan.jobs)] == [list(THREE), list(THREE)]
     assert [path for path, _ in run_plan(plan).records] == [job.path for job in plan.jobs]
 
@@ -82,21 +84,21 @@ def test_palette_and_rgba_images_score_the_same_together_and_alone(run, mini, de
     noise = np.random.default_rng(0).integers(0, 256, (40, 40, 4), dtype=np.uint8)
     for file, mode in zip(files, ("P", "RGBA"), strict=False):
         Image.fromarray(noise).convert(mode).save(file, format="PNG")
-    asked = {"data_roots": (copy,), "backbone": deep, "aux": "none", "epochs": None}
+    request = {"data_roots": (copy,), "backbone": deep, "aux": "none", "epochs": None}
     for protocol in ("strict", "paper:fbclip"):
-        together = run(**asked, methods=order, protocol=protocol, out=tmp_path / protocol / "all")
+        together = run(**request, methods=order, protocol=protocol, out=tmp_path / protocol / "all")
         for name in order:
-            alone = run(**asked, methods=(name,), protocol=protocol, out=tmp_path / protocol / name)
+            alone = run(**request, methods=(name,), protocol=protocol, out=tmp_path / protocol / name)
             assert scores_of(alone)[name].tolist() == scores_of(together)[name].tolist()
 
 
 def test_methods_with_other_towers_do_not_share(request_for, deep):
-    asked = {**UNTRAINED, "backbone": deep, "methods": ("fbclip", "afclip")}
+    request = {**UNTRAINED, "backbone": deep, "methods": ("fbclip", "afclip")}
     for option in ("position=bicubic", "activation=gelu"):
-        plan = make_plan(request_for(**asked, options=(f"afclip.{option}",)))
+        plan = make_plan(request_for(**request, options=(f"afclip.{option}",)))
         assert len(group_jobs(plan.jobs)) == 2
-    same = make_plan(request_for(**asked, options=("afclip.activation=quick_gelu",)))
-    assert len(group_jobs(same.jobs)) == 1, "which is what the weights ask for"
+    same = make_plan(request_for(**request, options=("afclip.activation=quick_gelu",)))
+    assert len(group_jobs(same.jobs)) == 1, "the activation of the weights"
 
 
 def test_seeds_of_a_method_share(run, deep, encoded):
@@ -107,31 +109,31 @@ def test_seeds_of_a_method_share(run, deep, encoded):
     assert sum(encoded) == trained + 6, "six images of the target"
 
 
-def test_a_head_that_fails_costs_its_own_class(run, deep, monkeypatch):
+def test_a_head_that_fails_loses_its_class_alone(run, deep, monkeypatch):
     from zsadbench_methods.afclip.model import AFCLIP
 
     scored = AFCLIP.score
 
-    def spoilt(self, tokens, class_names):
+    def with_nan(self, tokens, class_names):
         scores = scored(self, tokens, class_names)
         if class_names[0] == "grid":
             scores.image[0] = torch.nan
         return scores
 
-    asked = {**UNTRAINED, "backbone": deep, "methods": THREE}
-    monkeypatch.setattr(AFCLIP, "score", spoilt)
-    results = run(**asked)
+    request = {**UNTRAINED, "backbone": deep, "methods": THREE}
+    monkeypatch.setattr(AFCLIP, "score", with_nan)
+    results = run(**request)
     (message,) = results.failures
     assert "afclip on mvtec" in message
     assert (results.finished, results.failed) == (2, 1)
     done = {path.parent.name: list(record.classes) for path, record in results.records}
     assert done == {"fbclip": ["bottle", "grid"], "anomalyclip": ["bottle", "grid"], "afclip": ["bottle"]}
     monkeypatch.setattr(AFCLIP, "score", scored)
-    again = run(**asked)
+    again = run(**request)
     assert (again.finished, again.skipped) == (1, 2)
     record = json.loads(next(path for path, _ in again.records if path.parent.name == "afclip").read_text())
     assert list(record["classes"]) == ["bottle", "grid"]
-    assert record["cost"]["shared"] is True, "one of its classes was measured beside others"
+    assert record["cost"]["shared"] is True, "one of its classes shared its encoding"
 
 
 def test_an_image_that_cannot_be_read_fails_every_method(run, mini, deep, tmp_path):
@@ -157,11 +159,11 @@ def test_union_and_pick_are_bit_exact(tiny_backbone, tiny_images):
         assert (picked.colours is None) == (alone.colours is None)
 
 
-def test_what_one_run_cannot_serve_is_not_united():
+def test_taps_that_one_encoding_cannot_give_are_not_united():
     assert (
         unite([Taps((24,), value_blocks=(24,), value_from=6), Taps((), value_blocks=(24,), value_from=7)], 24) is None
     )
-    assert unite([Taps((23,)), Taps((24,))], 12) is None, "both fall on the last block"
+    assert unite([Taps((23,)), Taps((24,))], 12) is None, "both are the last block"
     assert unite([Taps((24,), value_from=6), Taps((), value_blocks=(24,), value_from=7)], 24).value_from == 7
 
 
@@ -175,8 +177,8 @@ def test_joined_batches_are_one(tiny_backbone, tiny_images):
     assert torch.equal(whole.colours[0], parts[0].colours[0])
 
 
-def test_heads_are_parted_where_their_metrics_would_not_fit():
+def test_heads_are_split_where_their_metrics_would_not_fit():
     heads = list(range(9))
-    assert [list(part) for part in memory_chunks(heads, 0)] == [heads]
-    assert [len(part) for part in memory_chunks(heads, EXACT_BYTES // 16)] == [4, 4, 1]
-    assert max(len(part) for part in memory_chunks(heads, 2 * EXACT_BYTES)) == EXACT_BYTES // STREAM_BYTES
+    assert [list(chunk) for chunk in memory_chunks(heads, 0)] == [heads]
+    assert [len(chunk) for chunk in memory_chunks(heads, EXACT_BYTES // 16)] == [4, 4, 1]
+    assert max(len(chunk) for chunk in memory_chunks(heads, 2 * EXACT_BYTES)) == EXACT_BYTES // STREAM_BYTES

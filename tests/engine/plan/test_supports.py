@@ -1,4 +1,4 @@
-"""Few shots: supports are drawn by seed and class, nested, recorded, and remembered class by class."""
+"""Few-shot supports: chosen by seed and class, nested, named in the cell, and remembered class by class."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from zsadbench.clip.towers import VisionTower
 from zsadbench.data import load_dataset
 from zsadbench.engine.plan.cell import signature
 from zsadbench.engine.plan.jobs import make_plan
-from zsadbench.engine.plan.supports import draw
+from zsadbench.engine.plan.supports import choose_supports
 from zsadbench.engine.record import job as job_module
 from zsadbench.engine.run import run_plan
 from zsadbench.errors import DataError, UsageError
@@ -23,51 +23,56 @@ CLASSES = ("bottle", "cable")
 @pytest.fixture
 def few(request_for):
     """`few(**changes)`: AF-CLIP, untrained, on two classes of MVTec AD with one shot."""
-    settled = {"methods": ("afclip",), "targets": ("mvtec",), "aux": "none", "epochs": None, "classes": CLASSES}
-    return lambda **changes: request_for(**{**settled, "shots": (1,), **changes})
+    request = {"methods": ("afclip",), "targets": ("mvtec",), "aux": "none", "epochs": None, "classes": CLASSES}
+    return lambda **changes: request_for(**{**request, "shots": (1,), **changes})
 
 
 @pytest.fixture
-def normal(mini):
+def training(mini):
+    """The training part of MVTec AD."""
     return load_dataset("mvtec", [mini], splits=("train",))
 
 
 def paths(supports):
+    """Return the relative paths of the images, by class."""
     return {name: rows["relative"].tolist() for name, rows in supports.rows.items()}
 
 
-def test_supports_are_normal_training_images_of_their_class(normal):
-    chosen = paths(draw(normal, CLASSES, 2, 0))
+def test_supports_are_normal_training_images_of_their_class(training):
+    chosen = paths(choose_supports(training, CLASSES, 2, 0))
     assert chosen.keys() == set(CLASSES)
-    for name, found in chosen.items():
-        assert len(set(found)) == 2
-        assert all(path.startswith(f"{name}/train/good/") for path in found)
+    for name, images in chosen.items():
+        assert len(set(images)) == 2
+        assert all(path.startswith(f"{name}/train/good/") for path in images)
 
 
-def test_fewer_shots_are_the_first_of_more(normal):
-    many = normal.manifest.iloc[[0] * 40].reset_index(drop=True)
+def test_fewer_shots_are_the_first_of_more(training):
+    many = training.manifest.iloc[[0] * 40].reset_index(drop=True)
     many["relative"] = [f"bottle/train/good/{row:03d}.png" for row in range(40)]
-    crowd = type(normal)(**{**normal.__dict__, "manifest": many})
+    crowd = type(training)(**{**training.__dict__, "manifest": many})
     for seed in (0, 1):
-        one, two, four = (paths(draw(crowd, ["bottle"], shots, seed))["bottle"] for shots in (1, 2, 4))
+        one, two, four = (paths(choose_supports(crowd, ["bottle"], shots, seed))["bottle"] for shots in (1, 2, 4))
         assert one == four[:1]
         assert two == four[:2]
-    drawn = {tuple(paths(draw(crowd, ["bottle"], 4, seed))["bottle"]) for seed in range(5)}
-    assert len(drawn) == 5, "another seed draws other images"
-    assert paths(draw(crowd, ["bottle"], 4, 3)) == paths(draw(crowd, ["bottle"], 4, 3))
+    choices = {tuple(paths(choose_supports(crowd, ["bottle"], 4, seed))["bottle"]) for seed in range(5)}
+    assert len(choices) == 5, "another seed chooses other images"
+    assert paths(choose_supports(crowd, ["bottle"], 4, 3)) == paths(choose_supports(crowd, ["bottle"], 4, 3))
 
 
-def test_the_choice_for_a_class_does_not_depend_on_other_classes(normal):
-    assert paths(draw(normal, ["cable"], 1, 0))["cable"] == paths(draw(normal, CLASSES, 1, 0))["cable"]
+def test_the_choice_for_a_class_does_not_depend_on_other_classes(training):
+    assert (
+        paths(choose_supports(training, ["cable"], 1, 0))["cable"]
+        == paths(choose_supports(training, CLASSES, 1, 0))["cable"]
+    )
 
 
-def test_the_cell_names_every_support_whatever_classes_are_run(few, mini, normal):
+def test_the_cell_names_the_supports_of_all_classes(few, mini, training):
     (job,) = make_plan(few()).jobs
     assert job.cell["shots"] == 1
     named = job.cell["supports"]
-    assert [one["class"] for one in named] == list(normal.classes)
-    for one in named:
-        assert (mini / "mvtec" / one["path"]).stat().st_size == one["bytes"]
+    assert [image["class"] for image in named] == list(training.classes)
+    for image in named:
+        assert (mini / "mvtec" / image["path"]).stat().st_size == image["bytes"]
     (other,) = make_plan(few(classes=())).jobs
     assert other.path == job.path
     assert "|shots:1|" in signature(job.cell, "random")
@@ -85,42 +90,44 @@ def test_several_shots_and_seeds_are_one_record_each(few):
     assert [(job.cell["shots"], job.supports.seed if job.supports else None) for job in jobs] == [
         *((0, None), (1, 0), (1, 4), (2, 0), (2, 4))
     ]
-    two = [{one["path"] for one in job.cell["supports"]} for job in jobs[-2:]]
-    assert two[0] == two[1], "there are but two images a class"
+    two = [{image["path"] for image in job.cell["supports"]} for job in jobs[-2:]]
+    assert two[0] == two[1], "there are only two images per class"
 
 
-def test_a_run_remembers_each_class_anew(few, monkeypatch):
-    shown = []
-    real = job_module.fit_memory
+def test_the_memory_is_fitted_for_each_class(few, monkeypatch):
+    fitted = []
+    original = job_module.fit_memory
 
-    def watch(method, seen, setup, rows):
-        real(method, seen, setup, rows)
-        shown.append((rows["class"].unique().tolist(), method._banks[6, 1].clone()))
+    def recording(method, supports, setup, rows):
+        original(method, supports, setup, rows)
+        fitted.append((rows["class"].unique().tolist(), method._banks[6, 1].clone()))
 
-    monkeypatch.setattr(job_module, "fit_memory", watch)
+    monkeypatch.setattr(job_module, "fit_memory", recording)
     results = run_plan(make_plan(few(shots=(0, 2))))
     assert not results.failures
-    assert [names for names, _ in shown] == [["bottle"], ["cable"]]
-    assert shown[0][1].shape == (2 * 4, 64), "two images of 2 × 2 patches"
-    assert not torch.equal(shown[0][1], shown[1][1])
+    assert [names for names, _ in fitted] == [["bottle"], ["cable"]]
+    assert fitted[0][1].shape == (2 * 4, 64), "two images of 2 × 2 patches"
+    assert not torch.equal(fitted[0][1], fitted[1][1])
     (_, zero), (_, two) = results.records
     frame = tidy(results.records)
     assert sorted(frame["shots"].unique()) == [0, 2]
     assert zero.classes != two.classes
 
 
-def test_a_support_is_encoded_once_for_all_jobs_that_see_it(few, monkeypatch, tmp_path):
-    asked = {"shots": (0, 1, 2), "support_seeds": (0, 1, 2), "classes": ("bottle",)}
+def test_a_support_is_encoded_once_for_all_jobs(few, monkeypatch, tmp_path):
+    request = {"shots": (0, 1, 2), "support_seeds": (0, 1, 2), "classes": ("bottle",)}
     encoded, forward = [], VisionTower.forward
-    monkeypatch.setattr(VisionTower, "forward", lambda *given: encoded.append(len(given[1])) or forward(*given))
-    together = run_plan(make_plan(few(**asked)))
-    assert encoded == [1, 1, 4], "two supports, whoever sees them, and the four images of the class"
+    monkeypatch.setattr(
+        VisionTower, "forward", lambda *arguments: encoded.append(len(arguments[1])) or forward(*arguments)
+    )
+    together = run_plan(make_plan(few(**request)))
+    assert encoded == [1, 1, 4], "two supports for all jobs, and the four images of the class"
     for path, record in together.records:
         shots, seed = record.cell["shots"], record.provenance.get("support_seed", 0)
-        alone = few(**{**asked, "shots": (shots,), "support_seeds": (seed,)}, out=tmp_path / f"{shots}-{seed}")
+        alone = few(**{**request, "shots": (shots,), "support_seeds": (seed,)}, out=tmp_path / f"{shots}-{seed}")
         ((other, _),) = run_plan(make_plan(alone)).records
         assert json.loads(other.read_text())["classes"] == json.loads(path.read_text())["classes"]
-        scores = [pd.read_parquet(one.with_suffix(".parquet"))["score"].tolist() for one in (path, other)]
+        scores = [pd.read_parquet(file.with_suffix(".parquet"))["score"].tolist() for file in (path, other)]
         assert scores[0] == scores[1]
 
 
@@ -153,7 +160,7 @@ def test_more_shots_than_images_are_refused(few):
         make_plan(few(shots=(3,)))
 
 
-def test_an_incomplete_training_part_is_refused_or_said(few, mini, tmp_path):
+def test_an_incomplete_training_part_is_refused_or_recorded(few, mini, tmp_path):
     copy = tmp_path / "data"
     shutil.copytree(mini / "mvtec", copy / "mvtec")
     sorted((copy / "mvtec" / "bottle" / "train" / "good").iterdir())[0].unlink()

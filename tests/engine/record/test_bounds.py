@@ -1,11 +1,11 @@
-"""Classes too large to be kept: bounds in the record, and in the table where they could change a digit."""
+"""Classes too large for exact counting have bounds in the record, and in the table if these could change a digit."""
 
 from itertools import permutations
 
 import numpy as np
 import pytest
 
-from zsadbench.cli.shared.common import NUMERIC
+from zsadbench.cli.shared.output import NUMERIC
 from zsadbench.cli.tables.results import table_rows
 from zsadbench.metrics import by_class
 from zsadbench.records import Record, validate
@@ -17,16 +17,16 @@ def test_a_class_beyond_the_budget_is_streamed_and_its_record_has_bounds(record_
     exact = record_of(targets=("colondb",), aux="mvtec", options=("recipe.batch=16",))
     assert exact["bounds"] == {}
     monkeypatch.setattr(by_class, "BUDGET", 0)
-    found = record_of(targets=("colondb",), aux="mvtec", options=("recipe.batch=16",), out=tmp_path / "again")
-    validate(found)
-    bounds = found["bounds"]["colon"]
+    streamed = record_of(targets=("colondb",), aux="mvtec", options=("recipe.batch=16",), out=tmp_path / "again")
+    validate(streamed)
+    bounds = streamed["bounds"]["colon"]
     assert set(PIXEL) <= set(bounds)
     for name in PIXEL:
         lower, upper = bounds[name]
         assert lower <= exact["classes"]["colon"][name] <= upper
-        assert lower <= found["classes"]["colon"][name] <= upper
+        assert lower <= streamed["classes"]["colon"][name] <= upper
         assert upper - lower < 1e-3
-    assert found["counts"] == exact["counts"]
+    assert streamed["counts"] == exact["counts"]
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_class_beyond_the_budget_is_streamed_and_its_record_has_bounds(record_
         ({"pixel_ap": [0.9724, 0.9731]}, "97.3 [97.2, 97.3]"),
     ],
 )
-def test_a_bound_is_shown_where_it_could_change_the_last_digit(bounds, shown):
+def test_a_bound_is_shown_if_it_could_change_the_last_digit(bounds, shown):
     cell = {"method": "clip", "seed": 0, "shots": 0}
     record = Record(cell, ["a", "b"], {"a": {"pixel_ap": 0.973}, "b": {"pixel_ap": 0.973}}, {"a": bounds})
     rows = table_rows(record, ["pixel_ap"])
@@ -56,7 +56,7 @@ def test_the_mean_has_the_mean_of_the_bounds():
     assert np.isclose(np.mean([0.496, 0.596]), 0.546)
 
 
-def test_the_mean_is_the_same_in_whatever_order_classes_were_finished():
+def test_the_mean_does_not_depend_on_the_order_of_the_classes():
     values = {"a": 0.1, "b": 0.2, "c": 0.3, "d": 0.7}
     means = set()
     for order in permutations(values):

@@ -1,4 +1,4 @@
-"""Metrics over all classes together: against all images and pixels in one array; resumed, incomplete, lost."""
+"""Metrics over all classes are those of all images and pixels in one array; resumed, incomplete and lost counts."""
 
 import json
 
@@ -16,23 +16,23 @@ BTAD = {"targets": ("btad",), "aux": "none", "epochs": None}
 
 
 def all_pixels(path, dataset):
-    """Every map and mask of a record, classes together."""
-    maps = [np.load(map_path(path.with_suffix(".maps"), one)) for one in dataset.manifest["relative"]]
+    """Return all maps and masks of a record as arrays."""
+    maps = [np.load(map_path(path.with_suffix(".maps"), relative)) for relative in dataset.manifest["relative"]]
     size = maps[0].shape[0]
     zeros = np.zeros((size, size), np.uint8)
-    masks = [resize_mask_nearest(read_mask(one), size) if one else zeros for one in dataset.manifest["mask"]]
+    masks = [resize_mask_nearest(read_mask(mask), size) if mask else zeros for mask in dataset.manifest["mask"]]
     return np.stack(maps), np.stack(masks)
 
 
-def test_all_classes_on_one_scale_also_when_a_run_was_resumed(run, mini):
-    asked = {**BTAD, "save_maps": True, "metrics": POOLED}
-    path, partial = run(**asked, classes=("01", "03")).records[0]
+def test_all_classes_together_also_when_a_run_was_resumed(run, mini):
+    request = {**BTAD, "save_maps": True, "metrics": POOLED}
+    path, partial = run(**request, classes=("01", "03")).records[0]
     assert partial.pooled == {}
     content = json.loads(path.read_text())
     assert any("one number over all classes" in line for line in remarks(partial))
     assert content["mean"] is None
     assert "1 of 3 classes are not evaluated yet" in content["undefined"]["mean"]["pixel_auroc@pooled"]
-    path, record = run(**asked).records[0]
+    path, record = run(**request).records[0]
     content = json.loads(path.read_text())
     validate(content)
     assert not any("one number over all classes" in line for line in remarks(record))
@@ -52,22 +52,22 @@ def test_all_classes_on_one_scale_also_when_a_run_was_resumed(run, mini):
     assert content["identity"] == json.loads(run(**BTAD).records[0][0].read_text())["identity"]
 
     path.with_suffix(".pooled.npz").write_bytes(b"torn")
-    again = run(**{**asked, "metrics": (*POOLED, "pixel_aupro@0.05")}, classes=("01",)).records[0][1]
+    again = run(**{**request, "metrics": (*POOLED, "pixel_aupro@0.05")}, classes=("01",)).records[0][1]
     assert again.mean()[0]["pixel_auroc@pooled"] is None
     assert "the counts of pixels of 02, 03" in again.pooled["pixel_auroc@pooled"]["reason"]
     assert again.mean()[0]["image_auroc@pooled"] == content["mean"]["image_auroc@pooled"]
 
 
 def test_a_set_of_one_class_and_without_masks(record_of):
-    found = record_of(aux="none", epochs=None, metrics=POOLED)
-    assert found["mean"]["image_auroc@pooled"] == found["mean"]["image_auroc"]
-    assert found["pooled"]["pixel_auroc@pooled"] == {
+    record = record_of(aux="none", epochs=None, metrics=POOLED)
+    assert record["mean"]["image_auroc@pooled"] == record["mean"]["image_auroc"]
+    assert record["pooled"]["pixel_auroc@pooled"] == {
         **{"value": None, "lower": None, "upper": None},
         "reason": "the data set has no masks",
     }
 
 
-def test_nothing_is_kept_that_was_not_asked_for(run):
+def test_without_such_a_metric_no_counts_are_written(run):
     path, record = run(**BTAD, classes=("01",)).records[0]
     assert not path.with_suffix(".pooled.npz").exists()
     assert "pooled" not in json.loads(path.read_text())

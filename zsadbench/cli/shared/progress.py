@@ -1,4 +1,4 @@
-"""Progress of a run on stderr: nested bars on a terminal, a line a step elsewhere; records as JSON on stdout."""
+"""Progress of a run on stderr: nested bars on a terminal, else one line per step; records as JSON on stdout."""
 
 from __future__ import annotations
 
@@ -8,31 +8,62 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.cli.shared.common import PROGRESS, say_json, tell
+from zsadbench.cli.shared.logs import PROGRESS, start_log_file
+from zsadbench.cli.shared.output import say_json, tell
 from zsadbench.printing import one_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import Task, TaskID
 
-    from zsadbench.engine.learn.detector import Trained
+    from zsadbench.engine.learn.detector import Detector
     from zsadbench.engine.plan.jobs import Job, Plan
+    from zsadbench.engine.run import Results
     from zsadbench.records import Record
+
+log = logging.getLogger(__name__)
+
+HOUR = 3600  # seconds
+
+
+def run_with_progress(plan: Plan, *, json: bool, quiet: bool) -> Results:
+    """Run a plan with progress on stderr, a log file and, with `json`, an event per record on stdout."""
+    from zsadbench.engine.run import run_plan
+
+    log_file = start_log_file(plan.request.out)
+    _warn_of_hours(plan)
+    with Progress(json=json, quiet=quiet) as progress:
+        results = run_plan(plan, progress)
+    if results.failures:
+        log.info("%d failures; this run's log is %s", len(results.failures), log_file)
+    return results
+
+
+def _warn_of_hours(plan: Plan) -> None:
+    """Warn with an estimate before a run of hours on a CPU."""
+    from zsadbench.engine.estimate import estimate_seconds
+    from zsadbench.engine.machine.device import choose_device
+
+    if choose_device(plan.request.device).type == "cpu" and (seconds := estimate_seconds(plan)) > HOUR:
+        log.warning(
+            "about %.1f hours on this CPU (a rough estimate); a GPU, --limit or a smaller --image-size is faster",
+            seconds / HOUR,
+        )
 
 
 def record_event(path: Path, record: Record) -> dict[str, Any]:
-    """What `--json` prints for a record."""
+    """Return the JSON object that `--json` prints for a record."""
     content = record.as_json()
-    picked = {key: content[key] for key in ("mean", "classes", "cost", "signature")}
+    figures = {key: content[key] for key in ("mean", "classes", "cost", "signature")}
     if content["ledger"].get("leak"):
-        picked["leak"] = content["ledger"]["grade"]
+        figures["leak"] = content["ledger"]["grade"]
     cell = record.cell
     named = {"method": cell["method"], "target": cell["target"]["name"], "seed": cell["seed"]}
-    return {"event": "record", "path": str(path), **named, **picked}
+    return {"event": "record", "path": str(path), **named, **figures}
 
 
 class Progress:
-    """A reporter for `run_plan`; with `json` it prints an event for every record."""
+    """A reporter for `run_plan`; with `json` it prints one JSON object per record."""
 
     def __init__(self, *, json: bool, quiet: bool) -> None:
         self.json, self.quiet = json, quiet
@@ -44,13 +75,14 @@ class Progress:
 
     @staticmethod
     def _bars() -> Bars:
+        """Make the progress bars of rich, with a column for the speed."""
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
         from rich.text import Text
 
         class Speed(ProgressColumn):
-            """`12.3 images/s`, as soon as it can be told, and what else there is to say."""
+            """A column with the speed, such as `12.3 images/s`, once it is known, and a note."""
 
             def render(self, task: Task) -> Text:
                 speed = "" if task.speed is None else f"{task.speed:.1f} {task.fields['unit']}/s"
@@ -76,28 +108,28 @@ class Progress:
             self.bars.stop()
 
     def start(self, plan: Plan) -> None:
-        """Show all classes that are to do."""
+        """Start the bar of all classes to do."""
         total = sum(len(job.todo) for job in plan.jobs)
         if self.bars:
             self.classes = self.bars.add_task("classes", total=total, unit="classes", note="")
         self._say(f"records: {len(plan.jobs)}; classes to do: {total}")
 
     def training(self, job: Job, done: int, total: int, loss: float) -> None:
-        """Advance the training bar; elsewhere say the first, the last and ten steps between."""
+        """Advance the training bar; without bars print the first, the last and ten steps between."""
         label = f"training {job.setup.name}, seed {job.seed}"
         if self.bars:
             self._inner(label, total, done, "steps", f"loss {loss:.4f}")
         elif done in {1, total} or done % max(1, total // 10) == 0:
             self._say(f"{label}: step {done} of {total}, loss {loss:.4f}")
 
-    def trained(self, job: Job, trained: Trained) -> None:
-        """Say where the parameters come from."""
-        if trained.checkpoint is not None:
-            how = "trained" if trained.first_loss is not None else "loaded"
-            self._say(f"{job.setup.name}, seed {job.seed}: {how}, checkpoint {trained.checkpoint}")
+    def trained(self, job: Job, detector: Detector) -> None:
+        """Print whether the parameters were trained or loaded, and the path of their checkpoint."""
+        if detector.checkpoint is not None:
+            how = "trained" if detector.first_loss is not None else "loaded"
+            self._say(f"{job.setup.name}, seed {job.seed}: {how}, checkpoint {detector.checkpoint}")
 
     def evaluating(self, job: Job, class_name: str, total: int) -> None:
-        """Begin the bar of a class."""
+        """Start the bar of a class."""
         label = f"{job.setup.name} on {job.target.card.name}/{class_name}"
         if self.bars:
             self._inner(label, total, 0, "images")
@@ -115,7 +147,7 @@ class Progress:
             self.bars.advance(self.inner, count)
 
     def record(self, job: Job, record: Record) -> None:
-        """Print a record's event, or say where it lies."""
+        """Print the JSON object of a record, or its path."""
         if not self.json:
             self._say(f"record {job.path}")
             return
@@ -123,12 +155,12 @@ class Progress:
         say_json(record_event(job.path, record) | few_shot)
 
     def failed(self, job: Job, where: str, failure: str) -> None:
-        """Say what failed, whatever else is quiet."""
+        """Print what failed, also with `quiet`."""
         self.log.info("failed: %s", failure)
         tell(f"error: {failure}")
 
     def _inner(self, label: str, total: int, done: int, unit: str, note: str = "") -> None:
-        """Show `done` of `total`; a new label begins the bar and its speed anew."""
+        """Show `done` of `total`; a new label starts a new bar with its own speed."""
         assert self.bars is not None  # noqa: S101 - only called with bars
         if self.inner is None or label != self.label:
             if self.inner is not None:
@@ -137,5 +169,6 @@ class Progress:
         self.bars.update(self.inner, completed=done, note=note)
 
     def _say(self, text: str) -> None:
+        """Log a line and, unless `quiet`, print it on stderr."""
         self.log.info(text)
         tell(text, quiet=self.quiet)

@@ -1,4 +1,4 @@
-"""The settings file: `./zsadbench.toml`, whose values stand below flags and environment.
+"""The settings file `./zsadbench.toml`, whose values give way to environment variables and flags.
 
 The variables of repeatable flags, `ZSADBENCH_` and the flag's name, are read here too; they take comma lists.
 """
@@ -11,20 +11,26 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import UsageError, unknown
+from zsadbench.flags.fields import flags_of
 
 SETTINGS = Path("zsadbench.toml")
 
 IN_GROUPS = frozenset({"data_root", "allow_partial", "json"})  # what the verbs of a group take from wider tables
 
-# Repeatable flags whose variables are read here: the parser would cut them at every space.
-LISTS = frozenset({"method", "target", "class", "seed", "option", "metric"})
+# Repeatable flags with a variable, which the parser would split at every space: their keys and their variables.
+LISTS = {
+    flag.name.replace("-", "_"): flag.environment
+    for flag in flags_of(RunRequest).values()
+    if flag.form.repeatable and flag.variable
+}
 
 Table = dict[str, Any]
 
 
 def settings_from_file(command: Any) -> Table:
-    """The file's values as defaults of every verb: one table a verb, values at the top for all that have the flag.
+    """Read the file as defaults of every verb: one table per verb, and values at the top for all that have the flag.
 
     Raises:
         UsageError: the file is no TOML, or names a verb or a flag that does not exist.
@@ -33,39 +39,41 @@ def settings_from_file(command: Any) -> Table:
         content = tomllib.loads(SETTINGS.read_text(encoding="utf-8")) if SETTINGS.is_file() else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
         raise UsageError(f"{SETTINGS} is no valid TOML: {failure}") from failure
-    return _defaults(command, content, {})
+    return _group_defaults(command, content, {})
 
 
-def _defaults(group: Any, content: Table, above: Table) -> Table:
-    """Defaults of every verb of a group; `above` are the values that wider tables set."""
-    own = {_flag(key): value for key, value in content.items() if not isinstance(value, dict)}
-    known = {flag for verb in _verbs(group) for flag in _flags(verb)}
+def _group_defaults(group: Any, content: Table, inherited: Table) -> Table:
+    """Return the defaults of every verb of a group; `inherited` are the values of wider tables."""
+    own = {_key(name): value for name, value in content.items() if not isinstance(value, dict)}
+    known = {key for verb in _verbs(group) for key in _options(verb)}
     for key in own.keys() - known:
         raise UsageError(f"{SETTINGS} sets '{key}', which no command has")
-    for key, value in content.items():
-        if isinstance(value, dict) and key not in group.commands:
-            raise UsageError(f"{SETTINGS} has a table [{key}]: {unknown('command', key, group.commands)}")
-    shared = {**above, **own}
-    return {name: _of_verb(name, verb, content.get(name), shared) for name, verb in group.commands.items()}
+    for name, value in content.items():
+        if isinstance(value, dict) and name not in group.commands:
+            raise UsageError(f"{SETTINGS} has a table [{name}]: {unknown('command', name, group.commands)}")
+    values = {**inherited, **own}
+    return {name: _verb_defaults(name, verb, content.get(name), values) for name, verb in group.commands.items()}
 
 
-def _of_verb(name: str, verb: Any, table: Any, shared: Table) -> Table:
+def _verb_defaults(name: str, verb: Any, table: Any, inherited: Table) -> Table:
+    """Return the defaults of one verb, or of a group's verbs, from its table and the values of wider tables."""
     content = table if isinstance(table, dict) else {}
     if hasattr(verb, "commands"):
-        return _defaults(verb, content, {flag: value for flag, value in shared.items() if flag in IN_GROUPS})
-    flags = _flags(verb)
-    for key in content:
-        if _flag(key) not in flags:
-            raise UsageError(f"{SETTINGS} sets '{key}' in [{name}], which has no such flag")
-    merged = {flag: value for flag, value in shared.items() if flag in flags}
-    merged |= {_flag(key): value for key, value in content.items()}
-    if any(name.startswith("ZSADBENCH_DATA") for name in os.environ):  # the environment stands above the file
-        merged.pop("data_root", None)
-    merged |= {flag: value for flag in flags.keys() & LISTS if (value := os.environ.get(f"ZSADBENCH_{flag.upper()}"))}
-    return {flags[flag].name: _value(flag, flags[flag], value) for flag, value in merged.items()}
+        return _group_defaults(verb, content, {key: value for key, value in inherited.items() if key in IN_GROUPS})
+    options = _options(verb)
+    for flag in content:
+        if _key(flag) not in options:
+            raise UsageError(f"{SETTINGS} sets '{flag}' in [{name}], which has no such flag")
+    values = {key: value for key, value in inherited.items() if key in options}
+    values |= {_key(flag): value for flag, value in content.items()}
+    if any(variable.startswith("ZSADBENCH_DATA") for variable in os.environ):  # the environment overrides the file
+        values.pop("data_root", None)
+    values |= {key: value for key in options.keys() & LISTS if (value := os.environ.get(LISTS[key]))}
+    return {options[key].name: _value(key, options[key], value) for key, value in values.items()}
 
 
 def _verbs(group: Any) -> Iterator[Any]:
+    """Yield the verbs of a group and of the groups in it."""
     for verb in group.commands.values():
         if hasattr(verb, "commands"):
             yield from _verbs(verb)
@@ -73,20 +81,21 @@ def _verbs(group: Any) -> Iterator[Any]:
             yield verb
 
 
-def _flags(verb: Any) -> Mapping[str, Any]:
-    """The options of a verb by their long names."""
-    options = [one for one in verb.params if one.param_type_name == "option"]
-    return {_flag(max(one.opts, key=len).removeprefix("--")): one for one in options}
+def _options(verb: Any) -> Mapping[str, Any]:
+    """Return the options of a verb by the keys of their long names."""
+    options = [parameter for parameter in verb.params if parameter.param_type_name == "option"]
+    return {_key(max(option.opts, key=len).removeprefix("--")): option for option in options}
 
 
-def _flag(key: str) -> str:
-    return key.replace("-", "_")
+def _key(flag: str) -> str:
+    """Return a flag's name, written with dashes or underscores, as the key that both share."""
+    return flag.replace("-", "_")
 
 
-def _value(flag: str, option: Any, value: Any) -> Any:
-    """A list for a repeatable flag, whatever the file gives; one value for the others."""
+def _value(key: str, option: Any, value: Any) -> Any:
+    """Return a list of texts for a repeatable flag, the value itself for the others."""
     if option.multiple:
-        return [str(one) for one in (value if isinstance(value, list) else [value])]
+        return [str(item) for item in (value if isinstance(value, list) else [value])]
     if isinstance(value, list | dict):
-        raise UsageError(f"{SETTINGS} gives '{flag}' several values; it takes one")
+        raise UsageError(f"{SETTINGS} gives '{key}' several values; it takes one")
     return value

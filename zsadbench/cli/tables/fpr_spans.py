@@ -1,4 +1,4 @@
-"""What the 200 thresholds see of the false positive rates, in words."""
+"""The part of the false positive rates that the 200 thresholds cover, in words."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ NARROWEST = "what the 200 thresholds see (least class)"
 
 
 def narrowest(spans: Sequence[tuple[Span | None, str]]) -> str:
-    """The span of the class, by name, in which it is least; or that one has none."""
+    """Return the smallest span over the classes with the name of its class; or a class that has none."""
     if any(span is None for span, _ in spans):
         return f"none ({next(name for span, name in spans if span is None)})"
-    span, name = min(((span, name) for span, name in spans if span), key=lambda one: one[0].greatest - one[0].least)
+    span, name = min(((span, name) for span, name in spans if span), key=lambda pair: pair[0].greatest - pair[0].least)
     return f"{percent(span.least)}–{percent(span.greatest)}, {span.kept} of {span.thresholds} ({name})"
 
 
 def percent(value: float | None) -> str:
-    """A fraction as tables show it, without its sign."""
+    """Format a fraction as percent with one decimal, without a percent sign."""
     return "-" if value is None else f"{100 * value:.1f}"
 
 
-def span_remarks(record: Path, asked: Sequence[str]) -> list[str]:
-    """A line for each limit of the 200-threshold variants among the metrics `asked` for; none where none was."""
+def span_remarks(record: Path, metrics: Sequence[str]) -> list[str]:
+    """Return one line per limit of the 200-threshold variants among `metrics`, the names of additional metrics."""
     from zsadbench.metrics.names import parse_metric, spell_limit
     from zsadbench.metrics.pro200 import VARIANTS
     from zsadbench.records.sidecars import read_details
 
-    names = map(parse_metric, asked)
+    names = map(parse_metric, metrics)
     limits = dict.fromkeys(name.limit for name in names if name.kind in VARIANTS and name.limit is not None)
     details = read_details(record) if limits else None
     lines: list[str] = []
@@ -44,8 +44,8 @@ def span_remarks(record: Path, asked: Sequence[str]) -> list[str]:
 
 
 def _spans(classes: Mapping[str, Mapping[str, Any]], limit: str) -> list[tuple[Span | None, str]]:
-    """The spans of those classes in which they are known."""
+    """Return the spans of the classes in which they are known."""
     from zsadbench.metrics.variants import Span
 
-    known = {name: one["span_200"][limit] for name, one in classes.items() if limit in one.get("span_200", {})}
-    return [(Span(**one) if one else None, name) for name, one in known.items()]
+    known = {name: row["span_200"][limit] for name, row in classes.items() if limit in row.get("span_200", {})}
+    return [(Span(**span) if span else None, name) for name, span in known.items()]

@@ -1,7 +1,7 @@
-"""What `zsadbench profile` prints: measured figures, and the tables of two papers with this machine's beside them.
+"""What `zsadbench profile` prints: measured figures, and the tables of two papers with the figures of this machine.
 
-Published figures come from other machines, and nobody says how they were timed: they have columns of their own, and
-no ratio is ever taken over both.
+Published figures come from other machines, and how they were timed is not known: they have separate columns, and no
+ratio is taken of a measured and a published figure.
 """
 
 from __future__ import annotations
@@ -9,55 +9,67 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.cli.shared.common import say, table
+from zsadbench.cli.shared.output import say, table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Found = Sequence[dict[str, Any]]
+Profiles = Sequence[dict[str, Any]]  # one per method, precision and batch size
 NOT_BUILT, NOT_ASKED, NOT_MEASURED = "not built yet", "not asked for", "-"
 MARK = "*"
-LEFT_OUT = "* multiply-accumulates (not twice as many operations) of linear layers alone: attention is left out"
-ADAPTER = "with visual tuning = Adaptor"  # AF-CLIP as it is published elsewhere
+LEFT_OUT = "* multiply-accumulates (operations are twice as many) of linear layers alone: attention is left out"
+ADAPTER = "with visual tuning = Adaptor"  # the row that is the published AF-CLIP
 
 
-def print_profile(found: Found) -> None:
-    """Print every table."""
-    first = found[0]
+def print_profile(profiles: Profiles) -> None:
+    """Print measured figures, stages, training, the tables of two papers, and how it was timed."""
+    first = profiles[0]
     table(
         f"{first['backbone']}, {first['image_size']} px, {first['device_name']}, {first['scenario']}",
         [
-            *("method", "precision", "batch", "ms median", "p90", "p99", "images/s", "floor ms", "to move", "tower ms"),
-            *("x tower", "host MiB", "device MiB", "parameters", "trained", "GMAC", "as run", "TFLOP"),
+            *("method", "precision", "batch", "ms median", "p90", "p99", "images/s"),
+            *(
+                "lower bound ms",
+                "memory ms",
+                "tower ms",
+                "x tower",
+                "host MiB",
+                "device MiB",
+                "parameters",
+                "trained",
+                "GMAC",
+                "as run",
+                "TFLOP",
+            ),
         ],
-        [_figures(one) for one in found],
+        [_figures(profile) for profile in profiles],
     )
-    stages = list(dict.fromkeys(stage for one in found for stage in one["stages"]))
-    rows = [(*_named(one), *(_number(one["stages"].get(stage), 2) for stage in stages)) for one in found]
-    table("milliseconds a batch, by stage", ["method", "precision", "batch", *stages], rows)
-    _print_training(found)
-    _print_papers(found)
-    say(_timing(found))
+    stages = list(dict.fromkeys(stage for profile in profiles for stage in profile["stages"]))
+    rows = [(*_named(profile), *(_number(profile["stages"].get(stage), 2) for stage in stages)) for profile in profiles]
+    table("milliseconds per batch, by stage", ["method", "precision", "batch", *stages], rows)
+    _print_training(profiles)
+    _print_papers(profiles)
+    say(_timing(profiles))
 
 
-def _named(one: dict[str, Any]) -> tuple[str, str, str]:
-    return one["method"], one["precision"], str(one["batch_size"])
+def _named(profile: dict[str, Any]) -> tuple[str, str, str]:
+    return profile["method"], profile["precision"], str(profile["batch_size"])
 
 
-def _figures(one: dict[str, Any]) -> tuple[str, ...]:
-    latency = one["latency_ms"]
+def _figures(profile: dict[str, Any]) -> tuple[str, ...]:
+    latency = profile["latency_ms"]
     return (
-        *_named(one),
+        *_named(profile),
         *(_number(latency[name], 1) for name in ("median", "p90", "p99")),
-        _number(one["images_per_second"], 2),
-        _number(one["floor_ms"], 1),
-        _number(one["floor_memory_ms"], 1),
-        _number(one["tower_ms"], 1),
-        _number(one["ratio_to_tower"], 3),
-        *(_number(one[name], 0) for name in ("peak_host_mib", "peak_device_mib")),
-        *(_number(one[name], 0) for name in ("parameters_total", "parameters_trained")),
-        *(_number(one[name], 1) for name in ("gmac", "gmac_executed")),
-        _number(one["tflop"], 3),
+        _number(profile["images_per_second"], 2),
+        _number(profile["floor_ms"], 1),
+        _number(profile["floor_memory_ms"], 1),
+        _number(profile["tower_ms"], 1),
+        _number(profile["ratio_to_tower"], 3),
+        *(_number(profile[name], 0) for name in ("peak_host_mib", "peak_device_mib")),
+        *(_number(profile[name], 0) for name in ("parameters_total", "parameters_trained")),
+        *(_number(profile[name], 1) for name in ("gmac", "gmac_executed")),
+        _number(profile["tflop"], 3),
     )
 
 
@@ -65,76 +77,74 @@ def _number(value: float | None, digits: int) -> str:
     return NOT_MEASURED if value is None else f"{value:.{digits}f}"
 
 
-def _print_training(found: Found) -> None:
-    learned = [one for one in found if one.get("training")]
+def _print_training(profiles: Profiles) -> None:
+    learned = [profile for profile in profiles if profile.get("training")]
     if not learned:
         return
     header = [
-        *("method", "precision", "batch", "s a step", "s the tower", "s an epoch", "s remembered"),
+        *("method", "precision", "batch", "s per step", "s of the tower", "s per epoch", "s with cached tokens"),
         *("host MiB", "device MiB"),
     ]
     names = ("seconds_step", "seconds_tower", "seconds_epoch", "seconds_epoch_remembered")
     rows = [
         (
-            *(one["method"], one["precision"], _number(one["training"]["batch"], 0)),
-            *(_number(one["training"][name], 3) for name in names),
-            *(_number(one["training"][name], 0) for name in ("peak_host_mib", "peak_device_mib")),
+            *(profile["method"], profile["precision"], _number(profile["training"]["batch"], 0)),
+            *(_number(profile["training"][name], 3) for name in names),
+            *(_number(profile["training"][name], 0) for name in ("peak_host_mib", "peak_device_mib")),
         )
-        for one in learned
+        for profile in learned
     ]
-    table(
-        "training, an epoch on the test part of MVTec AD: first with the tower, then on remembered tokens", header, rows
-    )
+    table("training for one epoch on the test images of MVTec AD: with the tower, and on cached tokens", header, rows)
 
 
-def _print_papers(found: Found) -> None:
+def _print_papers(profiles: Profiles) -> None:
     from zsadbench.compare.published import read_published
 
     costs = read_published()
     costs = costs[(costs["target"] == "") & costs["metric"].isin(["inference_time_ms", *TUNING])]
-    _print_inference(found, costs)
-    _print_tuning(found, costs)
+    _print_inference(profiles, costs)
+    _print_tuning(profiles, costs)
 
 
 TUNING = ("learnable_params", "training_memory_MiB", "inference_time_s", "gflops", "inference_memory_GB")
 
 
 def _values(costs: pd.DataFrame, source: str) -> Iterator[tuple[str, str, dict[str, float]]]:
-    """(method, label, published values by name) of one paper's cost table."""
+    """Yield (method, label, published values by name) of the cost table of one paper."""
     for (method, label), rows in costs[costs["source"] == source].groupby(["method", "entry"], sort=False):
         yield str(method), str(label), dict(zip(rows["metric"], rows["value"], strict=True))
 
 
-def _print_inference(found: Found, costs: pd.DataFrame) -> None:
-    header = ["method", "here: ms an image", "here: host MiB", "here: device MiB", "published: ms", "published: GB"]
+def _print_inference(profiles: Profiles, costs: pd.DataFrame) -> None:
+    header = ["method", "here: ms per image", "here: host MiB", "here: device MiB", "published: ms", "published: GB"]
     rows = []
     for method, label, printed in _values(costs, "fbclip"):
-        one = _of(found, method)
-        here = _inference(one) if one else (_absent(method), NOT_MEASURED, NOT_MEASURED)
+        profile = _of(profiles, method)
+        here = _inference(profile) if profile else (_absent(method), NOT_MEASURED, NOT_MEASURED)
         rows.append(
             (label, *here, _number(printed.get("inference_time_ms"), 0), _number(printed.get("inference_memory_GB"), 1))
         )
     table("FB-CLIP (CVPR 2026), Table 13; published on an RTX 3090, batch size not stated", header, rows)
 
 
-def _inference(one: dict[str, Any]) -> tuple[str, str, str]:
+def _inference(profile: dict[str, Any]) -> tuple[str, str, str]:
     return (
-        _number(one["latency_ms"]["median"] / one["batch_size"], 1),
-        _number(one["peak_host_mib"], 0),
-        _number(one["peak_device_mib"], 0),
+        _number(profile["latency_ms"]["median"] / profile["batch_size"], 1),
+        _number(profile["peak_host_mib"], 0),
+        _number(profile["peak_device_mib"], 0),
     )
 
 
-def _print_tuning(found: Found, costs: pd.DataFrame) -> None:
+def _print_tuning(profiles: Profiles, costs: pd.DataFrame) -> None:
     header = [
-        *("visual tuning", "here: trained", "here: training MiB", "here: s an image", "here: GMAC"),
+        *("visual tuning", "here: trained", "here: training MiB", "here: s per image", "here: GMAC"),
         *("published: trained", "published: training MiB", "published: s", "published: GFLOPs"),
     ]
     rows = []
     for method, label, printed in _values(costs, "afclip"):
         built = label == ADAPTER
-        one = _of(found, method) if built else None
-        here = _tuning(one) if one else (_absent(method) if built else NOT_BUILT, *([NOT_MEASURED] * 3))
+        profile = _of(profiles, method) if built else None
+        here = _tuning(profile) if profile else (_absent(method) if built else NOT_BUILT, *([NOT_MEASURED] * 3))
         rows.append(
             (
                 label.removeprefix("with visual tuning = "),
@@ -152,23 +162,23 @@ def _print_tuning(found: Found, costs: pd.DataFrame) -> None:
     say(LEFT_OUT)
 
 
-LINEAR_ALONE = {ADAPTER, "with visual tuning = LoRA"}  # whose sums of linear layers give the printed numbers
+LINEAR_ALONE = {ADAPTER, "with visual tuning = LoRA"}  # the printed numbers are sums over linear layers
 
 
-def _tuning(one: dict[str, Any]) -> tuple[str, ...]:
-    training = one.get("training") or {}
+def _tuning(profile: dict[str, Any]) -> tuple[str, ...]:
+    training = profile.get("training") or {}
     memory = training.get("peak_device_mib") or training.get("peak_host_mib")
     return (
-        _number(one["parameters_trained"], 0),
+        _number(profile["parameters_trained"], 0),
         _number(memory, 0),
-        _number(one["latency_ms"]["median"] / one["batch_size"] / 1000, 3),
-        _number(one["gmac"], 1),
+        _number(profile["latency_ms"]["median"] / profile["batch_size"] / 1000, 3),
+        _number(profile["gmac"], 1),
     )
 
 
-def _of(found: Found, method: str) -> dict[str, Any] | None:
-    """The first profile of a method."""
-    return next((one for one in found if one["method"] == method), None)
+def _of(profiles: Profiles, method: str) -> dict[str, Any] | None:
+    """Return the first profile of a method."""
+    return next((profile for profile in profiles if profile["method"] == method), None)
 
 
 def _absent(method: str) -> str:
@@ -177,16 +187,16 @@ def _absent(method: str) -> str:
     return NOT_ASKED if method in registry.names("methods") else NOT_BUILT
 
 
-def _timing(found: Found) -> str:
-    """How it was timed, in one line."""
-    shaky = [" ".join(_named(one)) for one in found if not one["warm_up"]["stable"]]
-    rounds = sorted({one["rounds"] for one in found})
-    said = f"{rounds[0]}" if len(rounds) == 1 else f"{rounds[0]} to {rounds[-1]}"
+def _timing(profiles: Profiles) -> str:
+    """Say in one line how it was timed."""
+    unstable = [" ".join(_named(profile)) for profile in profiles if not profile["warm_up"]["stable"]]
+    rounds = sorted({profile["rounds"] for profile in profiles})
+    count = f"{rounds[0]}" if len(rounds) == 1 else f"{rounds[0]} to {rounds[-1]}"
+    products, copies = profiles[0]["peak_gmac_per_second"], profiles[0]["peak_gb_per_second"]
     line = (
-        f"{said} timed {'call' if said == '1' else 'calls'} after a warm-up, from normalised images on the host to "
-        "maps on the host, the tower alone in every round; drawn images; floor: the multiplications at the rate of one "
-        "large product here, "
-        f"{found[0]['peak_gmac_per_second']:.0f} GMAC/s; to move: weights, images and tapped tokens at the rate of one "
-        f"large copy, {found[0]['peak_gb_per_second']:.0f} GB/s; multiply-accumulates in closed form, 1 GMAC = 2 GFLOP"
+        f"{count} timed {'call' if count == '1' else 'calls'} after a warm-up, from normalised images on the host to "
+        "maps on the host, the tower alone in every round; synthetic images; lower bound: all multiplications at the "
+        f"rate of one large product here, {products:.0f} GMAC/s; memory: weights, images and tapped tokens at the rate "
+        f"of one large copy, {copies:.0f} GB/s; multiply-accumulates in closed form, 1 GMAC = 2 GFLOP"
     )
-    return line + (f"; times were still moving at the start of: {', '.join(shaky)}" if shaky else "")
+    return line + (f"; times were not yet stable at the start of: {', '.join(unstable)}" if unstable else "")

@@ -1,4 +1,4 @@
-"""What `zsadbench reproduce` prints: a paper's table with ours beside, what is missing, claims."""
+"""What `zsadbench reproduce` prints: a paper's table with our numbers, what is missing, claims."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.cli.shared.common import say, say_json, table
+from zsadbench.cli.shared.output import say, say_json, table
 from zsadbench.compare.frame import AUPRO, HEADINGS, is_cost
 from zsadbench.compare.tables.published import COSTS, DIGITS
 from zsadbench.data import find_card
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from zsadbench.compare.claims import Outcome
     from zsadbench.compare.paper_rows import PaperRow, PaperTable
     from zsadbench.engine.run import Results
-    from zsadbench.reproduce.beside import Beside
     from zsadbench.reproduce.layout import Layout
     from zsadbench.reproduce.needs import Needs, Work
+    from zsadbench.reproduce.numbers import ReproducedNumber
 
 LEGEND = "printed → ours, difference and verdict; [n]: not judged, or not run, for the reason below."
 VERDICTS = ("agrees", "drifts", "not comparable", "not run")
 
 
-def tally(cells: Sequence[Beside]) -> dict[str, int]:
-    """How many cells have each verdict."""
+def tally(cells: Sequence[ReproducedNumber]) -> dict[str, int]:
+    """Count the cells of each verdict."""
     counts = Counter(cell.verdict for cell in cells)
     return {verdict: counts[verdict] for verdict in VERDICTS}
 
 
-def print_table(layout: Layout, cells: Sequence[Beside], results: Results, *, json: bool) -> None:
-    """One small table a data set; then the reasons, the signatures of the runs and the count of verdicts."""
+def print_table(layout: Layout, cells: Sequence[ReproducedNumber], results: Results, *, json: bool) -> None:
+    """Print one small table per data set, then the reasons, the signatures of the runs and the count of verdicts."""
     if json:
         for cell in cells:
             say_json(_event(cell))
@@ -40,8 +40,8 @@ def print_table(layout: Layout, cells: Sequence[Beside], results: Results, *, js
         return
     say(layout.table.title, LEGEND, "")
     notes: dict[str, int] = {}
-    for target in dict.fromkeys(cell.place.target if cell.class_name else "" for cell in cells):
-        shown = [cell for cell in cells if (cell.place.target if cell.class_name else "") == target]
+    for target in dict.fromkeys(cell.run.target if cell.class_name else "" for cell in cells):
+        shown = [cell for cell in cells if (cell.run.target if cell.class_name else "") == target]
         _print_part(target, shown, notes)
     for variant, rows in _variants(cells).items():
         say(f"AUPRO of ours is the variant {variant} in: {', '.join(rows)}")
@@ -52,59 +52,59 @@ def print_table(layout: Layout, cells: Sequence[Beside], results: Results, *, js
     say("; ".join(f"{count} {verdict}" for verdict, count in tally(cells).items()))
 
 
-def _variants(cells: Sequence[Beside]) -> dict[str, list[str]]:
-    """AUPRO variant → the rows in which our number is of it."""
-    found: dict[str, list[str]] = {}
+def _variants(cells: Sequence[ReproducedNumber]) -> dict[str, list[str]]:
+    """Map each AUPRO variant to the rows in which our number is of this variant."""
+    rows: dict[str, list[str]] = {}
     for cell in cells:
-        label = row_label(cell.place.row)
-        if cell.metric in AUPRO and cell.measured is not None and label not in found.setdefault(AUPRO[cell.metric], []):
-            found[AUPRO[cell.metric]].append(label)
-    return found
+        label = row_label(cell.run.row)
+        if cell.metric in AUPRO and cell.measured is not None and label not in rows.setdefault(AUPRO[cell.metric], []):
+            rows[AUPRO[cell.metric]].append(label)
+    return rows
 
 
-def _event(cell: Beside) -> dict[str, Any]:
-    row, place = cell.place.row, cell.place
+def _event(cell: ReproducedNumber) -> dict[str, Any]:
+    row, run = cell.run.row, cell.run
     about = {"row": row.label, "method": row.method, "options": list(row.options), "shots": row.shots}
-    where = {"target": place.target if cell.class_name else None, "used": place.used, "class": cell.class_name or None}
+    where = {"target": run.target if cell.class_name else None, "used": run.used, "class": cell.class_name or None}
     numbers = {"published": cell.published, "measured": cell.measured, "spread": cell.spread}
     judged = {"difference": cell.difference, "verdict": cell.verdict, "because": cell.because}
-    changed = {"substituted": list(place.changed)}
+    changed = {"substituted": list(run.changed)}
     return {"event": "cell", **about, **where, "metric": cell.metric, **numbers, **judged, **changed}
 
 
-def _print_part(target: str, cells: Sequence[Beside], notes: dict[str, int]) -> None:
-    """The cells of one data set: rows of the paper, or its classes, down; metrics across."""
+def _print_part(target: str, cells: Sequence[ReproducedNumber], notes: dict[str, int]) -> None:
+    """Print the cells of one data set: one row per row of the paper, or per class; one column per metric."""
     metrics = list(dict.fromkeys(_heading(cell) for cell in cells))
     by_class = any(cell.class_name not in {"mean", ""} for cell in cells)
-    found: dict[str, dict[str, str]] = {}
+    texts_of: dict[str, dict[str, str]] = {}
     for cell in cells:
-        label = cell.class_name if by_class else row_label(cell.place.row)
-        found.setdefault(label, {})[_heading(cell)] = _text(cell, notes)
-    rows = [(label, *(texts.get(metric, "-") for metric in metrics)) for label, texts in found.items()]
+        label = cell.class_name if by_class else row_label(cell.run.row)
+        texts_of.setdefault(label, {})[_heading(cell)] = _text(cell, notes)
+    rows = [(label, *(texts.get(metric, "-") for metric in metrics)) for label, texts in texts_of.items()]
     table(_title(target, cells), ["class" if by_class else "row", *metrics], rows)
 
 
-def _title(target: str, cells: Sequence[Beside]) -> str:
-    used = next((cell.place.used for cell in cells), target)
+def _title(target: str, cells: Sequence[ReproducedNumber]) -> str:
+    used = next((cell.run.used for cell in cells), target)
     if not target:
         return f"cost, on {used}"
     title = find_card(target).title
     return title if used == target else f"{title} ({used} in its place)"
 
 
-def _heading(cell: Beside) -> str:
+def _heading(cell: ReproducedNumber) -> str:
     if is_cost(cell.metric):
         return COSTS[cell.metric]
     return "AUPRO" if cell.metric in AUPRO else HEADINGS[cell.metric]
 
 
 def row_label(row: PaperRow) -> str:
-    """The label of a row, with its shots where it has any."""
+    """Return the label of a row, with its number of shots if it is few-shot."""
     shots = "" if row.shots == 0 else ", all normal images" if row.shots < 0 else f", {row.shots}-shot"
     return row.label + shots
 
 
-def _text(cell: Beside, notes: dict[str, int]) -> str:
+def _text(cell: ReproducedNumber, notes: dict[str, int]) -> str:
     printed, ours = (_number(value, cell.metric) for value in (cell.published, cell.measured))
     if cell.because:
         number = notes.setdefault(cell.because, len(notes) + 1)
@@ -120,7 +120,7 @@ def _number(value: float | None, metric: str) -> str:
 
 
 def print_needs(paper_table: PaperTable, needs: Needs, *, json: bool) -> None:
-    """What a table needs: its rows, then data, weights, hours and disk."""
+    """Print what a table needs: its rows, then data, weights, hours and disk space."""
     if json:
         for work in needs.works:
             say_json({"event": "plan", **_work(work)})
@@ -134,25 +134,25 @@ def print_needs(paper_table: PaperTable, needs: Needs, *, json: bool) -> None:
         say(f"data: {need.title}, {count} images: {_state(need.missing)}")
     say(f"weights of {needs.backbone}: {_state(needs.weights_missing)}")
     say(f"time: {needs.petamacs:.3g} PMAC of the image tower; roughly {needs.hours:.1f} hours on this CPU")
-    parts = f"{needs.weights_gb:.2f} GB of weights to get, {needs.tokens_gb:.2f} GB of remembered tokens"
-    more = "" if not any(need.missing for need in needs.data) else "; data sets come on top, their cards state no size"
+    parts = f"{needs.weights_gb:.2f} GB of weights to get, {needs.tokens_gb:.2f} GB of cached tokens"
+    more = "" if not any(need.missing for need in needs.data) else "; plus the data sets, whose cards state no size"
     say(f"disk: {parts}{more}; {needs.free_gb:.1f} GB are free")
     if needs.complete:
         say("nothing is missing")
 
 
 def _grouped(works: Sequence[Work]) -> list[tuple[str, ...]]:
-    """One line for all data sets on which a row does alike."""
+    """Return one row for all data sets on which a row of the paper has the same needs."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for work in works:
-        told = _work(work)
-        key = tuple(str(told[name]) for name in ("label", "method", "aux", "epochs", "records", "state"))
-        alike.setdefault(key, []).append(told["target"])
+        event = _work(work)
+        key = tuple(str(event[name]) for name in ("label", "method", "aux", "epochs", "records", "state"))
+        alike.setdefault(key, []).append(event["target"])
     return [(*key[:2], _some(names), *key[2:]) for key, names in alike.items()]
 
 
 def _some(names: Sequence[str]) -> str:
-    """Up to four names, or the first three and the number of the others.
+    """Join up to four names, or the first three and the number of the others.
 
     >>> _some(["mvtec", "visa"]), _some(["mvtec", "visa", "mpdd", "btad", "dagm"])
     ('mvtec, visa', 'mvtec, visa, mpdd and 2 more')
@@ -192,12 +192,12 @@ def _needs_event(paper_table: PaperTable, needs: Needs) -> dict[str, Any]:
 
 
 def print_claims(outcomes: Sequence[Outcome], *, json: bool) -> None:
-    """Every claim: what the paper says, what its tables give, and whether it holds."""
+    """Print every claim: what the paper says, what its tables give, and whether it holds."""
     if json:
-        for one in outcomes:
-            say_json({"event": "claim", **one._asdict()})
+        for outcome in outcomes:
+            say_json({"event": "claim", **outcome._asdict()})
         return
-    for one in outcomes:
-        say(f"{'holds' if one.holds else 'DOES NOT HOLD'}: {one.says} ({one.where})")
-        say(f"  said {one.said}; recomputed {one.found}{': ' + one.detail if one.detail else ''}")
-    say(f"{sum(one.holds for one in outcomes)} of {len(outcomes)} claims hold")
+    for outcome in outcomes:
+        say(f"{'holds' if outcome.holds else 'DOES NOT HOLD'}: {outcome.says} ({outcome.where})")
+        say(f"  said {outcome.said}; recomputed {outcome.found}{': ' + outcome.detail if outcome.detail else ''}")
+    say(f"{sum(outcome.holds for outcome in outcomes)} of {len(outcomes)} claims hold")

@@ -1,10 +1,10 @@
-"""The terminal table of a run: per class and mean, in percent."""
+"""The terminal table of a run: values per class and their mean, in percent."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zsadbench.cli.shared.common import say, table
+from zsadbench.cli.shared.output import say, table
 from zsadbench.cli.tables.fpr_spans import span_remarks
 from zsadbench.clip.config import DEMO
 from zsadbench.compare.frame import HEADINGS
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from zsadbench.engine.plan.jobs import Plan
     from zsadbench.engine.run import Results
-    from zsadbench.records import Record, Row
+    from zsadbench.records import MetricValues, Record
     from zsadbench.saved_maps.plan import ScorePlan
 
 
-def print_results(plan: Plan | ScorePlan, results: Results, asked: Sequence[str] = ()) -> None:
-    """One table a target: every method's classes and its mean, then signatures, records and reasons.
+def print_results(plan: Plan | ScorePlan, results: Results, extra: Sequence[str] = ()) -> None:
+    """Print one table per target with every method's classes and mean, then signatures, records and reasons.
 
-    Where a 200-threshold variant is among the metrics `asked` for, what its thresholds see is said, too.
+    Where a 200-threshold variant is among the `extra` metrics, a line says which rates its thresholds cover.
     """
     metrics = [str(name) for name in plan.metrics]
     targets = dict.fromkeys(record.cell["target"]["name"] for _, record in results.records)
@@ -32,19 +32,19 @@ def print_results(plan: Plan | ScorePlan, results: Results, asked: Sequence[str]
         table(_title(target, records), ["method", "class", *(HEADINGS.get(name, name) for name in metrics)], rows)
         for path, record in records:
             say(record.signature, f"  {path}")
-            for line in (*span_remarks(path, asked), *remarks(record)):
+            for line in (*span_remarks(path, extra), *remarks(record)):
                 say(f"  {line}")
         say("")
 
 
 def _title(target: str, records: list[tuple[Path, Record]]) -> str:
-    """The target, and that the numbers are not CLIP's where the demo backbone made them."""
+    """Return the target, with a remark where the demo backbone made the numbers."""
     made_by_demo = any(record.cell["backbone"] == DEMO for _, record in records)
     return f"{target} (demo backbone, not CLIP)" if made_by_demo else target
 
 
 def table_rows(record: Record, metrics: list[str]) -> list[tuple[str, ...]]:
-    """Method, class and percentages; the last row is the mean, unless it would say what the only class says."""
+    """Return rows of method, class and percentages; the last is the mean, left out where it repeats the only class."""
     label = record.cell["method"] + (f" ({record.cell['seed']})" if record.cell["seed"] else "")
     if record.cell["shots"]:
         label += f", {record.cell['shots']} shots ({record.provenance.get('support_seed', 0)})"
@@ -56,7 +56,7 @@ def table_rows(record: Record, metrics: list[str]) -> list[tuple[str, ...]]:
 
 
 def _mean_cells(record: Record, metrics: list[str]) -> list[str]:
-    """The means; where a metric is undefined in some classes, with the number of classes in its mean."""
+    """Return the means; a mean over some of the classes only is followed by their number."""
     means, sizes, _ = record.mean()
     counts = [f" ({sizes[name]})" if 0 < sizes.get(name, 0) < len(record.classes) else "" for name in metrics]
     cells = _cells(means, metrics, _mean_bounds(record, metrics))
@@ -64,18 +64,20 @@ def _mean_cells(record: Record, metrics: list[str]) -> list[str]:
 
 
 def _mean_bounds(record: Record, metrics: list[str]) -> dict[str, list[float]]:
-    """The bounds of the means of those metrics that are not exact in every class, or over all classes."""
-    found = {key: [one["lower"], one["upper"]] for key, one in record.pooled.items() if one["value"] is not None}
+    """Return the bounds of the means of the metrics that are not exact in every class, or over all classes."""
+    bounds_of = {
+        key: [pooled["lower"], pooled["upper"]] for key, pooled in record.pooled.items() if pooled["value"] is not None
+    }
     for metric in metrics:
         values = {name: row[metric] for name, row in record.classes.items() if row.get(metric) is not None}
         bounds = [record.bounds.get(name, {}).get(metric, [value, value]) for name, value in values.items()]
         if any(lower != upper for lower, upper in bounds):
-            found[metric] = [sum(side) / len(bounds) for side in zip(*bounds, strict=True)]
-    return found
+            bounds_of[metric] = [sum(side) / len(bounds) for side in zip(*bounds, strict=True)]
+    return bounds_of
 
 
-def _cells(row: Row, metrics: list[str], bounds: Mapping[str, Sequence[float]]) -> list[str]:
-    """Percentages, with their bounds where these could change the last digit shown."""
+def _cells(row: MetricValues, metrics: list[str], bounds: Mapping[str, Sequence[float]]) -> list[str]:
+    """Return percentages, with their bounds where these differ in the digits shown."""
     return [_cell(row.get(name), bounds.get(name)) for name in metrics]
 
 
@@ -88,7 +90,7 @@ def _cell(value: float | None, bounds: Sequence[float] | None) -> str:
 
 
 def remarks(record: Record) -> list[str]:
-    """Why a metric is null in some class, unless it is one over all of them; why the record is not comparable."""
+    """Return why metrics have no value in a class, unless they are over all classes; why a record is not comparable."""
     reasons: dict[str, list[str]] = {}
     means, _, _ = record.mean()
     rows = record.classes.values()

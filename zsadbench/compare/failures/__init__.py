@@ -1,1 +1,1 @@
-"""The failure browser: the images on which methods fail, chosen by rule, with their pictures."""
+"""The data of the failure browser: images on which methods fail, selected by rules, with their pictures."""

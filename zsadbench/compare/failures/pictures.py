@@ -1,4 +1,4 @@
-"""The pictures of an example: the image with the contour of its mask, and a map on the scale of its run."""
+"""Pictures of an example: the image with the contour of its mask, and the heat map of a run."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zsadbench.compare.failures.colour_scale import Levels
+from zsadbench.compare.failures.colour_scale import ColourScale
+from zsadbench.compare.failures.examples import Example
 from zsadbench.compare.failures.runs import Run
-from zsadbench.compare.failures.sections import Example
 from zsadbench.data import read_image, read_mask
 from zsadbench.errors import DataError
 from zsadbench.pictures import SCALES, encoded, overlay, paint
@@ -16,8 +16,7 @@ from zsadbench.pictures import SCALES, encoded, overlay, paint
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from zsadbench.data.cards.card import Positive
-
+    from zsadbench.data.cards.card import PositiveRule
 
 __all__ = ["COLOURS", "SIDE", "encoded", "heat", "outlined", "photograph"]
 
@@ -27,8 +26,12 @@ CONTOUR = (255, 255, 255)
 EDGE = (0, 0, 0)
 
 
-def photograph(example: Example, positive: Positive) -> tuple[Image | None, Image | None]:
-    """The image as a thumbnail, and its mask at that size; None where not at hand or not readable."""
+def photograph(example: Example, positive: PositiveRule) -> tuple[Image | None, Image | None]:
+    """A thumbnail of the image, its longer side `SIDE` pixels, and its mask at that size.
+
+    `positive` says which values of a mask file are anomalous. Both are None without a readable image, the mask alone
+    without a readable mask. A pixel of the mask is positive where any part of it is anomalous.
+    """
     from PIL import Image as Pictures
 
     if example.image is None:
@@ -44,11 +47,11 @@ def photograph(example: Example, positive: Positive) -> tuple[Image | None, Imag
         grey = None if example.mask is None else Pictures.fromarray(255 * read_mask(example.mask, positive))
     except DataError:
         grey = None
-    return thumbnail, None if grey is None else grey.resize(size, Pictures.Resampling.BOX)  # what is touched counts
+    return thumbnail, None if grey is None else grey.resize(size, Pictures.Resampling.BOX)
 
 
 def outlined(picture: Image, mask: Image | None) -> Image:
-    """A picture with the contour of a mask, white with a dark edge, a pixel away so that thin defects stay visible."""
+    """Draw the contour of `mask`, white with a dark edge, one pixel outside it so that thin defects stay visible."""
     if mask is None:
         return picture
     from PIL import Image as Pictures
@@ -63,16 +66,16 @@ def outlined(picture: Image, mask: Image | None) -> Image:
     return Pictures.fromarray(pixels)
 
 
-def heat(run: Run, example: Example, levels: Levels, image: Image | None) -> Image | None:
-    """The map of a run in the colours of its scale, over the image where there is one; None without a map."""
+def heat(run: Run, example: Example, scale: ColourScale, image: Image | None) -> Image | None:
+    """The heat map of a run on an example, over `image` if there is one; None where the run has no map of it."""
     from PIL import Image as Pictures
 
-    scores = run.read_map(example.path)
-    if scores is None:
+    anomaly_map = run.read_map(example.path)
+    if anomaly_map is None:
         return None
-    placed = levels.place(scores)
+    scaled = scale.scaled(anomaly_map)
     if image is not None:
-        return overlay(image, placed, 0.0, 1.0)
-    coloured = Pictures.fromarray(paint(placed, 0.0, 1.0))
+        return overlay(image, scaled, 0.0, 1.0)
+    coloured = Pictures.fromarray(paint(scaled, 0.0, 1.0))
     coloured.thumbnail((SIDE, SIDE), Pictures.Resampling.BILINEAR)
     return coloured

@@ -1,10 +1,10 @@
-"""Records whose maps were kept, by what lets them stand side by side; and the copy of the data they were made from."""
+"""Runs that kept their maps, grouped by target, protocol and backbone, and the images and masks of a target."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-OWN = ("folder:", "csv:")
-Map = NDArray[np.float32]
+OWN = ("folder:", "csv:")  # targets that are the user's own images
+AnomalyMap = NDArray[np.float32]
 
 
-class Group(NamedTuple):
-    """What runs share whose maps are set side by side: target, protocol and backbone."""
+class SectionKey(NamedTuple):
+    """What the runs of a section have in common: target, protocol with its digest, and backbone."""
 
     target: str
     protocol: str
@@ -37,7 +37,15 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One record with maps: the name of its entry, its rows of images, and the folder of its maps."""
+    """One record with maps.
+
+    Attributes:
+        entry: the name of its entry in tables.
+        record: the record.
+        images: one row per image, with the columns `path`, `class`, `label`, `defect` and `score`.
+        maps: the folder of its maps.
+        other_seeds: seeds of the same entry that are not shown.
+    """
 
     entry: str
     record: Record
@@ -45,58 +53,59 @@ class Run:
     maps: Path
     other_seeds: tuple[int, ...] = ()
 
-    def read_map(self, relative: str) -> Map | None:
-        """The map of an image, float32 (height, width); None where there is none that can be read."""
+    def read_map(self, relative: str) -> AnomalyMap | None:
+        """The map of an image, float32 (height, width); None where there is no readable map of finite numbers."""
         if ".." in PurePosixPath(relative).parts or PurePosixPath(relative).is_absolute():
             return None
         try:
-            found = np.load(map_path(self.maps, relative), mmap_mode="r")
+            anomaly_map = np.load(map_path(self.maps, relative), mmap_mode="r")
         except (OSError, ValueError, EOFError):
             return None
-        good = isinstance(found, np.ndarray) and found.ndim == 2 and found.size > 0 and found.dtype.kind == "f"
-        return np.asarray(found, np.float32) if good and bool(np.isfinite(found).all()) else None
+        if not isinstance(anomaly_map, np.ndarray) or anomaly_map.ndim != 2 or anomaly_map.dtype.kind != "f":
+            return None
+        usable = anomaly_map.size > 0 and bool(np.isfinite(anomaly_map).all())
+        return np.asarray(anomaly_map, np.float32) if usable else None
 
 
-def runs_of(board: Board) -> dict[Group, list[Run]]:
-    """The runs that kept their maps, in the order of the data sets; of several seeds of an entry the lowest."""
+def runs_of(board: Board) -> dict[SectionKey, list[Run]]:
+    """The runs that kept their maps, by section in the order of the data sets; of each entry the lowest seed."""
     names = entry_names([record.cell for _, record in board.records])
-    found: dict[Group, dict[str, list[Run]]] = {}
+    runs_by_entry: dict[SectionKey, dict[str, list[Run]]] = {}
     for name, (path, record) in zip(names, board.records, strict=True):
         maps = path.with_suffix(".maps")
         images = _images(path) if maps.is_dir() else None
         if images is not None:
-            run = Run(name, record, images, maps)
-            found.setdefault(_group(record), {}).setdefault(name, []).append(run)
-    order = board.ordered([group.target for group in found])
-    groups = sorted(found, key=lambda group: (order.index(group.target), *group[1:]))
-    return {group: [_lowest_seed(runs) for runs in found[group].values()] for group in groups}
+            target, protocol = record.cell["target"]["name"], record.cell["protocol"]
+            key = SectionKey(target, protocol["name"], protocol["digest"], record.cell["backbone"])
+            runs_by_entry.setdefault(key, {}).setdefault(name, []).append(Run(name, record, images, maps))
+    order = board.ordered([key.target for key in runs_by_entry])
+    keys = sorted(runs_by_entry, key=lambda key: (order.index(key.target), *key[1:]))
+    return {key: [_lowest_seed(runs) for runs in runs_by_entry[key].values()] for key in keys}
 
 
 def _images(path: Path) -> pd.DataFrame | None:
-    """The rows of a record's images, if it has what is needed of them."""
+    """The table of a record's images; None without a table that has all columns."""
     try:
         images = read_images(path)
     except (OSError, ValueError) as failure:
         log.warning("%s: its images cannot be read: %s", path, failure)
         return None
-    wanted = {"path", "class", "label", "defect", "score"}
-    return images if images is not None and wanted <= set(images.columns) else None
-
-
-def _group(record: Record) -> Group:
-    cell = record.cell
-    return Group(cell["target"]["name"], cell["protocol"]["name"], cell["protocol"]["digest"], cell["backbone"])
+    needed = {"path", "class", "label", "defect", "score"}
+    return images if images is not None and needed <= set(images.columns) else None
 
 
 def _lowest_seed(runs: Sequence[Run]) -> Run:
+    """The run with the lowest seed, with the seeds of the others."""
     first, *others = sorted(runs, key=lambda run: (run.record.cell["seed"], run.record.signature))
-    seeds = tuple(run.record.cell["seed"] for run in others)
-    return Run(first.entry, first.record, first.images, first.maps, seeds)
+    return replace(first, other_seeds=tuple(run.record.cell["seed"] for run in others))
 
 
 @dataclass(frozen=True, eq=False)
-class Copy:
-    """The images and masks of a target, as far as they are at hand; `notes` say what is not as it was."""
+class LocalCopy:
+    """The images and masks of a target on this machine.
+
+    `data` is None where they were not found. `notes` are remarks such as that they differ from those evaluated.
+    """
 
     data: Dataset | None
     notes: tuple[str, ...] = ()
@@ -107,32 +116,38 @@ class Copy:
         object.__setattr__(self, "_files", files)
 
     def files(self, relative: str) -> tuple[Path | None, Path | None]:
-        """Image and mask of a path relative to the set; None where there is none."""
-        found: tuple[Path | None, Path | None] = self.__dict__["_files"].get(relative, (None, None))
-        return found
+        """The files of image and mask for a path relative to the data set; None for each that is missing."""
+        files: tuple[Path | None, Path | None] = self.__dict__["_files"].get(relative, (None, None))
+        return files
 
 
-def copy_of(target: str, fingerprint: str, roots: Sequence[Path] | None) -> Copy:
-    """The copy of `target` below `roots`, else where the environment says; without one, an empty copy that says so."""
-    for name in _places(target, roots):
+def find_copy(target: str, fingerprint: str, roots: Sequence[Path] | None) -> LocalCopy:
+    """Find the data of `target` below `roots`, or below the roots of the environment where that is None.
+
+    `fingerprint` is that of the data that were evaluated; a note says where the copy has another one. Without a copy,
+    `data` is None and a note says so.
+    """
+    for name in _names_to_load(target, roots):
         try:
             data = load_dataset(name, roots, allow_partial=True)
         except ZsadError as failure:
             log.warning("no images of %s in the report: %s", target, failure)
             continue
         same = data.fingerprint == fingerprint
-        note = "the copy of the data at hand differs from the one that was evaluated: pictures and masks may differ"
-        return Copy(data, () if same else (note,))
-    return Copy(None, ("images and masks are not at hand (say where with --data-root), so there are maps alone",))
+        note = "the copy of the data found here differs from the one that was evaluated: pictures and masks may differ"
+        return LocalCopy(data, () if same else (note,))
+    return LocalCopy(
+        None, ("images and masks were not found (name their folder with --data-root): only maps are shown",)
+    )
 
 
-def _places(target: str, roots: Sequence[Path] | None) -> Iterator[str]:
-    """What `load_dataset` may know a target by; one's own set is known by the last part of its path alone."""
+def _names_to_load(target: str, roots: Sequence[Path] | None) -> Iterator[str]:
+    """The names under which `load_dataset` may find a target; a record has only the last part of a user's own path."""
     if not target.startswith(OWN):
         yield target
         return
     kind, _, name = target.partition(":")
     for root in roots or (*roots_from_environment(), Path()):
-        for place in (root / name, root):
-            if place.name == name and place.exists():
-                yield f"{kind}:{place}"
+        for path in (root / name, root):
+            if path.name == name and path.exists():
+                yield f"{kind}:{path}"

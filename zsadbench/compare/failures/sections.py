@@ -1,165 +1,159 @@
-"""Where methods fail, image by image: of every data set that was run with maps kept, the images worth looking at.
+"""The sections of the failure browser: for every data set whose maps were kept, the images on which methods fail.
 
-A section is one target under one protocol and backbone, with the runs that kept their maps on it. Its examples are
-those of `failures_choice`. How wrong scores are is exact, whatever the size of the set; what needs maps is measured on
-`EXAMINED` images, evenly spaced, and on those that scores alone put in front.
+A section is one target under one protocol and backbone, with the runs that kept their maps. `selection` chooses its
+images. Errors of scores are computed over all images; what needs maps is measured on `EXAMINED` images, evenly spaced,
+and on the images that the orders by score show.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zsadbench.compare.board import Board
-from zsadbench.compare.failures.colour_scale import Levels, evenly, levels_of
+from zsadbench.compare.failures.colour_scale import ColourScale, colour_scale_of, evenly
+from zsadbench.compare.failures.examples import Example, ImageInfo, ImageResult, Results
 from zsadbench.compare.failures.patterns import Measures, measure
 from zsadbench.compare.failures.rank_errors import errors_of
-from zsadbench.compare.failures.runs import Copy, Group, Run, copy_of, runs_of
-from zsadbench.compare.failures.selection import Finding, Found, Row, disagreed, orders_of, worst
+from zsadbench.compare.failures.runs import LocalCopy, Run, SectionKey, find_copy, runs_of
+from zsadbench.compare.failures.selection import BY_MAP, BY_SCORE, disagreements, first_images
 from zsadbench.data import read_mask, resize_mask_nearest
-from zsadbench.data.cards.card import Positive
+from zsadbench.data.cards.card import PositiveRule
 from zsadbench.errors import DataError
 
 EXAMINED = 3000
 
 
 @dataclass(frozen=True)
-class Example:
-    """One image of a section. `path` is relative to the set; `image` and `mask` are files, None where not at hand."""
-
-    path: str
-    class_name: str
-    defect: str
-    label: int
-    image: Path | None
-    mask: Path | None
-    found: Mapping[str, Finding]
-
-
-@dataclass(frozen=True)
 class Section:
-    """One target under one protocol and backbone; `runs` and `levels` in the order in which methods are shown."""
+    """One target under one protocol and backbone.
 
-    group: Group
+    Attributes:
+        key: target, protocol and backbone.
+        title: the title of the target.
+        runs: the runs, in the order in which their methods are shown.
+        scales: entry → colour scale.
+        examples: the images that are shown.
+        total: number of images of the target.
+        examined: number of images whose maps were measured.
+        positive: which values of a mask file are anomalous.
+        notes: remarks such as that images were not found.
+    """
+
+    key: SectionKey
     title: str
     runs: Sequence[Run]
-    levels: Mapping[str, Levels]
+    scales: Mapping[str, ColourScale]
     examples: Sequence[Example]
     total: int
     examined: int
-    positive: Positive
+    positive: PositiveRule
     notes: Sequence[str]
 
 
 def sections_of(board: Board) -> Iterator[Section]:
     """Every section of the records of `board`; none where no record has maps."""
-    for group, runs in runs_of(board).items():
-        cell = runs[0].record.cell
-        copy = copy_of(group.target, cell["target"]["fingerprint"], board.data_roots)
-        yield _section(board, group, runs, copy)
+    for key, runs in runs_of(board).items():
+        fingerprint = runs[0].record.cell["target"]["fingerprint"]
+        yield _section(board, key, runs, find_copy(key.target, fingerprint, board.data_roots))
 
 
-def _section(board: Board, group: Group, runs: Sequence[Run], copy: Copy) -> Section:
-    rows = _rows(runs)
-    masks = _Masks(copy)
-    levels = {run.entry: levels_of(run, _labelled(run), masks) for run in runs}
-    scored = {run.entry: _scored(run) for run in runs}
-    examined = {path for path, _ in evenly([(path, row["label"]) for path, row in rows.items()], EXAMINED)}
-    by_score = {path for order in orders_of("error") for path in worst(order, rows, scored)}
-    measured = {path: _measured(runs, path, rows[path]["label"], masks, levels) for path in sorted(examined | by_score)}
-    found = {
-        run.entry: {path: _with(one, measured.get(path, {}).get(run.entry)) for path, one in scored[run.entry].items()}
+def _section(board: Board, key: SectionKey, runs: Sequence[Run], copy: LocalCopy) -> Section:
+    infos, masks = _infos(runs), _Masks(copy)
+    scales = {run.entry: colour_scale_of(run, _paths_and_labels(run), masks) for run in runs}
+    by_score = {run.entry: _score_results(run) for run in runs}
+    to_measure = {path for path, _ in evenly([(path, info.label) for path, info in infos.items()], EXAMINED)}
+    to_measure |= {path for order in BY_SCORE for path in first_images(order, infos, by_score)}
+    measures = {path: _measure_maps(runs, path, infos[path].label, masks, scales) for path in sorted(to_measure)}
+    results = {
+        run.entry: {
+            path: replace(result, measures=measures.get(path, {}).get(run.entry, result.measures))
+            for path, result in by_score[run.entry].items()
+        }
         for run in runs
     }
-    chosen = {path for order in orders_of("error", "area") for path in worst(order, rows, found)}
-    chosen |= set(disagreed(rows, found))
+    shown = {path for order in (*BY_SCORE, *BY_MAP) for path in first_images(order, infos, results)}
+    shown |= set(disagreements(infos, results))
+    seeds = [
+        f"{run.entry}: seed {run.record.cell['seed']} is shown, not {', '.join(map(str, run.other_seeds))}"
+        for run in runs
+        if run.other_seeds
+    ]
     return Section(
-        group=group,
-        title=board.dataset(group.target).title,
+        key=key,
+        title=board.dataset(key.target).title,
         runs=runs,
-        levels=levels,
-        examples=[_example(path, rows[path], copy, found) for path in rows if path in chosen],
-        total=len(rows),
-        examined=len(measured),
+        scales=scales,
+        examples=[_example(path, infos[path], copy, results) for path in infos if path in shown],
+        total=len(infos),
+        examined=len(measures),
         positive=copy.data.card.positive if copy.data else "> 0",
-        notes=(*copy.notes, *_seed_notes(runs)),
+        notes=(*copy.notes, *seeds),
     )
 
 
-def _rows(runs: Sequence[Run]) -> dict[str, Row]:
-    """Class, label and defect of every image that any run has, by path."""
-    rows: dict[str, Row] = {}
+def _infos(runs: Sequence[Run]) -> dict[str, ImageInfo]:
+    """Path → class, defect and label, for every image of any run."""
+    infos: dict[str, ImageInfo] = {}
     for run in runs:
-        for row in run.images[["path", "class", "label", "defect"]].to_dict("records"):
-            rows.setdefault(str(row["path"]), {str(key): value for key, value in row.items()})
-    return rows
+        columns = (run.images[name] for name in ("path", "class", "defect", "label"))
+        for path, class_name, defect, label in zip(*columns, strict=True):
+            infos.setdefault(str(path), ImageInfo(str(class_name), str(defect), int(label)))
+    return infos
 
 
-def _labelled(run: Run) -> list[tuple[str, int]]:
+def _paths_and_labels(run: Run) -> list[tuple[str, int]]:
     return [(str(path), int(label)) for path, label in zip(run.images["path"], run.images["label"], strict=True)]
 
 
-def _scored(run: Run) -> dict[str, Finding]:
-    """What a run says of its images by their scores alone."""
+def _score_results(run: Run) -> dict[str, ImageResult]:
+    """Path → result of a run from its scores alone, without measures of maps."""
     errors = errors_of(run.images)
     scores = zip(run.images["path"], run.images["score"], strict=True)
-    return {str(path): Finding(float(score), errors[path], Measures()) for path, score in scores}
-
-
-def _with(found: Finding, measures: Measures | None) -> Finding:
-    return found if measures is None else Finding(found.score, found.error, measures)
+    return {str(path): ImageResult(float(score), errors[path], Measures()) for path, score in scores}
 
 
 class _Masks:
-    """The masks of a copy at the size of a map."""
+    """The masks of a copy of the data at the size of a map."""
 
-    def __init__(self, copy: Copy) -> None:
+    def __init__(self, copy: LocalCopy) -> None:
         self.copy = copy
 
     def __call__(self, path: str, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
-        """The mask of an anomalous image; None where there is none, or none that can be read."""
-        _, mask = self.copy.files(path)
-        if mask is None or self.copy.data is None:
+        """The mask of an anomalous image, bool of `shape`; None where there is none that can be read."""
+        _, file = self.copy.files(path)
+        if file is None or self.copy.data is None:
             return None
         try:
-            found = read_mask(mask, self.copy.data.card.positive)
+            mask = read_mask(file, self.copy.data.card.positive)
         except DataError:
             return None
-        if found.shape != shape:
-            found = resize_mask_nearest(found, shape[0])
-        return found.astype(np.bool_) if found.shape == shape else None
+        if mask.shape != shape:
+            mask = resize_mask_nearest(mask, shape[0])
+        return mask.astype(np.bool_) if mask.shape == shape else None
 
 
-def _measured(
-    runs: Sequence[Run], path: str, label: int, masks: _Masks, levels: Mapping[str, Levels]
+def _measure_maps(
+    runs: Sequence[Run], path: str, label: int, masks: _Masks, scales: Mapping[str, ColourScale]
 ) -> dict[str, Measures]:
-    """What the map of every run does on one image."""
-    made: dict[str, Measures] = {}
-    known: dict[tuple[int, ...], NDArray[np.bool_] | None] = {}
+    """Entry → measures of the map of every run on one image."""
+    measures: dict[str, Measures] = {}
+    mask_of_shape: dict[tuple[int, ...], NDArray[np.bool_] | None] = {}
     for run in runs:
-        scores = run.read_map(path)
-        if scores is None:
+        anomaly_map = run.read_map(path)
+        if anomaly_map is None:
             continue
-        if label and scores.shape not in known:
-            known[scores.shape] = masks(path, scores.shape)
-        made[run.entry] = measure(scores, known.get(scores.shape), label, levels[run.entry])
-    return made
+        if label and anomaly_map.shape not in mask_of_shape:
+            mask_of_shape[anomaly_map.shape] = masks(path, anomaly_map.shape)
+        measures[run.entry] = measure(anomaly_map, mask_of_shape.get(anomaly_map.shape), label, scales[run.entry])
+    return measures
 
 
-def _example(path: str, row: Row, copy: Copy, found: Found) -> Example:
+def _example(path: str, info: ImageInfo, copy: LocalCopy, results: Results) -> Example:
     image, mask = copy.files(path)
-    own = {entry: by_path[path] for entry, by_path in found.items() if path in by_path}
-    return Example(path, str(row["class"]), str(row["defect"]), int(row["label"]), image, mask, own)
-
-
-def _seed_notes(runs: Sequence[Run]) -> list[str]:
-    left = [run for run in runs if run.other_seeds]
-    return [f"{run.entry}: seed {run.record.cell['seed']} is shown, not {_listed(run.other_seeds)}" for run in left]
-
-
-def _listed(seeds: Sequence[int]) -> str:
-    return ", ".join(map(str, seeds))
+    return Example(
+        path, info, image, mask, {entry: by_path[path] for entry, by_path in results.items() if path in by_path}
+    )

@@ -1,1 +1,1 @@
-"""Which differences between methods are more than chance."""
+"""Tests of whether differences between methods are larger than chance."""

@@ -1,7 +1,8 @@
-"""Two methods side by side, wherever both were measured under one protocol, backbone and number of supports.
+"""Two methods compared on every data set where both were measured in the same comparability group.
 
-A gap is `left` minus `right` on the same images. Its interval draws images, classes and seeds as `significance`
-does; over data sets, only comparable records count. Rank intervals stand among all methods of the group.
+A gap is `left` minus `right` on the same images. Its interval comes from the bootstrap of `differences` over images,
+classes and seeds. Results over data sets use comparable records only; rank intervals are among all methods of the
+group.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import pandas as pd
 from zsadbench.compare.board import Board
 from zsadbench.compare.gap import Gap, gaps
 from zsadbench.compare.groups import GROUP, Group, group_of
-from zsadbench.compare.significance.contests import Files, contest_of, files_of, samples_of, samples_on
+from zsadbench.compare.significance.comparisons import RecordFiles, comparison_of, record_files, samples_of, samples_on
 from zsadbench.compare.significance.differences import Difference, Sample, differences, rank_intervals
-from zsadbench.compare.significance.pixel_counts import Spreads
+from zsadbench.compare.significance.pixel_counts import PixelCounts
 from zsadbench.compare.summary import Score
 from zsadbench.errors import UsageError, unknown
 
@@ -26,9 +27,10 @@ ABSENT = Score(None, None, 0, True, "not evaluated")
 
 
 class Line(NamedTuple):
-    """One class, or `mean`, of one target: both scores, and the 95 % interval of their difference; fractions.
+    """One metric of one class of one target (or of the `mean` over classes): both scores, as fractions.
 
-    `because` says why there is no gap; the interval is None where no image, class or seed can be drawn.
+    `interval` is the 95 % interval of their difference, None where no image, class or seed can be resampled. `because`
+    says why there is no gap; empty when there is one.
     """
 
     target: str
@@ -48,7 +50,7 @@ class Line(NamedTuple):
 
 
 class Overall(NamedTuple):
-    """One metric over the comparable data sets of both; `ranks` of both among the `rivals` methods of the group."""
+    """One metric over the comparable data sets of both; `ranks` are rank intervals among all `rivals` methods."""
 
     metric: str
     difference: Difference
@@ -58,7 +60,7 @@ class Overall(NamedTuple):
 
 @dataclass(frozen=True)
 class Pairing:
-    """Both methods inside one comparability group; `remarks` are the reasons of records that are not comparable."""
+    """Both methods in one comparability group; `remarks` say why records are not comparable."""
 
     group: str
     left: str
@@ -72,31 +74,39 @@ class Pairing:
 def pairings(
     board: Board, left: str, right: str, targets: Sequence[str] = (), metrics: Sequence[str] = ()
 ) -> list[Pairing]:
-    """Every group in which `left` and `right`, methods or entries of the board, share a target.
+    """Compare two methods in every comparability group in which they share a target.
 
-    `targets` are all where none are named; `metrics` are added to those of the tables.
+    Args:
+        board: the numbers.
+        left: a method, or an entry as the tables name it.
+        right: the other one.
+        targets: the data sets to use; empty for all.
+        metrics: metrics in addition to those of the tables.
 
     Raises:
-        UsageError: a method, target or metric was not measured, a method in several ways, or never the two together.
+        UsageError: a method, target or metric was not measured; a method was run in several ways and is named without
+            them; or the two were never measured in the same group and target.
     """
-    rows = _named(board.measured, (left, right), targets, metrics)
-    found = []
+    rows = _rows_of(board.measured, (left, right), targets, metrics)
+    results = []
     for _, part in rows.groupby(GROUP, sort=False):
         pair = _entry(part, left), _entry(part, right)
         if pair[0] == pair[1] and pair[0]:
             raise UsageError(f"compare takes two different methods; '{left}' and '{right}' both mean '{pair[0]}'")
-        if all(pair) and _common(part, pair):
-            found.append(_pairing(board, part, (str(pair[0]), str(pair[1])), metrics))
-    if not found:
+        if all(pair) and _common_targets(part, pair):
+            results.append(_pairing(board, part, (str(pair[0]), str(pair[1])), metrics))
+    if not results:
         raise UsageError(
             f"'{left}' and '{right}' share no data set under one protocol, backbone and number of support images; "
             "run both alike: zsadbench run -m"
         )
-    return found
+    return results
 
 
-def _named(rows: pd.DataFrame, methods: Sequence[str], targets: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
-    """The rows of the targets asked for, once all names are known."""
+def _rows_of(
+    rows: pd.DataFrame, methods: Sequence[str], targets: Sequence[str], metrics: Sequence[str]
+) -> pd.DataFrame:
+    """The rows of `targets`, all without any, after a check that all names are known."""
     for name in methods:
         if name not in set(rows["entry"]) | set(rows["method"]):
             raise unknown("measured method", name, {*rows["entry"], *rows["method"]})
@@ -110,75 +120,76 @@ def _named(rows: pd.DataFrame, methods: Sequence[str], targets: Sequence[str], m
 
 
 def _entry(rows: pd.DataFrame, name: str) -> str | None:
-    """The one entry that `name` means here, None where there is none."""
+    """The entry of a group that `name`, an entry or a method, means; None where there is none."""
     if name in set(rows["entry"]):
         return name
-    found = list(dict.fromkeys(rows[rows["method"] == name]["entry"]))
-    if len(found) > 1:
-        listed = ", ".join(f"'{entry}'" for entry in found)
-        raise UsageError(f"'{name}' was run in {len(found)} ways: {listed}; name one of them")
-    return str(found[0]) if found else None
+    entries = list(dict.fromkeys(rows[rows["method"] == name]["entry"]))
+    if len(entries) > 1:
+        listed = ", ".join(f"'{entry}'" for entry in entries)
+        raise UsageError(f"'{name}' was run in {len(entries)} ways: {listed}; name one of them")
+    return str(entries[0]) if entries else None
 
 
-def _common(rows: pd.DataFrame, pair: Sequence[str | None]) -> set[str]:
-    one, other = (set(rows[rows["entry"] == entry]["target"]) for entry in pair)
-    return one & other
+def _common_targets(rows: pd.DataFrame, pair: Sequence[str | None]) -> set[str]:
+    left, right = (set(rows[rows["entry"] == entry]["target"]) for entry in pair)
+    return left & right
 
 
 def _pairing(board: Board, rows: pd.DataFrame, pair: tuple[str, str], metrics: Sequence[str]) -> Pairing:
-    both = rows[rows["entry"].isin(pair) & rows["target"].isin(_common(rows, pair))]
-    group, files = group_of(board, both), files_of(board, Spreads(DRAWS))
-    wanted = list(dict.fromkeys([*(metric for level in group.levels.values() for metric in level), *metrics]))
-    images = {target: _images_differ(board, both, pair, target) for target in group.targets}
+    both = rows[rows["entry"].isin(pair) & rows["target"].isin(_common_targets(rows, pair))]
+    group, files = group_of(board, both), record_files(board, PixelCounts(DRAWS))
+    all_metrics = list(dict.fromkeys([*(metric for level in group.levels.values() for metric in level), *metrics]))
+    differ = {target: _images_differ(board, both, pair, target) for target in group.targets}
     lines = [
         line
         for target in group.targets
-        for metric in wanted
-        for line in _lines(group, both, (target, metric, images[target]), pair, files)
+        for metric in all_metrics
+        for line in _lines(group, both, (target, metric, differ[target]), pair, files)
     ]
-    same = [target for target in group.targets if not images[target]]
-    overall = [one for metric in wanted if (one := _overall(board, rows, (pair, same), metric, files)) is not None]
+    same_images = [target for target in group.targets if not differ[target]]
+    over_sets = [_overall(board, rows, (pair, same_images), metric, files) for metric in all_metrics]
+    overall = [result for result in over_sets if result is not None]
     published = gaps(pd.concat([both, board.published], ignore_index=True))
     remarks = list(dict.fromkeys(note for note in both["note"] if note))
     return Pairing(group.name, *pair, lines, overall, published, remarks)
 
 
 def _images_differ(board: Board, rows: pd.DataFrame, pair: Sequence[str], target: str) -> str:
-    """Why both were not measured on the same images; empty where they were."""
+    """How the images of the two differ on a target; empty where they are the same."""
     cells = {record.signature: record.cell for _, record in board.records}
-    here = rows[rows["target"] == target]
-    found: list[set[tuple[str, str]]] = []
+    rows = rows[rows["target"] == target].drop_duplicates("signature")
+    images: list[set[tuple[str, str]]] = []
     for entry in pair:
-        part = here[here["entry"] == entry].drop_duplicates("signature")
-        prints = [str(cells[name]["target"].get("fingerprint")) for name in part["signature"] if name in cells]
-        found.append(set(zip(part["split"], prints, strict=True)))
-    if found[0] == found[1] and len(found[0]) == 1:
+        runs = rows[rows["entry"] == entry]
+        fingerprints = [str(cells[name]["target"].get("fingerprint")) for name in runs["signature"] if name in cells]
+        images.append(set(zip(runs["split"], fingerprints, strict=True)))
+    if images[0] == images[1] and len(images[0]) == 1:
         return ""
-    splits = [", ".join(sorted({split for split, _ in one})) for one in found]
+    splits = [", ".join(sorted({split for split, _ in of_entry})) for of_entry in images]
     return f"other images: {splits[0]} against {splits[1]}" if splits[0] != splits[1] else "other copies of the set"
 
 
 def _lines(
-    group: Group, rows: pd.DataFrame, place: tuple[str, str, str], pair: tuple[str, str], files: Files
+    group: Group, rows: pd.DataFrame, key: tuple[str, str, str], pair: tuple[str, str], files: RecordFiles
 ) -> Iterator[Line]:
-    """The classes of one target and metric, the mean last."""
-    target, metric, differ = place
+    """The classes of one target and metric, the mean last; `key` is target, metric and how their images differ."""
+    target, metric, differ = key
     names = dict.fromkeys(key[2] for key in group.scores if key[1] == target and key[3] == metric)
     samples = {} if differ else samples_on(rows, pair, target, metric, files)
     for name in [*(name for name in names if name != "mean"), "mean"]:
         left, right = (group.scores.get((entry, target, name, metric), ABSENT) for entry in pair)
         because = differ or next((score.reason for score in (left, right) if score.value is None), "")
-        drawn = samples if name == "mean" else {key: one for key, one in samples.items() if key == name}
-        interval = None if because else _interval(drawn, pair, metric)
+        of_line = samples if name == "mean" else {key: samples[key] for key in samples if key == name}
+        interval = None if because else _interval(of_line, pair, metric)
         yield Line(target, name, metric, left, right, interval, because)
 
 
 def _interval(samples: Mapping[str, Sample], pair: tuple[str, str], metric: str) -> tuple[float, float] | None:
-    """The interval of one class or of a mean over several; None where nothing can be drawn."""
-    if not samples or (len(samples) == 1 and not any(sample.drawn for sample in samples.values())):
+    """The interval of one class or of a mean over several; None where nothing can be resampled."""
+    if not samples or (len(samples) == 1 and not any(sample.has_images for sample in samples.values())):
         return None
-    (found,) = differences({"": samples}, pair, metric, DRAWS)
-    return found.low, found.high
+    (difference,) = differences({"": samples}, pair, metric, DRAWS)
+    return difference.low, difference.high
 
 
 def _overall(
@@ -186,23 +197,20 @@ def _overall(
     rows: pd.DataFrame,
     among: tuple[tuple[str, str], Sequence[str]],
     metric: str,
-    files: Files,
+    files: RecordFiles,
 ) -> Overall | None:
+    """One metric over the comparable data sets; `among` are both entries and the targets with the same images."""
     pair, targets = among
     comparable = rows[rows["comparable"]]
     ours = comparable[comparable["entry"].isin(pair) & comparable["target"].isin(targets)]
-    contest = contest_of(group_of(board, ours), ours, metric) if len(ours) else None
-    data = samples_of(contest, files) if contest is not None else {}
-    if contest is None or not data:
+    comparison = comparison_of(group_of(board, ours), ours, metric) if len(ours) else None
+    samples = samples_of(comparison, files) if comparison is not None else {}
+    if not samples:
         return None
-    found = next(one for one in differences(data, list(pair), metric, DRAWS))
-    every = contest_of(group_of(board, comparable), comparable, metric)
-    ranks, rivals = _ranks(every.entries, samples_of(every, Files({})), metric) if every is not None else ({}, 0)
+    (difference,) = differences(samples, list(pair), metric, DRAWS)
+    ranks: dict[str, tuple[int, int]] = {}
+    everyone = comparison_of(group_of(board, comparable), comparable, metric)
+    if everyone is not None and (rival_samples := samples_of(everyone, RecordFiles({}))):
+        ranks = rank_intervals(differences(rival_samples, everyone.entries, metric), everyone.entries)
     shown = {entry: ranks[entry] for entry in pair} if set(pair) <= ranks.keys() else {}
-    return Overall(metric, found, shown, rivals)
-
-
-def _ranks(
-    entries: Sequence[str], data: Mapping[str, Mapping[str, Sample]], metric: str
-) -> tuple[dict[str, tuple[int, int]], int]:
-    return (rank_intervals(differences(data, entries, metric), entries), len(entries)) if data else ({}, 0)
+    return Overall(metric, difference, shown, len(ranks))

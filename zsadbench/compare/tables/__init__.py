@@ -1,1 +1,1 @@
-"""Tables of a report: measured and published numbers, costs, ablations, significance."""
+"""The tables of a report: measured and published numbers, costs, ablations, breakdowns and significance."""

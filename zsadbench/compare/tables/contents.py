@@ -1,4 +1,4 @@
-"""All tables of a report, in the order in which they are printed."""
+"""All tables of a report, in the order in which reports print them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RULE = (
 
 @dataclass(frozen=True)
 class Contents:
-    """Tables by the file they go to; those by class by target, too. Measured ones come first."""
+    """The tables by the file they belong to, `by_class` also by target; measured tables come first."""
 
     main: Sequence[Table]
     by_class: Mapping[str, Sequence[Table]]
@@ -40,14 +40,14 @@ class Contents:
     breakdown: Sequence[Table]
 
     def all(self) -> list[Table]:
-        """Every table."""
+        """All tables in one list."""
         by_class = [table for tables in self.by_class.values() for table in tables]
         return [*self.main, *self.gaps, *by_class, *self.breakdown, *self.cost, *self.ablation]
 
 
-@lru_cache(maxsize=1)  # every format asks for the same board, and its intervals are drawn once
+@lru_cache(maxsize=1)  # every format takes the same board; its bootstrap runs once
 def contents_of(board: Board) -> Contents:
-    """Every table that the numbers of `board` allow."""
+    """Make all tables of the numbers of `board`; the result is cached for the last board."""
     measured, published = class_tables(board), paper_class_tables(board)
     targets = board.ordered([*measured, *published])
     return Contents(
@@ -61,30 +61,29 @@ def contents_of(board: Board) -> Contents:
 
 
 def _gap_table(board: Board) -> list[Table]:
-    """Means over classes beside what papers print of them; empty where there is nothing to set side by side."""
-    found = [one for one in gaps(board.frame) if one.class_name == "mean"]
-    rows = tuple(_gap_row(board, one) for one in found)
+    """Measured means over classes and the published ones; empty where no number has both."""
+    rows = tuple(_gap_row(board, gap) for gap in gaps(board.frame) if gap.class_name == "mean")
     columns = ("metric", "measured", "published", "gap", "printed in", "verdict")
     caption = "Measured and published numbers."
     return [Table("gaps", caption, "method and data set", columns, rows, (RULE,))] if rows else []
 
 
-def _gap_row(board: Board, one: Gap) -> Row:
-    spread = None if one.measured.spread is None else 100 * one.measured.spread
-    measured = Number(None if one.measured.value is None else 100 * one.measured.value, spread)
-    verdict = f"{one.verdict}: {one.because}" if one.because else one.verdict
-    points = "-" if one.points is None else f"{one.points:+.1f}"
-    numbers = ((measured,), (Number(100 * one.published),))
-    cells = (HEADINGS.get(one.metric, one.metric), *numbers, points, f"{one.paper} Table {one.table}", verdict)
-    return Row(f"{one.entry}, {board.dataset(one.target).title}", cells)
+def _gap_row(board: Board, gap: Gap) -> Row:
+    spread = None if gap.measured.spread is None else 100 * gap.measured.spread
+    measured = Number(None if gap.measured.value is None else 100 * gap.measured.value, spread)
+    verdict = f"{gap.verdict}: {gap.because}" if gap.because else gap.verdict
+    points = "-" if gap.points is None else f"{gap.points:+.1f}"
+    numbers = ((measured,), (Number(100 * gap.published),))
+    cells = (HEADINGS.get(gap.metric, gap.metric), *numbers, points, f"{gap.paper} Table {gap.table}", verdict)
+    return Row(f"{gap.entry}, {board.dataset(gap.target).title}", cells)
 
 
 def _conflict_table(board: Board) -> list[Table]:
     rows = []
-    for one in conflicts(board.frame):
-        printed = "; ".join(f"{100 * value:.1f} ({paper} Table {table})" for paper, table, value in one.numbers)
-        metric = "AUPRO" if one.metric == "pixel_aupro" else HEADINGS.get(one.metric, one.metric)
-        shots = f", {one.shots}-shot" if one.shots != "0" else ""
-        rows.append(Row(f"{one.method}, {board.dataset(one.target).title}{shots}", (metric, printed)))
+    for conflict in conflicts(board.frame):
+        printed = "; ".join(f"{100 * value:.1f} ({paper} Table {table})" for paper, table, value in conflict.numbers)
+        metric = "AUPRO" if conflict.metric == "pixel_aupro" else HEADINGS.get(conflict.metric, conflict.metric)
+        shots = f", {conflict.shots}-shot" if conflict.shots != "0" else ""
+        rows.append(Row(f"{conflict.method}, {board.dataset(conflict.target).title}{shots}", (metric, printed)))
     caption = "Where papers print different numbers for one method and data set."
     return [Table("conflicts", caption, "method and data set", ("metric", "printed"), tuple(rows))] if rows else []

@@ -1,4 +1,4 @@
-"""Measured time and memory: one row a method and device."""
+"""The table of measured time and memory: one row per method, device and image size."""
 
 from __future__ import annotations
 
@@ -8,43 +8,41 @@ from zsadbench.compare.board import Board
 from zsadbench.compare.citations import cites_of
 from zsadbench.compare.tables.layout import Number, Row, Table
 from zsadbench.records import Record
+from zsadbench.records.stages import FORWARD_STAGES
 
-STAGES = ("tower", "head", "map")
-COLUMNS = (
-    "ms an image",
-    "of which tower",
-    "training [s]",
-    "host [MiB]",
-    "device [MiB]",
-    "trained parameters",
-    "device",
-)
+TIME, HOST, DEVICE_MEMORY, DEVICE = "ms per image", "host [MiB]", "device [MiB]", "device"
+COLUMNS = (TIME, "of which tower", "training [s]", HOST, DEVICE_MEMORY, "trained parameters", DEVICE)
 NOTE = "Time: tower, head and map, without loading and metrics, over all images of the records; memory: the peak."
 SHARED = "Left out: {} of the records, whose methods shared an encoding, so that the cost is not of one alone."
 
 
 def cost_tables(board: Board) -> list[Table]:
-    """What the records say of their cost; empty where none does. A run of `profile` says it better."""
+    """The costs in the records, as one table; empty where no record has costs.
+
+    Records whose methods shared an encoding are left out and counted in a note. `zsadbench profile` measures costs more
+    accurately.
+    """
     entries = board.measured.drop_duplicates("signature")
     names = dict(zip(entries["signature"], entries["entry"], strict=True))
     timed = [record for _, record in board.records if record.signature in names and record.cost.get("seconds")]
     alone = [record for record in timed if not record.cost.get("shared")]
-    found: dict[tuple[str, str, int], list[Record]] = {}
+    groups: dict[tuple[str, str, int], list[Record]] = {}
     for record in alone:
-        place = str(record.provenance.get("device", "")), int(record.cell["image_size"])
-        found.setdefault((names[record.signature], *place), []).append(record)
-    rows = tuple(_row(name, device, records) for (name, device, _), records in found.items())
+        device, size = str(record.provenance.get("device", "")), int(record.cell["image_size"])
+        groups.setdefault((names[record.signature], device, size), []).append(record)
+    rows = tuple(_row(name, device, records) for (name, device, _), records in groups.items())
     notes = (NOTE, SHARED.format(len(timed) - len(alone))) if len(alone) < len(timed) else (NOTE,)
     cites = cites_of(board, entries[entries["signature"].isin([record.signature for record in alone])])
-    methods = tuple(one for one in cites if one[0] in {name.partition(" [")[0] for name, _, _ in found})
+    methods = {name.partition(" [")[0] for name, _, _ in groups}
+    method_cites = tuple(cite for cite in cites if cite[0] in methods)
     caption = "Measured cost, as the records have it."
-    return [Table("measured-cost", caption, "method", COLUMNS, rows, notes, methods)] if timed else []
+    return [Table("measured-cost", caption, "method", COLUMNS, rows, notes, method_cites)] if timed else []
 
 
 def _row(name: str, device: str, records: list[Record]) -> Row:
     costs = [record.cost for record in records]
     images = sum(sum(cost.get("images", {}).values()) for cost in costs)
-    tower, all_stages = _seconds(costs, ("tower",)), _seconds(costs, STAGES)
+    tower, all_stages = _seconds(costs, ("tower",)), _seconds(costs, FORWARD_STAGES)
     numbers = (
         Number(1000 * all_stages / images if images else None),
         Number(1000 * tower / images if images else None),

@@ -1,16 +1,24 @@
-"""A table before it becomes a file: what stands in which cell, marked how, and the notes below."""
+"""Tables independent of the file format: numbers with marks, rows, captions and notes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 BEST, SECOND, APART = "best", "second", "apart"
 
 
 @dataclass(frozen=True)
 class Number:
-    """One number in the unit that is printed. `mark`: `best`, `second`, `apart` (not comparable) or empty."""
+    """One number of a table.
+
+    Attributes:
+        value: the number in the unit that is printed; None for no number.
+        spread: its standard deviation in the same unit; None for none.
+        mark: `best`, `second`, `apart` (not comparable) or empty.
+        digits: decimals that are printed.
+    """
 
     value: float | None = None
     spread: float | None = None
@@ -19,21 +27,21 @@ class Number:
 
     @property
     def text(self) -> str:
-        """The number as it is printed; `-` where there is none."""
+        """The printed number; `-` for none."""
         return "-" if self.value is None else f"{self.value:.{self.digits}f}"
 
     @property
     def spread_text(self) -> str:
-        """The standard deviation as it is printed; empty where there is none."""
+        """The printed standard deviation; empty for none."""
         return "" if self.spread is None or self.value is None else f"{self.spread:.{self.digits}f}"
 
 
-Cell = tuple[Number, ...] | str  # several numbers are printed in brackets, words as they are
+Cell = tuple[Number, ...] | str  # several numbers are printed in brackets, text unchanged
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line; `block` names the part of the table in which it stands, `summary` that it sums up that part."""
+    """One row. `block` is the heading of its part of the table; `summary` marks a mean or rank over that part."""
 
     label: str
     cells: tuple[Cell, ...]
@@ -43,9 +51,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """`head` labels the first column, `columns` the others. `key` is a name for files and references.
+    """One table.
 
-    `cites` are methods and data sets with the BibTeX keys of their papers.
+    Attributes:
+        key: its unique name, for files and references.
+        caption: its caption.
+        head: the heading of the first column, which holds the labels of the rows.
+        columns: the headings of the other columns.
+        rows: its rows, each with one cell per column.
+        notes: the lines below it.
+        cites: methods and data sets with the BibTeX keys of their papers.
     """
 
     key: str
@@ -58,10 +73,13 @@ class Table:
 
 
 def panels(table: Table, most: int, tall: int) -> list[Table]:
-    """`table` cut into tables of at most `most` columns and `tall` rows, each of which fits on a page; marks stay."""
+    """Cut `table` into tables of at most `most` columns and `tall` rows; marks stay.
+
+    Their keys and captions are numbered where there are several.
+    """
     parts = [
         replace(table, columns=table.columns[part], rows=tuple(replace(row, cells=row.cells[part]) for row in rows))
-        for rows in _cut(table.rows, tall)
+        for rows in (table.rows[part] for part in _slices(len(table.rows), tall))
         for part in _slices(len(table.columns), most)
     ]
     if len(parts) == 1:
@@ -72,22 +90,13 @@ def panels(table: Table, most: int, tall: int) -> list[Table]:
     ]
 
 
-def _cut(rows: Sequence[Row], tall: int) -> list[Sequence[Row]]:
-    return [rows[part] for part in _slices(len(rows), tall)]
-
-
 def _slices(length: int, most: int) -> list[slice]:
-    """Slices of equal width, the last one apart, that cover `length` things by at most `most` each."""
+    """Slices that cover `length` items by at most `most` each, of equal width but for the last one."""
     count = max(1, -(-length // most))
     width = max(1, -(-length // count))
     return [slice(start, start + width) for start in range(0, max(length, 1), width)]
 
 
 def blocks(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    """Neighbouring rows of one block together."""
-    found: list[tuple[str, list[Row]]] = []
-    for row in rows:
-        if not found or found[-1][0] != row.block:
-            found.append((row.block, []))
-        found[-1][1].append(row)
-    return found
+    """Group neighbouring rows of the same block: `(heading, rows)`."""
+    return [(block, list(of_block)) for block, of_block in groupby(rows, key=lambda row: row.block)]

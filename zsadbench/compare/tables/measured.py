@@ -1,8 +1,9 @@
-"""Tables of measured numbers: methods over data sets, and one method's classes."""
+"""Tables of measured numbers: methods over data sets, and the classes of one method."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 
 from zsadbench.compare.board import Board
 from zsadbench.compare.frame import HEADINGS
@@ -12,50 +13,47 @@ from zsadbench.compare.tables.layout import APART, Number, Row, Table
 
 
 def main_tables(board: Board) -> list[Table]:
-    """One table a comparability group: data sets down, methods across, pairs of metrics in the cells."""
+    """One table per comparability group: one row per data set, one column per method, pairs of metrics in the cells."""
     return [main_table(board, group, number) for number, group in enumerate(groups(board), start=1)]
 
 
 def main_table(board: Board, group: Group, number: int) -> Table:
-    """One group's table: a block a domain and level, its means and average ranks below, then the group's notes."""
+    """The table of one group: one block per domain and level, each with its means and average ranks at the end."""
     rows: list[Row] = []
     for domain in dict.fromkeys(board.dataset(target).domain for target in group.targets):
         targets = [target for target in group.targets if board.dataset(target).domain == domain]
         for level, metrics in group.levels.items():
-            rows += _block(board, group, targets, metrics, f"{domain}, {level} ({_pair(metrics)})")
+            headings = ", ".join(HEADINGS.get(metric, metric) for metric in metrics)
+            rows += _block(board, group, targets, metrics, f"{domain}, {level} ({headings})")
     caption = f"Measured: {group.name}."
     key = f"measured-{number}"
     return Table(key, caption, "data set", tuple(group.entries), tuple(rows), group.notes, group.cites)
 
 
-def _pair(metrics: Sequence[str]) -> str:
-    return ", ".join(HEADINGS.get(metric, metric) for metric in metrics)
-
-
 def _block(board: Board, group: Group, targets: Sequence[str], metrics: tuple[str, ...], block: str) -> Iterator[Row]:
     """The rows of one domain and level; data sets on which no method has a number are left out."""
-    shown = [target for target in targets if _any(group, target, metrics)]
+    shown = [target for target in targets if _has_number(group, target, metrics)]
     for target in shown:
         yield Row(board.dataset(target).title, _cells(group, target, "mean", metrics), block)
-    rivals = [entry for entry in group.entries if _comparable(group, entry, shown)]
+    rivals = [entry for entry in group.entries if _has_comparable_number(group, entry, shown)]
     common = common_targets(group.scores, rivals, shown, metrics)
     if len(rivals) < 2 or not common:
         return
     means = {metric: target_means(group.scores, rivals, common, metric) for metric in metrics}
     ranks = {metric: average_ranks(group.scores, rivals, common, metric) for metric in metrics}
     best = {metric: marks(means[metric]) for metric in metrics}
-    yield Row(f"mean of {len(common)} common", _means(group, metrics, means, best), block, summary=True)
-    shown_ranks = tuple(tuple(Number(ranks[m].get(entry)) for m in metrics) for entry in group.entries)
-    yield Row(f"average rank over {len(common)}", shown_ranks, block, summary=True)
+    yield Row(f"mean of {len(common)} common", _mean_cells(group, metrics, means, best), block, summary=True)
+    rank_cells = tuple(tuple(Number(ranks[metric].get(entry)) for metric in metrics) for entry in group.entries)
+    yield Row(f"average rank over {len(common)}", rank_cells, block, summary=True)
 
 
-def _any(group: Group, target: str, metrics: Sequence[str]) -> bool:
-    found = [group.scores.get((entry, target, "mean", metric)) for entry in group.entries for metric in metrics]
-    return any(score is not None and score.value is not None for score in found)
+def _has_number(group: Group, target: str, metrics: Sequence[str]) -> bool:
+    scores = [group.scores.get((entry, target, "mean", metric)) for entry in group.entries for metric in metrics]
+    return any(score is not None and score.value is not None for score in scores)
 
 
-def _comparable(group: Group, entry: str, targets: Sequence[str]) -> bool:
-    """Whether any comparable number of `entry` stands here; others never enter a mean or a rank."""
+def _has_comparable_number(group: Group, entry: str, targets: Sequence[str]) -> bool:
+    """Whether `entry` has a comparable number on any of `targets`; other entries get no mean and no rank."""
     return any(
         score.comparable and score.value is not None
         for (name, target, class_name, _), score in group.scores.items()
@@ -63,7 +61,7 @@ def _comparable(group: Group, entry: str, targets: Sequence[str]) -> bool:
     )
 
 
-def _means(
+def _mean_cells(
     group: Group,
     metrics: Sequence[str],
     means: Mapping[str, Mapping[str, float | None]],
@@ -77,7 +75,7 @@ def _means(
 
 
 def _cells(group: Group, target: str, class_name: str, metrics: Sequence[str]) -> tuple[tuple[Number, ...], ...]:
-    """One row: every entry's numbers, marked among those that are comparable."""
+    """The cells of one row: the numbers of every entry, with marks among the comparable ones."""
     scores = {
         (entry, metric): group.scores.get((entry, target, class_name, metric))
         for entry in group.entries
@@ -86,7 +84,7 @@ def _cells(group: Group, target: str, class_name: str, metrics: Sequence[str]) -
     best = {}
     for metric in metrics:
         rivals = {entry: scores[entry, metric] for entry in group.entries}
-        best[metric] = marks({entry: one.value for entry, one in rivals.items() if one is not None and one.comparable})
+        best[metric] = marks({entry: score.value for entry, score in rivals.items() if score and score.comparable})
     return tuple(
         tuple(number_of(scores[entry, metric], best[metric].get(entry, "")) for metric in metrics)
         for entry in group.entries
@@ -94,7 +92,7 @@ def _cells(group: Group, target: str, class_name: str, metrics: Sequence[str]) -
 
 
 def number_of(score: Score | None, mark: str = "") -> Number:
-    """A score in percent; what is not comparable is marked so."""
+    """A score in percent with a mark; a score that is not comparable is marked so instead."""
     if score is None or score.value is None:
         return Number()
     spread = None if score.spread is None else 100 * score.spread
@@ -102,36 +100,30 @@ def number_of(score: Score | None, mark: str = "") -> Number:
 
 
 def class_tables(board: Board) -> dict[str, list[Table]]:
-    """Target → one table a method: its classes down; pixel metrics, then image metrics across; the mean last."""
-    found: dict[str, list[Table]] = {}
+    """Target → one table per method and group: one row per class, then the mean; pixel metrics, then image metrics."""
+    tables: dict[str, list[Table]] = {}
     for number, group in enumerate(groups(board), start=1):
-        metrics = [*group.levels["pixel"], *group.levels["image"]]
-        for target in group.targets:
-            for entry in group.entries:
-                classes = [key[2] for key in group.scores if key[:2] == (entry, target) and key[3] == metrics[0]]
-                if classes:
-                    key = f"measured-{number}-{target}-{entry}"
-                    made = _classes(board, group, (entry, target, key), [*_sorted(classes)], metrics)
-                    found.setdefault(target, []).append(made)
-    return found
+        for target, entry in product(group.targets, group.entries):
+            table = _class_table(board, group, number, target, entry)
+            if table is not None:
+                tables.setdefault(target, []).append(table)
+    return tables
 
 
-def _sorted(classes: Sequence[str]) -> Iterator[str]:
-    yield from (name for name in classes if name != "mean")
-    yield "mean"
-
-
-def _classes(
-    board: Board, group: Group, place: tuple[str, str, str], classes: Sequence[str], metrics: Sequence[str]
-) -> Table:
-    entry, target, key = place
+def _class_table(board: Board, group: Group, number: int, target: str, entry: str) -> Table | None:
+    """The classes of one entry on one target; None where the entry was not run on it."""
+    metrics = [*group.levels["pixel"], *group.levels["image"]]
+    classes = [key[2] for key in group.scores if key[:2] == (entry, target) and key[3] == metrics[0]]
+    if not classes:
+        return None
     rows = []
-    for name in classes:
+    for name in [*(name for name in classes if name != "mean"), "mean"]:
         scores = [group.scores.get((entry, target, name, metric)) for metric in metrics]
         cells = tuple((number_of(score),) for score in scores)
         rows.append(Row(name, cells, "mean" if name == "mean" else "", summary=name == "mean"))
-    caption = f"{entry} on {board.dataset(target).title} by class. Measured: {group.name}."
+    title = board.dataset(target).title
+    caption = f"{entry} on {title} by class. Measured: {group.name}."
     notes = tuple(note for note in group.notes if note.startswith((f"{entry}: ", "not comparable", "±")))
-    names = {entry.partition(" [")[0], board.dataset(target).title}
-    cites = tuple(one for one in group.cites if one[0] in names)
-    return Table(key, caption, "class", tuple(HEADINGS[metric] for metric in metrics), tuple(rows), notes, cites)
+    cites = tuple(cite for cite in group.cites if cite[0] in {entry.partition(" [")[0], title})
+    columns = tuple(HEADINGS[metric] for metric in metrics)
+    return Table(f"measured-{number}-{target}-{entry}", caption, "class", columns, tuple(rows), notes, cites)

@@ -1,7 +1,7 @@
-"""Tables of papers, made again from the published numbers alone.
+"""The tables of papers, made from the published numbers alone.
 
-Best and second are marked over a table as it was printed: that is the paper's own comparison, and the notes say
-where it puts numbers of different, or of unknown, making side by side. Means and ranks are never taken over it.
+Best and second best are marked over a table as it was printed: this is the paper's own comparison. Notes say where it
+compares numbers of different or unknown AUPRO variants. No means or ranks are computed over it.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ COSTS = {
     "gflops": "GFLOPs",
 }
 DIGITS = {"learnable_params": 0, "training_memory_MiB": 0, "inference_time_ms": 0, "inference_time_s": 3, "gflops": 1}
-Values = Mapping[tuple[str, str, str], float]
+PrintedValues = Mapping[tuple[str, str, str], float]  # entry, row of the printed table, metric → number
 
 
-class Printed(NamedTuple):
-    """One table of one paper and its rows of the frame, AUPRO under one name whatever its variant."""
+class PrintedTable(NamedTuple):
+    """The numbers of one table of one paper: its rows of the frame, all variants of AUPRO as `pixel_aupro`."""
 
     paper: str
     number: str
@@ -46,7 +46,7 @@ class Printed(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """`cost`, `ablation`, `class` or `main`."""
+        """`cost`, `ablation` (variants of a method), `class` (classes of a data set) or `main` (over data sets)."""
         if (self.rows["target"] == "").all():
             return "cost"
         if (self.rows["variant"] != "").any():
@@ -55,16 +55,16 @@ class Printed(NamedTuple):
 
     @property
     def caption(self) -> str:
-        """Where it was printed and what it shows."""
+        """Paper, venue, year, number and printed title."""
         about = papers()[self.paper]
         title = about["tables"][self.number]
         return f"{about['label']} ({about['venue']} {about['year']}), Table {self.number}: {title}. As published."
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Who computed the numbers and, of AUPRO, which variants stand side by side."""
-        who = self.rows.groupby("computed_by", sort=False)["entry"].unique()
-        lines = [f"Computed by: {by} ({', '.join(entries)})." for by, entries in who.items()]
+        """Who computed the numbers, which variants of AUPRO the table mixes, and remarks on single numbers."""
+        computed = self.rows.groupby("computed_by", sort=False)["entry"].unique()
+        lines = [f"Computed by: {by} ({', '.join(entries)})." for by, entries in computed.items()]
         variants = [name for name in dict.fromkeys(self.rows["aupro"]) if name]
         if len(variants) > 1 or UNKNOWN in variants:
             lines.append(f"AUPRO variants side by side, as printed: {', '.join(variants)}.")
@@ -72,47 +72,52 @@ class Printed(NamedTuple):
         return (*lines, *(f"Remark: {note}." for note in remarks))
 
 
-def printed_tables(board: Board) -> list[Printed]:
-    """Every table of every paper."""
+def printed_tables(board: Board) -> list[PrintedTable]:
+    """The printed tables of all papers."""
     frame = board.published
     frame = frame.assign(metric=frame["metric"].str.replace(r"^pixel_aupro.*", "pixel_aupro", regex=True))
     return [
-        Printed(str(paper), str(number), rows)
+        PrintedTable(str(paper), str(number), rows)
         for (paper, number), rows in frame.groupby(["source", "table"], sort=False)
     ]
 
 
 def paper_main_tables(board: Board) -> list[Table]:
-    """Methods over data sets: data sets down, methods across."""
-    return [_main(board, one) for one in printed_tables(board) if one.kind == "main"]
+    """Tables of methods over data sets: one row per data set and number of shots, one column per method."""
+    return [_main_table(board, printed) for printed in printed_tables(board) if printed.kind == "main"]
 
 
-def _main(board: Board, one: Printed) -> Table:
-    rows = one.rows.assign(place=one.rows["target"] + "|" + one.rows["shots"])
+def _main_table(board: Board, printed: PrintedTable) -> Table:
+    rows = printed.rows.assign(set_and_shots=printed.rows["target"] + "|" + printed.rows["shots"])
     entries = list(dict.fromkeys(rows["entry"]))
-    values = _values(rows, "entry", "place")
-    lines: list[Row] = []
+    values = _values(rows, "entry", "set_and_shots")
+    table_rows: list[Row] = []
     targets = board.ordered(list(rows["target"]))
     for domain in dict.fromkeys(board.dataset(target).domain for target in targets):
-        inside = [target for target in targets if board.dataset(target).domain == domain]
-        places = [
-            place for shots in dict.fromkeys(rows["shots"]) for target in inside for place in [f"{target}|{shots}"]
-        ]
+        of_domain = [target for target in targets if board.dataset(target).domain == domain]
+        sets_and_shots = [f"{target}|{shots}" for shots in dict.fromkeys(rows["shots"]) for target in of_domain]
         for level in LEVELS:
-            lines += _block(board, places, entries, (values, _metrics(rows, level)), f"{domain}, {level}")
-    return Table(one.key, one.caption, "data set", tuple(entries), tuple(lines), one.notes, cites_of(board, rows))
+            numbers = values, _metrics(rows, level)
+            table_rows += _block(board, sets_and_shots, entries, numbers, f"{domain}, {level}")
+    cites = cites_of(board, rows)
+    return Table(printed.key, printed.caption, "data set", tuple(entries), tuple(table_rows), printed.notes, cites)
 
 
 def _block(
-    board: Board, places: Sequence[str], entries: Sequence[str], found: tuple[Values, Sequence[str]], block: str
+    board: Board,
+    sets_and_shots: Sequence[str],
+    entries: Sequence[str],
+    numbers: tuple[PrintedValues, Sequence[str]],
+    block: str,
 ) -> Iterator[Row]:
-    values, metrics = found
+    """The rows of one domain and level; `numbers` are the values and the metrics of the level."""
+    values, metrics = numbers
     heading = f"{block} ({', '.join(HEADINGS[metric] for metric in metrics)})"
-    for place in places:
-        if any((entry, place, metric) in values for entry in entries for metric in metrics):
-            target, shots = place.split("|")
+    for key in sets_and_shots:
+        if any((entry, key, metric) in values for entry in entries for metric in metrics):
+            target, shots = key.split("|")
             label = board.dataset(target).title + (f", {shots}-shot" if shots != "0" else "")
-            marked = {metric: _marked(values, entries, place, metric) for metric in metrics}
+            marked = {metric: _marked(values, entries, key, metric) for metric in metrics}
             cells = tuple(tuple(marked[metric][entry] for metric in metrics) for entry in entries)
             yield Row(label, cells, heading)
 
@@ -122,15 +127,17 @@ def _metrics(rows: pd.DataFrame, level: str) -> list[str]:
     return [metric for metric in LEVELS[level] if metric in present]
 
 
-def _values(rows: pd.DataFrame, *names: str) -> dict[tuple[str, str, str], float]:
+def _values(rows: pd.DataFrame, *names: str) -> PrintedValues:
+    """The numbers of a table by the columns `names` and the metric."""
     keys = zip(*(rows[name] for name in (*names, "metric")), strict=True)
     return dict(zip(keys, rows["value"], strict=True))
 
 
-def _marked(values: Values, entries: Sequence[str], place: str, metric: str) -> dict[str, Number]:
-    found = {entry: values.get((entry, place, metric)) for entry in entries}
-    best = marks(found)
-    return {entry: _percent(value, best.get(entry, "")) for entry, value in found.items()}
+def _marked(values: PrintedValues, entries: Sequence[str], key: str, metric: str) -> dict[str, Number]:
+    """The numbers of all entries in one row and metric, in percent, best and second best marked."""
+    by_entry = {entry: values.get((entry, key, metric)) for entry in entries}
+    best = marks(by_entry)
+    return {entry: _percent(value, best.get(entry, "")) for entry, value in by_entry.items()}
 
 
 def _percent(value: float | None, mark: str = "") -> Number:
@@ -138,67 +145,65 @@ def _percent(value: float | None, mark: str = "") -> Number:
 
 
 def paper_class_tables(board: Board) -> dict[str, list[Table]]:
-    """Target → the tables by class that papers print of it, in the shape of FB-CLIP's appendix."""
-    found: dict[str, list[Table]] = {}
-    for one in printed_tables(board):
-        if one.kind == "class":
-            found.setdefault(str(one.rows["target"].iloc[0]), []).append(_classes(board, one))
-    return found
+    """Target → the tables of its classes that papers print, with the layout of FB-CLIP's appendix."""
+    tables: dict[str, list[Table]] = {}
+    for printed in printed_tables(board):
+        if printed.kind == "class":
+            tables.setdefault(str(printed.rows["target"].iloc[0]), []).append(_class_table(board, printed))
+    return tables
 
 
-def _classes(board: Board, one: Printed) -> Table:
-    entry = str(one.rows["entry"].iloc[0])
-    values = _values(one.rows, "entry", "class")
-    names = [name for name in dict.fromkeys(one.rows["class"]) if name != "mean"]
-    rows = [_class_row(values, entry, name) for name in [*names, "mean"]]
-    columns, cites = tuple(HEADINGS[metric] for metric in BY_CLASS), cites_of(board, one.rows)
-    return Table(one.key, one.caption, "class", columns, tuple(rows), one.notes, cites)
-
-
-def _class_row(values: Values, entry: str, name: str) -> Row:
-    cells = tuple((_percent(values.get((entry, name, metric))),) for metric in BY_CLASS)
-    return Row(name, cells, "mean" if name == "mean" else "", summary=name == "mean")
+def _class_table(board: Board, printed: PrintedTable) -> Table:
+    entry = str(printed.rows["entry"].iloc[0])
+    values = _values(printed.rows, "entry", "class")
+    names = [name for name in dict.fromkeys(printed.rows["class"]) if name != "mean"]
+    rows = []
+    for name in [*names, "mean"]:
+        cells = tuple((_percent(values.get((entry, name, metric))),) for metric in BY_CLASS)
+        rows.append(Row(name, cells, "mean" if name == "mean" else "", summary=name == "mean"))
+    columns, cites = tuple(HEADINGS[metric] for metric in BY_CLASS), cites_of(board, printed.rows)
+    return Table(printed.key, printed.caption, "class", columns, tuple(rows), printed.notes, cites)
 
 
 def paper_ablation_tables(board: Board) -> list[Table]:
-    """Variants of a method down, data sets and levels across."""
-    return [_ablation(board, one) for one in printed_tables(board) if one.kind == "ablation"]
+    """Tables of ablations: one row per variant of a method, one column per data set and level."""
+    return [_ablation_table(board, printed) for printed in printed_tables(board) if printed.kind == "ablation"]
 
 
-def _ablation(board: Board, one: Printed) -> Table:
-    rows = one.rows[one.rows["target"] != ""]
+def _ablation_table(board: Board, printed: PrintedTable) -> Table:
+    rows = printed.rows[printed.rows["target"] != ""]
     variants = list(dict.fromkeys(rows["entry"]))
     values = _values(rows, "entry", "target")
-    wide = [(target, level, _metrics(rows, level)) for target in dict.fromkeys(rows["target"]) for level in LEVELS]
+    columns = [(target, _metrics(rows, level)) for target in dict.fromkeys(rows["target"]) for level in LEVELS]
     marked = {
-        (target, metric): _marked(values, variants, target, metric) for target, _, metrics in wide for metric in metrics
+        (target, metric): _marked(values, variants, target, metric) for target, metrics in columns for metric in metrics
     }
-    columns = [
+    headings = tuple(
         f"{board.dataset(target).title} ({', '.join(HEADINGS[metric] for metric in metrics)})"
-        for target, _, metrics in wide
-    ]
-    lines = [
-        Row(name, tuple(tuple(marked[target, metric][name] for metric in metrics) for target, _, metrics in wide))
+        for target, metrics in columns
+    )
+    table_rows = tuple(
+        Row(name, tuple(tuple(marked[target, metric][name] for metric in metrics) for target, metrics in columns))
         for name in variants
-    ]
-    return Table(one.key, one.caption, "variant", tuple(columns), tuple(lines), one.notes, cites_of(board, rows))
+    )
+    cites = cites_of(board, rows)
+    return Table(printed.key, printed.caption, "variant", headings, table_rows, printed.notes, cites)
 
 
 def paper_cost_tables(board: Board) -> list[Table]:
-    """Time, memory and sizes, as far as a table prints any."""
-    return [made for one in printed_tables(board) for made in _cost(board, one)]
+    """Tables of time, memory and sizes: one row per method, for every printed table that has such numbers."""
+    printed = printed_tables(board)
+    return [_cost_table(board, table) for table in printed if (table.rows["target"] == "").any()]
 
 
-def _cost(board: Board, one: Printed) -> Iterator[Table]:
-    rows = one.rows[one.rows["target"] == ""]
-    if rows.empty:
-        return
+def _cost_table(board: Board, printed: PrintedTable) -> Table:
+    rows = printed.rows[printed.rows["target"] == ""]
     metrics = list(dict.fromkeys(rows["metric"]))
     values = _values(rows, "entry", "target")
-    lines = [
+    table_rows = tuple(
         Row(name, tuple((Number(values.get((name, "", metric)), digits=DIGITS.get(metric, 1)),) for metric in metrics))
         for name in dict.fromkeys(rows["entry"])
-    ]
+    )
     remarks = tuple(f"Remark: {note}." for note in dict.fromkeys(rows["note"]) if note and "printed as" not in note)
     columns = tuple(COSTS[metric] for metric in metrics)
-    yield Table(f"{one.key}-cost", one.caption, "method", columns, tuple(lines), remarks, cites_of(board, rows))
+    return Table(f"{printed.key}-cost", printed.caption, "method", columns, table_rows, remarks, cites_of(board, rows))

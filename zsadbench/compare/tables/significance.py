@@ -1,68 +1,74 @@
-"""Significance as tables: for every comparability group and metric, differences with intervals, and ranks."""
+"""Tables of significance: differences with intervals and tests, and mean ranks, per comparability group and metric."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from zsadbench.compare.board import Board
-from zsadbench.compare.significance.contests import Contest, contests, critical_differences, files_of, samples_of
+from zsadbench.compare.significance.comparisons import (
+    Comparison,
+    comparisons,
+    critical_differences,
+    record_files,
+    samples_of,
+)
 from zsadbench.compare.significance.critical_difference import CriticalDifference
 from zsadbench.compare.significance.differences import FEWEST, Difference, differences, p_text, rank_intervals
 from zsadbench.compare.tables.layout import Number, Row, Table
 
 COLUMNS = ("data sets", "difference", "95 % interval", "p (Wilcoxon, Holm)")
-HOW = "Interval: paired bootstrap over data sets, classes, images (of image metrics) and seeds."
+BOOTSTRAP = "Interval: paired bootstrap over data sets, classes, images (of image metrics) and seeds."
 NO_TEST = f"Fewer than {FEWEST} data sets: no test over data sets."
 RANKS = "Rank interval: 1 + the methods that are significantly better, to all but those that are significantly worse."
-EXTRA = "An extra beside the pairwise tests, which see more: Friedman's test, Nemenyi's critical difference."
+CRITICAL = "Friedman's test and Nemenyi's critical difference; the pairwise tests detect more differences."
 
 
 def significance_tables(board: Board) -> list[Table]:
-    """A table a contest: every two methods; empty where there is none."""
-    files, tables = files_of(board), []
-    for contest in contests(board):
-        data = samples_of(contest, files)
-        if data:
-            tables.append(_table(contest, differences(data, contest.entries, contest.metric)))
+    """One table per comparison, with one row per pair of methods; empty where no two methods can be compared."""
+    files, tables = record_files(board), []
+    for comparison in comparisons(board):
+        samples = samples_of(comparison, files)
+        if samples:
+            tables.append(_difference_table(comparison, differences(samples, comparison.entries, comparison.metric)))
     return tables
 
 
-def critical_tables(board: Board) -> list[Table]:
-    """The mean ranks of every contest of at least three methods, and what Friedman and Nemenyi say of them."""
-    return [_ranked(contest, found) for contest, found in critical_differences(board)]
-
-
-def _ranked(contest: Contest, found: CriticalDifference) -> Table:
-    rows = tuple(
-        Row(name, ((Number(rank, digits=2),), ", ".join(_alike(name, found)) or "-"))
-        for name, rank in found.ranks.items()
-    )
-    key = f"ranks-{contest.number}-{contest.metric}"
-    columns = ("mean rank", "not told apart from")
-    return Table(key, f"Mean ranks by {contest.caption}", "method", columns, rows, (EXTRA, verdict_of(found)))
-
-
-def verdict_of(found: CriticalDifference) -> str:
-    """One line: the test, or why there is none."""
-    if found.p is None:
-        return f"No test: {found.reason}."
-    return f"{found.sets} data sets: Friedman p {p_text(found.p)}; critical difference {found.distance:.2f} ranks."
-
-
-def _alike(name: str, found: CriticalDifference) -> dict[str, None]:
-    others = (other for clique in found.cliques if name in clique for other in clique if other != name)
-    return dict.fromkeys(others) if found.p is not None else dict.fromkeys(one for one in found.ranks if one != name)
-
-
-def _table(contest: Contest, found: Sequence[Difference]) -> Table:
-    ranks = rank_intervals(found, contest.entries)
+def _difference_table(comparison: Comparison, pairs: Sequence[Difference]) -> Table:
+    ranks = rank_intervals(pairs, comparison.entries)
     shown = ", ".join(f"{name} {first}-{last}" for name, (first, last) in ranks.items())
-    notes = (HOW, *([NO_TEST] if found[0].p is None else []), RANKS, f"Rank intervals: {shown}.")
-    rows = tuple(Row(f"{one.left} against {one.right}", _cells(one)) for one in found)
-    key = f"significance-{contest.number}-{contest.metric}"
-    return Table(key, f"Differences in points of {contest.caption}", "methods", COLUMNS, rows, notes)
+    notes = (BOOTSTRAP, *([NO_TEST] if pairs[0].p is None else []), RANKS, f"Rank intervals: {shown}.")
+    rows = tuple(Row(f"{pair.left} against {pair.right}", _difference_cells(pair)) for pair in pairs)
+    key = f"significance-{comparison.number}-{comparison.metric}"
+    return Table(key, f"Differences in points of {comparison.caption}", "methods", COLUMNS, rows, notes)
 
 
-def _cells(one: Difference) -> tuple[str, ...]:
-    interval = f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
-    return str(one.sets), f"{100 * one.mean:+.1f}", interval, "-" if one.p is None else p_text(one.p).removeprefix("= ")
+def _difference_cells(pair: Difference) -> tuple[str, ...]:
+    interval = f"{100 * pair.low:+.1f} to {100 * pair.high:+.1f}"
+    p = "-" if pair.p is None else p_text(pair.p).removeprefix("= ")
+    return str(pair.sets), f"{100 * pair.mean:+.1f}", interval, p
+
+
+def critical_tables(board: Board) -> list[Table]:
+    """One table of mean ranks per comparison of at least three methods, with Friedman's and Nemenyi's results."""
+    return [_rank_table(comparison, result) for comparison, result in critical_differences(board)]
+
+
+def _rank_table(comparison: Comparison, result: CriticalDifference) -> Table:
+    rows = tuple(
+        Row(name, ((Number(rank, digits=2),), ", ".join(_not_told_apart(name, result)) or "-"))
+        for name, rank in result.ranks.items()
+    )
+    test = (
+        f"No test: {result.reason}."
+        if result.p is None
+        else f"{result.sets} data sets: Friedman p {p_text(result.p)}; critical difference {result.distance:.2f} ranks."
+    )
+    key = f"ranks-{comparison.number}-{comparison.metric}"
+    columns = ("mean rank", "not told apart from")
+    return Table(key, f"Mean ranks by {comparison.caption}", "method", columns, rows, (CRITICAL, test))
+
+
+def _not_told_apart(name: str, result: CriticalDifference) -> list[str]:
+    """The methods that the test does not tell apart from `name`; all others where there is no test."""
+    cliques = result.cliques if result.p is not None else (tuple(result.ranks),)
+    return list(dict.fromkeys(other for clique in cliques if name in clique for other in clique if other != name))

@@ -1,1 +1,1 @@
-"""What a card says about one benchmark, and how the card's TOML file is read."""
+"""Cards: what is known about one benchmark, as values, and how they are parsed from TOML."""

@@ -1,29 +1,30 @@
-"""What a data set card says, as a value: facts about one benchmark, and where its files lie.
+"""The data set card: facts about one benchmark, as a value.
 
-A card is data, read from TOML by `zsadbench.data.cards.card_file`; it holds no code. Its layouts are described in
-`zsadbench.data.cards.arrangements`. Importing this module imports neither torch nor pandas.
+A card contains no code; it is parsed from TOML by `zsadbench.data.cards.parse_card`. Its layouts are described in
+`zsadbench.data.cards.layout`. Importing this module imports neither torch nor pandas.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from zsadbench.data.cards.arrangements import Layout
+from zsadbench.data.cards.layout import Layout
 
-Positive = Literal["> 0", ">= 128", "> 0; jpeg >= 128"]  # compression leaves grey around what a JPEG mask marks
-Pair = tuple[int, int]  # (normal, anomalous)
+# Grey values of a mask that count as anomalous. JPEG compression leaves dark grey pixels around the marked region.
+PositiveRule = Literal["> 0", ">= 128", "> 0; jpeg >= 128"]
+LabelCounts = tuple[int, int]  # images: (normal, anomalous)
 
 
 @dataclass(frozen=True)
 class Expected:
-    """How many images one split should have: per class, or in total for `classes` where no more is known.
+    """The number of images that one split should have: `counts` per class, or a `total` over `classes`.
 
-    An uncertain number makes a difference worth a note, not an error, unless less than half is there. `images`
-    is a certain number of images in all, whatever their labels.
+    If the numbers are not `certain`, a different count is reported as a note and not as an error, unless less than
+    half of the images exist. `images` is a certain number of images of both labels together; 0 if unknown.
     """
 
-    counts: Mapping[str, Pair] = field(default_factory=dict)
-    total: Pair | None = None
+    counts: Mapping[str, LabelCounts] = field(default_factory=dict)
+    total: LabelCounts | None = None
     certain: bool = True
     classes: tuple[str, ...] = ()
     images: int = 0
@@ -31,16 +32,32 @@ class Expected:
 
 @dataclass(frozen=True)
 class Card:
-    """One benchmark. `classes` maps folder names, in order, to the words that go into prompts.
+    """One benchmark.
 
-    `positive` is the rule by which a grey value of a mask counts as anomalous. `folders` are names under
-    which people keep the set; the first is the one that a miniature is written to. `obtain` adds what one
-    should know before downloading. `collections` are those that its images were cut from, where another
-    benchmark was cut from the same. `method_words` are the words that a method's paper has for some classes
-    in place of these, by method and class; the papers of `folder_words` take the folder's name as it is.
-    `editions` are other contents that go by the same name, by their numbers of test images: [normal, anomalous], or
-    [in all]. A `generated` set is drawn on first use by the package that brings the card. `source` is the file that the
-    card was read from.
+    Attributes:
+        name: the name on the command line and in records.
+        title: the name in tables.
+        domain: `industrial`, `medical`, `demo`, or `own` for images of the user.
+        levels: the levels that can be evaluated, `image` and `pixel`; on the pixel level, anomalous images have masks.
+        classes: folder name → words in prompts, in the order of tables.
+        layouts: how its files may be arranged, in the order in which layouts are tried.
+        expected: split → number of images.
+        aliases: other names on the command line.
+        folders: folder names under which the benchmark is stored; a miniature is written to the first.
+        positive: the grey values of a mask that count as anomalous.
+        licence: the licence, as text.
+        homepage: where to download it.
+        obtain: what to know before downloading.
+        doi: the DOI of the paper.
+        cite: the BibTeX key.
+        bibtex: the BibTeX entry.
+        collections: the image collections that it was made from, if another benchmark uses the same collection.
+        method_words: method → class → words that the method's paper uses in prompts instead of those in `classes`.
+        folder_words: methods whose papers use the folder name itself in prompts.
+        editions: other data sets known under the same name → their number of test images, (normal, anomalous)
+            or (total,).
+        generated: whether the package of the card generates the images on first use.
+        source: the file that the card was read from.
     """
 
     name: str
@@ -52,7 +69,7 @@ class Card:
     expected: Mapping[str, Expected] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
-    positive: Positive = "> 0; jpeg >= 128"
+    positive: PositiveRule = "> 0; jpeg >= 128"
     licence: str = ""
     homepage: str = ""
     obtain: str = ""
@@ -68,37 +85,39 @@ class Card:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name that the card answers to: its own, its aliases, its folders; each once, whatever the case."""
-        first: dict[str, str] = {}
+        """Name, aliases and folder names; names that differ only in case are listed once."""
+        by_key: dict[str, str] = {}
         for name in (self.name, *self.aliases, *self.folders):
-            first.setdefault(name.casefold(), name)
-        return tuple(first.values())
+            by_key.setdefault(name.casefold(), name)
+        return tuple(by_key.values())
 
     @property
     def pixel_level(self) -> bool:
-        """Whether its anomalous samples have masks."""
+        """Whether anomalous images have masks."""
         return "pixel" in self.levels
 
     def words(self, method: str = "") -> dict[str, str]:
-        """The words of every class that go into the prompts of `method`, by the folder's name, in order."""
-        own = self.method_words.get(method, {})
-        plain = {name: name for name in self.classes} if method in self.folder_words else self.classes
-        return {name: own.get(name, plain[name]) for name in self.classes}
+        """Class → the words that describe it in the prompts of `method`, in the order of `classes`."""
+        method_words = self.method_words.get(method, {})
+        default_words = {name: name for name in self.classes} if method in self.folder_words else self.classes
+        return {name: method_words.get(name, default_words[name]) for name in self.classes}
 
     def class_named(self, text: str) -> str | None:
-        """The class that `text` means: exactly, then without regard to case; None when unknown.
+        """The class named `text`: an exact match, else one that ignores case; None if there is none.
 
-        The only class of a set may be called like the set itself, as tables of others have it.
+        If the set has only one class, the names of the set also mean that class, as in tables made by others.
         """
         if text in self.classes:
             return text
-        known = {name.casefold(): name for name in self.names} if len(self.classes) == 1 else {}
-        known = dict.fromkeys(known, next(iter(self.classes))) | {name.casefold(): name for name in self.classes}
-        return known.get(text.casefold())
+        by_key = {name.casefold(): name for name in self.classes}
+        if len(self.classes) == 1:
+            (only,) = self.classes
+            by_key = {name.casefold(): only for name in self.names} | by_key
+        return by_key.get(text.casefold())
 
 
 def prompt_words(name: str) -> str:
-    """The words of a class folder, as they go into a prompt.
+    """The words for a prompt that a class folder's name gives.
 
     >>> prompt_words("metal_nut")
     'metal nut'

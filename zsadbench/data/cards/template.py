@@ -7,7 +7,7 @@ _NAME = re.compile(r"\{(\w+)\}")
 
 
 def captures(template: str) -> set[str]:
-    """Names that a template captures.
+    """The names in a template.
 
     >>> sorted(captures("{class}/test/{stem}.{ext}"))
     ['class', 'ext', 'stem']
@@ -16,27 +16,27 @@ def captures(template: str) -> set[str]:
 
 
 def pattern(template: str) -> re.Pattern[str]:
-    """The regular expression of a template; a repeated name must be equal, an extension holds no dot.
+    """The regular expression of a template; a repeated name must match the same text, `{ext}` matches no dot.
 
     >>> pattern("{class}/{class}/{stem}.{ext}").fullmatch("a/b/1.png") is None
     True
     """
-    parts, seen = [], set()
-    for place, part in enumerate(_NAME.split(template)):
-        if place % 2 == 0:
-            parts.append(re.escape(part))
-        elif part in seen:
-            parts.append(f"(?P={part})")
+    expression, names = "", set()
+    for index, text in enumerate(_NAME.split(template)):  # literal text and names in turn
+        if index % 2 == 0:
+            expression += re.escape(text)
+        elif text in names:
+            expression += f"(?P={text})"
         else:
-            seen.add(part)
-            parts.append(f"(?P<{part}>{'[^/.]+' if part == 'ext' else '[^/]+'})")
-    return re.compile("".join(parts))
+            names.add(text)
+            expression += f"(?P<{text}>{'[^/.]+' if text == 'ext' else '[^/]+'})"
+    return re.compile(expression)
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """The template with every name replaced; names without a value stay.
+    """Replace the names in a template by their values; names without a value stay.
 
     >>> fill("masks/{stem}.{ext}", {"stem": "7"})
     'masks/7.{ext}'
     """
-    return _NAME.sub(lambda found: values.get(found[1], found[0]), template)
+    return _NAME.sub(lambda match: values.get(match[1], match[0]), template)

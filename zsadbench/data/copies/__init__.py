@@ -1,1 +1,1 @@
-"""The copy of a benchmark on disk: located, complete, fingerprinted, listed in a manifest, checked."""
+"""Copies of benchmarks on disk: find one, read its manifest, check it, and compute what identifies it."""

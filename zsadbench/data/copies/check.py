@@ -1,4 +1,4 @@
-"""Is the copy on disk the right one? Every fault with its path, per class what is there and what should be."""
+"""Check a copy of a data set: faults with their paths, and the number of images per class."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,22 +6,31 @@ from pathlib import Path
 
 import pandas as pd
 
-from zsadbench.data.cards.card import Card, Pair
+from zsadbench.data.cards.card import Card, LabelCounts
 from zsadbench.data.catalogue import find_card
-from zsadbench.data.copies.completeness import expectation
+from zsadbench.data.copies.completeness import expected_counts
 from zsadbench.data.copies.dataset import Dataset, load_dataset, mask_faults
 from zsadbench.data.copies.mask_statistics import MaskStatistics, mask_statistics
-from zsadbench.data.images.pixels import oriented_size, read_image
-from zsadbench.data.own.card import is_own
+from zsadbench.data.images.preprocess import oriented_size, read_image
+from zsadbench.data.user_images.target import is_user_target
 from zsadbench.errors import DataError
 
 
 @dataclass(frozen=True)
 class Check:
-    """What was found of one data set. `classes` maps a class to the (normal, anomalous) found and expected.
+    """The result of checking one copy.
 
-    `faults` are what must be mended before a run, a line each; `notes` are oddities that stop nothing. `masks` are
-    there after a deep check.
+    Attributes:
+        card: the card of the data set.
+        faults: what must be repaired before a run, one line each.
+        root: the folder of the copy; None if it was not found.
+        layout: the name of its layout.
+        synthetic: whether the copy is a synthetic miniature.
+        fingerprint: its identity, as in records.
+        classes: class → (normal, anomalous) images found, and those expected; None if these are unknown.
+        notes: oddities that do not prevent a run, one line each.
+        edition: the known edition of the data set that this is; empty if it is none.
+        masks: statistics of the masks, after a deep check.
     """
 
     card: Card
@@ -30,7 +39,7 @@ class Check:
     layout: str = ""
     synthetic: bool = False
     fingerprint: str = ""
-    classes: Mapping[str, tuple[Pair, Pair | None]] = field(default_factory=dict)
+    classes: Mapping[str, tuple[LabelCounts, LabelCounts | None]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     edition: str = ""
     masks: MaskStatistics | None = None
@@ -39,65 +48,61 @@ class Check:
 def check_copy(
     name: str, roots: Sequence[str | Path] | None = None, splits: Sequence[str] = ("test",), *, deep: bool = False
 ) -> Check:
-    """Judge the copy of the data set `name` that a run would use.
+    """Check the copy of the data set `name` that a run would use.
 
     Args:
         name: a data set, `folder:PATH` or `csv:PATH`.
-        roots: where to look; None for the environment's.
-        splits: what to judge; a zero-shot run reads `test` alone.
-        deep: decode every file, not only the headers.
+        roots: data roots; None for those of the environment.
+        splits: the splits to check; a zero-shot run reads only `test`.
+        deep: whether to decode every file instead of reading only headers.
 
     Raises:
-        UsageError: no data set has this name.
+        UsageError: there is no data set with this name.
     """
     try:
-        found = load_dataset(name, roots, allow_partial=True, splits=splits)
+        dataset = load_dataset(name, roots, allow_partial=True, splits=splits)
     except DataError as failure:
-        return Check(_nameable(name), (str(failure),))
-    notes, masks = list(found.notes), None
-    faults = [*found.missing, *found.left_out, *mask_faults(found)]
-    faults += [fault for fault in _without_header(found.manifest) if fault not in faults]
+        unreadable = Card(name, name, "own", (), {}, (), licence="your own")
+        return Check(unreadable if is_user_target(name) else find_card(name), (str(failure),))
+    notes, masks = list(dataset.notes), None
+    faults = [*dataset.missing, *dataset.left_out, *mask_faults(dataset)]
+    faults += [fault for fault in _header_faults(dataset.manifest) if fault not in faults]
     if deep:
-        faults += [fault for fault in _undecodable(found.manifest) if fault not in faults]
-        masks = mask_statistics(found.manifest, found.card.positive)
-        notes += _odd(masks, found.card.positive)
+        faults += [fault for fault in _decoding_faults(dataset.manifest) if fault not in faults]
+        masks = mask_statistics(dataset.manifest, dataset.card.positive)
+        notes += _mask_notes(masks, dataset.card.positive)
     return Check(
-        card=found.card,
+        card=dataset.card,
         faults=tuple(faults),
-        root=found.root,
-        layout=found.layout,
-        synthetic=found.synthetic,
-        fingerprint=found.fingerprint,
-        classes=_classes(found),
+        root=dataset.root,
+        layout=dataset.layout,
+        synthetic=dataset.synthetic,
+        fingerprint=dataset.fingerprint,
+        classes=_counts_by_class(dataset),
         notes=tuple(notes),
-        edition=found.edition,
+        edition=dataset.edition,
         masks=masks,
     )
 
 
-def _nameable(name: str) -> Card:
-    """The card, or as much of it as one's own images have when they cannot be read."""
-    return Card(name, name, "own", (), {}, (), licence="your own") if is_own(name) else find_card(name)
+def _counts_by_class(dataset: Dataset) -> dict[str, tuple[LabelCounts, LabelCounts | None]]:
+    """Class → images found and expected, over all checked splits."""
+    by_split, _ = expected_counts(dataset.card, dataset.root)
+    found = dataset.manifest.groupby(["class", "label"]).size()
+    counts: dict[str, tuple[LabelCounts, LabelCounts | None]] = {}
+    for name in dataset.card.classes:
+        known = [
+            by_split[split].counts[name]
+            for split in dataset.splits
+            if split in by_split and name in by_split[split].counts
+        ]
+        expected = (sum(pair[0] for pair in known), sum(pair[1] for pair in known)) if known else None
+        counts[name] = ((int(found.get((name, 0), 0)), int(found.get((name, 1), 0))), expected)
+    return counts
 
 
-def _classes(found: Dataset) -> dict[str, tuple[Pair, Pair | None]]:
-    """Per class, all judged splits together."""
-    expected, _ = expectation(found.card, found.root)
-    counted = found.manifest.groupby(["class", "label"]).size()
-    rows: dict[str, tuple[Pair, Pair | None]] = {}
-    for name in found.card.classes:
-        known = [expected[split].counts[name] for split in found.splits if name in _counts(expected.get(split))]
-        wanted = (sum(pair[0] for pair in known), sum(pair[1] for pair in known)) if known else None
-        rows[name] = ((int(counted.get((name, 0), 0)), int(counted.get((name, 1), 0))), wanted)
-    return rows
-
-
-def _counts(expected: object) -> Mapping[str, Pair]:
-    return getattr(expected, "counts", {})
-
-
-def _undecodable(manifest: pd.DataFrame) -> Iterator[str]:
-    """A line for every image or mask that cannot be decoded to its end."""
+def _decoding_faults(manifest: pd.DataFrame) -> Iterator[str]:
+    """One line per image or mask that cannot be decoded completely."""
     for path in [*manifest["path"], *manifest.loc[manifest["mask"] != "", "mask"]]:
         try:
             read_image(path)
@@ -105,8 +110,8 @@ def _undecodable(manifest: pd.DataFrame) -> Iterator[str]:
             yield str(failure)
 
 
-def _without_header(manifest: pd.DataFrame) -> Iterator[str]:
-    """A line for every image whose header cannot be read, one of no bytes among them, as decoding it would say."""
+def _header_faults(manifest: pd.DataFrame) -> Iterator[str]:
+    """One line per image whose header cannot be read, with the text that decoding it would give."""
     for path in manifest["path"]:
         try:
             oriented_size(path)
@@ -114,8 +119,8 @@ def _without_header(manifest: pd.DataFrame) -> Iterator[str]:
             yield str(failure)
 
 
-def _odd(masks: MaskStatistics, positive: str) -> list[str]:
-    """Anomalous samples whose mask is blank, and masks with more than two grey values; counted, the first named."""
+def _mask_notes(masks: MaskStatistics, positive: str) -> list[str]:
+    """Notes on anomalous images with a blank mask and on masks with more than two grey values."""
     kinds = (
         (masks.blank, "blank masks of anomalous images (their label stays)"),
         (masks.grey, f"masks with more than two grey values (the rule is '{positive}')"),

@@ -1,4 +1,4 @@
-"""A name → a data set that is there, complete, and says what it is."""
+"""Load a data set: find the copy, read its manifest, and check that it is complete."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,27 +10,34 @@ import pandas as pd
 
 from zsadbench.data.cards.card import Card
 from zsadbench.data.catalogue import find_card
-from zsadbench.data.copies.completeness import edition_of, expectation, judge
+from zsadbench.data.copies.completeness import compare_counts, edition_of, expected_counts
 from zsadbench.data.copies.fingerprint import content_fingerprint, fingerprint
-from zsadbench.data.copies.locate import Place, find_copy
-from zsadbench.data.copies.manifest import manifest
-from zsadbench.data.images.pixels import by, oriented_size
+from zsadbench.data.copies.locate import CopyLocation, find_copy
+from zsadbench.data.copies.manifest import make_manifest
+from zsadbench.data.images.preprocess import oriented_size, size_text
 from zsadbench.data.layouts.read import read_layout
-from zsadbench.data.layouts.sample import Reading, Sample
-from zsadbench.data.own.card import is_own, own_card
+from zsadbench.data.layouts.sample import LayoutSamples, Sample
+from zsadbench.data.user_images.target import is_user_target, user_target_card
 from zsadbench.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """One copy of a benchmark, as far as the wanted splits go.
+    """One copy of a data set, with the samples of the splits that were loaded.
 
-    `manifest` is described in `zsadbench.data.copies.manifest`. `partial` says that images, or the masks of
-    samples that were therefore left out, are missing; `missing` says which, a line each, `skipped` counts
-    the samples left out, by class, and `left_out` names the mask that each of them lacks. `synthetic` marks
-    a miniature. `notes` are oddities that change nothing: images beyond the known counts, files that the
-    layout does not speak of. `edition` is the known variant of the set that this is, by its counts; empty where
-    it is none.
+    Attributes:
+        card: the card of the data set.
+        root: the folder of the copy.
+        layout: the name of its layout.
+        manifest: one row per sample; see `zsadbench.data.copies.manifest`.
+        splits: the splits that were loaded.
+        partial: whether images are missing, or samples are left out because their masks are missing.
+        synthetic: whether the copy is a synthetic miniature.
+        missing: what is missing, one line each.
+        skipped: class → number of samples left out because their masks are missing.
+        notes: oddities that change nothing, one line each: more images than expected, files that the layout ignores.
+        left_out: the missing mask of each sample left out, one line each.
+        edition: the known edition of the data set that this is, by its number of images; empty if it is none.
     """
 
     card: Card
@@ -48,16 +55,16 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The identity of what was read; see `zsadbench.data.copies.fingerprint`."""
+        """The identity of the samples; see `zsadbench.data.copies.fingerprint`."""
         if self.card.generated:
             return content_fingerprint(self.manifest)
         return fingerprint(self.manifest, self.card.positive)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The classes that have images, in the card's order."""
-        there = set(self.manifest["class"])
-        return tuple(name for name in self.card.classes if name in there)
+        """The classes that have images, in the order of the card."""
+        with_images = set(self.manifest["class"])
+        return tuple(name for name in self.card.classes if name in with_images)
 
 
 def load_dataset(
@@ -66,44 +73,52 @@ def load_dataset(
     allow_partial: bool = False,
     splits: Sequence[str] = ("test",),
 ) -> Dataset:
-    """Find, read and check the data set `name`, or the images that `folder:PATH` or `csv:PATH` names.
+    """Load a data set, or the images of `folder:PATH` or `csv:PATH`.
 
-    Without `roots` the environment says where to look; see `zsadbench.data.copies.locate`.
+    Args:
+        name: a data set, `folder:PATH` or `csv:PATH`.
+        roots: data roots; None for those of the environment, see `zsadbench.data.copies.locate`.
+        allow_partial: whether images and masks may be missing.
+        splits: the splits to load.
 
     Raises:
-        UsageError: no card has this name.
-        DataError: it is not found, incomplete (unless `allow_partial`), or wrong.
+        UsageError: there is no data set with this name.
+        DataError: the copy is not found, incomplete (unless `allow_partial`), or invalid.
     """
-    card, place = _placed(name, roots)
-    expected, synthetic = expectation(card, place.root)
-    reading = _read(card, place, splits)
-    verdict = judge(reading.samples, expected, splits)
-    missing = [*verdict.missing, *_absent(reading.absent)]
-    edition = edition_of(card, reading.samples) if verdict.missing else ""
+    card, location = _locate(name, roots)
+    expected, synthetic = expected_counts(card, location.root)
+    content = _read_splits(card, location, splits)
+    completeness = compare_counts(content.samples, expected, splits)
+    missing = [*completeness.missing, *_absent_images(content.absent)]
+    edition = edition_of(card, content.samples) if completeness.missing else ""
+    edition_notes = [f"as many images as in another edition: {edition}"] if edition else []
     if missing and not allow_partial:
-        raise _incomplete(card, place, [*missing, *_as_many(edition)])
-    kept, maskless = _with_masks(card, reading.samples, leave_out=allow_partial and not is_own(name))
+        raise _incomplete(card, location, [*missing, *edition_notes])
+    kept, maskless = _split_maskless(card, content.samples, leave_out=allow_partial and not is_user_target(name))
+    skipped = Counter(sample.class_name for sample in maskless)
+    for class_name, number in skipped.items():
+        missing.append(f"{class_name}: {number} anomalous left out, for their masks are missing")
     return Dataset(
         card=card,
-        root=place.root,
-        layout=place.layout.name,
-        manifest=manifest(card, place.root, kept),
+        root=location.root,
+        layout=location.layout.name,
+        manifest=make_manifest(card, location.root, kept),
         splits=tuple(splits),
-        partial=bool(missing or maskless),
+        partial=bool(missing),
         synthetic=synthetic,
-        missing=(*missing, *_masks_gone(maskless)),
-        skipped=dict(Counter(sample.class_name for sample in maskless)),
-        notes=(*_as_many(edition), *verdict.notes, *reading.notes),
-        left_out=tuple(f"{one.wanted or 'a mask'} is missing (the mask of {one.image})" for one in maskless),
+        missing=tuple(missing),
+        skipped=dict(skipped),
+        notes=(*edition_notes, *completeness.notes, *content.notes),
+        left_out=tuple(f"{sample.wanted or 'a mask'} is missing (the mask of {sample.image})" for sample in maskless),
         edition=edition,
     )
 
 
 def check_masks(dataset: Dataset) -> None:
-    """Compare the size of every mask with its image's, from the headers of the files.
+    """Check that every mask is as large as its image, by the headers of the files.
 
     Raises:
-        DataError: some differ or cannot be opened; the first is named, the others are counted.
+        DataError: a mask has another size or cannot be opened; the first is named, the others are counted.
     """
     faults = mask_faults(dataset)
     if faults:
@@ -112,66 +127,66 @@ def check_masks(dataset: Dataset) -> None:
 
 
 def mask_faults(dataset: Dataset) -> list[str]:
-    """A line for every mask that cannot be opened or is not as large as its image, judged by the headers.
+    """One line per mask that cannot be opened or is not as large as its image, by the headers of the files.
 
-    An image that cannot be opened is no fault of its mask: it costs its own class when it is read, and no other.
+    An image that cannot be opened is not a fault of its mask; it fails its own class when it is read.
     """
-    return [fault for image, mask in _pairs(dataset.manifest) if (fault := _fault(image, mask))]
+    masked = dataset.manifest[dataset.manifest["mask"] != ""]
+    pairs = zip(masked["path"], masked["mask"], strict=True)
+    return [fault for image, mask in pairs if (fault := _mask_fault(image, mask))]
 
 
-def _pairs(frame: pd.DataFrame) -> Iterable[tuple[str, str]]:
-    masked = frame[frame["mask"] != ""]
-    return zip(masked["path"], masked["mask"], strict=True)
-
-
-def _fault(image: str, mask: str) -> str:
+def _mask_fault(image: str, mask: str) -> str:
     try:
-        own = oriented_size(mask)
+        mask_size = oriented_size(mask)
     except DataError as failure:
         return str(failure)
     try:
-        size = oriented_size(image)
+        image_size = oriented_size(image)
     except DataError:
         return ""
-    return "" if own == size else f"mask '{mask}' is {by(*own)}, its image is {by(*size)}"
+    if mask_size == image_size:
+        return ""
+    return f"mask '{mask}' is {size_text(*mask_size)}, its image is {size_text(*image_size)}"
 
 
-def _placed(name: str, roots: Sequence[str | Path] | None) -> tuple[Card, Place]:
-    if is_own(name):
-        card, layout, root = own_card(name)
-        return card, Place(root, layout)
+def _locate(name: str, roots: Sequence[str | Path] | None) -> tuple[Card, CopyLocation]:
+    if is_user_target(name):
+        card, layout, root = user_target_card(name)
+        return card, CopyLocation(root, layout)
     card = find_card(name)
     return card, find_copy(card, roots)
 
 
-def _read(card: Card, place: Place, splits: Sequence[str]) -> Reading:
-    """What the layout says of these splits; an error where that is not a single image."""
-    reading = read_layout(card, place.layout, place.root)
-    samples, absent = ([sample for sample in part if sample.split in splits] for part in reading[:2])
+def _read_splits(card: Card, location: CopyLocation, splits: Sequence[str]) -> LayoutSamples:
+    """Read the samples of these splits.
+
+    Raises:
+        DataError: there are none, or as `read_layout`.
+    """
+    content = read_layout(card, location.layout, location.root)
+    samples = [sample for sample in content.samples if sample.split in splits]
+    absent = [sample for sample in content.absent if sample.split in splits]
     if not samples:
         raise DataError(
-            f"{card.name}: no {' or '.join(splits)} image in '{place.root}' "
-            f"(layout '{place.layout.name}'){''.join(f'; {line}' for line in _absent(absent))}"
+            f"{card.name}: no {' or '.join(splits)} image in '{location.root}' "
+            f"(layout '{location.layout.name}'){''.join(f'; {line}' for line in _absent_images(absent))}"
         )
-    return Reading(samples, absent, reading.notes)
+    return LayoutSamples(samples, absent, content.notes)
 
 
-def _absent(absent: Sequence[Sample]) -> list[str]:
+def _absent_images(absent: Sequence[Sample]) -> list[str]:
     if not absent:
         return []
     first = absent[0]
     return [f"{len(absent)} images that a table names are not there, first {first.image} (named in {first.named_in})"]
 
 
-def _as_many(edition: str) -> list[str]:
-    return [f"as many images as in another edition: {edition}"] if edition else []
-
-
-def _incomplete(card: Card, place: Place, missing: Iterable[str]) -> DataError:
-    what = f"{card.name}: incomplete: {'; '.join(missing)}; in '{place.root}'. "
+def _incomplete(card: Card, location: CopyLocation, missing: Iterable[str]) -> DataError:
+    what = f"{card.name}: incomplete: {'; '.join(missing)}; in '{location.root}'. "
     if card.generated:
-        return DataError(f"{what}Remove this folder, and the set is drawn anew")
-    if is_own(card.name):
+        return DataError(f"{what}Remove this folder, and the set is generated again")
+    if is_user_target(card.name):
         return DataError(f"{what}Restore what is missing, or correct the table")
     return DataError(
         f"{what}Restore what is missing from {card.homepage}, or pass --allow-partial to use what is there "
@@ -179,31 +194,30 @@ def _incomplete(card: Card, place: Place, missing: Iterable[str]) -> DataError:
     )
 
 
-def _with_masks(card: Card, samples: Iterable[Sample], leave_out: bool) -> tuple[list[Sample], list[Sample]]:
-    """Samples to use, and anomalous ones of a pixel-level set that lack their mask, where these may be left out."""
+def _split_maskless(card: Card, samples: Iterable[Sample], leave_out: bool) -> tuple[list[Sample], list[Sample]]:
+    """The samples to use, and those left out: anomalous samples of a pixel-level set without a mask.
+
+    Raises:
+        DataError: a mask is missing and samples may not be left out, or no sample would remain.
+    """
     kept: list[Sample] = []
     maskless: list[Sample] = []
     for sample in samples:
-        lacks = card.pixel_level and sample.label == 1 and not sample.mask
-        (maskless if lacks else kept).append(sample)
+        lacks_mask = card.pixel_level and sample.label == 1 and not sample.mask
+        (maskless if lacks_mask else kept).append(sample)
     if maskless and not (leave_out and kept):
-        raise _maskless(card, maskless)
+        raise _mask_missing(card, maskless)
     return kept, maskless
 
 
-def _maskless(card: Card, maskless: Sequence[Sample]) -> DataError:
+def _mask_missing(card: Card, maskless: Sequence[Sample]) -> DataError:
     first = maskless[0]
-    place = f", {first.named_in}" if first.named_in else ""
-    named = f"named in {first.named_in}" if first.named_in and first.wanted else f"the mask of {first.image}{place}"
+    table = f", {first.named_in}" if first.named_in else ""
+    source = f"named in {first.named_in}" if first.named_in and first.wanted else f"the mask of {first.image}{table}"
     more = f", and {len(maskless) - 1} more" if len(maskless) > 1 else ""
     remedy = (
         "Restore it"
-        if is_own(card.name)
-        else ("Restore it from the archive, or pass --allow-partial to leave such samples out and have them counted")
+        if is_user_target(card.name)
+        else "Restore it from the archive, or pass --allow-partial to leave such samples out and have them counted"
     )
-    return DataError(f"{card.name}: {first.wanted or 'a mask'} is missing ({named}){more}. {remedy}.")
-
-
-def _masks_gone(maskless: Sequence[Sample]) -> list[str]:
-    counts = Counter(sample.class_name for sample in maskless)
-    return [f"{name}: {number} anomalous left out, for their masks are missing" for name, number in counts.items()]
+    return DataError(f"{card.name}: {first.wanted or 'a mask'} is missing ({source}){more}. {remedy}.")

@@ -1,9 +1,13 @@
-"""Where a data set lies: the search below the data roots.
+"""Find the copy of a data set below the data roots.
 
-Under each root, first hit: a sub-folder with the set's name, an alias or a folder name of the card, without
-regard to case; a sub-folder whose name starts with one of these; the root itself, then what lies in it, when
-a probe fits that no other card shares; last, a folder with one of the names one level further down, as bundles of
-several sets have it. In a folder that is found the probe may fit up to two levels down.
+Each root is searched in these steps, until one finds something:
+
+1. a sub-folder with the name of the data set, an alias, or a folder name of the card, ignoring case;
+2. a sub-folder whose name starts with one of these names;
+3. the root itself, then its sub-folders, by a probe that no other card has;
+4. a folder with one of the names one level further down, as in collections of several data sets.
+
+In a folder that is found, the probe may match up to two levels further down.
 """
 
 import os
@@ -12,20 +16,20 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from zsadbench.data.cards.arrangements import FilesLayout, Layout
 from zsadbench.data.cards.card import Card
+from zsadbench.data.cards.layout import Layout, TableLayout
 from zsadbench.data.catalogue import all_cards
-from zsadbench.data.copies.generated import drawn_copy
-from zsadbench.data.layouts.read import fitting, probes
-from zsadbench.data.layouts.tree import passed_over
+from zsadbench.data.copies.generated import generated_copy
+from zsadbench.data.layouts.detect import detect_layout, probe_paths
+from zsadbench.data.layouts.file_tree import is_ignored
 from zsadbench.errors import DataError
 
 VARIABLE = "ZSADBENCH_DATA"
-DEPTH = 2  # levels that a probe may lie below the folder that bears the name
+MAX_DEPTH = 2  # levels below the folder with the name at which a probe may match
 
 
-class Place(NamedTuple):
-    """A copy: its root, and how it is arranged."""
+class CopyLocation(NamedTuple):
+    """A copy on disk: its root and its layout."""
 
     root: Path
     layout: Layout
@@ -36,137 +40,147 @@ def roots_from_environment() -> tuple[Path, ...]:
     return tuple(Path(text).expanduser() for text in os.environ.get(VARIABLE, "").split(os.pathsep) if text)
 
 
-def find_copy(card: Card, roots: Sequence[str | Path] | None = None) -> Place:
-    """Find the copy of a set below `roots`.
+def find_copy(card: Card, roots: Sequence[str | Path] | None = None) -> CopyLocation:
+    """Find the copy of a data set below `roots`.
 
-    Without roots, ZSADBENCH_DATA_<NAME>, which points at the set itself, comes first, then the roots in
-    ZSADBENCH_DATA. A set that is drawn lies in the cache, whatever the roots hold.
+    Without `roots`, ZSADBENCH_DATA_<NAME>, which points at the data set itself, is used first, then the roots in
+    ZSADBENCH_DATA. A generated data set is in the cache, unless that variable points at it.
 
     Raises:
-        DataError: nothing fits, or two folders do.
+        DataError: no folder matches, or two do.
     """
     if not roots or card.generated:
-        pointed = _pointed(card)
-        if pointed is not None:
-            return pointed
+        location = _from_own_variable(card)
+        if location is not None:
+            return location
     if card.generated:
-        return Place(drawn_copy(card), card.layouts[0])
+        return CopyLocation(generated_copy(card), card.layouts[0])
     folders = [Path(root).expanduser().absolute() for root in roots or roots_from_environment()]
     for folder in folders:
-        for stage in (_named, _prefixed, _itself, _inside, _named_deeper):
-            places = _distinct(stage(card, folder))
-            if places:
-                return _only(card, places)
-    raise _nothing(card, folders)
+        for step in (_by_name, _by_prefix, _root_itself, _by_unique_probe, _by_name_deeper):
+            locations = _distinct(step(card, folder))
+            if locations:
+                return _only(card, locations)
+    raise _not_found(card, folders)
 
 
-def variable(name: str) -> str:
-    """The environment variable that points at one set.
+def variable_of(name: str) -> str:
+    """The environment variable that points at the folder of one data set.
 
-    >>> variable("mvtec")
+    >>> variable_of("mvtec")
     'ZSADBENCH_DATA_MVTEC'
     """
     return f"{VARIABLE}_{re.sub('[^A-Z0-9]', '_', name.upper())}"
 
 
-def _pointed(card: Card) -> Place | None:
-    for name in map(variable, (card.name, *card.aliases)):
-        text = os.environ.get(name)
+def _from_own_variable(card: Card) -> CopyLocation | None:
+    for variable in map(variable_of, (card.name, *card.aliases)):
+        text = os.environ.get(variable)
         if text:
-            places = _fits(card, card.layouts, Path(text).expanduser().absolute(), DEPTH)
-            if not places:
-                raise DataError(f"{card.name}: {name} points at '{text}', {_unlike(card)}")
-            return _only(card, places)
+            locations = _matching(card, card.layouts, Path(text).expanduser().absolute(), MAX_DEPTH)
+            if not locations:
+                raise DataError(f"{card.name}: {variable} points at '{text}', {_mismatch(card)}")
+            return _only(card, locations)
     return None
 
 
-def _named(card: Card, root: Path) -> list[Place]:
-    return _below(card, root, lambda name: name in _own(card))
+def _by_name(card: Card, root: Path) -> list[CopyLocation]:
+    return _in_folders(card, root, lambda name: name in _folded_names(card))
 
 
-def _prefixed(card: Card, root: Path) -> list[Place]:
-    return _below(card, root, lambda name: name not in _own(card) and name.startswith(_own(card)))
+def _by_prefix(card: Card, root: Path) -> list[CopyLocation]:
+    names = _folded_names(card)
+    return _in_folders(card, root, lambda name: name not in names and name.startswith(names))
 
 
-def _itself(card: Card, root: Path) -> list[Place]:
-    named = root.name.casefold() in _own(card)
-    return _fits(card, card.layouts if named else _unshared(card), root, 0)
+def _root_itself(card: Card, root: Path) -> list[CopyLocation]:
+    has_name = root.name.casefold() in _folded_names(card)
+    return _matching(card, card.layouts if has_name else _unique_layouts(card), root, 0)
 
 
-def _inside(card: Card, root: Path) -> list[Place]:
-    return _fits(card, _unshared(card), root, DEPTH)
+def _by_unique_probe(card: Card, root: Path) -> list[CopyLocation]:
+    return _matching(card, _unique_layouts(card), root, MAX_DEPTH)
 
 
-def _named_deeper(card: Card, root: Path) -> list[Place]:
-    return [place for folder in _folders(root) for place in _named(card, folder)]
+def _by_name_deeper(card: Card, root: Path) -> list[CopyLocation]:
+    return [location for folder in _folders(root) for location in _by_name(card, folder)]
 
 
-def _below(card: Card, root: Path, right: Callable[[str], bool]) -> list[Place]:
-    folders = [folder for folder in _folders(root) if right(folder.name.casefold())]
-    return [place for folder in folders for place in _fits(card, card.layouts, folder, DEPTH)]
+def _in_folders(card: Card, root: Path, accepts: Callable[[str], bool]) -> list[CopyLocation]:
+    """Copies in the sub-folders whose names, in folded case, are accepted."""
+    folders = [folder for folder in _folders(root) if accepts(folder.name.casefold())]
+    return [location for folder in folders for location in _matching(card, card.layouts, folder, MAX_DEPTH)]
 
 
-def _own(card: Card) -> tuple[str, ...]:
+def _folded_names(card: Card) -> tuple[str, ...]:
     return tuple(name.casefold() for name in card.names)
 
 
-def _unshared(card: Card) -> tuple[Layout, ...]:
+def _unique_layouts(card: Card) -> tuple[Layout, ...]:
+    """The layouts of the card whose probes no other card has."""
     others = [other for other in all_cards() if other.name != card.name]
-    taken = {probe for other in others for layout in other.layouts for probe in probes(other, layout)}
-    return tuple(layout for layout in card.layouts if not probes(card, layout) & taken)
+    taken = {probe for other in others for layout in other.layouts for probe in probe_paths(other, layout)}
+    return tuple(layout for layout in card.layouts if not probe_paths(card, layout) & taken)
 
 
-def _fits(card: Card, layouts: tuple[Layout, ...], top: Path, depth: int) -> list[Place]:
-    """Every folder in which a layout fits, on the highest level where one does."""
+def _matching(card: Card, layouts: tuple[Layout, ...], top: Path, depth: int) -> list[CopyLocation]:
+    """Every folder that has one of the layouts, on the highest level of `top` with such a folder."""
     level = [top]
     for _ in range(depth + 1):
-        places = [Place(folder, layout) for folder in level if (layout := fitting(card, layouts, folder))]
-        if places:
-            return places
+        locations = [
+            CopyLocation(folder, layout) for folder in level if (layout := detect_layout(card, layouts, folder))
+        ]
+        if locations:
+            return locations
         level = [folder for parent in level for folder in _folders(parent)]
     return []
 
 
 def _folders(root: Path) -> list[Path]:
+    """The visible sub-folders, sorted; none if the folder cannot be listed."""
     try:
         folders = [path for path in root.iterdir() if os.path.isdir(path)]  # noqa: PTH112  (never raises)
     except OSError:
         return []
-    return sorted(path for path in folders if not passed_over(path.name))
+    return sorted(path for path in folders if not is_ignored(path.name))
 
 
-def _distinct(places: Iterable[Place]) -> list[Place]:
-    return list({place.root.resolve(): place for place in places}.values())
+def _distinct(locations: Iterable[CopyLocation]) -> list[CopyLocation]:
+    return list({location.root.resolve(): location for location in locations}.values())
 
 
-def _only(card: Card, places: Sequence[Place]) -> Place:
-    if len(places) > 1:
-        both = " and ".join(f"'{place.root}'" for place in places[:2])
-        raise DataError(f"{card.name}: two copies fit: {both}; point at one with {variable(card.name)}")
-    return places[0]
+def _only(card: Card, locations: Sequence[CopyLocation]) -> CopyLocation:
+    if len(locations) > 1:
+        both = " and ".join(f"'{location.root}'" for location in locations[:2])
+        raise DataError(f"{card.name}: two copies fit: {both}; point at one with {variable_of(card.name)}")
+    return locations[0]
 
 
-def _nothing(card: Card, folders: Sequence[Path]) -> DataError:
+def _not_found(card: Card, folders: Sequence[Path]) -> DataError:
     where = ", ".join(f"'{folder}'{'' if folder.is_dir() else ' (no folder)'}" for folder in folders)
     searched = f"not found below {where}" if where else "no data root is given"
-    unfit = [str(sub) for folder in folders for sub in _folders(folder) if sub.name.casefold() in _own(card)]
-    seen = f"; '{unfit[0]}' has the name, {_unlike(card)}" if unfit else ""
+    with_name = [
+        str(sub) for folder in folders for sub in _folders(folder) if sub.name.casefold() in _folded_names(card)
+    ]
+    unlike = f"; '{with_name[0]}' has the name, {_mismatch(card)}" if with_name else ""
     about = f"; {card.obtain}" if card.obtain else ""
     return DataError(
         f"{card.name}: {searched}; looked for a folder named {', '.join(card.names)} (or starting so) "
-        f"with {_wants(card)}{seen}; get it from {card.homepage} (licence: {card.licence}){about}; "
-        f"then pass --data-root, or set {VARIABLE} or {variable(card.name)}"
+        f"with {_probe_text(card)}{unlike}; get it from {card.homepage} (licence: {card.licence}){about}; "
+        f"then pass --data-root, or set {VARIABLE} or {variable_of(card.name)}"
     )
 
 
-def _unlike(card: Card) -> str:
-    return f"but holds none of: {_wants(card)}"
+def _mismatch(card: Card) -> str:
+    return f"but holds none of: {_probe_text(card)}"
 
 
-def _wants(card: Card) -> str:
-    return " or ".join(" and ".join(_readable(layout)) for layout in card.layouts)
-
-
-def _readable(layout: Layout) -> tuple[str, ...]:
-    table = () if isinstance(layout, FilesLayout) or layout.manifest in layout.probe else (layout.manifest,)
-    return tuple(probe.replace("{class}", "<class>") for probe in (*layout.probe, *table))
+def _probe_text(card: Card) -> str:
+    """The probes of all layouts, for messages."""
+    texts = []
+    for layout in card.layouts:
+        paths = layout.probe
+        if isinstance(layout, TableLayout) and layout.manifest not in paths:
+            paths = (*paths, layout.manifest)
+        texts.append(" and ".join(path.replace("{class}", "<class>") for path in paths))
+    return " or ".join(texts)

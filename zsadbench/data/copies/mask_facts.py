@@ -1,4 +1,4 @@
-"""What each mask of a set holds, decoded once a copy and kept in the cache."""
+"""Facts about each mask of a copy: size, anomalous pixels and grey values. Masks are decoded once and cached."""
 
 import hashlib
 import json
@@ -7,25 +7,25 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from zsadbench.clip import cache_folder
-from zsadbench.data.cards.card import Positive
-from zsadbench.data.images.masks import grey_values, is_positive
+from zsadbench.data.cards.card import PositiveRule
+from zsadbench.data.images.masks import is_positive, read_grey_mask
 from zsadbench.errors import DataError
 from zsadbench.files import write_atomically
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # of the facts and of the file
-MANY = 1000  # masks whose decoding is worth a word
+VERSION = 1  # of the facts and of the cache file
+MANY = 1000  # masks; decoding more than these is announced
 
 
 class MaskFacts(NamedTuple):
-    """Height, width, anomalous pixels, and the grey values 0..255 that occur, ascending."""
+    """Height and width, the number of anomalous pixels, and the grey values 0..255 that occur, ascending."""
 
     height: int
     width: int
@@ -33,77 +33,70 @@ class MaskFacts(NamedTuple):
     greys: tuple[int, ...]
 
 
-Facts: TypeAlias = list[MaskFacts | None]
+def mask_facts(masks: Sequence[str], positive: PositiveRule) -> list[MaskFacts | None]:
+    """The facts of every mask file, in order; None for an empty path and for a mask that cannot be decoded.
 
-
-def mask_facts(masks: Sequence[str], positive: Positive) -> Facts:
-    """The facts of every mask file, in order; None for an empty name, and for what cannot be decoded.
-
-    Decoded in threads and kept under the files' names, sizes and times of change, and the rule `positive`.
+    The masks are decoded by several threads. The cache key is made of the paths, sizes and modification times of the
+    files and of the rule `positive`.
     """
-    named = [path for path in masks if path]
-    place = cache_folder() / "masks" / f"{_stamp(named, positive)}.json"
-    known = _kept(place, len(named))
-    if known is None:
-        if len(named) >= MANY:
+    paths = [path for path in masks if path]
+    cache_file = cache_folder() / "masks" / f"{_cache_key(paths, positive)}.json"
+    facts = _read_cache(cache_file, len(paths))
+    if facts is None:
+        if len(paths) >= MANY:
             log.warning(
-                "decoding %d masks, once for this copy: their statistics are part of its fingerprint", len(named)
+                "decoding %d masks, once for this copy: their statistics are part of its fingerprint", len(paths)
             )
         with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="zsadbench-mask") as pool:
-            known = list(pool.map(lambda path: _look(path, positive), named))
-        _keep(place, known)
-    found = iter(known)
-    return [next(found) if path else None for path in masks]
+            facts = list(pool.map(lambda path: _decode(path, positive), paths))
+        try:
+            write_atomically(cache_file, json.dumps(facts).encode())
+        except OSError as failure:
+            log.info("the statistics of masks are not kept: %s", failure)
+    in_order = iter(facts)
+    return [next(in_order) if path else None for path in masks]
 
 
-def lines_of(manifest: pd.DataFrame, facts: Facts) -> list[str]:
-    """One line a mask that could be decoded, sorted: its image's relative path and the facts."""
+def fact_lines(manifest: pd.DataFrame, facts: Sequence[MaskFacts | None]) -> list[str]:
+    """One JSON line per decoded mask, sorted: the relative path of its image, and the facts."""
     pairs = zip(manifest["relative"], facts, strict=True)
     return sorted(json.dumps([relative, *fact]) for relative, fact in pairs if fact is not None)
 
 
-def _look(path: str, positive: Positive) -> MaskFacts | None:
+def _decode(path: str, positive: PositiveRule) -> MaskFacts | None:
     try:
-        grey = grey_values(path)
+        grey = read_grey_mask(path)
     except DataError:
         return None
-    values = grey.values
-    greys = np.flatnonzero(np.bincount(values.ravel(), minlength=256)).tolist()
-    height, width = values.shape
+    height, width = grey.values.shape
+    greys = np.flatnonzero(np.bincount(grey.values.ravel(), minlength=256)).tolist()
     return MaskFacts(height, width, int(np.count_nonzero(is_positive(grey, positive))), tuple(greys))
 
 
-def _stamp(paths: Sequence[str], positive: Positive) -> str:
-    told = hashlib.sha256(json.dumps([VERSION, positive]).encode())
+def _cache_key(paths: Sequence[str], positive: PositiveRule) -> str:
+    digest = hashlib.sha256(json.dumps([VERSION, positive]).encode())
     for path in paths:
         try:
-            about = os.stat(path)  # noqa: PTH116  (a Path for each of 100 000 files costs more than the call)
+            status = os.stat(path)  # noqa: PTH116  (a Path for each of 100 000 files costs more than the call)
         except OSError:
-            told.update(f"\n{path!r} gone".encode())
+            digest.update(f"\n{path!r} gone".encode())
         else:
-            told.update(f"\n{path!r} {about.st_size} {about.st_mtime_ns} {about.st_ino}".encode())
-    return told.hexdigest()
+            digest.update(f"\n{path!r} {status.st_size} {status.st_mtime_ns} {status.st_ino}".encode())
+    return digest.hexdigest()
 
 
-def _kept(place: Path, number: int) -> Facts | None:
-    """What the cache has of these very files; None where it has nothing, or nothing sound."""
+def _read_cache(file: Path, number: int) -> list[MaskFacts | None] | None:
+    """The cached facts of `number` masks; None if there are none, or if the file is broken."""
     try:
-        rows = json.loads(place.read_bytes())
-        facts = [None if row is None else _read(*row) for row in rows]
+        rows = json.loads(file.read_bytes())
+        facts = [None if row is None else _mask_facts_of(*row) for row in rows]
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as failure:
-        log.info("'%s' is broken and is made anew: %s", place, failure)
+        log.info("'%s' is broken and is written again: %s", file, failure)
         return None
     return facts if len(facts) == number else None
 
 
-def _read(height: int, width: int, anomalous: int, greys: Sequence[int]) -> MaskFacts:
+def _mask_facts_of(height: int, width: int, anomalous: int, greys: Sequence[int]) -> MaskFacts:
     return MaskFacts(int(height), int(width), int(anomalous), tuple(map(int, greys)))
-
-
-def _keep(place: Path, facts: Facts) -> None:
-    try:
-        write_atomically(place, json.dumps(facts).encode())
-    except OSError as failure:
-        log.info("the statistics of masks are not kept: %s", failure)

@@ -1,21 +1,26 @@
-"""What the masks of a copy look like: how many, how much they mark, and an identity of their own."""
+"""Statistics of the masks of a copy, and a digest that identifies them."""
 
 import hashlib
 from dataclasses import dataclass
 
 import pandas as pd
 
-from zsadbench.data.cards.card import Positive
-from zsadbench.data.copies.mask_facts import lines_of, mask_facts
+from zsadbench.data.cards.card import PositiveRule
+from zsadbench.data.copies.mask_facts import fact_lines, mask_facts
 
 
 @dataclass(frozen=True)
 class MaskStatistics:
-    """`number` masks could be decoded; `blank` ones mark nothing, `grey` ones hold more than two grey values.
+    """Statistics over the masks that can be decoded.
 
-    `share` is the part of all their pixels that is anomalous, None without any; `smallest` and `largest` are the
-    least and the most anomalous pixels of a mask that is not blank. `digest` is the SHA-256 over one line a mask:
-    its image's relative path, its size, its anomalous pixels and its grey values.
+    Attributes:
+        number: how many these are.
+        blank: paths of masks without an anomalous pixel.
+        grey: paths of masks with more than two grey values.
+        share: the fraction of all pixels that is anomalous; None if there are no masks.
+        smallest: the least number of anomalous pixels in a mask that is not blank; None if there is none.
+        largest: the largest number of anomalous pixels in a mask; None if all are blank.
+        digest: SHA-256 over one line per mask: relative path of its image, size, anomalous pixels, grey values.
     """
 
     number: int
@@ -27,7 +32,7 @@ class MaskStatistics:
     digest: str
 
     def as_json(self) -> dict[str, object]:
-        """Its numbers, and how many masks are blank or grey."""
+        """The statistics for JSON; `blank` and `grey` are numbers of masks."""
         return {
             "number": self.number,
             "blank": len(self.blank),
@@ -39,20 +44,20 @@ class MaskStatistics:
         }
 
 
-def mask_statistics(manifest: pd.DataFrame, positive: Positive) -> MaskStatistics:
-    """The statistics of every mask of a manifest; those that cannot be decoded are passed over, `check` names them."""
+def mask_statistics(manifest: pd.DataFrame, positive: PositiveRule) -> MaskStatistics:
+    """Compute the statistics of the masks of a manifest; masks that cannot be decoded are skipped."""
     paths = manifest["mask"].tolist()
     facts = mask_facts(paths, positive)
     known = [(path, fact) for path, fact in zip(paths, facts, strict=True) if fact is not None]
-    marked = [fact.anomalous for _, fact in known]
+    anomalous = [fact.anomalous for _, fact in known]
     pixels = sum(fact.height * fact.width for _, fact in known)
-    seen = [number for number in marked if number]
+    not_blank = [number for number in anomalous if number]
     return MaskStatistics(
         number=len(known),
         blank=tuple(path for path, fact in known if not fact.anomalous),
         grey=tuple(path for path, fact in known if len(fact.greys) > 2),
-        share=sum(marked) / pixels if pixels else None,
-        smallest=min(seen, default=None),
-        largest=max(seen, default=None),
-        digest=hashlib.sha256("\n".join(lines_of(manifest, facts)).encode()).hexdigest(),
+        share=sum(anomalous) / pixels if pixels else None,
+        smallest=min(not_blank, default=None),
+        largest=max(not_blank, default=None),
+        digest=hashlib.sha256("\n".join(fact_lines(manifest, facts)).encode()).hexdigest(),
     )

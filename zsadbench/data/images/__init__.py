@@ -1,1 +1,1 @@
-"""Image files to arrays: opening every format, pixels of images, masks, perceptual hashes."""
+"""Image files and masks as arrays: open any format, preprocess, hash."""

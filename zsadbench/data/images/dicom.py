@@ -1,8 +1,8 @@
-"""DICOM → 8-bit pictures, as a viewer shows them: rescaled, through the file's own window, upright in its greys.
+"""Read DICOM files as 8-bit images, as a DICOM viewer shows them.
 
-The order is that of the standard (PS3.3 C.11): stored values → modality transformation (slope and intercept, or a
-table) → values of interest (the first window, else the first table, else from the smallest to the largest value)
-→ MONOCHROME1 turned over. pydicom does the decoding; it comes with the extra `dicom`.
+The steps follow the standard (PS3.3 C.11): stored values → modality transformation (slope and intercept, or a table)
+→ values-of-interest transformation (the file's first window, else its first table, else the range of values) →
+MONOCHROME1 inverted. pydicom decodes the file; it is installed with the extra `dicom`.
 """
 
 import warnings
@@ -18,11 +18,11 @@ from PIL import Image
 from zsadbench.errors import DataError
 
 EXTENSIONS = frozenset({"dcm", "dicom"})
-Grey = NDArray[np.float64]
+GreyValues = NDArray[np.float64]
 
 
 def is_dicom(path: str | Path) -> bool:
-    """Whether the file says that it is DICOM, by its extension or by the letters after its preamble."""
+    """Whether a file is DICOM by its extension, or by the letters DICM after its preamble."""
     if Path(path).suffix.lstrip(".").casefold() in EXTENSIONS:
         return True
     try:
@@ -33,11 +33,11 @@ def is_dicom(path: str | Path) -> bool:
 
 
 def read_dicom(path: str | Path) -> Image.Image:
-    """The only frame of a DICOM file, mode L or RGB.
+    """Read the only frame of a DICOM file as an image of mode L or RGB.
 
     Raises:
         DataError: pydicom is not installed.
-        ValueError: it is no DICOM file, holds no pixels, several frames, or pixels that cannot be decoded.
+        ValueError: the file is not DICOM, has no pixels or several frames, or its pixels cannot be decoded.
         OSError: the file cannot be opened.
     """
     try:
@@ -45,7 +45,7 @@ def read_dicom(path: str | Path) -> Image.Image:
     except ImportError as failure:
         raise DataError(f"'{path}' is DICOM, which needs pydicom; run: pip install 'zsadbench[dicom]'") from failure
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of values that stray from the standard, which are read all the same
+        warnings.simplefilter("ignore")  # pydicom warns of values outside the standard and still reads them
         try:
             data = pydicom.dcmread(path)
             return Image.fromarray(_eight_bits(data, import_module("pydicom.pixels")))
@@ -57,56 +57,55 @@ def _eight_bits(data: Any, pixels: Any) -> NDArray[np.uint8]:
     frames = int(data.get("NumberOfFrames") or 1)
     if frames > 1:
         raise ValueError(f"it holds {frames} frames; one image a file is expected, so export the one that is meant")
-    stored = pixels.pixel_array(data)  # YBR becomes RGB here
-    kind = data.PhotometricInterpretation
-    if kind == "PALETTE COLOR":
+    stored = pixels.pixel_array(data)  # converts YBR to RGB
+    interpretation = data.PhotometricInterpretation
+    if interpretation == "PALETTE COLOR":
         colours = pixels.apply_color_lut(stored, data)
-        return _scaled(colours / np.iinfo(colours.dtype).max)
-    if stored.ndim == 3:
-        return _scaled(stored / (2 ** int(data.BitsStored) - 1))
-    shown = _shown(np.asarray(pixels.apply_modality_lut(stored, data), dtype=np.float64), stored, data, pixels)
-    return _scaled(1 - shown if kind == "MONOCHROME1" else shown)
+        displayed: NDArray[Any] = colours / np.iinfo(colours.dtype).max
+    elif stored.ndim == 3:
+        displayed = stored / (2 ** int(data.BitsStored) - 1)
+    else:
+        values = np.asarray(pixels.apply_modality_lut(stored, data), dtype=np.float64)
+        displayed = _displayed(values, stored, data, pixels)
+        if interpretation == "MONOCHROME1":
+            displayed = 1 - displayed
+    return np.asarray(np.rint(np.clip(displayed, 0, 1) * 255), dtype=np.uint8)
 
 
-def _scaled(values: Grey) -> NDArray[np.uint8]:
-    """0..1 → 0..255."""
-    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
-
-
-def _shown(values: Grey, stored: NDArray[Any], data: Any, pixels: Any) -> Grey:
-    """Modality values → 0..1, by the window, the table, or the range of what is no padding."""
-    centre, width = (_first(data.get(name)) for name in ("WindowCenter", "WindowWidth"))
+def _displayed(values: GreyValues, stored: NDArray[Any], data: Any, pixels: Any) -> GreyValues:
+    """Map modality values to 0..1 by the window, else by the table, else by the range of values without padding."""
+    centre, width = (_first_number(data.get(name)) for name in ("WindowCenter", "WindowWidth"))
     if centre is not None and width is not None:
         return WINDOWS[str(data.get("VOILUTFunction") or "LINEAR")](values, centre, width)
     if "VOILUTSequence" in data:
         bits = int(data.VOILUTSequence[0].LUTDescriptor[2])
         return np.asarray(pixels.apply_voi(values.astype(np.int64), data) / float(2**bits - 1))
     padding = data.get("PixelPaddingValue")
-    seen = values if padding is None or (stored == padding).all() else values[stored != padding]
-    low, high = float(seen.min()), float(seen.max())
+    visible = values if padding is None or (stored == padding).all() else values[stored != padding]
+    low, high = float(visible.min()), float(visible.max())
     return np.asarray((values - low) / (high - low or 1))
 
 
-def _first(value: Any) -> float | None:
-    """The first of several values, or the only one."""
+def _first_number(value: Any) -> float | None:
+    """The first of several numbers, or the only one; None if there is none."""
     if value is None or value == "":
         return None
     return float(value if isinstance(value, int | float) else next(iter(value)))
 
 
-def _linear(values: Grey, centre: float, width: float) -> Grey:
+def _linear(values: GreyValues, centre: float, width: float) -> GreyValues:
     return (values - (centre - 0.5)) / max(width - 1, 1e-9) + 0.5
 
 
-def _linear_exact(values: Grey, centre: float, width: float) -> Grey:
+def _linear_exact(values: GreyValues, centre: float, width: float) -> GreyValues:
     return (values - centre) / max(width, 1e-9) + 0.5
 
 
-def _sigmoid(values: Grey, centre: float, width: float) -> Grey:
+def _sigmoid(values: GreyValues, centre: float, width: float) -> GreyValues:
     return 1 / (1 + np.exp(np.clip(-4 * (values - centre) / max(width, 1e-9), -500, 500)))
 
 
-WINDOWS: dict[str, Callable[[Grey, float, float], Grey]] = {  # PS3.3 C.11.2.1.2 and C.11.2.1.3
+WINDOWS: dict[str, Callable[[GreyValues, float, float], GreyValues]] = {  # PS3.3 C.11.2.1.2 and C.11.2.1.3
     "LINEAR": _linear,
     "LINEAR_EXACT": _linear_exact,
     "SIGMOID": _sigmoid,

@@ -1,1 +1,1 @@
-"""Files of a benchmark to samples: trees by rules of paths, tables by their columns."""
+"""Read the images of a copy by its layout: list files, match rules, parse tables."""

@@ -1,15 +1,22 @@
-"""One labelled image as a layout finds it, before it becomes a row of the manifest."""
+"""One labelled image as a layout lists it, before it becomes a row of the manifest."""
 
 from typing import NamedTuple
 
 
 class Sample(NamedTuple):
-    """Paths are posix and relative to the root.
+    """One image with its label; paths are POSIX and relative to the root.
 
-    `mask` is empty where there is none; then `wanted` names the mask that should have been there, if the
-    layout speaks of one. `named_in` is the table that speaks of the sample, in one's own table with the line;
-    empty for a tree. `view` is the side from which the object `sample` was taken, both empty where a set has
-    one image of each object.
+    Attributes:
+        image: path of the image.
+        mask: path of the mask; empty if there is none.
+        label: 0 normal, 1 anomalous.
+        class_name: the class folder's name.
+        defect: the kind of defect, as `defect_kind` gives it.
+        split: `train`, `test` or another split of the data set, in lower case.
+        wanted: path of the mask that should exist, if `mask` is empty although the layout expects one.
+        named_in: the table that lists the image, in a user's table with the line; empty if no table lists it.
+        view: the side from which the object `sample` was photographed; empty if there is one image per object.
+        sample: the photographed object; empty if there is one image per object.
     """
 
     image: str
@@ -24,14 +31,14 @@ class Sample(NamedTuple):
     sample: str = ""
 
 
-class Reading(NamedTuple):
-    """What a layout found: samples; samples whose image is absent; oddities, a line each."""
+class LayoutSamples(NamedTuple):
+    """The samples of a copy, samples whose image file does not exist, and notes about oddities, one line each."""
 
     samples: list[Sample]
     absent: list[Sample]
     notes: tuple[str, ...] = ()
 
 
-def kind(label: int, defect: str) -> str:
-    """The kind of defect as the manifest names it: `good` for a normal image, `anomaly` where no kind is known."""
+def defect_kind(label: int, defect: str) -> str:
+    """The kind of defect in the manifest: `good` for a normal image, `anomaly` if an anomalous one has no kind."""
     return "good" if label == 0 else defect or "anomaly"

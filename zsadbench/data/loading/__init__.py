@@ -1,1 +1,1 @@
-"""Batches of images for a run: read by threads, cached on disk within a budget."""
+"""Load images in batches: decode them in threads, cache them on disk within a budget."""

@@ -1,7 +1,7 @@
-"""Rows of a manifest → batches, read by a few threads ahead of use, in the order asked for.
+"""Load the rows of a manifest in batches, in a given order; a few threads read ahead.
 
-Pillow decodes and resizes, and NumPy normalises, without the interpreter's lock, so threads suffice: nothing is
-pickled, and each thread writes its image where it stays, into the batch.
+Pillow decodes and resizes images, and NumPy normalises them, without the global interpreter lock. Threads are
+therefore enough: nothing is pickled, and each thread writes its image directly into the batch.
 """
 
 import math
@@ -18,10 +18,10 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from zsadbench.data.cards.card import Positive
-from zsadbench.data.images.masks import grey_mask, read_mask, resize_mask_nearest, soften_mask
-from zsadbench.data.images.pixels import by, normalise, read_image, resize_image
-from zsadbench.data.loading.tensor_cache import Resized, TensorCache
+from zsadbench.data.cards.card import PositiveRule
+from zsadbench.data.images.masks import read_mask, resize_mask_grey, resize_mask_nearest, soften_mask
+from zsadbench.data.images.preprocess import normalise, read_image, resize_image, size_text
+from zsadbench.data.loading.tensor_cache import ResizedImage, TensorCache
 from zsadbench.errors import DataError
 from zsadbench.types import Preprocessing
 
@@ -30,12 +30,16 @@ Mask = NDArray[Any]  # uint8 of 0 and 1; float32 from 0 to 1 for `training-grey`
 
 
 class LoadedBatch(NamedTuple):
-    """One batch as read from disk.
+    """One batch.
 
-    `images` float32 (batch, 3, size, size), normalised; `masks` uint8 of 0 and 1: (batch, size, size) for
-    the rules `strict` and `training`, a list of (height, width) for `native`, None for `none`; for `training-grey`
-    float32 (batch, size, size) from 0 to 1, or uint8 zeros where all images are normal; `labels` int64 (batch,);
-    `rows` int64 (batch,), positions in the frame that was given; `paths` as in the frame.
+    Attributes:
+        images: float32 (batch, 3, size, size), normalised.
+        masks: by the rule. `strict` and `training`: uint8 (batch, size, size) of 0 and 1. `native`: a list of uint8
+            (height, width). `training-grey`: float32 (batch, size, size) from 0 to 1, or uint8 zeros if all images
+            are normal. `none`: None.
+        labels: int64 (batch,), 0 normal and 1 anomalous.
+        rows: int64 (batch,), positions of the samples in the frame passed to `batches`.
+        paths: absolute paths of the images.
     """
 
     images: torch.Tensor
@@ -51,141 +55,152 @@ def batches(
     size: int,
     preprocessing: Preprocessing = "rgb_first",
     masks: MaskRule = "strict",
-    positive: Positive = "> 0",
+    positive: PositiveRule = "> 0",
     batch_size: int = 8,
     workers: int = 4,
     order: Sequence[int] | NDArray[np.int64] | None = None,
     cache: TensorCache | None = None,
     pin: bool = False,
 ) -> Iterator[LoadedBatch]:
-    """Read the rows of a manifest in batches; the last one may be smaller.
+    """Load the rows of a manifest in batches; the last batch may be smaller.
 
-    `order` lists positions in `rows`, by default all of them as they stand. `masks`: `strict` decodes by
-    `positive` and resizes by nearest neighbour, `native` keeps each mask's own size, `training` is the
-    publications' rule (every non-zero value, bilinear, cut at one half), `training-grey` is AF-CLIP's (every
-    non-zero value, bicubic, left grey), `none` reads none. A normal image has a mask of zeros. With `workers`
-    0 everything happens in the caller's thread; the result is the same. It is the same with a `cache` of this
-    set's images, too; masks are not cached. `pin` puts the images into page-locked memory, from which a CUDA
-    device fetches them while it computes.
+    The result does not depend on `workers` or `cache`.
+
+    Args:
+        rows: rows of a manifest.
+        size: side of the input in pixels.
+        preprocessing: whether images are converted to RGB before or after the resize.
+        masks: `strict` decodes masks by `positive` and resizes them by nearest neighbour; `native` keeps their own
+            size; `training` is the publications' rule (every non-zero value, bilinear, threshold one half);
+            `training-grey` is AF-CLIP's (every non-zero value, bicubic, left grey); `none` reads no masks. The mask
+            of a normal image is zero.
+        positive: the grey values of a mask that count as anomalous.
+        batch_size: images per batch.
+        workers: threads that read ahead; with 0, the calling thread reads.
+        order: positions in `rows` in the order of loading; None for all rows in their own order.
+        cache: a cache of resized images of this data set; masks are not cached.
+        pin: whether to put the images into page-locked memory, from which a CUDA device can copy asynchronously.
 
     Raises:
-        DataError: while iterating: an image or a mask cannot be read, a mask is missing (and `masks` is not
-            `none`) or not as large as its image.
+        DataError: during iteration, if an image or a mask cannot be read, or if a mask is missing or has another size
+            than its image (and `masks` is not `none`).
     """
-    places = np.arange(len(rows)) if order is None else np.asarray(order, dtype=np.int64)
+    positions = np.arange(len(rows)) if order is None else np.asarray(order, dtype=np.int64)
     labels = rows["label"].to_numpy(dtype=np.int64)
     files = rows["path"].tolist(), rows["relative"].tolist(), rows["mask"].tolist()
     read = _Reader(*files, labels, size, preprocessing, masks, positive, cache)
-    tasks = _tasks(places, batch_size, size, pin=pin)
-    done = _ahead(read, tasks, batch_size + workers, workers) if workers > 0 else (read(*task) for task in tasks)
-    return (read.batch(filling) for filling, slot in done if slot == len(filling.places) - 1)
+    tasks = _tasks(positions, batch_size, size, pin=pin)
+    done = _read_ahead(read, tasks, batch_size + workers, workers) if workers > 0 else (read(*task) for task in tasks)
+    return (read.finish(batch) for batch, slot in done if slot == len(batch.positions) - 1)
 
 
 @dataclass(frozen=True, eq=False)
-class _Filling:
-    """A batch that is being read: its places in the frame, its images, and the masks by slot."""
+class _UnfinishedBatch:
+    """A batch that is being read: positions in the frame, images, and masks by slot."""
 
-    places: NDArray[np.int64]
+    positions: NDArray[np.int64]
     images: torch.Tensor
     masks: dict[int, Mask] = field(default_factory=dict)
 
 
-Task = tuple[_Filling, int]  # a batch and one slot of it
+Task = tuple[_UnfinishedBatch, int]  # a batch, and the slot in it to read
 
 
-def _tasks(places: NDArray[np.int64], batch_size: int, size: int, *, pin: bool) -> Iterator[Task]:
-    for start in range(0, len(places), batch_size):
-        part = places[start : start + batch_size]
-        filling = _Filling(part, _blank((len(part), 3, size, size), pin=pin))
-        yield from ((filling, slot) for slot in range(len(part)))
+def _tasks(positions: NDArray[np.int64], batch_size: int, size: int, *, pin: bool) -> Iterator[Task]:
+    for start in range(0, len(positions), batch_size):
+        selected = positions[start : start + batch_size]
+        batch = _UnfinishedBatch(selected, _empty((len(selected), 3, size, size), pin=pin))
+        yield from ((batch, slot) for slot in range(len(selected)))
 
 
-def _blank(shape: tuple[int, ...], *, pin: bool) -> torch.Tensor:
-    """A tensor to fill, float32. Pages of its own go back to the system whole: the heap does not fray over an epoch."""
+def _empty(shape: tuple[int, ...], *, pin: bool) -> torch.Tensor:
+    """An uninitialised float32 tensor.
+
+    Unless pinned, it has its own memory pages, which are returned to the system as a whole, so that the heap does not
+    fragment during an epoch. The pages are huge if the system supports it: the first access to small pages takes as
+    long as normalising an image.
+    """
     if pin:
         return torch.empty(shape, pin_memory=True)
-    return torch.frombuffer(_pages(4 * math.prod(shape)), dtype=torch.float32).view(shape)
-
-
-def _pages(count: int) -> mmap.mmap:
-    """So many bytes, in huge pages where the system has them: touching small ones costs as much as normalising."""
-    if not hasattr(mmap, "MADV_HUGEPAGE"):
-        return mmap.mmap(-1, count)
-    pages = mmap.mmap(-1, count, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with suppress(OSError):  # a kernel may be built without them
-        pages.madvise(mmap.MADV_HUGEPAGE)
-    return pages
+    length = 4 * math.prod(shape)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        pages = mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        with suppress(OSError):  # the kernel may not support it
+            pages.madvise(mmap.MADV_HUGEPAGE)
+    else:
+        pages = mmap.mmap(-1, length)
+    return torch.frombuffer(pages, dtype=torch.float32).view(shape)
 
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads the sample of one slot into its batch."""
+    """Reads one sample into its slot of a batch."""
 
     paths: list[str]
     relative: list[str]
-    named: list[str]
+    mask_paths: list[str]
     labels: NDArray[np.int64]
     size: int
     preprocessing: Preprocessing
     masks: MaskRule
-    positive: Positive
+    positive: PositiveRule
     cache: TensorCache | None
 
-    def __call__(self, filling: _Filling, slot: int) -> Task:
-        place = int(filling.places[slot])
-        image = self._resized(place)
+    def __call__(self, batch: _UnfinishedBatch, slot: int) -> Task:
+        position = int(batch.positions[slot])
+        image = self._resized_image(position)
         if self.masks != "none":
-            filling.masks[slot] = self._mask(place, image.native)
-        normalise(image.pixels, out=filling.images[slot].numpy())
-        return filling, slot
+            batch.masks[slot] = self._mask(position, image.native_size)
+        normalise(image.pixels, out=batch.images[slot].numpy())
+        return batch, slot
 
-    def _resized(self, place: int) -> Resized:
-        """The image at its input size: from the cache, or from its file."""
-        found = self.cache.find(self.relative[place], self.paths[place]) if self.cache else None
-        if found is not None:
-            return found
-        image = read_image(self.paths[place])
-        made = Resized(resize_image(image, self.size, self.preprocessing), (image.height, image.width))
+    def _resized_image(self, position: int) -> ResizedImage:
+        """The image at input size, from the cache or from its file."""
+        relative, path = self.relative[position], self.paths[position]
+        cached = self.cache.find(relative, path) if self.cache else None
+        if cached is not None:
+            return cached
+        image = read_image(path)
+        resized = ResizedImage(resize_image(image, self.size, self.preprocessing), (image.height, image.width))
         if self.cache:
-            self.cache.keep(self.relative[place], self.paths[place], made)
-        return made
+            self.cache.keep(relative, path, resized)
+        return resized
 
-    def _mask(self, place: int, shape: tuple[int, int]) -> Mask:
-        """The mask by the rule; a normal image's is zeros, of its own size or the size asked for."""
-        if self.labels[place] == 0:
-            return np.zeros(shape if self.masks == "native" else (self.size, self.size), dtype=np.uint8)
-        truth = self._truth(place, shape)
+    def _mask(self, position: int, native_size: tuple[int, int]) -> Mask:
+        """The mask by the rule; zeros for a normal image."""
+        if self.labels[position] == 0:
+            return np.zeros(native_size if self.masks == "native" else (self.size, self.size), dtype=np.uint8)
+        mask = self._native_mask(position, native_size)
         if self.masks == "native":
-            return truth
+            return mask
         if self.masks == "training-grey":
-            return grey_mask(truth, self.size, bicubic=True)
-        return resize_mask_nearest(truth, self.size) if self.masks == "strict" else soften_mask(truth, self.size)
+            return resize_mask_grey(mask, self.size, bicubic=True)
+        return resize_mask_nearest(mask, self.size) if self.masks == "strict" else soften_mask(mask, self.size)
 
-    def _truth(self, place: int, shape: tuple[int, int]) -> Mask:
-        """The mask at its own size, which must be the image's: (height, width)."""
-        mask = self.named[place]
-        if not mask:
-            raise DataError(f"'{self.paths[place]}' is anomalous and has no mask")
-        truth = read_mask(mask, "> 0" if self.masks.startswith("training") else self.positive)
-        if truth.shape != shape:
-            raise DataError(f"mask '{mask}' is {by(*truth.shape[::-1])}, its image is {by(*shape[::-1])}")
-        return truth
+    def _native_mask(self, position: int, native_size: tuple[int, int]) -> Mask:
+        """The mask at its own size, (height, width), which must be the size of the image."""
+        path = self.mask_paths[position]
+        if not path:
+            raise DataError(f"'{self.paths[position]}' is anomalous and has no mask")
+        mask = read_mask(path, "> 0" if self.masks.startswith("training") else self.positive)
+        if mask.shape != native_size:
+            sizes = f"{size_text(*mask.shape[::-1])}, its image is {size_text(*native_size[::-1])}"
+            raise DataError(f"mask '{path}' is {sizes}")
+        return mask
 
-    def batch(self, filling: _Filling) -> LoadedBatch:
-        """A batch of which every slot has been read."""
-        places = filling.places
-        masks = [filling.masks[slot] for slot in range(len(places))] if filling.masks else []
-        paths = tuple(self.paths[place] for place in places)
-        return LoadedBatch(filling.images, self._gather(masks), self.labels[places], places, paths)
-
-    def _gather(self, masks: list[Mask]) -> Mask | list[Mask] | None:
-        if self.masks == "none":
-            return None
-        return masks if self.masks == "native" else np.stack(masks)
+    def finish(self, batch: _UnfinishedBatch) -> LoadedBatch:
+        """Finish a batch whose slots have all been read."""
+        positions = batch.positions
+        masks: Mask | list[Mask] | None = None
+        if self.masks != "none":
+            in_order = [batch.masks[slot] for slot in range(len(positions))]
+            masks = in_order if self.masks == "native" else np.stack(in_order)
+        paths = tuple(self.paths[position] for position in positions)
+        return LoadedBatch(batch.images, masks, self.labels[positions], positions, paths)
 
 
-def _ahead(read: _Reader, tasks: Iterator[Task], ahead: int, workers: int) -> Iterator[Task]:
-    """Tasks as they are done, in order, at most `ahead` of them before use."""
+def _read_ahead(read: _Reader, tasks: Iterator[Task], ahead: int, workers: int) -> Iterator[Task]:
+    """Run the tasks in threads and yield them in order; at most `ahead` finished or running tasks wait to be used."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="zsadbench-read")
     pending: deque[Future[Task]] = deque()
     try:

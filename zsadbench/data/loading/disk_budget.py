@@ -1,7 +1,7 @@
-"""Room on disk for the entries of caches: folders side by side, one a set, with one bound for all of them together.
+"""A budget of disk space that all folders of one cache share.
 
-When the room is used up, entries of other folders make way, the one that was written to longest ago first; then
-nothing more is kept.
+A cache has one folder per data set, side by side. When the budget is used up, folders of other data sets are removed,
+starting with the one written to least recently; after that, nothing more is cached.
 """
 
 import logging
@@ -16,68 +16,76 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-RECOUNT = 256  # entries written before the room is measured again, for others write as well
+RECOUNT = 256  # entries written between two measurements of the disk space; other processes write as well
 
 
 class DiskBudget:
-    """Who writes entries of `entry_bytes` into `folder` asks here first; `room` bytes are for it and its neighbours."""
+    """Writes entries of a fixed size into a cache folder, as long as the budget allows it.
 
-    def __init__(self, folder: Path, entry_bytes: int, room: int, what: str) -> None:
-        self.folder, self.entry_bytes, self.room, self.what = folder, entry_bytes, room, what
+    Args:
+        folder: the folder of this data set's entries.
+        entry_bytes: the size of one entry.
+        budget_bytes: the space for this folder and the folders next to it.
+        what: the name of the cache, for messages.
+    """
+
+    def __init__(self, folder: Path, entry_bytes: int, budget_bytes: int, what: str) -> None:
+        self.folder, self.entry_bytes, self.budget_bytes, self.what = folder, entry_bytes, budget_bytes, what
         self._lock = threading.Lock()
-        self._allowed = 0  # entries that may be written before the room is measured
-        self._under_way = 0  # entries that may be written and are not yet
+        self._allowed = 0  # entries that may be written before the space is measured again
+        self._in_progress = 0  # entries that were allowed and are not written yet
         self._full = False
 
-    def _take(self) -> bool:
-        """Whether one entry more may be written."""
+    def _reserve(self) -> bool:
+        """Reserve the space of one entry; False if the budget is used up."""
         with self._lock:
             if self._full:
                 return False
             if self._allowed == 0:
-                self._allowed = min(RECOUNT, self._measure() // self.entry_bytes - self._under_way)
+                self._allowed = min(RECOUNT, self._free_bytes() // self.entry_bytes - self._in_progress)
             if self._allowed <= 0:
                 self._full = True
-                log.warning("the %s is full (%d MiB); what does not fit is made anew", self.what, self.room >> 20)
+                used = self.budget_bytes >> 20
+                log.warning("the %s is full (%d MiB); what does not fit is computed each time", self.what, used)
                 return False
             self._allowed -= 1
-            self._under_way += 1
+            self._in_progress += 1
             return True
 
     def write(self, entry: Path, content: Callable[[], Iterable[bytes | memoryview]], what: str) -> None:
-        """Write an entry beside its place and move it there, if there is room; what cannot be written is not kept."""
-        if not self._take():
+        """Write an entry atomically if the budget allows it; after a failure to write, nothing more is written."""
+        if not self._reserve():
             return
         temporary = entry.with_name(f".{entry.name}.{secrets.token_hex(4)}")
         try:
             parts = content()
             entry.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("xb") as stream:  # not flushed to disk, unlike results: the checksum tells
+            with temporary.open("xb") as stream:  # not flushed to disk, unlike results: entries have a checksum
                 stream.writelines(parts)
             temporary.replace(entry)
-        except FileNotFoundError:
-            log.debug("'%s' has just been removed", self.folder)  # by a process that needs the room; or the image has
+        except FileNotFoundError:  # another process has removed the folder to free space, or the image no longer exists
+            log.debug("'%s' has just been removed", self.folder)
         except OSError as failure:
             with suppress(OSError):
                 temporary.unlink()
             self.close(f"{what} cannot be kept in '{self.folder}': {failure}")
         finally:
             with self._lock:
-                self._under_way -= 1
+                self._in_progress -= 1
 
-    def close(self, why: str) -> None:
-        """Let nothing more be written, and say why once."""
+    def close(self, reason: str) -> None:
+        """Stop writing; the first call logs the reason as a warning."""
         with self._lock:
             if not self._full:
-                log.warning("%s", why)
+                log.warning("%s", reason)
             self._full = True
 
-    def _measure(self) -> int:
-        """Bytes that are free, after entries of other sets have made way as far as needed for one recount."""
-        others = self.folder.parent
-        folders = sorted(others.iterdir(), key=_written) if others.is_dir() else []
+    def _free_bytes(self) -> int:
+        """Measure the free space; removes folders of other data sets if it is less than one recount needs."""
+        cache = self.folder.parent
+        folders = sorted(cache.iterdir(), key=_last_written) if cache.is_dir() else []
         sizes = {folder: _bytes_in(folder) for folder in folders}
-        free = self.room - sum(sizes.values())
+        free = self.budget_bytes - sum(sizes.values())
         for folder, size in sizes.items():
             if free >= RECOUNT * self.entry_bytes:
                 break
@@ -88,7 +96,7 @@ class DiskBudget:
 
 
 def mapped(entry: Path) -> mmap.mmap | None:
-    """The content of an entry, memory-mapped; None where there is none, or an empty one, which cannot be mapped."""
+    """Memory-map an entry; None if it does not exist or is empty."""
     try:
         with entry.open("rb") as stream:
             return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
@@ -97,13 +105,13 @@ def mapped(entry: Path) -> mmap.mmap | None:
 
 
 def file_stamp(path: str) -> tuple[int, int]:
-    """Size in bytes and time of change in nanoseconds of a file: an entry made of another one is told by it."""
-    about = os.stat(path)  # noqa: PTH116  (asked once an image and epoch)
-    return about.st_size, about.st_mtime_ns
+    """Size in bytes and modification time in nanoseconds of a file; entries made from an older file are detected."""
+    status = os.stat(path)  # noqa: PTH116  (called once per image and epoch)
+    return status.st_size, status.st_mtime_ns
 
 
-def _written(folder: Path) -> float:
-    """When a folder was last written to; 0 where another process has just removed it."""
+def _last_written(folder: Path) -> float:
+    """The modification time of a folder; 0 if another process has just removed it."""
     try:
         return folder.stat().st_mtime
     except OSError:
@@ -111,6 +119,7 @@ def _written(folder: Path) -> float:
 
 
 def _bytes_in(folder: Path) -> int:
+    """The size of the files in a folder; 0 if another process has just removed it."""
     try:
         with os.scandir(folder) as entries:
             return sum(entry.stat().st_size for entry in entries)

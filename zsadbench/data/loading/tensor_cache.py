@@ -1,14 +1,13 @@
-"""Resized images on disk, so that a second epoch decodes nothing.
+"""A cache of resized images on disk, so that no image is decoded after the first epoch.
 
-An entry holds one image as it is after the resize and before normalising, uint8 (size, size, 3): what is read
-back is bit-equal to what the file would give. Entries lie in a folder named after everything that decides their
-pixels (fingerprint of the set, size, order of preprocessing, version of Pillow), one file an image: a header
-with the image's own size, the size in bytes and time of change of its file, and a checksum, then the pixels.
+An entry holds one image after the resize and before normalisation, uint8 (size, size, 3); it is equal bit by bit to
+what the image file gives. Entries are files in a folder whose name is a hash of everything that determines the pixels:
+fingerprint of the data set, size, order of preprocessing, version of Pillow. An entry has a header with the native
+size of the image, the size in bytes and modification time of the image file, and a checksum; then come the pixels.
 
-Any number of threads and processes may share the cache. A file is written beside its place and moved there, so
-none is seen half-written; what a power cut tears fails its checksum. Whatever is not exactly right (truncated,
-foreign, of an older file) counts as absent and is written anew. When the room is used up, entries of other sets
-make way, the set that was written to longest ago first; then nothing more is kept.
+Threads and processes may share the cache. Entries are written to a temporary name and renamed, so no reader sees an
+incomplete one, and the checksum detects damage. An entry that is truncated, foreign, or made from an older file counts
+as absent and is written again. The disk space is bounded by `zsadbench.data.loading.disk_budget`.
 """
 
 import hashlib
@@ -35,57 +34,68 @@ MAGIC = b"zsadpix1"
 HEADER = struct.Struct("<8sIIIQqI24x")  # magic, size, native height and width, bytes and time of the file, checksum
 
 
-class Resized(NamedTuple):
-    """An image at its input size, uint8 (size, size, 3), and the size that it had, (height, width)."""
+class ResizedImage(NamedTuple):
+    """An image at input size, uint8 (size, size, 3), and its native size, (height, width)."""
 
     pixels: NDArray[np.uint8]
-    native: tuple[int, int]
+    native_size: tuple[int, int]
 
 
 class TensorCache:
-    """The resized images of one set at one input size; at most `room` bytes are used for all sets together."""
+    """The cache of one data set's images at one input size.
 
-    def __init__(self, folder: Path, size: int, room: int) -> None:
+    Args:
+        folder: the folder of the entries.
+        size: side of the resized images in pixels.
+        budget_bytes: disk space for the images of all data sets together.
+    """
+
+    def __init__(self, folder: Path, size: int, budget_bytes: int) -> None:
         self.folder, self.size = folder, size
         self._entry_bytes = HEADER.size + 3 * size * size
-        self._room = DiskBudget(folder, self._entry_bytes, room, "image cache")
+        self._budget = DiskBudget(folder, self._entry_bytes, budget_bytes, "image cache")
 
     @classmethod
     def for_set(
-        cls, dataset: Dataset, size: int, preprocessing: Preprocessing, room: int | None
+        cls, dataset: Dataset, size: int, preprocessing: Preprocessing, budget_bytes: int | None
     ) -> "TensorCache | None":
-        """The cache of a set's images at `size` pixels, below the cache folder; None without room."""
-        if not room:
+        """The cache of a data set's images at `size` pixels, in the cache folder; None if the budget is 0 or None."""
+        if not budget_bytes:
             return None
-        decides = [dataset.fingerprint, size, preprocessing, PIL.__version__, MAGIC.decode()]
-        key = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:32]
-        return cls(cache_folder() / "images" / key, size, room)
+        determines_pixels = [dataset.fingerprint, size, preprocessing, PIL.__version__, MAGIC.decode()]
+        key = hashlib.sha256(json.dumps(determines_pixels).encode()).hexdigest()[:32]
+        return cls(cache_folder() / "images" / key, size, budget_bytes)
 
-    def find(self, relative: str, path: str) -> Resized | None:
-        """The entry of the image at `path`, memory-mapped; None where there is none, or none that is sound."""
+    def find(self, relative: str, path: str) -> ResizedImage | None:
+        """The cached image of the file `path`, memory-mapped; None if there is no valid entry.
+
+        Args:
+            relative: the path of the image relative to the root of the data set, which names the entry.
+            path: the absolute path, to check that the file has not changed.
+        """
         content = mapped(self._entry(relative))
         try:
             return None if content is None else self._read(content, path)
-        except OSError:  # the image itself has gone
+        except OSError:  # the image file no longer exists
             return None
 
-    def keep(self, relative: str, path: str, image: Resized) -> None:
-        """Write an entry, if there is room; a cache that cannot be written to is none."""
+    def keep(self, relative: str, path: str, image: ResizedImage) -> None:
+        """Write an entry if the budget allows it; failures are logged and do not raise."""
 
         def content() -> tuple[bytes, memoryview]:
             pixels = np.ascontiguousarray(image.pixels).data
-            return HEADER.pack(MAGIC, self.size, *image.native, *file_stamp(path), zlib.crc32(pixels)), pixels
+            return HEADER.pack(MAGIC, self.size, *image.native_size, *file_stamp(path), zlib.crc32(pixels)), pixels
 
-        self._room.write(self._entry(relative), content, "resized images")
+        self._budget.write(self._entry(relative), content, "resized images")
 
     def _entry(self, relative: str) -> Path:
         return self.folder / hashlib.sha256(relative.encode()).hexdigest()[:32]
 
-    def _read(self, content: mmap.mmap, path: str) -> Resized | None:
+    def _read(self, content: mmap.mmap, path: str) -> ResizedImage | None:
         if len(content) != self._entry_bytes:
             return None
         magic, size, height, width, length, changed, checksum = HEADER.unpack_from(content)
         if (magic, size, (length, changed)) != (MAGIC, self.size, file_stamp(path)):
             return None
         pixels = np.frombuffer(content, dtype=np.uint8, offset=HEADER.size).reshape(size, size, 3)
-        return Resized(pixels, (height, width)) if zlib.crc32(pixels.data) == checksum else None
+        return ResizedImage(pixels, (height, width)) if zlib.crc32(pixels.data) == checksum else None

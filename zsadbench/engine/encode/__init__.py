@@ -1,1 +1,1 @@
-"""Images and sentences through the frozen encoder: batches, towers, text features, supports, cached tokens."""
+"""Images, masks, supports and class names through the frozen encoders; batch sizes; cached training tokens."""

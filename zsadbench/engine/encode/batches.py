@@ -1,7 +1,7 @@
-"""The images of one class in batches: read, encoded once by the frozen image encoder, with their masks.
+"""Read the images of one class in batches and encode them with the frozen image encoder; resize their masks.
 
-This is the first half of a batch's way: file → `LoadedBatch` → `EncodedBatch`. The second half, from tokens to metrics,
-is in `zsadbench.engine.evaluate.classes`.
+This is the first half of the way of a batch: file → `LoadedBatch` → `EncodedBatch`. The second half, from tokens to
+metrics, is in `zsadbench.engine.evaluate.classes`.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 class EncodedBatch(NamedTuple):
     """One batch after the image encoder.
 
-    `tokens` holds every tap that the heads need, `encoding` how long the encoder took. `masks()` resizes the masks by
-    the protocol's rule, once, in the thread that calls it first: a list of uint8 (height, width) of 0 and 1, or None
-    where the data set has no masks.
+    `tokens` has every tap that the heads need; `encoding` is how long the encoder took. `masks()` returns the masks
+    resized by the protocol's rule, a list of uint8 (height, width) of 0 and 1, or None where the data set has none; the
+    first call resizes them in the calling thread.
     """
 
     loaded: LoadedBatch
@@ -74,7 +74,7 @@ class ClassImages:
 
     def __iter__(self) -> Iterator[EncodedBatch]:
         precision, halving = DTYPES[self.setup.precision], Halving()
-        encoder = self.backbone.vision  # built here, so that building is not counted in the stage `tower`
+        encoder = self.backbone.vision  # built here, so that building it is not part of the stage `tower`
         for loaded in self._loaded():
             with self.watch.stage("tower") as span, torch.inference_mode():
                 images = loaded.images.to(self.backbone.device, non_blocking=True)
@@ -83,7 +83,7 @@ class ClassImages:
             yield EncodedBatch(loaded, tokens, cache(partial(self._masks, loaded)), span)
 
     def _loaded(self) -> Iterator[LoadedBatch]:
-        """Batches as read from disk; the time spent waiting for each is the stage `load`."""
+        """Yield batches as read from disk; the time spent waiting for them is the stage `load`."""
         protocol, size, card = self.setup.protocol, self.setup.image_size, self.target.card
         source = batches(
             self.rows,
@@ -104,7 +104,7 @@ class ClassImages:
             yield loaded
 
     def _masks(self, loaded: LoadedBatch) -> list[Mask] | None:
-        """Masks resized by the protocol's rule; regions at native size and blank results are counted."""
+        """Resize masks by the protocol's rule, and count regions at native size and blank results."""
         if loaded.masks is None:
             return None
         protocol, size = self.setup.protocol, self.setup.image_size

@@ -1,4 +1,4 @@
-"""How many images at a time: as many as pay, and fewer where memory is short."""
+"""Choose the batch size of the image encoder, and halve batches that do not fit into memory."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-MOST = 256  # images at a time that are tried
-PAYS = 1.05  # a batch twice as large must give so many times the images a second
+MAX_BATCH = 256  # the largest batch that is tried
+MIN_SPEEDUP = 1.05  # images per second that a doubled batch must reach, relative to the smaller one
 
 
 def automatic_batch(backbone: Backbone, taps: Taps, precision: torch.dtype) -> int:
-    """The batch that the image tower likes best on this device.
+    """Return the batch size at which the image encoder is fast on this device.
 
-    On a CPU it is fixed: one image fills the processor, and a larger batch only takes more memory. On a GPU it doubles
-    as long as that gives more images a second.
+    On a CPU it is fixed, as one image occupies all cores and a larger batch only needs more memory. On a GPU it is
+    measured on blank images: see `best_batch`.
     """
     if backbone.device.type == "cpu":
         return BATCH["cpu"]
@@ -40,82 +40,86 @@ def automatic_batch(backbone: Backbone, taps: Taps, precision: torch.dtype) -> i
                 backbone.vision(blank, taps, precision)
             wait_for(backbone.device)
 
-        encode()  # kernels are chosen in the first call of a size
+        encode()  # the first call with a new shape also selects kernels
         return count / min(seconds_of(encode) for _ in range(2))
 
     return best_batch(rate, BATCH["cuda"])
 
 
 def best_batch(rate: Callable[[int], float], first: int) -> int:
-    """Double `first` while `rate`, images a second, grows with it; where memory is short for `first`, halve it.
+    """Double the batch size from `first` while it pays; where memory is short for `first`, halve it until it fits.
+
+    Args:
+        rate: measures images per second at a batch size.
+        first: the batch size to start with.
 
     Raises:
         RuntimeError: not even one image fits.
     """
-    size, best = first, _rate(rate, first)
+    size, best = first, _rate_if_it_fits(rate, first)
     while best is None and size > 1:
         size //= 2
-        best = _rate(rate, size)
+        best = _rate_if_it_fits(rate, size)
     if best is None:
-        rate(1)  # raises what is wrong
+        rate(1)  # raises the failure
         return 1
-    while size >= first and 2 * size <= MOST:
-        faster = _rate(rate, 2 * size)
-        if faster is None or faster < PAYS * best:
+    while size >= first and 2 * size <= MAX_BATCH:
+        doubled = _rate_if_it_fits(rate, 2 * size)
+        if doubled is None or doubled < MIN_SPEEDUP * best:
             break
-        size, best = 2 * size, faster
+        size, best = 2 * size, doubled
     return size
 
 
-def _rate(rate: Callable[[int], float], count: int) -> float | None:
-    """Images a second, None where memory is short."""
+def _rate_if_it_fits(rate: Callable[[int], float], count: int) -> float | None:
+    """Measure images per second at one batch size; None where memory is short."""
     try:
         return rate(count)
     except (RuntimeError, MemoryError) as failure:
         if not is_shortage(failure):
             raise
-    release_stock()
+    release_cached_memory()
     return None
 
 
 class Halving:
-    """Does a batch as a whole, or where memory is short in parts half as large, and remembers which size went well."""
+    """Process a batch as a whole, or in halves where memory is short; the size that fits is remembered."""
 
     def __init__(self) -> None:
-        self.most: int | None = None
+        self.largest: int | None = None  # None until memory was short
 
     def __call__(self, call: Callable[[slice], T], count: int) -> list[T]:
-        """The results of `call` on consecutive rows, `count` in all.
+        """Return the results of `call` on consecutive slices that cover `count` rows.
 
         Raises:
-            RuntimeError, MemoryError: memory is short for a single row, or something else is wrong.
+            RuntimeError, MemoryError: memory is short for a single row, or the call failed for another reason.
         """
-        done: list[T] = []
-        at = 0
-        while at < count:
-            size = min(self.most or count, count - at)
-            found = self._tried(call, slice(at, at + size), size)
-            if found is None:
-                self.most = size // 2
-                log.warning("memory is short for %d images at a time; going on with %d", size, self.most)
+        results: list[T] = []
+        start = 0
+        while start < count:
+            size = min(self.largest or count, count - start)
+            result = self._call_if_it_fits(call, slice(start, start + size), size)
+            if result is None:
+                self.largest = size // 2
+                log.warning("memory is short for %d images at a time; going on with %d", size, self.largest)
             else:
-                done.append(found[0])
-                at += size
-        return done
+                results.append(result[0])
+                start += size
+        return results
 
     @staticmethod
-    def _tried(call: Callable[[slice], T], rows: slice, size: int) -> tuple[T] | None:
-        """The result, or None where memory is short and fewer rows may do."""
+    def _call_if_it_fits(call: Callable[[slice], T], rows: slice, size: int) -> tuple[T] | None:
+        """Return the result in a tuple, or None where memory is short for more than one row."""
         try:
             return (call(rows),)
         except (RuntimeError, MemoryError) as failure:
             if size == 1 or not is_shortage(failure):
                 raise
-        release_stock()  # out of the handler: what failed still held its tensors there
+        release_cached_memory()  # not in the handler, where the failed call's tensors are still referenced
         return None
 
 
-def release_stock() -> None:
-    """Let the allocator of the GPU give back what it holds in stock."""
+def release_cached_memory() -> None:
+    """Give the unused blocks of PyTorch's CUDA allocator back to the device."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

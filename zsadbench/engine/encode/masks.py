@@ -1,4 +1,4 @@
-"""Masks at the size at which they are evaluated: resized by the protocol's rule, with the regions that this loses."""
+"""Resize masks by the protocol's rule, and count the regions before and the masks that are blank afterwards."""
 
 from __future__ import annotations
 

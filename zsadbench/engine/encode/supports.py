@@ -1,4 +1,4 @@
-"""Encode the normal support images of few-shot runs, once per class, and fit a method's memory on them."""
+"""Encode the normal support images of few-shot runs, and fit a method's memory on them."""
 
 from __future__ import annotations
 
@@ -22,37 +22,36 @@ if TYPE_CHECKING:
 
 @dataclass
 class SupportTokens:
-    """The tokens of support images, each encoded once and alone, whichever jobs want it.
+    """The tokens of support images; each image is encoded once, by itself, for all jobs that use it.
 
-    `setup` is any of those that share an encoding, `taps` are what one run of the tower keeps for all of them.
+    `setup` belongs to any of the methods that share the encoding. `taps` is the union of what these methods read.
     """
 
     backbone: Backbone
     setup: MethodSetup
     taps: Taps
     workers: int
-    _kept: dict[str, Tokens] = field(default_factory=dict)
+    _tokens: dict[str, Tokens] = field(default_factory=dict)
 
     def __call__(self, rows: pd.DataFrame, taps: Taps) -> Tokens:
-        """The tokens that `taps` asks for, of these images, in their order.
+        """Return the tokens of these images, in their order, at the blocks of `taps`.
 
         Raises:
             DataError: an image cannot be read.
         """
-        new = rows[~rows["path"].isin(self._kept.keys())]
         source = batches(
-            new,
+            rows[~rows["path"].isin(self._tokens.keys())],
             size=self.setup.image_size,
             preprocessing=self.setup.protocol.preprocessing,
             masks="none",
             batch_size=1,
             workers=self.workers,
         )
-        tower, precision = self.backbone.vision, DTYPES[self.setup.precision]
+        encoder, precision = self.backbone.vision, DTYPES[self.setup.precision]
         with torch.inference_mode():
             for loaded in source:
-                self._kept[loaded.paths[0]] = tower(loaded.images.to(self.backbone.device), self.taps, precision)
-            return join([pick(self._kept[path], self.taps, taps) for path in rows["path"]])
+                self._tokens[loaded.paths[0]] = encoder(loaded.images.to(self.backbone.device), self.taps, precision)
+            return join([pick(self._tokens[path], self.taps, taps) for path in rows["path"]])
 
 
 def fit_memory(method: Method, supports: SupportTokens, setup: MethodSetup, rows: pd.DataFrame) -> None:
@@ -61,7 +60,7 @@ def fit_memory(method: Method, supports: SupportTokens, setup: MethodSetup, rows
     Raises:
         DataError: an image cannot be read.
     """
-    assert isinstance(method, FewShot)  # noqa: S101 - the card says so, checked before anything runs
+    assert isinstance(method, FewShot)  # noqa: S101 - `check_shots` requires a card with `few_shot`
     tokens = supports(rows, setup.method.card.taps(setup.method.options))
     with torch.inference_mode():
         method.remember(tokens)

@@ -1,4 +1,4 @@
-"""Text before images: with the text features made, the text tower is let go before the image tower is built."""
+"""Encode class names before any image, so that the text encoder is released before the image encoder is built."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def encode_text(method: Method, class_names: Sequence[str]) -> None:
-    """Make the text features with which `method` scores these classes, if it can make them beforehand."""
+    """Compute the text features of these classes, if the method can do so before it scores images (`TextFirst`)."""
     if isinstance(method, TextFirst):
         method.encode_text(class_names)
 
 
 def release_text(backbone: Backbone, methods: Iterable[Method]) -> None:
-    """Let the text tower go, unless one of the methods may want it for an image; what lacks it builds it anew."""
+    """Release the text encoder, unless one of the methods may use it while it scores; a later use builds it again."""
     if all(isinstance(method, TextFirst) for method in methods):
         backbone.release_text()

@@ -1,4 +1,7 @@
-"""The frozen tokens of training batches, image by image, so that no image's depend on its neighbours."""
+"""The frozen tokens of training batches, from the token cache or encoded image by image.
+
+An image is encoded by itself, so that its tokens do not depend on the other images of the batch.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,15 @@ import torch
 from zsadbench.clip import place_taps
 from zsadbench.clip.union import join, pick, unite
 from zsadbench.engine.encode.token_cache import TokenCache
+from zsadbench.engine.encode.towers import DTYPES
+from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.errors import CellError
 from zsadbench.types import Taps, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zsadbench.clip import Backbone
     from zsadbench.data import Dataset, LoadedBatch
     from zsadbench.engine.plan.method_setup import MethodSetup
 
@@ -25,17 +31,18 @@ log = logging.getLogger(__name__)
 GIB = 2**30
 
 
-class FrozenTokens:
-    """What a method learns from: read back where it is remembered, else encoded, and remembered where there is room.
+class TrainingTokens:
+    """The tokens that a method learns from: read from the cache, else encoded and written into it.
 
-    With `token_precision` fp16 all tokens are rounded to it, remembered or not, so that this alone decides the losses.
+    With the token precision fp16 all tokens are rounded to it, cached or not, so that losses do not depend on the
+    cache. `encoded` counts images that were encoded, `cached` those whose tokens came from the cache.
 
     Args:
-        setting: the method that learns.
-        aux: what it learns from.
+        setup: of the method that learns.
+        aux: the auxiliary set.
         encode: images (1, 3, size, size) and taps → their tokens.
-        cache: where tokens are remembered; None remembers none.
-        also: taps of other methods that will learn from the same: encoded along with its own.
+        cache: the token cache; None for none.
+        co_trained: taps of other methods that will learn from the same images; their tokens are cached as well.
     """
 
     def __init__(
@@ -44,70 +51,80 @@ class FrozenTokens:
         aux: Dataset,
         encode: Callable[[torch.Tensor, Taps], Tokens],
         cache: TokenCache | None,
-        also: Sequence[Taps] = (),
+        co_trained: Sequence[Taps] = (),
     ) -> None:
         self.encode, self.cache = encode, cache
         self.relative, self.paths = aux.manifest["relative"].tolist(), aux.manifest["path"].tolist()
         self.depth = setup.spec.config.vision.layers
-        self.taps = setup.method.card.taps(setup.method.options)
-        united = unite((self.taps, *also), self.depth) if cache else None
-        self.united = united or self.taps
-        self.rounds = setup.token_precision == "fp16"
-        self.encoded = self.remembered = 0
+        self.taps = taps_of(setup)
+        self.union = (unite((self.taps, *co_trained), self.depth) if cache else None) or self.taps
+        self.rounded = setup.token_precision == "fp16"
+        self.encoded = self.cached = 0
+
+    @classmethod
+    def of(
+        cls, setup: MethodSetup, backbone: Backbone, aux: Dataset, cache_bytes: int, co_trained: Sequence[Taps]
+    ) -> TrainingTokens:
+        """Make the tokens of a training with its cache of at most `cache_bytes`, and log how much fits into that."""
+        cache, precision = TokenCache.for_training(setup, aux, backbone.device, cache_bytes), DTYPES[setup.precision]
+        tokens = cls(setup, aux, lambda images, taps: backbone.vision(images, taps, precision), cache, co_trained)
+        tokens.log_capacity(f"{setup.name} on {aux.card.name}", cache_bytes)
+        return tokens
 
     def __call__(self, loaded: LoadedBatch, images: torch.Tensor) -> Tokens:
-        """The tokens of a loaded batch, whose images are on the device already; no gradient."""
-        return join([self._one(int(row), images[place : place + 1]) for place, row in enumerate(loaded.rows)])
+        """Return the tokens of a loaded batch, without gradients; `images` are those of the batch on the device."""
+        return join([self._of_image(int(row), images[k : k + 1]) for k, row in enumerate(loaded.rows)])
 
-    def announce(self, name: str, room: int) -> None:
-        """Say how much of the set can be remembered."""
+    def log_capacity(self, name: str, cache_bytes: int) -> None:
+        """Log how many images of the set have their tokens in the cache once it is full."""
         count = len(self.paths)
         if self.cache is None:
             log.info("%s: no tokens are remembered; %d images are encoded in every epoch", name, count)
             return
-        each = self.cache.entry_bytes * len(_names(self.united, self.depth))
-        fits = min(count, room // each)
+        bytes_per_image = self.cache.entry_bytes * len(_tap_names(self.union, self.depth))
+        fitting = min(count, cache_bytes // bytes_per_image)
         log.info(
-            "%s: tokens of %d of %d images fit into the token cache (%.1f of %.1f GiB); the others are encoded anew",
-            *(name, fits, count, fits * each / GIB, count * each / GIB),
+            "%s: tokens of %d of %d images fit into the token cache (%.1f of %.1f GiB); others are encoded each time",
+            *(name, fitting, count, fitting * bytes_per_image / GIB, count * bytes_per_image / GIB),
         )
 
-    def _one(self, row: int, image: torch.Tensor) -> Tokens:
-        found = self._recall(row, image.device)
-        if found is not None:
-            self.remembered += 1
-            return found
+    def _of_image(self, row: int, image: torch.Tensor) -> Tokens:
+        """Return the tokens of the image (1, 3, size, size) in this row of the manifest."""
+        cached = self._from_cache(row, image.device)
+        if cached is not None:
+            self.cached += 1
+            return cached
         self.encoded += 1
         with torch.no_grad():
-            made = self.encode(image, self.united)
-        if self.rounds:
-            made = _rounded(made, self.relative[row])
+            tokens = self.encode(image, self.union)
+        if self.rounded:
+            tokens = _round_to_half(tokens, self.relative[row])
         if self.cache:
-            layers = (*made.layers, *made.value_layers)
-            for tap, layer in zip(_names(self.united, self.depth), layers, strict=True):
+            layers = (*tokens.layers, *tokens.value_layers)
+            for tap, layer in zip(_tap_names(self.union, self.depth), layers, strict=True):
                 self.cache.keep(tap, self.relative[row], self.paths[row], layer)
-        return pick(made, self.united, self.taps)
+        return pick(tokens, self.union, self.taps)
 
-    def _recall(self, row: int, device: torch.device) -> Tokens | None:
-        """The tokens of one image, if all of its taps are there."""
+    def _from_cache(self, row: int, device: torch.device) -> Tokens | None:
+        """Return the tokens of one image, or None unless those of all of its taps are cached."""
         if self.cache is None:
             return None
-        found: list[torch.Tensor] = []
-        for tap in _names(self.taps, self.depth):
+        layers: list[torch.Tensor] = []
+        for tap in _tap_names(self.taps, self.depth):
             layer = self.cache.find(tap, self.relative[row], self.paths[row])
             if layer is None:
                 return None
-            found.append(layer.to(device))
+            layers.append(layer.to(device))
         plain = len(self.taps.blocks)
-        grid = int((found[0].shape[1] - 1) ** 0.5)
-        return Tokens(tuple(found[:plain]), grid, tuple(found[plain:]))
+        grid = int((layers[0].shape[1] - 1) ** 0.5)
+        return Tokens(tuple(layers[:plain]), grid, tuple(layers[plain:]))
 
 
-def _rounded(tokens: Tokens, relative: str) -> Tokens:
-    """Tokens as half precision holds them, float32 still.
+def _round_to_half(tokens: Tokens, relative: str) -> Tokens:
+    """Round tokens to half precision; they stay float32.
 
     Raises:
-        CellError: a value is too large for it.
+        CellError: a value is too large for half precision.
     """
     layers, values = ([layer.half().float() for layer in path] for path in (tokens.layers, tokens.value_layers))
     if not all(bool(layer.isfinite().all()) for layer in (*layers, *values)):
@@ -115,8 +132,8 @@ def _rounded(tokens: Tokens, relative: str) -> Tokens:
     return tokens._replace(layers=tuple(layers), value_layers=tuple(values))
 
 
-def _names(taps: Taps, depth: int) -> list[str]:
-    """One name for every tapped place of a tower: plain ones by depth, then those of the value-value path."""
+def _tap_names(taps: Taps, depth: int) -> list[str]:
+    """Return one name per tapped block of an encoder: first those of the plain path, then of the value-value path."""
     placed = place_taps(taps, depth)
     value = [f"value{placed.value_from}-{block}" for block in placed.value_blocks]
     return [f"plain-{block}" for block in placed.blocks] + value

@@ -1,8 +1,8 @@
 """Evaluate one class: encode a batch → score it → make its anomaly maps → count them. The one batch loop.
 
 LoadedBatch       zsadbench.data.loading      images, masks and labels as read from disk
-EncodedBatch      engine.encode.batches       … with the tokens of the image encoder, once for all heads
-ScoredBatch       engine.evaluate.scoring     … of one head: image scores and anomaly maps, on their way to the host
+EncodedBatch      engine.encode.batches       the same with the tokens of the image encoder, once for all heads
+ScoredBatch       engine.evaluate.scoring     image scores and anomaly maps of one head, being copied to the host
 ClassMeasurement  engine.evaluate.measure     metric accumulators of one head
 ClassResult       engine.evaluate.measure     what goes into the record
 """
@@ -35,14 +35,14 @@ RECOVERABLE = (CellError, DataError, OSError, MemoryError, RuntimeError)  # PyTo
 
 
 class CanFail(Protocol):
-    """Something that may fail by itself."""
+    """Something that keeps its own failure: a head or a job."""
 
     failure: Exception | None
 
 
 @contextmanager
 def keep_failure(*owners: CanFail) -> Iterator[None]:
-    """Keep a recoverable failure of the block as the failure of its owners: the one place where a run catches one."""
+    """Catch a recoverable failure of the block and keep it with its owners; a run catches failures only here."""
     try:
         yield
     except RECOVERABLE as failure:
@@ -51,7 +51,7 @@ def keep_failure(*owners: CanFail) -> Iterator[None]:
 
 
 class Measurement(Protocol):
-    """What counts scored batches."""
+    """Counts scored batches: metrics, or thresholds."""
 
     def update(
         self,
@@ -71,8 +71,8 @@ M = TypeVar("M", bound=Measurement)
 class Head(Generic[M]):
     """One method on the images of one class; its failure ends this head and no other.
 
-    `taps` is what the method reads, `class_word` goes into its prompts. `fit_memory` shows a few-shot method its
-    support images. Anomaly maps are saved below `maps_folder` where it is given.
+    `taps` is what the method reads, `class_word` goes into its prompts. `fit_memory` fits a few-shot method's memory on
+    its support images. Anomaly maps are saved below `maps_folder` if it is not None.
     """
 
     scorer: Scorer
@@ -117,15 +117,16 @@ def evaluate_class(
 ) -> None:
     """Evaluate one class with every head: each batch is read and encoded once, and all heads score it.
 
-    A failing head keeps its failure and the others go on; where a batch cannot be read or encoded, all heads fail. On a
-    GPU a background thread counts batches while the next ones are scored, at most `ahead` per head; on a CPU they are
-    counted at once. Results are the same.
+    A head that fails keeps its failure and the others go on; if a batch cannot be read or encoded, all heads fail. On a
+    GPU a background thread counts batches while the next ones are scored; on a CPU each batch is counted before the
+    next is read. Results are the same.
 
     Args:
         images: the class.
         heads: the methods, one head each.
         on_images: called with the number of images of each batch.
-        ahead: batches per head that may wait to be counted; None for the device's own.
+        ahead: scored batches per head that may wait for the background thread; 0 for no such thread; None for the
+            default of the device.
     """
     if ahead is None:
         ahead = AHEAD if images.backbone.device.type == "cuda" else 0

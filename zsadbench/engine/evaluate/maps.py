@@ -1,4 +1,4 @@
-"""From a method's map to the evaluated anomaly map: enlarged bilinearly, then smoothed by a Gaussian."""
+"""Turn a method's map into the evaluated anomaly map: enlarge it bilinearly, then smooth it with a Gaussian."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def start_map(grid: Tensor, size: tuple[int, int], sigma: float) -> Callable[[],
 
 @lru_cache(maxsize=8)
 def _operator(side: int, wanted: int, sigma: float) -> Tensor:
-    """The matrix that enlarges `side` values to `wanted` and smooths them, float64 (wanted, side)."""
+    """Return the matrix that enlarges `side` values to `wanted` and smooths them, float64 (wanted, side)."""
     import torch
     from scipy.ndimage import gaussian_filter1d
     from torch.nn.functional import interpolate
@@ -80,7 +80,7 @@ def smooth(maps: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
 
 
 def save_maps(folder: Path, relative_paths: Sequence[str], maps: Sequence[AnomalyMap]) -> None:
-    """Write each anomaly map as float32 `.npy` at the place of its image below `folder`."""
+    """Write each anomaly map as float32 `.npy` below `folder`, at the relative path of its image."""
     for relative, anomaly_map in zip(relative_paths, maps, strict=True):
         buffer = io.BytesIO()
         np.save(buffer, anomaly_map.astype(np.float32))

@@ -1,4 +1,4 @@
-"""The metrics of one class, batch by batch: the same for maps of a run and for maps of other programs."""
+"""Measure one class batch by batch, with anomaly maps from a run or from another program."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from zsadbench.engine.evaluate.thresholds import Thresholds
     from zsadbench.records.sidecars import Arrays
 
-ELSEWHERE = "it is one number over all classes, not one a class"
+NOT_PER_CLASS = "it is one number over all classes, not one a class"
 
 
 @dataclass
@@ -56,7 +56,7 @@ class ClassMeasurement:
         names: the metrics.
         rows: manifest of the class, one row per image.
         masked: whether the data set has masks.
-        pixels: about how many pixels the class has, which decides between exact and streamed counting.
+        pixels: estimated number of pixels of the class; decides between exact and streamed counting.
         area_quartiles: quartiles of region area of the whole data set; None where there are none.
         thresholds: from the auxiliary set, for the metrics at a threshold.
     """
@@ -98,7 +98,7 @@ class ClassMeasurement:
             positions: of the images in `rows`, (batch,).
             maps: anomaly maps, one (height, width) per image; None without masks.
             masks: uint8 of the same sizes; None without masks.
-            seconds: per image, for the rows of images; NaN where nobody measured it.
+            seconds: per image, for the table of images; NaN if not measured.
         """
         rows = self.rows.iloc[positions]
         labels = rows["label"].to_numpy()
@@ -135,16 +135,16 @@ class ClassMeasurement:
         return ClassResult(ordered, counts, self.images, details, self.pooled.state() if self.pooled else {})
 
     def _over_samples(self) -> dict[str, Estimate]:
-        """The metrics in which all views of one object count as one image."""
+        """Compute the metrics in which all views of one object count as one image."""
         rows, scores = self.rows.iloc[self._order], [image["score"] for image in self.images]
         return sample_estimates(self.names, scores, rows["label"].tolist(), rows["sample"].tolist())
 
     def _over_classes(self) -> dict[str, Estimate]:
-        """The metrics over all classes: not defined for one class."""
-        return {str(name): Estimate.undefined(ELSEWHERE) for name in self.names if name.over == POOLED}
+        """Return the metrics over all classes, which are undefined for one class."""
+        return {str(name): Estimate.undefined(NOT_PER_CLASS) for name in self.names if name.over == POOLED}
 
     def _at_thresholds(self) -> dict[str, Estimate]:
-        """F1 at the thresholds from the auxiliary set, or why there is none."""
+        """Compute F1 at the thresholds from the auxiliary set; undefined where there is no threshold."""
         estimates = {}
         for name in self.names:
             if name.over == AUX and name.level in self.at_threshold:

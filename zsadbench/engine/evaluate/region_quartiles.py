@@ -1,4 +1,4 @@
-"""Quartiles of region area over a whole data set at its evaluated size: the same for every method, cached."""
+"""Compute the quartiles of region area over all masks of a data set at their evaluated size; they are cached."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # of the rule
+VERSION = 1  # of the rule by which quartiles are computed
 
 
 def quartiles_of(dataset: Dataset, protocol: EvaluationProtocol, size: int, workers: int) -> list[float] | None:
-    """Return the quartiles of region area, in pixels, over every mask of the set, also where only a part is evaluated.
+    """Return the quartiles of region area, in pixels, over all masks of the set, even if only some are evaluated.
 
-    None where no mask has a region. A mask that cannot be read is left out with a warning; then nothing is cached.
+    None if no mask has a region. A mask that cannot be read is left out with a warning; then nothing is cached.
     """
     path = _cache_file(dataset, protocol, size)
     try:
@@ -49,7 +49,7 @@ def quartiles_of(dataset: Dataset, protocol: EvaluationProtocol, size: int, work
         quartiles = None
     if unreadable:
         log.warning(
-            "%s: %d masks cannot be read, so quartiles of area are those of the others",
+            "%s: %d masks cannot be read; the quartiles of region area are those of the others",
             dataset.card.name,
             len(unreadable),
         )
@@ -81,7 +81,8 @@ def _masks(
 
 
 def _cache_file(dataset: Dataset, protocol: EvaluationProtocol, size: int) -> Path:
-    decides = [
+    """Return the path of the cached quartiles; its name is a hash of everything that determines them."""
+    determines = [
         VERSION,
         dataset.fingerprint,
         size,
@@ -89,4 +90,4 @@ def _cache_file(dataset: Dataset, protocol: EvaluationProtocol, size: int) -> Pa
         protocol.mask_values,
         str(dataset.card.positive),
     ]
-    return cache_folder() / "areas" / f"{hashlib.sha256(canonical(decides).encode()).hexdigest()[:32]}.json"
+    return cache_folder() / "areas" / f"{hashlib.sha256(canonical(determines).encode()).hexdigest()[:32]}.json"

@@ -1,4 +1,4 @@
-"""Tokens → image scores → anomaly maps: the one path that run, predict, explain, profile and parity take."""
+"""Turn tokens into image scores and anomaly maps, for run, predict, explain, profile and parity."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zsadbench.engine.encode.batching import Halving
 from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.evaluate.maps import AnomalyMap, start_map
 from zsadbench.engine.machine.timing import Stopwatch
-from zsadbench.engine.machine.to_host import OnTheWay, to_host
+from zsadbench.engine.machine.to_host import PendingArray, to_host
 from zsadbench.errors import CellError
 from zsadbench.types import Scores
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 class ScoredBatch(NamedTuple):
-    """Image scores and anomaly maps of one batch, on their way from the device to the host.
+    """Image scores and anomaly maps of one batch, being copied from the device to the host.
 
-    `maps` is None where nobody needs maps; `scoring` is how long the head took.
+    `maps` is None if no maps are needed; `scoring` is how long the head took.
     """
 
     paths: tuple[str, ...]
-    scores: OnTheWay
+    scores: PendingArray
     maps: list[Callable[[], AnomalyMap]] | None
     scoring: Span
 
@@ -119,7 +119,7 @@ class Scorer:
             tokens: the taps that the method reads.
             class_word: the word for prompts.
             paths: of the images, for messages.
-            sizes: of the maps, one (height, width) per image; None where nobody needs maps.
+            sizes: of the maps, one (height, width) per image; None if no maps are needed.
         """
         words = [class_word] * len(paths)
         with self.watch.stage("head") as scoring, torch.inference_mode():
@@ -136,7 +136,7 @@ def check_finite(values: NDArray[np.float32], paths: tuple[str, ...], what: str)
     """Check that a batch of scores (one per path), or the map of the only path, holds neither NaN nor infinity.
 
     Raises:
-        CellError: it does; the message names the first such image.
+        CellError: a value is not finite; the message names the first such image.
     """
     bad = ~np.isfinite(values)
     if bad.any():

@@ -1,4 +1,4 @@
-"""The thresholds with the largest F1 on the auxiliary set, computed once and cached in the folder of checkpoints."""
+"""Find the thresholds with the largest F1 on the auxiliary set; they are cached in the folder of checkpoints."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # of the rule
+VERSION = 1  # of the rule by which thresholds are found
 ONE_CLASS = "the auxiliary set does not have both normal and anomalous ones"
 
 
@@ -59,9 +59,9 @@ class Thresholds:
 
 
 def find_thresholds(plan: Plan, job: Job, method: Method, backbone: Backbone, batch_size: int) -> Thresholds:
-    """Return the thresholds of the detector of a job, from the cache or computed now, if a metric needs them.
+    """Return the thresholds of the detector of a job, from the cache or computed now; none if no metric needs them.
 
-    They come from every image of the auxiliary set. For a detector that was not trained in this run, that is the set of
+    They come from all images of the auxiliary set. For a detector that is not trained in this run, that is the set of
     `--aux`, else the papers' choice, if there is a copy of it.
 
     Raises:
@@ -86,7 +86,7 @@ def find_thresholds(plan: Plan, job: Job, method: Method, backbone: Backbone, ba
 
 
 def _find_auxiliary(plan: Plan, job: Job) -> Dataset | str:
-    """Return the auxiliary set of a detector that was not trained in this run, or why there is none."""
+    """Return the auxiliary set for a detector that is not trained in this run, or the reason why there is none."""
     name = aux_for(job.target.card.name, plan.request.aux)
     if name == NO_AUX:
         return "there is no auxiliary set (--aux none), so no threshold"
@@ -99,15 +99,16 @@ def _find_auxiliary(plan: Plan, job: Job) -> Dataset | str:
 
 
 def _cache_file(job: Job, aux: Dataset) -> Path:
-    """Return where the thresholds are cached; the name is a hash of all that decides them."""
+    """Return the path of the cached thresholds; its name is a hash of everything that determines them."""
     setup = job.setup
     cell = training_cell(setup, job.aux, job.seed)
-    decides = [VERSION, cell, aux.card.name, aux.fingerprint, setup.protocol.digest]
-    key = hashlib.sha256(canonical(decides).encode()).hexdigest()[:16]
+    determines = [VERSION, cell, aux.card.name, aux.fingerprint, setup.protocol.digest]
+    key = hashlib.sha256(canonical(determines).encode()).hexdigest()[:16]
     return cache_folder() / "checkpoints" / safe_name(setup.name) / f"{key}.thresholds.json"
 
 
 def _from_cache(path: Path) -> Thresholds | None:
+    """Return cached thresholds; None if there are none that can be read."""
     try:
         return Thresholds(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
@@ -131,7 +132,7 @@ class ThresholdMeasurement:
         masks: Sequence[Mask] | None,
         seconds: float,
     ) -> None:
-        """Collect one batch of the class whose manifest `rows` holds."""
+        """Add one batch of the class whose manifest is in `rows`."""
         assert self.rows is not None  # noqa: S101 - set for each class
         self.scores += scores.tolist()
         self.labels += self.rows["label"].iloc[positions].tolist()

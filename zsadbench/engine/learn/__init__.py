@@ -1,1 +1,1 @@
-"""Training on the auxiliary set: the loop, and detectors from the checkpoint cache."""
+"""Training on the auxiliary set: the loop, and detectors from checkpoints."""

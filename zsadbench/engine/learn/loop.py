@@ -1,4 +1,4 @@
-"""The training loop: batches of the auxiliary set, the frozen encoder, the trained head, the paper's recipe."""
+"""The training loop: batches of the auxiliary set → frozen tokens → loss of the method → one optimiser step."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from zsadbench.data import TensorCache, batches
-from zsadbench.engine.encode.training_tokens import FrozenTokens
-from zsadbench.engine.plan.method_setup import MethodSetup
+from zsadbench.engine.encode.training_tokens import TrainingTokens
+from zsadbench.engine.plan.method_setup import MethodSetup, taps_of
 from zsadbench.errors import CellError
 from zsadbench.types import Batch, Recipe, Tokens, Trainable
 
@@ -27,8 +27,11 @@ OPTIMISERS: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adam
 
 
 @dataclass(frozen=True)
-class Steps:
-    """The batches of a whole training, epoch after epoch, each in its own seeded order."""
+class TrainingBatches:
+    """The batches of a whole training; each epoch has its own order of the images, decided by `seed` and epoch.
+
+    `pin` puts the images into page-locked memory.
+    """
 
     setup: MethodSetup
     aux: Dataset
@@ -44,76 +47,86 @@ class Steps:
 
     @property
     def epochs(self) -> int:
-        """Epochs on it."""
+        """The number of epochs on this auxiliary set."""
         return self.setup.epochs_on(self.aux.card.name)
 
     def __len__(self) -> int:
         return self.epochs * -(-len(self.aux.manifest) // self.recipe.batch)
 
     def __iter__(self) -> Iterator[LoadedBatch]:
-        taps, size = self.setup.method.card.taps(self.setup.method.options), self.setup.image_size
-        cache = TensorCache.for_set(self.aux, size, taps.preprocessing, self.image_cache)
-        manifest = permuted(self.aux.manifest, self.seed) if self.recipe.permuted else self.aux.manifest
+        preprocessing, size = taps_of(self.setup).preprocessing, self.setup.image_size
+        cache = TensorCache.for_set(self.aux, size, preprocessing, self.image_cache)
+        manifest = permute_labels(self.aux.manifest, self.seed) if self.recipe.permuted else self.aux.manifest
         for epoch in range(self.epochs):
-            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.aux.manifest))
             yield from batches(
                 manifest,
                 size=size,
-                preprocessing=taps.preprocessing,
+                preprocessing=preprocessing,
                 masks=MASKS[self.recipe.mask],
                 batch_size=self.recipe.batch,
                 workers=self.workers,
-                order=order,
+                order=np.random.default_rng([self.seed, epoch]).permutation(len(self.aux.manifest)),
                 cache=cache,
                 pin=self.pin,
             )
 
 
-def permuted(manifest: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The manifest with masks and labels dealt out anew between the images: a control that nothing can be learned."""
+def permute_labels(manifest: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Return the manifest with masks, labels and defects permuted together over the images.
+
+    A control: nothing can be learned from such a set.
+    """
     order = np.random.default_rng([seed, len(manifest)]).permutation(len(manifest))
-    dealt = {name: manifest[name].to_numpy()[order] for name in ("mask", "label", "defect")}
-    return manifest.assign(**dealt)
+    return manifest.assign(**{name: manifest[name].to_numpy()[order] for name in ("mask", "label", "defect")})
 
 
 def fit(
     method: Trainable,
-    tokens: FrozenTokens,
-    steps: Steps,
-    setup: MethodSetup,
+    tokens: TrainingTokens,
+    training_batches: TrainingBatches,
     on_step: Callable[[int, int, float], None],
 ) -> Iterator[float]:
-    """Train over all steps and yield the total loss before each of them."""
-    optimiser = make_optimiser(method, steps.recipe)
-    words = steps.aux.card.words(setup.name)
-    names = steps.aux.manifest["class"].tolist()
+    """Train on all batches and yield the total loss before each step.
+
+    Args:
+        method: is trained in place.
+        tokens: give the tokens of each batch.
+        training_batches: of the whole training.
+        on_step: called with (steps done, all steps, loss).
+
+    Raises:
+        CellError: a loss is not finite, or tokens do not fit into half precision.
+        DataError: an image cannot be read.
+    """
+    name, aux = training_batches.setup.name, training_batches.aux
+    optimiser = make_optimiser(method, training_batches.recipe)
+    words, classes = aux.card.words(name), aux.manifest["class"].tolist()
     device = next(method.network.parameters()).device
-    for number, loaded in enumerate(steps, start=1):
-        classes = tuple(words[names[row]] for row in loaded.rows)
-        batch = as_batch(loaded, classes, device)
+    for number, loaded in enumerate(training_batches, start=1):
+        batch = as_batch(loaded, tuple(words[classes[row]] for row in loaded.rows), device)
         loss = step(method, tokens(loaded, batch.images), batch, optimiser)
         if not np.isfinite(loss):
-            raise CellError(f"{setup.name}: the loss is {loss} at step {number}; a smaller recipe.lr may help")
-        on_step(number, len(steps), loss)
+            raise CellError(f"{name}: the loss is {loss} at step {number}; a smaller recipe.lr may help")
+        on_step(number, len(training_batches), loss)
         yield loss
 
 
 def make_optimiser(method: Trainable, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser over every parameter that asks for a gradient."""
-    wanted = [parameter for parameter in method.network.parameters() if parameter.requires_grad]
-    made = OPTIMISERS[recipe.optimiser]
-    return made(wanted, lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay)
+    """Make the recipe's optimiser for every parameter that requires a gradient."""
+    parameters = [parameter for parameter in method.network.parameters() if parameter.requires_grad]
+    optimiser = OPTIMISERS[recipe.optimiser]
+    return optimiser(parameters, lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay)
 
 
-def as_batch(loaded: LoadedBatch, class_names: tuple[str, ...], device: torch.device) -> Batch:
-    """A loaded batch on the device, its masks as floats from 0 to 1."""
+def as_batch(loaded: LoadedBatch, class_words: tuple[str, ...], device: torch.device) -> Batch:
+    """Put a loaded batch on the device, its masks as float32 from 0 to 1."""
     masks = torch.from_numpy(np.asarray(loaded.masks, dtype=np.float32))
     labels = torch.from_numpy(loaded.labels)
-    return Batch(loaded.images.to(device, non_blocking=True), masks.to(device), labels.to(device), class_names)
+    return Batch(loaded.images.to(device, non_blocking=True), masks.to(device), labels.to(device), class_words)
 
 
 def step(method: Trainable, tokens: Tokens, batch: Batch, optimiser: torch.optim.Optimizer) -> float:
-    """One optimiser step; returns the total loss before it."""
+    """Take one optimiser step and return the total loss before it."""
     total: Any = sum(method.loss(tokens, batch).values())
     optimiser.zero_grad(set_to_none=True)
     total.backward()

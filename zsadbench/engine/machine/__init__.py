@@ -1,1 +1,1 @@
-"""The computer that a run uses: device, threads, clocks, peak memory, background work."""
+"""The computer that a run uses: device, threads, clocks, peak memory, copies to the host, background thread."""

@@ -1,4 +1,4 @@
-"""Update metrics in a background thread while the GPU works."""
+"""Run calls in a background thread, so that metrics are updated while the GPU works."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ AHEAD = 2  # scored batches per head that may wait for the background thread
 
 
 class BackgroundWorker:
-    """Run calls one after the other, in order; a `with` block ends when all of them are done.
+    """Runs calls one after the other, in order; a `with` block ends when all of them are done.
 
-    With `ahead` 0 each call runs at once in the caller's thread; results are the same. Otherwise one thread of its own
+    With `ahead` 0 each call runs at once in the caller's thread; results are the same. Otherwise a background thread
     runs them, and `put` waits while more than `ahead` calls are pending. What a call raises is raised by a later `put`
-    or at the end of the block; calls after it that have not started are dropped.
+    or at the end of the block; later calls that have not started are dropped.
     """
 
     def __init__(self, ahead: int) -> None:

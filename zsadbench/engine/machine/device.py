@@ -1,4 +1,4 @@
-"""The device of a run, and how many images it takes at a time."""
+"""Choose the device of a run, and recognise that memory was short."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import torch
 
 from zsadbench.errors import UsageError
 
-BATCH = {"cpu": 4, "cuda": 16}
+BATCH = {"cpu": 4, "cuda": 16}  # images per batch by default; on a GPU the size from which larger ones are tried
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is a CUDA device where there is one, else the CPU.
+    """Return the device of this name; `auto` is a CUDA device where there is one, else the CPU.
 
     Raises:
-        UsageError: no such device here.
+        UsageError: the name is unknown or unsupported, or this computer has no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -24,13 +24,13 @@ def choose_device(name: str) -> torch.device:
     if device.type not in BATCH:
         raise UsageError(f"device '{name}' is not supported; use auto, cpu, cuda or cuda:0")
     if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
-        seen = torch.cuda.device_count()
-        raise UsageError(f"device '{name}' is not there: {seen} CUDA devices are seen; use --device cpu")
+        visible = torch.cuda.device_count()
+        raise UsageError(f"there is no device '{name}': {visible} CUDA devices are visible; use --device cpu")
     return device
 
 
 def is_shortage(failure: BaseException) -> bool:
-    """Whether memory was short, on the host or on a device: torch says so with a `RuntimeError` of many kinds."""
+    """Return whether memory was short, on the host or on a device; PyTorch often raises a plain `RuntimeError` then."""
     return isinstance(failure, MemoryError | torch.OutOfMemoryError) or (
         isinstance(failure, RuntimeError) and "memory" in str(failure).lower()
     )

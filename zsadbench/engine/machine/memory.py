@@ -1,4 +1,4 @@
-"""Peak memory of the process and of the device, in MiB."""
+"""Measure peak memory of the process and of the device, in MiB."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIB = 2**20
 
 
 def reset_peak(device: torch.device) -> None:
-    """Start counting peak device memory anew."""
+    """Start a new measurement of peak device memory."""
     if device.type == "cuda":
         import torch
 
@@ -24,7 +24,7 @@ def reset_peak(device: torch.device) -> None:
 
 
 def peak_device_mib(device: torch.device) -> float | None:
-    """Peak allocated device memory since the last reset; None on a CPU, which has no memory of its own."""
+    """Return the peak of allocated device memory since the last reset; None on a CPU."""
     if device.type != "cuda":
         return None
     import torch
@@ -33,7 +33,10 @@ def peak_device_mib(device: torch.device) -> float | None:
 
 
 def peak_reserved_mib(device: torch.device) -> float | None:
-    """Peak device memory that the allocator held since the last reset, its stock included; None on a CPU."""
+    """Return the peak of memory that PyTorch reserved on the device since the last reset; None on a CPU.
+
+    Reserved memory includes free blocks that PyTorch keeps for later use.
+    """
     if device.type != "cuda":
         return None
     import torch
@@ -42,9 +45,9 @@ def peak_reserved_mib(device: torch.device) -> float | None:
 
 
 def reset_peak_host() -> bool:
-    """Start counting peak host memory anew, where the system lets a process do so (Linux); else say False.
+    """Start a new measurement of peak host memory; False where the system does not allow it (only Linux does).
 
-    What was freed goes back to the system first, so that the peak is not that of earlier work.
+    Freed memory is first given back to the system, so that the peak does not include earlier work.
     """
     try:
         ctypes.CDLL(None).malloc_trim(0)
@@ -58,7 +61,7 @@ def reset_peak_host() -> bool:
 
 
 def peak_host_mib() -> float | None:
-    """Largest resident memory of this process since `reset_peak_host`, else so far; None where nobody says."""
+    """Return the peak resident memory since `reset_peak_host`, else since the process started; None if unknown."""
     with suppress(OSError, StopIteration, ValueError):
         lines = Path("/proc/self/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) / 1024

@@ -1,4 +1,4 @@
-"""As many threads as there are cores for this process: not those of the whole machine, of which it may have a share."""
+"""Limit PyTorch's threads to the physical cores that this process may use."""
 
 from __future__ import annotations
 
@@ -6,29 +6,30 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SET_BY_HAND = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def sane_threads(now: int) -> int:
-    """How many of the `now` threads that PyTorch would take are worth having.
+def thread_limit(default: int) -> int:
+    """Return how many threads PyTorch should use, at most `default`.
 
-    One a physical core that this process may use: its affinity and the quota of its container count (joblib knows
-    both), and two threads on one core share its arithmetic. What the environment sets stays.
+    One per physical core, as two threads on one core share its arithmetic units. joblib counts only the cores in the
+    affinity of the process and in the CPU quota of its container. Where one of `THREAD_VARIABLES` is set in the
+    environment, the result is `default`.
     """
-    if any(os.environ.get(name) for name in SET_BY_HAND):
-        return now
+    if any(os.environ.get(name) for name in THREAD_VARIABLES):
+        return default
     from joblib import cpu_count
 
-    return max(1, min(now, int(cpu_count(only_physical_cores=True))))
+    return max(1, min(default, int(cpu_count(only_physical_cores=True))))
 
 
 @contextmanager
-def with_sane_threads() -> Iterator[None]:
-    """Within the block PyTorch computes with that many; afterwards with as many as before."""
+def limited_threads() -> Iterator[None]:
+    """Limit PyTorch to `thread_limit` threads within the block, and restore the earlier number afterwards."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(sane_threads(before))
+    torch.set_num_threads(thread_limit(before))
     try:
         yield
     finally:

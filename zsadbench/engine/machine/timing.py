@@ -1,4 +1,4 @@
-"""What a run costs: seconds a stage, each by the clock of who does the work, and peak memory."""
+"""Measure the seconds of each stage of a run: work on the device by its clock, without making the host wait."""
 
 from __future__ import annotations
 
@@ -9,48 +9,53 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from zsadbench.records.stages import FORWARD_STAGES
+
 if TYPE_CHECKING:
     import torch
 
-STAGES = ("load", "tower", "head", "map", "metrics")
-ON_DEVICE = frozenset({"tower", "head", "map"})
-
 
 class Span:
-    """How long a block took; on a device, which works on while the host goes ahead, what it did between two marks."""
+    """The duration of a block of code, from creation to `stop`.
+
+    Args:
+        device: where the block's work is done; None for the host. A CUDA device works asynchronously, so the span is
+            then the time between two events in its stream, not the time in which the host queued the work.
+    """
 
     def __init__(self, device: torch.device | None) -> None:
         asynchronous = device is not None and device.type == "cuda"
-        self._mark: Callable[[], Any] = partial(_marked, device) if asynchronous else perf_counter
+        self._mark: Callable[[], Any] = partial(_record_event, device) if asynchronous else perf_counter
         self._start: Any = self._mark()
         self._stop: Any = self._start
 
     def stop(self) -> None:
-        """The block is over."""
+        """End the span."""
         self._stop = self._mark()
 
     @property
     def seconds(self) -> float:
-        """Waits for the device to have come to the end of the block, and for no longer."""
+        """Duration in seconds; waits until the device has finished the block."""
         if isinstance(self._start, float):
             return float(self._stop) - self._start
         self._stop.synchronize()
         return float(self._start.elapsed_time(self._stop)) / 1000
 
 
-def _marked(device: torch.device | None) -> Any:
-    """A mark in what the device has been given to do."""
+def _record_event(device: torch.device | None) -> Any:
+    """Record an event in the current stream of a CUDA device."""
     import torch
 
-    mark = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-    mark.record(torch.cuda.current_stream(device))
-    return mark
+    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    event.record(torch.cuda.current_stream(device))
+    return event
 
 
 class Stopwatch:
-    """Seconds by stage; nothing waits for it: stages on the device are timed by its clock, the others by the host's.
+    """Adds up seconds by stage: stages on the device are timed by its clock, the others by the host's.
 
-    Where batches overlap, the stages of a run may add up to more than it took.
+    The host does not wait for the device while stages are timed. Where batches overlap, the stages of a run may add up
+    to more than its duration.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -60,20 +65,20 @@ class Stopwatch:
     @contextmanager
     def stage(self, name: str) -> Iterator[Span]:
         """Add the time of the block to the stage `name`."""
-        span = Span(self.device if name in ON_DEVICE else None)
+        span = Span(self.device if name in FORWARD_STAGES else None)
         yield span
         span.stop()
         self._spans[name].append(span)
 
     @property
     def seconds(self) -> dict[str, float]:
-        """By stage, 0 for a stage that was not entered; waits for the device."""
-        found = {name: sum(span.seconds for span in spans) for name, spans in self._spans.items()}
-        return defaultdict(float, found)
+        """Seconds by stage, 0 for a stage that was not timed; waits for the device."""
+        totals = {name: sum(span.seconds for span in spans) for name, spans in self._spans.items()}
+        return defaultdict(float, totals)
 
 
 def wait_for(device: torch.device) -> None:
-    """Return once the device has done all that it was given: it works on while the host goes ahead."""
+    """Wait until the device has finished all queued work."""
     if device.type == "cuda":
         import torch
 
@@ -84,7 +89,7 @@ Call = Callable[[], object]
 
 
 def seconds_of(call: Call) -> float:
-    """How long one call takes; it has to wait for the device itself."""
+    """Return how many seconds one call takes; the call itself must wait for the device."""
     start = perf_counter()
     call()
     return perf_counter() - start

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-OnTheWay = Callable[[], NDArray[Any]]
+PendingArray = Callable[[], NDArray[Any]]
 """A function that waits until the copy is complete and returns it."""
 
 
-def to_host(tensor: Tensor) -> OnTheWay:
+def to_host(tensor: Tensor) -> PendingArray:
     """Start copying a tensor to the host; a tensor on the host is not copied.
 
-    From a CUDA device the copy goes into page-locked memory, queued behind the work that makes the tensor. Only the
-    caller of the returned function waits, in whatever thread it is.
+    From a CUDA device the copy goes into page-locked memory, queued after the work that makes the tensor. Only the
+    caller of the returned function waits; it may be in any thread.
     """
     if tensor.device.type != "cuda":
         return tensor.numpy

@@ -1,1 +1,1 @@
-"""From a request to jobs: checks, options, cells, supports, and what is done already."""
+"""From a request to checked jobs: options, method setup, cell, supports, sharing, classes that are done."""

@@ -1,6 +1,7 @@
-"""The cell of a record: everything that can change a score, as one JSON value, and what follows from it.
+"""Make the cell of a record: everything that can change a score, as one JSON value.
 
-The SHA-256 of the cell is the record's identity; the part that decides a trained checkpoint names it in the cache.
+The SHA-256 of the cell is the identity of the record; that of the part that decides a training names the checkpoint in
+the cache.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ TRAINING_KEYS = (
     *("method", "options", "recipe", "aux", "seed", "backbone", "weights_sha256", "checkpoint_sha256", "tap_rule"),
     *("image_size", "precision"),
 )
-UNKNOWN = "unknown"  # the backbone of a program that only its maps are known of
-STATED_ELSEWHERE = {"epochs", "epochs_else", "image_size", "on"}  # of a recipe: resolved, or another key of the cell
+UNKNOWN = "unknown"  # the backbone of another program whose maps are evaluated
+STATED_ELSEWHERE = {"epochs", "epochs_else", "image_size", "on"}  # fields of a recipe that other keys state, resolved
 
 
 def training_cell(setup: MethodSetup, aux: Dataset | None, seed: int) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def training_cell(setup: MethodSetup, aux: Dataset | None, seed: int) -> dict[st
 
 
 def unknown_training(method: str, seed: int, image_size: int) -> dict[str, Any]:
-    """Return the part of `training_cell` for maps of another program: only its name is known."""
+    """Return what stands for `training_cell` where another program made the maps; what is not known is None."""
     known = {"method": method, "options": {}, "seed": seed, "backbone": UNKNOWN, "image_size": image_size}
     return {key: known.get(key) for key in TRAINING_KEYS}
 
@@ -68,7 +69,7 @@ def cell_of(
     protocol: EvaluationProtocol,
     limit: int | None,
     *,
-    read: Sequence[Dataset | Supports | None] = (),
+    aux: Dataset | None = None,
     supports: Supports | None = None,
     maps: Mapping[str, Any] | None = None,
     partial: bool = False,
@@ -78,29 +79,29 @@ def cell_of(
     Args:
         training: from `training_cell` or `unknown_training`.
         target: the data set that is evaluated.
-        protocol: of the evaluation.
+        protocol: the evaluation protocol.
         limit: test images per label and class; None for all.
-        read: further data that went in: the auxiliary set, the supports.
+        aux: the auxiliary set of a training.
         supports: normal images of a few-shot method.
-        maps: content of the maps, where another program made them.
-        partial: whether something else is incomplete.
+        maps: what identifies the maps, if another program made them.
+        partial: whether anything else is incomplete, such as saved maps.
     """
-    everything = [target, *(data for data in (*read, supports) if data is not None)]
+    sources = [data for data in (target, aux, supports) if data is not None]
     return {
         **training,
         "target": {"name": target.card.name, "fingerprint": target.fingerprint},
         "shots": supports.shots if supports else 0,
-        "supports": supports.named() if supports else None,
+        "supports": supports.as_json() if supports else None,
         "protocol": {"name": protocol.name, "digest": protocol.digest},
         "limit": limit,
-        "partial": partial or any(data.partial for data in everything),
-        "synthetic": any(data.synthetic for data in everything),
+        "partial": partial or any(data.partial for data in sources),
+        "synthetic": any(data.synthetic for data in sources),
         **({"maps": dict(maps)} if maps else {}),
     }
 
 
 def _recipe(setup: MethodSetup, aux: Dataset | None) -> dict[str, Any] | None:
-    """The recipe of a training, resolved for its auxiliary set; None where nothing is trained."""
+    """Return the recipe of a training, resolved for its auxiliary set; None where nothing is trained."""
     if not setup.trains or aux is None or setup.method.recipe is None:
         return None
     recipe = {
@@ -152,7 +153,7 @@ def why_not_comparable(
 
 
 def signature(cell: Mapping[str, Any], weights: str = "") -> str:
-    """Return the one line that stands under every table: what made the numbers.
+    """Return the signature of a record: one line that says what made its numbers, printed under every table.
 
     Args:
         cell: of the record.

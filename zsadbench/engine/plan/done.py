@@ -1,4 +1,4 @@
-"""What records already hold: finished classes are not evaluated again."""
+"""Find the classes that a record already holds, so that they are not evaluated again."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ log = logging.getLogger(__name__)
 
 
 def selected_classes(request: RunRequest, target: Dataset) -> tuple[str, ...]:
-    """The classes of a copy that are asked for.
+    """Return the classes of the request of which this copy of the target has images, in the card's order.
 
     Raises:
-        DataError: the copy has none of them.
+        DataError: it has images of none of them.
     """
     selected = tuple(name for name in target.classes if not request.classes or name in request.classes)
     absent = [name for name in request.classes if name in target.card.classes and name not in selected]
@@ -32,7 +32,7 @@ def selected_classes(request: RunRequest, target: Dataset) -> tuple[str, ...]:
 
 
 def record_so_far(request: RunRequest, path: Path) -> tuple[Record | None, str]:
-    """The record so far, None if there is none or it shall be made anew; or why the file is no record."""
+    """Return the record at `path`, None if there is none or it is to be replaced; and why it cannot be read, if so."""
     if not path.is_file() or request.overwrite == "always":
         return None, ""
     try:
@@ -41,20 +41,24 @@ def record_so_far(request: RunRequest, path: Path) -> tuple[Record | None, str]:
         return None, f"{failure}; move it away, or pass --overwrite always to replace it"
 
 
-def classes_done(request: RunRequest, record: Record | None, path: Path, wanted: frozenset[str]) -> set[str]:
-    """The classes of a record that need nothing more: every metric and, if asked for, every map is there."""
+def classes_done(request: RunRequest, record: Record | None, path: Path, metrics: frozenset[str]) -> set[str]:
+    """Return the classes that need no further evaluation.
+
+    Those with all `metrics`, and with all anomaly maps if the request saves maps; with --overwrite never, all classes
+    of an existing record.
+    """
     if record is None:
         return set()
     if request.overwrite == "never":
         return set(record.expected)
-    measured = {name for name, row in record.classes.items() if wanted <= row.keys()}
-    return measured & _mapped(path) if request.save_maps else measured
+    measured = {name for name, values in record.classes.items() if metrics <= values.keys()}
+    return measured & _classes_with_maps(path) if request.save_maps else measured
 
 
-def _mapped(path: Path) -> set[str]:
-    """The classes of which every image that the record at `path` counts has its map beside it."""
+def _classes_with_maps(path: Path) -> set[str]:
+    """Return the classes for which every image of the record at `path` has its saved anomaly map."""
     images = read_images(path)
     if images is None:
         return set()
-    there = images["path"].map(lambda relative: map_path(path.with_suffix(".maps"), relative).is_file())
-    return set(images["class"]) - set(images.loc[~there, "class"])
+    exists = images["path"].map(lambda relative: map_path(path.with_suffix(".maps"), relative).is_file())
+    return set(images["class"]) - set(images.loc[~exists, "class"])

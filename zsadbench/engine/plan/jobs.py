@@ -1,7 +1,6 @@
-"""From a request to jobs: everything that can be known beforehand is checked here, before anything runs.
+"""Turn a request into checked jobs, before anything is built or run.
 
-The order of the checks is that of the exit codes users act on: what was asked for (2), weights and
-checkpoints (4), data (3).
+The checks come in this order: arguments of the request (exit code 2), weights and checkpoints (4), data (3).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from zsadbench.engine.plan.done import classes_done, record_so_far, selected_cla
 from zsadbench.engine.plan.method_setup import MethodSetup, load_setup
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import NO_AUX, RunRequest
-from zsadbench.engine.plan.supports import Supports, check_shots, draws, load_normal
+from zsadbench.engine.plan.supports import Supports, check_shots, choose_all_supports, load_training_parts
 from zsadbench.errors import DataError, UsageError
 from zsadbench.metrics.names import DEFAULT_NAMES, MetricName, parse_metric
 from zsadbench.records import Record, record_path
@@ -32,10 +31,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """One record to make or to complete: a method on a target with a seed, and with supports if it is few-shot.
+    """One record to make or to complete: a method on a target with a seed, and with supports in a few-shot run.
 
-    `selected` are the classes of the request, `todo` those that the record lacks. `fault` says why the file at `path`
-    is no readable record; it is then neither read nor replaced.
+    `aux` is None where nothing is trained. `selected` are the classes of the request, `todo` those that the record
+    lacks. `record` is the record so far; `fault` says why the file at `path` cannot be read as one, and is empty
+    otherwise. A file with a fault is not replaced.
     """
 
     setup: MethodSetup
@@ -61,16 +61,16 @@ class Plan:
 
 
 def make_plan(request: RunRequest, loaded: dict[str, Dataset] | None = None) -> Plan:
-    """Check a request and plan its jobs, without running any.
+    """Check a request and plan its jobs; nothing is built or run.
 
     Args:
-        request: what to run.
-        loaded: data sets that were read for another request with the same roots; those read now are added.
+        request: the arguments of `zsadbench run`.
+        loaded: data sets that were loaded for another request with the same roots; those loaded now are added.
 
     Raises:
         UsageError: a method, target, option or other argument is wrong.
         WeightsError: weights or a checkpoint are missing or foreign.
-        DataError: a data set is missing, incomplete or wrong; all of them are listed.
+        DataError: data sets are missing, incomplete or wrong; the message lists all of them.
     """
     choose_device(request.device)
     metrics = all_metrics(request.metrics)
@@ -85,15 +85,15 @@ def make_plan(request: RunRequest, loaded: dict[str, Dataset] | None = None) -> 
     spec = resolve(request.backbone, request.weights, offline=request.offline)
     setups = [load_setup(request, method, spec, protocol) for method in configured]
     data = _load_all(request, setups, targets, {} if loaded is None else loaded)
-    normal = load_normal(request, targets)
-    supports = {target: draws(request, data[target], normal.get(target)) for target in targets}
+    training_parts = load_training_parts(request, targets)
+    supports = {target: choose_all_supports(request, data[target], training_parts.get(target)) for target in targets}
     selected = {target: selected_classes(request, data[target]) for target in targets}
     auxiliary = {target: data.get(aux_for(target, request.aux)) for target in targets}
     jobs = [
-        _job(request, setup, data[target], seed, aux=aux, supports=drawn, selected=selected[target], metrics=metrics)
+        _job(request, setup, data[target], seed, aux=aux, supports=chosen, selected=selected[target], metrics=metrics)
         for setup in setups
         for target, aux in auxiliary.items()
-        for drawn in supports[target]
+        for chosen in supports[target]
         for seed in _seeds(request, setup)
     ]
     return Plan(tuple(jobs), metrics, request)
@@ -111,18 +111,18 @@ def _job(
     metrics: Sequence[MetricName],
 ) -> Job:
     """Plan one record: its cell, its path, and the classes that it lacks."""
-    learned = aux if setup.trains else None
-    training = training_cell(setup, learned, seed)
-    cell = cell_of(training, target, setup.protocol, setup.limit, read=(learned,), supports=supports)
+    trained_on = aux if setup.trains else None
+    training = training_cell(setup, trained_on, seed)
+    cell = cell_of(training, target, setup.protocol, setup.limit, aux=trained_on, supports=supports)
     path = record_path(request.out, cell)
     record, fault = record_so_far(request, path)
     done = set(selected) if fault else classes_done(request, record, path, frozenset(map(str, metrics)))
     todo = tuple(name for name in selected if name not in done)
-    return Job(setup, target, learned, seed, cell, path, selected, record, todo, fault, supports)
+    return Job(setup, target, trained_on, seed, cell, path, selected, record, todo, fault, supports)
 
 
 def make_detector_plan(request: RunRequest) -> tuple[MethodSetup, Dataset | None]:
-    """Return the setup of the only method of a request, and its auxiliary set if it trains; no target is read.
+    """Return the setup of a request's only method, and the auxiliary set if it is to be trained; no target is loaded.
 
     Raises:
         UsageError, WeightsError, DataError: as `make_plan`.
@@ -143,14 +143,18 @@ def make_detector_plan(request: RunRequest) -> tuple[MethodSetup, Dataset | None
 
 
 def all_metrics(extra: Sequence[str]) -> tuple[MetricName, ...]:
-    """Return the metrics that every record holds, followed by the additional ones."""
+    """Return the metrics of every record, followed by the additional ones."""
     return tuple(dict.fromkeys((*DEFAULT_NAMES, *map(parse_metric, extra))))
 
 
 def _load_all(
     request: RunRequest, setups: Sequence[MethodSetup], targets: Sequence[str], loaded: dict[str, Dataset]
 ) -> dict[str, Dataset]:
-    """Load every target and every auxiliary set that a method trains on into `loaded`; all faults in one message."""
+    """Add every target and every auxiliary set that a method trains on to `loaded`, and return it.
+
+    Raises:
+        DataError: the faults of all sets, in one message.
+    """
     names = list(targets)
     if any(setup.trains for setup in setups):
         names += [aux for target in targets if (aux := aux_for(target, request.aux)) != NO_AUX]
@@ -169,7 +173,7 @@ def _load_all(
 
 
 def _seeds(request: RunRequest, setup: MethodSetup) -> tuple[int, ...]:
-    """Return the seeds of a method: training-free methods and given checkpoints run once, under seed 0."""
+    """Return the seeds of a method; one that is not trained has the only seed 0."""
     if not setup.trains:
         return (0,)
     return tuple(dict.fromkeys(request.seeds)) or setup.protocol.seeds or (0,)

@@ -1,4 +1,4 @@
-"""What one method shares over all targets and seeds of a run, checkpoint included."""
+"""The setup of a method: everything about it that is the same for all targets and seeds of a run."""
 
 from __future__ import annotations
 
@@ -10,70 +10,29 @@ from typing import TYPE_CHECKING
 
 from zsadbench.checkpoints import read_metadata
 from zsadbench.clip import BackboneSpec, place_taps
-from zsadbench.engine.plan.options import Configured, build_options
+from zsadbench.engine.plan.options import ConfiguredMethod, build_options
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.engine.plan.trained_state import checkpoint_sha256, read_state
 from zsadbench.errors import WeightsError
 from zsadbench.protocol import EvaluationProtocol
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from zsadbench.engine.plan.options import Configured
-    from zsadbench.protocol import EvaluationProtocol
     from zsadbench.types import Compiling, Taps
 
 log = logging.getLogger(__name__)
 
-NATIVE_RECIPE_SIZE = 518  # what a training-free method takes on a 24-block tower
-
-
-def load_setup(
-    request: RunRequest, method: Configured, spec: BackboneSpec, protocol: EvaluationProtocol
-) -> MethodSetup:
-    """What a method shares over targets and seeds: options as its checkpoint has them, sizes checked."""
-    size = request.image_size or spec.image_size(method.recipe.image_size if method.recipe else NATIVE_RECIPE_SIZE)
-    spec.check_size(size)
-    sha256 = None
-    if request.checkpoint is not None and method.recipe is not None:
-        method = _with_checkpoint(method, request.checkpoint, request.options)
-        sha256 = checkpoint_sha256(method.card, request.checkpoint)
-    place_taps(method.card.taps(method.options), spec.config.vision.layers)
-    return MethodSetup(
-        method=method,
-        spec=spec,
-        image_size=size,
-        protocol=protocol,
-        precision=request.precision,
-        limit=request.limit,
-        epochs=request.epochs,
-        checkpoint=request.checkpoint if sha256 else None,
-        checkpoint_sha256=sha256,
-        token_precision=request.token_precision,
-        compiling=request.compile,
-    )
-
-
-def _with_checkpoint(method: Configured, path: Path, given: Sequence[str]) -> Configured:
-    """Options as the checkpoint was trained with, changed by what the user asks for, with a warning."""
-    if not path.is_file():
-        raise WeightsError(f"checkpoint '{path}' is not a file; give a checkpoint of {method.card.name}")
-    known = read_metadata(path)
-    read_state(method.card, path)  # foreign, unsafe or truncated: better said before anything runs
-    trained = dict(known[1].get("options", {})) if known else {}
-    asked = method.changed()
-    clash = sorted(key for key in asked.keys() & method.card.weight_bound if asked[key] != trained.get(key))
-    if clash:
-        log.warning("%s: the checkpoint was trained with another %s; the record says so", path, ", ".join(clash))
-    options = build_options(method.card, {**trained, **asked}) if given or trained else method.options
-    return replace(method, options=options)
+NATIVE_RECIPE_SIZE = 518  # input size of a training-free method on an encoder of 24 blocks, in pixels
 
 
 @dataclass(frozen=True)
 class MethodSetup:
-    """What one method shares over all targets and seeds of a run."""
+    """A method with its options, the encoder that it reads, and how it is trained and evaluated.
 
-    method: Configured
+    `image_size` is the side of the input in pixels. `limit` is the number of test images per label and class, None for
+    all; `epochs` None for those of protocol and recipe. `token_precision` is that of the tokens in training.
+    """
+
+    method: ConfiguredMethod
     spec: BackboneSpec
     image_size: int
     protocol: EvaluationProtocol
@@ -92,22 +51,71 @@ class MethodSetup:
 
     @property
     def trains(self) -> bool:
-        """Whether the method learns and no checkpoint was given."""
+        """Whether the method is trained in the run: it has a recipe, and no checkpoint was given."""
         return self.method.recipe is not None and self.checkpoint is None
 
     def epochs_on(self, aux: str) -> int:
-        """Epochs on `aux`: as asked for, else the protocol's, else the recipe's."""
+        """Return the epochs on the auxiliary set `aux`: the request's, else the protocol's, else the recipe's."""
         assert self.method.recipe is not None  # noqa: S101 - only called where the method trains
         published = dict(self.protocol.epochs)
         return self.epochs or published.get(aux) or self.method.recipe.epochs_for(aux)
 
 
+def load_setup(
+    request: RunRequest, method: ConfiguredMethod, spec: BackboneSpec, protocol: EvaluationProtocol
+) -> MethodSetup:
+    """Make the setup of a method, with the options that its checkpoint was trained with.
+
+    Raises:
+        UsageError: the image size or a tapped block does not fit the encoder.
+        WeightsError: the checkpoint is missing, unreadable, unsafe or another method's.
+    """
+    size = request.image_size or spec.image_size(method.recipe.image_size if method.recipe else NATIVE_RECIPE_SIZE)
+    spec.check_size(size)
+    sha256 = None
+    if request.checkpoint is not None and method.recipe is not None:
+        method = _with_checkpoint_options(method, request.checkpoint, request.options)
+        sha256 = checkpoint_sha256(method.card, request.checkpoint)
+    place_taps(method.card.taps(method.options), spec.config.vision.layers)
+    return MethodSetup(
+        method=method,
+        spec=spec,
+        image_size=size,
+        protocol=protocol,
+        precision=request.precision,
+        limit=request.limit,
+        epochs=request.epochs,
+        checkpoint=request.checkpoint if sha256 else None,
+        checkpoint_sha256=sha256,
+        token_precision=request.token_precision,
+        compiling=request.compile,
+    )
+
+
+def _with_checkpoint_options(method: ConfiguredMethod, path: Path, given: Sequence[str]) -> ConfiguredMethod:
+    """Return the method with the options of its training, and above them those that the user gave.
+
+    A warning names options that the user changes although the trained parameters depend on them.
+    """
+    if not path.is_file():
+        raise WeightsError(f"checkpoint '{path}' is not a file; give a checkpoint of {method.card.name}")
+    metadata = read_metadata(path)
+    read_state(method.card, path)  # a foreign, unsafe or truncated file is reported before anything runs
+    trained = dict(metadata[1].get("options", {})) if metadata else {}
+    changed = method.changed()
+    clash = sorted(key for key in changed.keys() & method.card.weight_bound if changed[key] != trained.get(key))
+    if clash:
+        log.warning("%s: the checkpoint was trained with another %s; the record says so", path, ", ".join(clash))
+    options = build_options(method.card, {**trained, **changed}) if given or trained else method.options
+    return replace(method, options=options)
+
+
 def activation_of(spec: BackboneSpec, taps: Taps) -> str:
-    """What runs in the MLPs of the image tower: as the method asks, else as the weights were trained."""
+    """Return the activation in the MLPs of the image encoder: the method's choice; `native` is that of the weights."""
     native = "quick_gelu" if spec.config.quick_gelu else "gelu"
     return native if taps.activation == "native" else taps.activation
 
 
 def taps_of(setup: MethodSetup) -> Taps:
-    """What the method of a setting reads of the tower."""
+    """Return the blocks of the image encoder that the method reads, and how."""
     return setup.method.card.taps(setup.method.options)

@@ -1,8 +1,8 @@
-"""`KEY=VALUE` strings → a method's frozen options and its recipe.
+"""Turn `KEY=VALUE` strings into the options and the recipe of a method.
 
-A key may name its method (`fbclip.views=id,sem`), a preset (`preset=base`) or a field of the recipe
-(`recipe.lr=1e-4`). Values take the type of the field: booleans are `true` and `false`, tuples are
-comma lists.
+A key may be preceded by its method (`fbclip.views=id,sem`), name a preset (`preset=base`) or a field of the recipe
+(`recipe.lr=1e-4`). A value is converted to the type of the field: booleans are `true` and `false`, tuples are
+comma-separated lists.
 """
 
 from __future__ import annotations
@@ -20,48 +20,69 @@ SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "n
 
 
 @dataclass(frozen=True)
-class Configured:
-    """A method with its options and, where it trains, its recipe; `asked` are the fields that the user chose."""
+class ConfiguredMethod:
+    """A method with its options and, if it trains, its recipe.
+
+    `recipe_changes` are the fields of the recipe that the user changed; `recipe` contains them.
+    """
 
     card: MethodCard
     options: Any
     recipe: Recipe | None
-    asked: Mapping[str, Any] = field(default_factory=dict)
+    recipe_changes: Mapping[str, Any] = field(default_factory=dict)
 
     def recipe_on(self, aux: str) -> Recipe:
-        """The recipe on the auxiliary set `aux`: as asked for, else as that set wants it, else as published."""
+        """Return the recipe on the auxiliary set `aux`.
+
+        Fields that the user changed have precedence over the card's fields for this set, and these over the others.
+        """
         assert self.recipe is not None  # noqa: S101 - only called where the method trains
-        return replace(self.recipe, **{**self.recipe.on.get(aux, {}), **self.asked})
+        return replace(self.recipe, **{**self.recipe.on.get(aux, {}), **self.recipe_changes})
 
     def changed(self) -> dict[str, Any]:
-        """The options that differ from the default, as plain JSON values."""
+        """Return the options that differ from their defaults, as JSON values."""
         default = self.card.options()
-        pairs = {one.name: getattr(self.options, one.name) for one in fields(self.options)}
-        return {name: _plain(value) for name, value in pairs.items() if value != getattr(default, name)}
+        values = {option.name: getattr(self.options, option.name) for option in fields(self.options)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+            if value != getattr(default, name)
+        }
 
 
-def configure(card: MethodCard, given: Sequence[str], methods: Sequence[str]) -> Configured:
-    """Apply the `KEY=VALUE` strings that concern `card`; `methods` are all methods of the run.
+def configure(card: MethodCard, given: Sequence[str], methods: Sequence[str]) -> ConfiguredMethod:
+    """Apply the `KEY=VALUE` strings of a method to its default options and recipe.
+
+    Args:
+        card: of the method.
+        given: the strings for all methods of the run.
+        methods: names of all methods of the run; with several, every key must name its method.
 
     Raises:
-        UsageError: an unknown key, preset or value, or a key without `=`.
+        UsageError: a key, preset or value is unknown, or a string has no `=`.
     """
     values: dict[str, Any] = {}
     recipe: dict[str, Any] = {}
     for key, text in _of_method(card.name, given, methods):
         if key == "preset":
-            values |= _preset(card, text)
+            if text not in card.presets:
+                raise unknown(f"preset of {card.name}", text, card.presets)
+            values |= card.presets[text]
         elif key.startswith("recipe."):
             recipe |= _recipe_value(card, key.removeprefix("recipe."), text)
         else:
             values[key] = _option_value(card, key, text)
-    changed = replace(card.recipe, **recipe) if card.recipe else None
-    return Configured(card, build_options(card, values), changed, recipe)
+    changed_recipe = replace(card.recipe, **recipe) if card.recipe else None
+    return ConfiguredMethod(card, build_options(card, values), changed_recipe, recipe)
 
 
 def build_options(card: MethodCard, values: Mapping[str, Any]) -> Any:
-    """The method's options with `values` in place of the defaults; JSON lists become tuples."""
-    known = {one.name for one in fields(card.options)}
+    """Return the method's options with `values` in place of defaults; JSON lists become tuples.
+
+    Raises:
+        UsageError: the method has no option of a name.
+    """
+    known = {option.name for option in fields(card.options)}
     for key in values:
         if key not in known:
             raise unknown(f"option of {card.name}", key, known)
@@ -69,6 +90,7 @@ def build_options(card: MethodCard, values: Mapping[str, Any]) -> Any:
 
 
 def _of_method(name: str, given: Sequence[str], methods: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (key, value) of the strings that concern the method `name`, without its name in the key."""
     pairs = []
     for item in given:
         key, equals, value = item.partition("=")
@@ -85,13 +107,8 @@ def _of_method(name: str, given: Sequence[str], methods: Sequence[str]) -> list[
     return pairs
 
 
-def _preset(card: MethodCard, name: str) -> dict[str, Any]:
-    if name not in card.presets:
-        raise unknown(f"preset of {card.name}", name, card.presets)
-    return dict(card.presets[name])
-
-
 def _recipe_value(card: MethodCard, key: str, text: str) -> dict[str, Any]:
+    """Return one field of the recipe with its value; the fields in `RECIPE_KEYS` may be changed."""
     if card.recipe is None:
         raise UsageError(f"'{card.name}' does not train, so it has no 'recipe.{key}'")
     if key not in RECIPE_KEYS:
@@ -103,6 +120,7 @@ def _recipe_value(card: MethodCard, key: str, text: str) -> dict[str, Any]:
 
 
 def _option_value(card: MethodCard, key: str, text: str) -> Any:
+    """Return the value of one option."""
     hints = get_type_hints(card.options)
     if key not in hints:
         raise unknown(f"option of {card.name}", key, [*hints, *(["preset"] if card.presets else [])])
@@ -110,7 +128,7 @@ def _option_value(card: MethodCard, key: str, text: str) -> Any:
 
 
 def _parse(key: str, text: str, hint: Any) -> Any:
-    """Read `text` as a value of the type `hint`."""
+    """Convert `text` to a value of the type `hint`: a tuple, literal, boolean, number or string."""
     if get_origin(hint) is tuple:
         return tuple(_parse(key, part.strip(), get_args(hint)[0]) for part in text.split(",") if part.strip())
     if get_origin(hint) is Literal:
@@ -132,7 +150,3 @@ def _parse_number(key: str, text: str, hint: Any) -> Any:
     except ValueError as failure:
         kind = {"int": "a whole number", "float": "a number"}.get(hint.__name__, hint.__name__)
         raise UsageError(f"option '{key}' is '{text}'; it takes {kind}") from failure
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value

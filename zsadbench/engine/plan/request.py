@@ -1,106 +1,228 @@
-"""What a user asks for: one value that the CLI, the Python interface and the plan share."""
+"""The arguments of a run: one value that the command line, the Python interface and the plan share.
+
+Each field declares its flag; see `zsadbench.flags`. This module imports neither torch nor pandas.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from zsadbench.errors import UsageError
-from zsadbench.types import Compiling
+from zsadbench.flags.fields import (
+    COMPUTE,
+    DATA,
+    MODEL,
+    OUTPUT,
+    WHAT,
+    AnyPath,
+    MaybePath,
+    Names,
+    Numbers,
+    Paths,
+    about,
+    check_choices,
+    check_numbers,
+    flag,
+    normalise,
+)
+from zsadbench.flags.forms import COUNT, NAMES, NUMBER, NUMBERS, OPTIONS, PATH, PATHS, SIZE, SWITCH, split
+from zsadbench.tokens import Compiling
 
 Overwrite = Literal["never", "missing", "always"]
-COMPILING = ("off", "blocks", "graphs")
 Precision = Literal["fp32", "bf16", "fp16"]
 TokenPrecision = Literal["fp32", "fp16"]
-PRECISIONS = ("fp32", "bf16", "fp16")
-TOKEN_PRECISIONS = ("fp32", "fp16")
-OVERWRITES = ("never", "missing", "always")
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 NO_AUX = "none"
 TOKEN_CACHE = 4 << 30  # bytes
+DOMAINS = ("industrial", "medical")
 
 
 def default_workers() -> int:
-    """Threads that read images: one a processor that this process may use, 2 to 16; they idle when they are ahead."""
+    """Threads that read images: one per processor that this process may use, at least 2 and at most 16."""
     from zsadbench.metrics.counting.threads import processors
 
     return min(16, max(2, processors()))
 
 
+def read_targets(texts: Iterable[str] | None) -> tuple[str, ...]:
+    """Split comma lists of targets; `all` stands for every published benchmark, a domain for those of the domain."""
+    names: list[str] = []
+    for name in split(texts):
+        names += _benchmarks(name) if name in {"all", *DOMAINS} else [name]
+    return tuple(dict.fromkeys(names))
+
+
+def _benchmarks(domain: str) -> list[str]:
+    from zsadbench.data import all_cards
+
+    return [card.name for card in all_cards() if not card.generated and domain in {"all", card.domain}]
+
+
+TARGETS = replace(NAMES, read=lambda parsed, flag: read_targets(parsed))
+
+
 @dataclass(frozen=True)
 class RunRequest:
-    """The arguments of `zsadbench run`, by the names of its flags.
+    """What `zsadbench run` runs, on what, with what, and where the records go.
 
-    `aux` None stands for the papers' choice; `seeds` empty for the protocol's, else 0; `epochs`,
-    `image_size` and `batch_size` None for the recipe's, the backbone's and an automatic one. `image_cache` is
-    how many bytes resized images may take on disk; None keeps none. `token_cache` is the same for the tokens that
-    methods learn from, which have `token_precision`; 0 keeps none. `shots` are numbers of normal images a class,
-    0 for zero-shot, drawn anew with each of `support_seeds`. `compile` is whether the blocks of the image tower are
-    compiled; it changes the last bits of results and no identity.
+    The constructor takes one value or several where a field has several, and text for paths. Fields that are None or
+    empty stand for a choice made later: `aux` for the auxiliary set of the papers, `seeds` for those of the protocol,
+    else 0, `epochs` for the recipe's, `image_size` for the recipe's or the backbone's, `batch_size` for an automatic
+    one. `shots` are normal images per class, 0 for zero-shot; each is run with each of `support_seeds`.
+    `image_cache` and `token_cache` are bytes on disk; `image_cache` None and `token_cache` 0 keep nothing. `compile`
+    changes the last bits of results and no identity.
+
+    Raises:
+        UsageError: a value cannot be right.
     """
 
-    methods: tuple[str, ...]
-    targets: tuple[str, ...]
-    classes: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = ()
-    shots: tuple[int, ...] = (0,)
-    support_seeds: tuple[int, ...] = (0,)
-    aux: str | None = None
-    options: tuple[str, ...] = ()
-    limit: int | None = None
-    backbone: str | None = None
-    weights: str | None = None
-    checkpoint: Path | None = None
-    epochs: int | None = None
-    image_size: int | None = None
-    protocol: str = "strict"
-    device: str = "auto"
-    precision: Precision = "fp32"
-    compile: Compiling = "off"
-    batch_size: int | None = None
-    workers: int = field(default_factory=default_workers)
-    image_cache: int | None = None
-    token_cache: int = TOKEN_CACHE
-    token_precision: TokenPrecision = "fp32"
-    data_roots: tuple[Path, ...] = ()
-    out: Path = field(default_factory=lambda: Path("results"))
-    overwrite: Overwrite = "missing"
-    allow_partial: bool = False
-    allow_leak: bool = False
-    save_maps: bool = False
-    metrics: tuple[str, ...] = ()
-    offline: bool = False
+    methods: Names = field(
+        metadata=about("Method; repeatable, or a comma list.", WHAT, form=NAMES, name="method", short="-m")
+    )
+    targets: Names = field(
+        metadata=about(
+            "Data set, folder:PATH, csv:PATH, all, industrial or medical; repeatable, or a comma list.",
+            WHAT,
+            form=TARGETS,
+            name="target",
+            short="-t",
+        )
+    )
+    _: KW_ONLY
+    classes: Names = flag(
+        "Only these classes; repeatable, or a comma list.", WHAT, default=(), form=NAMES, name="class"
+    )
+    limit: int | None = flag(
+        "Only the first N normal and N anomalous test images per class.", WHAT, default=None, form=NUMBER, at_least=1
+    )
+    seeds: Numbers = flag("Seed of the training; repeatable (default: 0).", WHAT, default=(), form=NUMBERS, name="seed")
+    shots: Numbers = flag(
+        "Few-shot variants: number of normal images per class; repeatable (default: 0).",
+        WHAT,
+        form=NUMBERS,
+        default=(0,),
+        variable=False,
+    )
+    support_seeds: Numbers = flag(
+        "Seed that chooses the normal images of few-shot variants; repeatable (default: 0).",
+        WHAT,
+        form=NUMBERS,
+        name="support-seed",
+        default=(0,),
+        variable=False,
+    )
+    options: Names = flag(
+        "Option of a method, METHOD.KEY=VALUE when several methods run; repeatable.",
+        WHAT,
+        form=OPTIONS,
+        name="option",
+        short="-O",
+        default=(),
+    )
+    protocol: str = flag("Evaluation protocol.", WHAT, default="strict")
+    metrics: Names = flag(
+        "Additional metric, such as pixel_aupro@0.05; repeatable, or a comma list.",
+        WHAT,
+        default=(),
+        form=NAMES,
+        name="metric",
+    )
+    aux: str | None = flag(
+        "Auxiliary set to learn from, or 'none' (default: mvtec, and visa for mvtec).", DATA, default=None
+    )
+    allow_leak: bool = flag("Let --aux be the target itself.", DATA, default=False, form=SWITCH, variable=False)
+    data_roots: Paths = flag(
+        "Folder that holds data sets; repeatable (default: ZSADBENCH_DATA).",
+        DATA,
+        form=PATHS,
+        name="data-root",
+        default=(),
+        variable=False,
+    )
+    allow_partial: bool = flag(
+        "Use an incomplete data set; the record says so.", DATA, default=False, form=SWITCH, variable=False
+    )
+    backbone: str | None = flag(
+        "Architecture (default: ViT-L-14-336), or the path of a backbone.json.", MODEL, default=None
+    )
+    weights: str | None = flag("Published tag (default: openai), a file, or 'random'.", MODEL, default=None)
+    checkpoint: MaybePath = flag(
+        "Trained parameters: a checkpoint of zsadbench, or the method's published file.",
+        MODEL,
+        form=PATH,
+        default=None,
+    )
+    epochs: int | None = flag(
+        "Epochs of training (default: the recipe's).", MODEL, default=None, form=NUMBER, at_least=1
+    )
+    image_size: int | None = flag(
+        "Input side in pixels, a multiple of the patch size.", MODEL, default=None, form=NUMBER, at_least=1
+    )
+    offline: bool = flag("Never download.", MODEL, default=False, form=SWITCH)
+    device: str = flag("Device: auto, cpu, cuda or cuda:N.", COMPUTE, default="auto")
+    precision: Precision = flag(
+        "Arithmetic of the image tower: fp32, bf16 or fp16.", COMPUTE, default="fp32", choices=PRECISIONS
+    )
+    compile: Compiling = flag(
+        "Compile the blocks of the image tower: off, blocks, or graphs (with CUDA graphs).",
+        COMPUTE,
+        default="off",
+        choices=get_args(Compiling),
+    )
+    batch_size: int | None = flag("Images per batch: auto, or a number.", COMPUTE, default=None, form=COUNT, at_least=1)
+    workers: int = flag(
+        "Threads that read images (default: one per processor, 2 to 16).",
+        COMPUTE,
+        form=NUMBER,
+        default_factory=default_workers,
+        at_least=0,
+    )
+    image_cache: int | None = flag(
+        "Disk space for resized images, such as 20GiB (default: none are kept).",
+        COMPUTE,
+        form=SIZE,
+        default=None,
+        at_least=0,
+    )
+    token_cache: int = flag(
+        "Disk space for the tokens that methods learn from, such as 20GiB; 0 keeps none (default: 4GiB).",
+        COMPUTE,
+        form=SIZE,
+        default=TOKEN_CACHE,
+        at_least=0,
+    )
+    token_precision: TokenPrecision = flag(
+        "Precision of the tokens that methods learn from: fp32, or fp16 (half the space; the record says so).",
+        COMPUTE,
+        default="fp32",
+        choices=get_args(TokenPrecision),
+    )
+    out: AnyPath = flag("Folder for the records.", OUTPUT, default=Path("results"), form=PATH)
+    overwrite: Overwrite = flag(
+        "What to do with an existing record: 'never' touch it, add what is 'missing', or 'always' replace it.",
+        OUTPUT,
+        default="missing",
+        choices=get_args(Overwrite),
+    )
+    save_maps: bool = flag(
+        "Keep every anomaly map in a folder next to the record.", OUTPUT, default=False, form=SWITCH, variable=False
+    )
 
     def __post_init__(self) -> None:
-        self._check_choices()
-        self._check_numbers()
-
-    def _check_choices(self) -> None:
+        normalise(self)
         if not self.methods:
             raise UsageError("no method given; pass --method, for example --method fbclip")
         if not self.targets:
             raise UsageError("no target given; pass --target, for example --target visa")
-        if self.overwrite not in OVERWRITES:
-            raise UsageError(f"--overwrite is '{self.overwrite}'; it takes one of: {', '.join(OVERWRITES)}")
-        if self.precision not in PRECISIONS:
-            raise UsageError(f"--precision is '{self.precision}'; it takes one of: {', '.join(PRECISIONS)}")
-        if self.compile not in COMPILING:
-            raise UsageError(f"--compile is '{self.compile}'; it takes one of: {', '.join(COMPILING)}")
-        if self.token_precision not in TOKEN_PRECISIONS:
-            known = ", ".join(TOKEN_PRECISIONS)
-            raise UsageError(f"--token-precision is '{self.token_precision}'; it takes one of: {known}")
+        check_choices(self)
         if self.checkpoint is not None and len(self.methods) > 1:
             raise UsageError("--checkpoint belongs to one method; run the methods one by one")
         if self.checkpoint is not None and self.aux == NO_AUX:
             raise UsageError("--checkpoint is a trained head and --aux none an untrained one; give one of them")
-
-    def _check_numbers(self) -> None:
-        smallest = {"limit": 1, "epochs": 1, "image_size": 1, "batch_size": 1, "workers": 0, "image_cache": 0}
-        smallest |= {"token_cache": 0}
-        for name, least in smallest.items():
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < least):
-                raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be at least {least}")
+        check_numbers(self)
         if any(seed < 0 for seed in (*self.seeds, *self.support_seeds)):
             raise UsageError("a seed must not be negative")
         if any(shots < 0 for shots in self.shots):

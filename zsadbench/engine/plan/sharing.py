@@ -1,4 +1,4 @@
-"""Which jobs share one encoding of a target, and how many heads at a time fit into memory."""
+"""Decide which jobs share one encoding of a target, and how many heads at a time fit into memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STREAM_BYTES = 256 << 20  # memory of the histograms of one class and head when 
 
 
 def group_jobs(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Group jobs that can share one image encoding; each job joins the first group that it fits."""
+    """Group jobs that can share one image encoding; each job joins the first group that it fits into."""
     groups: list[list[Job]] = []
     for job in jobs:
         fitting = (group for group in groups if _fits(group, job))
@@ -38,44 +38,44 @@ def common_taps(setups: Sequence[MethodSetup]) -> Taps | None:
 
 
 def tower_key(setup: MethodSetup) -> tuple[Any, ...]:
-    """Return everything that decides both encoders: methods with the same key share them."""
+    """Return everything that determines both encoders; methods with the same key share them."""
     taps = taps_of(setup)
     return (setup.spec, setup.image_size, activation_of(setup.spec, taps), taps.position, setup.precision)
 
 
 def _fits(group: Sequence[Job], job: Job) -> bool:
+    """Return whether one run of the image encoder can give the tokens of the group and of the job."""
     same = _encoding_key(group[0]) == _encoding_key(job)
     return same and common_taps([member.setup for member in (*group, job)]) is not None
 
 
 def _encoding_key(job: Job) -> tuple[Any, ...]:
-    """Return everything but the taps that decides the tokens of the target; the protocol decides preprocessing."""
+    """Return everything but the taps that determines the tokens of the target; the protocol decides preprocessing."""
     setup = job.setup
     return (*tower_key(setup), job.target.card.name, job.target.fingerprint, setup.limit, setup.protocol)
 
 
 def co_trained_taps(job: Job, jobs: Sequence[Job]) -> list[Taps]:
-    """Return the taps of the other jobs that still have to train on the same images: they are encoded together."""
+    """Return the taps of the other jobs that will train on the same tokens, so that these are encoded once for all."""
     key = learning_key(job)
-    others = [other for other in jobs if other is not job and other.todo and other.aux and learning_key(other) == key]
-    return list(
-        dict.fromkeys(
-            taps_of(other.setup)
-            for other in others
-            if other.aux and not checkpoint_path(other.setup, other.aux, other.seed).is_file()
-        )
-    )
+    taps: list[Taps] = []
+    for other in jobs:
+        if other is job or not other.todo or other.aux is None or learning_key(other) != key:
+            continue
+        if not checkpoint_path(other.setup, other.aux, other.seed).is_file():
+            taps.append(taps_of(other.setup))
+    return list(dict.fromkeys(taps))
 
 
 def learning_key(job: Job) -> tuple[Any, ...]:
-    """Return everything but the taps that decides the tokens of the auxiliary set."""
+    """Return everything but the taps that determines the tokens of the auxiliary set."""
     setup = job.setup
     aux = job.aux.fingerprint if job.aux else ""
     return (*tower_key(setup), taps_of(setup).preprocessing, aux, setup.method.card.augments)
 
 
 def memory_chunks(heads: Sequence[T], pixels: int) -> Iterator[Sequence[T]]:
-    """Split the heads so that their metrics stay within `EXACT_BYTES` together, on a class of so many pixels."""
+    """Split heads into chunks whose metrics need at most `EXACT_BYTES` together, on a class of `pixels` pixels."""
     exact = 4 * pixels  # float32 scores
     per_head = max(1, min(exact, STREAM_BYTES) if exact > EXACT_BYTES else exact)
     together = max(1, EXACT_BYTES // per_head)

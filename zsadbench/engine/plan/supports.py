@@ -1,7 +1,7 @@
-"""Few shots: which normal training images a detector sees before it scores a class.
+"""Few-shot runs: choose the normal training images that a method may see of each class before it scores the class.
 
-The choice depends on the seed, the class and the images that are there, in sorted order, and on nothing else; the
-first of 4 shots are the 2 of the same seed, and the first of those the 1. The cell names every image.
+The choice is random and depends on seed, class and the sorted paths of the images, on nothing else. With one seed, the
+1 or 2 images of fewer shots are the first of the 4 of more shots. The cell names every image.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zsadbench.data import Dataset
-    from zsadbench.engine.plan.options import Configured
+    from zsadbench.engine.plan.options import ConfiguredMethod
     from zsadbench.engine.plan.request import RunRequest
-
-SPLIT = ("train",)
 
 
 @dataclass(frozen=True)
 class Supports:
-    """`shots` normal training images of every class, drawn with `seed`: rows of the manifest, in the order drawn."""
+    """The support images of a few-shot run: `shots` normal training images per class, chosen with `seed`.
+
+    `rows` maps each class to the manifest rows of its images, in the order chosen. `partial` and `synthetic` are those
+    of the data set.
+    """
 
     shots: int
     seed: int
@@ -37,8 +39,12 @@ class Supports:
     partial: bool
     synthetic: bool
 
-    def named(self) -> list[dict[str, Any]]:
-        """Every image as the cell states it: class, path below the root, size in bytes."""
+    def as_json(self) -> list[dict[str, Any]]:
+        """Return the entry of each image in the cell: class, path below the root of the data set, size in bytes.
+
+        Raises:
+            DataError: an image is missing.
+        """
         return [
             {"class": name, "path": relative, "bytes": _bytes(path)}
             for name, rows in self.rows.items()
@@ -46,70 +52,79 @@ class Supports:
         ]
 
 
-def check_shots(request: RunRequest, configured: Sequence[Configured]) -> None:
-    """Raise `UsageError` where a method that has no few-shot form is asked for shots."""
-    without = [method.card.name for method in configured if not method.card.few_shot]
-    if any(request.shots) and without:
-        raise UsageError(f"--shots: no few-shot form of {', '.join(without)} is known; run such methods without it")
-
-
-def load_normal(request: RunRequest, targets: Sequence[str]) -> dict[str, Dataset]:
-    """The training part of every target, where shots are asked for.
-
-    Raises:
-        DataError: it is missing or incomplete, or holds no normal image to draw.
-    """
-    if not any(request.shots):
-        return {}
-    found = {}
-    for name in targets:
-        try:
-            found[name] = load_dataset(name, request.data_roots or None, request.allow_partial, SPLIT)
-        except DataError as failure:
-            raise DataError(f"--shots draws from the normal training images of a target: {failure}") from failure
-        if not (found[name].manifest["label"] == 0).any():
-            raise DataError(f"{name} has no normal training images, so --shots has nothing to draw from")
-    return found
-
-
-def draws(request: RunRequest, target: Dataset, normal: Dataset | None) -> list[Supports | None]:
-    """Every choice of supports that a request wants on a target; None stands for zero-shot.
-
-    Raises:
-        DataError: a class has fewer normal training images than shots are asked for.
-    """
-    chosen: list[Supports | None] = []
-    for shots in dict.fromkeys(request.shots or (0,)):
-        if shots == 0 or normal is None:
-            chosen.append(None)
-        else:
-            chosen += [
-                draw(normal, target.classes, shots, seed) for seed in dict.fromkeys(request.support_seeds or (0,))
-            ]
-    return chosen
-
-
-def draw(normal: Dataset, classes: Sequence[str], shots: int, seed: int) -> Supports:
-    """Draw `shots` images of every class without repetition.
-
-    Raises:
-        DataError: a class has fewer.
-    """
-    manifest = normal.manifest[normal.manifest["label"] == 0]
-    rows = {}
-    for name in classes:
-        there = manifest[manifest["class"] == name]
-        if len(there) < shots:
-            raise DataError(
-                f"{normal.card.name}: {name} has {len(there)} normal training images, --shots {shots} needs more"
-            )
-        order = np.random.default_rng([seed, zlib.crc32(name.encode())]).permutation(len(there))
-        rows[name] = there.iloc[order[:shots]].reset_index(drop=True)
-    return Supports(shots, seed, rows, normal.partial, normal.synthetic)
-
-
 def _bytes(path: str) -> int:
     try:
         return Path(path).stat().st_size
     except OSError as failure:
         raise DataError(f"'{path}' cannot be read: {failure.strerror}") from failure
+
+
+def check_shots(request: RunRequest, methods: Sequence[ConfiguredMethod]) -> None:
+    """Check that all methods have a few-shot form if the request has shots.
+
+    Raises:
+        UsageError: one has none.
+    """
+    without = [method.card.name for method in methods if not method.card.few_shot]
+    if any(request.shots) and without:
+        raise UsageError(f"--shots: no few-shot form of {', '.join(without)} is known; run such methods without it")
+
+
+def load_training_parts(request: RunRequest, targets: Sequence[str]) -> dict[str, Dataset]:
+    """Load the training part of every target; empty if the request has no shots.
+
+    Raises:
+        DataError: a part is missing or incomplete, or has no normal image.
+    """
+    if not any(request.shots):
+        return {}
+    parts = {}
+    for name in targets:
+        try:
+            part = load_dataset(name, request.data_roots or None, request.allow_partial, ("train",))
+        except DataError as failure:
+            raise DataError(f"--shots draws from the normal training images of a target: {failure}") from failure
+        if not (part.manifest["label"] == 0).any():
+            raise DataError(f"{name} has no normal training images, so --shots has nothing to draw from")
+        parts[name] = part
+    return parts
+
+
+def choose_all_supports(request: RunRequest, target: Dataset, training: Dataset | None) -> list[Supports | None]:
+    """Choose supports for every number of shots and every support seed of a request; None stands for zero-shot.
+
+    Args:
+        request: with `shots` and `support_seeds`.
+        target: the data set whose classes need supports.
+        training: its training part; None if the request has no shots.
+
+    Raises:
+        DataError: a class has fewer normal training images than shots.
+    """
+    choices: list[Supports | None] = []
+    for shots in dict.fromkeys(request.shots or (0,)):
+        if shots == 0 or training is None:
+            choices.append(None)
+        else:
+            seeds = dict.fromkeys(request.support_seeds or (0,))
+            choices += [choose_supports(training, target.classes, shots, seed) for seed in seeds]
+    return choices
+
+
+def choose_supports(training: Dataset, classes: Sequence[str], shots: int, seed: int) -> Supports:
+    """Choose `shots` different normal images of every class.
+
+    Raises:
+        DataError: a class has fewer.
+    """
+    manifest = training.manifest[training.manifest["label"] == 0]
+    rows = {}
+    for name in classes:
+        normal = manifest[manifest["class"] == name]
+        if len(normal) < shots:
+            raise DataError(
+                f"{training.card.name}: {name} has {len(normal)} normal training images, --shots {shots} needs more"
+            )
+        order = np.random.default_rng([seed, zlib.crc32(name.encode())]).permutation(len(normal))
+        rows[name] = normal.iloc[order[:shots]].reset_index(drop=True)
+    return Supports(shots, seed, rows, training.partial, training.synthetic)

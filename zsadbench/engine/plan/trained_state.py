@@ -1,4 +1,4 @@
-"""Trained parameters from a file: our own checkpoints and the methods' published ones, told apart by what is inside."""
+"""Read trained parameters from a file: a checkpoint of zsadbench, or one that the method's authors published."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def read_state(card: MethodCard, path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint under our names.
+    """Return the tensors of a checkpoint by their names in zsadbench; the content of the file decides its format.
 
     Raises:
         WeightsError: the file is unreadable, unsafe or another method's.
     """
-    known = read_metadata(path)
-    if known and known[0] != card.name:
-        raise WeightsError(f"checkpoint '{path}' was trained for '{known[0]}', not for '{card.name}'")
-    if known:
+    metadata = read_metadata(path)
+    if metadata and metadata[0] != card.name:
+        raise WeightsError(f"checkpoint '{path}' was trained for '{metadata[0]}', not for '{card.name}'")
+    if metadata:
         return dict(read_archive(path))
     if card.official is None:
         raise WeightsError(f"checkpoint '{path}' was not written by zsadbench, and {card.name} has no published format")
@@ -33,8 +33,8 @@ def read_state(card: MethodCard, path: Path) -> dict[str, Tensor]:
 
 
 def checkpoint_sha256(card: MethodCard, path: Path) -> str:
-    """SHA-256 of a checkpoint; of one that is published in several files, that of their hashes in a row."""
+    """Return the SHA-256 of a checkpoint; of a published one in several files, that of their joined hex hashes."""
     published = card.official is not None and read_metadata(path) is None
     files = sorted(card.official.companions(path)) if published and card.official else [path]
-    hashes = [file_sha256(one) for one in files]
+    hashes = [file_sha256(file) for file in files]
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()

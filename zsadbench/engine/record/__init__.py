@@ -1,1 +1,1 @@
-"""Records in the making: entries per class, sidecars, leakage, provenance."""
+"""The record of a job: entries per class, sidecars, metrics over all classes, leakage, provenance, writer."""

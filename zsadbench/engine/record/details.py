@@ -1,4 +1,4 @@
-"""Details of a class (parts, curves, intervals, regions) as the sidecars of its record."""
+"""Add the details of a class (parts, curves, intervals, regions) to the sidecars of its record."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ COLUMNS = ["path", "class", "defect", "view", "area", "area_share", "border", *(
 def with_details(
     sidecars: Sidecars, class_name: str, details: Details, rows: pd.DataFrame, pooled: Arrays | None = None
 ) -> Sidecars:
-    """Return the sidecars with the details of one class, in place of older ones; those given are not changed.
+    """Return new sidecars with the details of one class, which replace older ones of that class.
 
     Args:
         sidecars: of the record so far.
         class_name: the class.
-        details: of the class.
+        details: its details.
         rows: a manifest with the images of the class.
-        pooled: pixel counts of the class; empty where no metric over all classes is computed.
+        pooled: pixel counts of the class; empty or None where no metric over all classes is computed.
     """
-    regions, old = _regions(details, class_name, rows), sidecars.regions
-    if old is not None:
-        regions = pd.concat([old[old["class"] != class_name], regions], ignore_index=True)
+    regions, before = _regions(details, class_name, rows), sidecars.regions
+    if before is not None:
+        regions = pd.concat([before[before["class"] != class_name], regions], ignore_index=True)
     return replace(
         sidecars,
         details={**sidecars.details, class_name: _as_json(details)},
@@ -45,6 +45,7 @@ def with_details(
 
 
 def _as_json(details: Details) -> dict[str, Any]:
+    """Return the entry of one class in the sidecar of details."""
     return {
         "parts": {name: _part(part) for name, part in details.parts.items()},
         "curves": details.curves,
@@ -55,6 +56,7 @@ def _as_json(details: Details) -> dict[str, Any]:
 
 
 def _part(part: Part) -> dict[str, Any]:
+    """Return the entry of one part of a class, such as one kind of defect."""
     estimates = part.estimates.items()
     return {
         "images": part.images,
@@ -75,9 +77,9 @@ def bounds_of(estimates: Mapping[str, Estimate]) -> dict[str, list[float]]:
 
 
 def _regions(details: Details, class_name: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """One row per region."""
-    known = rows.set_index("relative")
-    defects, views = known["defect"], known["view"]
+    """Return the table of regions, one row per region."""
+    by_path = rows.set_index("relative")
+    defects, views = by_path["defect"], by_path["view"]
     table = [
         (region.image, class_name, defects[region.image], views[region.image], *region[1:-1], *region.overlaps)
         for region in details.regions

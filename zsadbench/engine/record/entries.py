@@ -1,4 +1,4 @@
-"""What one class, and the detector that scored it, add to a record."""
+"""Make the entries that one class, and the detector that scored it, add to a record."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from zsadbench.clip import Backbone
 from zsadbench.engine.evaluate.measure import ClassResult
-from zsadbench.engine.learn.detector import Trained
+from zsadbench.engine.learn.detector import Detector
 from zsadbench.engine.plan.jobs import Job
 from zsadbench.engine.record.details import bounds_of
 from zsadbench.files import file_sha256
@@ -17,10 +17,11 @@ T = TypeVar("T")
 
 
 def with_class(record: Record, class_name: str, result: ClassResult) -> Record:
-    """Return the record with the numbers of one class, in place of older ones; the record given is not changed."""
-    values = {name: estimate.value for name, estimate in result.estimates.items()}
-    undefined = {name: one.reason for name, one in result.estimates.items() if one.value is None and one.reason}
-    bounds = bounds_of({name: one for name, one in result.estimates.items() if one.value is not None})
+    """Return a new record with the numbers of one class, which replace older ones of that class."""
+    estimates = result.estimates.items()
+    values = {name: estimate.value for name, estimate in estimates}
+    undefined = {name: estimate.reason for name, estimate in estimates if estimate.value is None and estimate.reason}
+    bounds = bounds_of({name: estimate for name, estimate in estimates if estimate.value is not None})
     return replace(
         record,
         classes={**record.classes, class_name: values},
@@ -31,14 +32,14 @@ def with_class(record: Record, class_name: str, result: ClassResult) -> Record:
 
 
 def _with_entry(table: dict[str, T], name: str, entry: T) -> dict[str, T]:
-    """Return the table with this entry under `name`, or without one where the entry is empty."""
+    """Return the table with this entry under `name`; an empty entry is left out."""
     kept = {key: value for key, value in table.items() if key != name}
     return {**kept, name: entry} if entry else kept
 
 
-def origin(trained: Trained, job: Job) -> dict[str, Any]:
-    """Return which checkpoint, weights, copy of the data and support seed a record was made with."""
-    path = trained.checkpoint
+def origin(detector: Detector, job: Job) -> dict[str, Any]:
+    """Return the provenance of a job: checkpoint, weights, copy of the target, support seed."""
+    path = detector.checkpoint
     return {
         "checkpoint": path.name if path else None,
         "checkpoint_sha256": file_sha256(path) if path else None,
@@ -50,9 +51,9 @@ def origin(trained: Trained, job: Job) -> dict[str, Any]:
     }
 
 
-def parameters(trained: Trained, backbone: Backbone) -> dict[str, int]:
-    """Count the parameters of both encoders and the head together, and the trained ones among them."""
-    network = getattr(trained.method, "network", None)
+def parameters(detector: Detector, backbone: Backbone) -> dict[str, int]:
+    """Count the parameters of both encoders and the method together, and those of the method that are trained."""
+    network = getattr(detector.method, "network", None)
     head = list(network.parameters()) if network is not None else []
     total = backbone.count_parameters() + sum(p.numel() for p in head)
     return {"parameters_total": total, "parameters_trained": sum(p.numel() for p in head if p.requires_grad)}

@@ -1,4 +1,4 @@
-"""One job of a run: its detector, its record, and what every class adds to the record."""
+"""Prepare the detector of one job, make its head for every class, and record the results."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from zsadbench.engine.evaluate.classes import Head
 from zsadbench.engine.evaluate.measure import ClassMeasurement
 from zsadbench.engine.evaluate.scoring import Scorer
 from zsadbench.engine.evaluate.thresholds import Thresholds, find_thresholds
-from zsadbench.engine.learn.detector import Trained, obtain
+from zsadbench.engine.learn.detector import Detector, train_or_load
 from zsadbench.engine.machine.memory import peak_device_mib, peak_host_mib
-from zsadbench.engine.machine.timing import STAGES
 from zsadbench.engine.plan.cell import signature, why_not_comparable
 from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.engine.plan.sharing import co_trained_taps
@@ -25,6 +24,7 @@ from zsadbench.engine.record.entries import origin, parameters
 from zsadbench.engine.record.provenance import now, provenance
 from zsadbench.engine.record.writer import RecordWriter
 from zsadbench.records import Record
+from zsadbench.records.stages import FORWARD_STAGES, STAGES
 
 if TYPE_CHECKING:
     from zsadbench.clip import Backbone
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 
 class JobRecorder:
-    """Prepares the detector of one job, makes its head for every class, and records the results.
+    """One job of a run: its detector, its head for a class, and its record.
 
-    `failure` is set where the job as a whole failed, `failed` also where one of its classes did.
+    `failure` is set if the job as a whole failed, `failed` also if one of its classes did.
     """
 
     def __init__(self, plan: Plan, job: Job, backbone: Backbone, batch_size: int) -> None:
@@ -47,29 +47,32 @@ class JobRecorder:
         self.failure: Exception | None = None
         self.failed = False
         self.thresholds = Thresholds()
-        self._trained: Trained | None = None
+        self._detector: Detector | None = None
         self._train_seconds = 0.0
         self._origin: dict[str, Any] = {}
 
     @property
     def record(self) -> Record:
-        """The record so far."""
+        """The record with the classes so far."""
         return self.writer.record
 
     @property
-    def trained(self) -> Trained:
-        """The detector."""
-        assert self._trained is not None  # noqa: S101 - `prepare` comes first
-        return self._trained
+    def detector(self) -> Detector:
+        """The detector, once `prepare` has made it."""
+        assert self._detector is not None  # noqa: S101 - `prepare` comes first
+        return self._detector
 
-    def prepare(self, on_step: Callable[[int, int, float], None]) -> Trained:
-        """Get the detector from the given checkpoint, from the cache or by training, and encode its text.
+    def prepare(self, on_step: Callable[[int, int, float], None]) -> Detector:
+        """Train or load the detector, find its thresholds if a metric needs them, and encode the class names.
+
+        Args:
+            on_step: called with (steps done, all steps, loss) of a training.
 
         Raises:
-            CellError, DataError, WeightsError: as `obtain` and `find_thresholds`.
+            CellError, DataError, WeightsError, UsageError: as `train_or_load` and `find_thresholds`.
         """
         job, request, started, start = self.job, self.plan.request, now(), perf_counter()
-        trained = obtain(
+        detector = train_or_load(
             job.setup,
             self.backbone,
             job.aux,
@@ -77,20 +80,20 @@ class JobRecorder:
             workers=request.workers,
             image_cache=request.image_cache,
             token_cache=request.token_cache,
-            also=co_trained_taps(job, self.plan.jobs),
+            co_trained=co_trained_taps(job, self.plan.jobs),
             on_step=on_step,
         )
-        self._train_seconds = perf_counter() - start if trained.first_loss is not None else 0.0
-        self.thresholds = find_thresholds(self.plan, job, trained.method, self.backbone, self.batch_size)
-        self._origin = {"started": started, **origin(trained, job)}
+        self._train_seconds = perf_counter() - start if detector.first_loss is not None else 0.0
+        self.thresholds = find_thresholds(self.plan, job, detector.method, self.backbone, self.batch_size)
+        self._origin = {"started": started, **origin(detector, job)}
         self._origin |= {"thresholds": asdict(self.thresholds)} if self.thresholds.aux else {}
         words = job.target.card.words(job.setup.name)
-        encode_text(trained.method, [words[name] for name in job.todo])
-        self._trained = trained
-        return trained
+        encode_text(detector.method, [words[name] for name in job.todo])
+        self._detector = detector
+        return detector
 
     def check_leakage(self) -> None:
-        """Note in a new record what the detector may have seen of the target, and whether numbers are comparable."""
+        """Grade the leakage of a new record, and note why its numbers are not comparable with published ones."""
         record, job = self.record, self.job
         if not record.ledger:
             record.ledger = leakage.check(job, self.plan.request)
@@ -100,7 +103,7 @@ class JobRecorder:
 
     def head(self, images: ClassImages, class_name: str, supports: SupportTokens) -> Head[ClassMeasurement]:
         """Make the head of this job on one class."""
-        setup, target, method, request = self.job.setup, self.job.target, self.trained.method, self.plan.request
+        setup, target, method, request = self.job.setup, self.job.target, self.detector.method, self.plan.request
         measurement = ClassMeasurement(
             self.plan.metrics,
             images.rows,
@@ -121,13 +124,13 @@ class JobRecorder:
         return head
 
     def add_class(self, class_name: str, head: Head[ClassMeasurement], images: ClassImages, *, shared: bool) -> None:
-        """Compute the metrics of one class and write the record with it; what fails leaves the record as it was.
+        """Compute the metrics of one class and write the record with them; a failure leaves the record as it was.
 
         Args:
             class_name: the class.
-            head: has counted every batch.
-            images: of the class; the time of an encoding that other jobs share counts in full.
-            shared: whether other jobs share the encoding, so that these are not the costs of this job alone.
+            head: the head of this job, which has counted all batches.
+            images: of the class; the time of a shared encoding counts in full for every job.
+            shared: whether other jobs share the encoding, so that the cost is not that of this job alone.
         """
         with head.scorer.watch.stage("metrics"):
             skipped = self.job.target.skipped.get(class_name, 0)
@@ -136,7 +139,7 @@ class JobRecorder:
         encoding, scoring = images.watch.seconds, head.scorer.watch.seconds
         seconds = {stage: encoding[stage] + scoring[stage] for stage in STAGES}
         cost = self._cost(before, class_name, len(result.images), seconds)
-        cost |= {"shared": shared or bool(before.get("shared"))} | parameters(self.trained, self.backbone)
+        cost |= {"shared": shared or bool(before.get("shared"))} | parameters(self.detector, self.backbone)
         compiled = {"compiled": self.job.setup.compiling} if self.backbone.vision.blocks.compiled else {}
         made_with = provenance(self.backbone.device) | self._origin | compiled
         scores_file = self.job.path.with_suffix(".maps") / "scores.csv" if self.plan.request.save_maps else None
@@ -145,11 +148,11 @@ class JobRecorder:
     def _cost(
         self, before: Mapping[str, Any], class_name: str, count: int, seconds: Mapping[str, float]
     ) -> dict[str, Any]:
-        """Seconds by stage and class, summed over the classes of this record; images per second; peaks so far, MiB."""
+        """Return the cost of a record: seconds by stage and class, their sum, images per second, peak memory in MiB."""
         by_class = {**before.get("by_class", {}), class_name: {stage: seconds[stage] for stage in STAGES}}
         images = {**before.get("images", {}), class_name: count}
         total = {stage: sum(times[stage] for times in by_class.values()) for stage in STAGES}
-        forward = total["tower"] + total["head"] + total["map"]
+        forward = sum(total[stage] for stage in FORWARD_STAGES)
         return {
             "seconds": total,
             **self._training_cost(before),
@@ -162,10 +165,10 @@ class JobRecorder:
         }
 
     def _training_cost(self, before: Mapping[str, Any]) -> dict[str, Any]:
-        """Seconds of a training in this run and how often it encoded images, else what the record says of one."""
+        """Return the cost of a training in this run, else that of an earlier run from the record."""
         if not self._train_seconds:
             return {"seconds_training": before.get("seconds_training", 0.0)} | {
                 name: before[name] for name in ("tokens_encoded", "tokens_remembered") if name in before
             }
-        counts = {"tokens_encoded": self.trained.encoded, "tokens_remembered": self.trained.remembered}
+        counts = {"tokens_encoded": self.detector.encoded, "tokens_remembered": self.detector.cached}
         return {"seconds_training": self._train_seconds, **counts}

@@ -1,9 +1,13 @@
-"""The zero-shot ledger: how far a detector has seen its target before, as far as that can be known.
+"""Grade leakage: what a detector may have seen of its target in training. The result is the `ledger` of a record.
 
-Grades, the gravest that holds: `same-images` (an auxiliary image is a near-duplicate of a test image),
-`same-set`, `same-source` (both cut from one collection), `category-seen` (a category has the same name in
-both), `clean`; `unknown` where nobody says what a checkpoint learned from. The first two are leaks. One and
-the same set is `same-set` without a look at its images.
+A grade is the most severe of those that hold:
+
+same-images    an auxiliary image is a near-duplicate of a test image (a leak)
+same-set       the auxiliary set is the target (a leak); its images are not compared
+same-source    both sets are cut from one collection
+category-seen  a category has the same name in both sets
+unknown        what a checkpoint learned from is not known, or the set that it names has no card
+clean          none of these
 """
 
 from __future__ import annotations
@@ -16,8 +20,8 @@ import pandas as pd
 
 from zsadbench.checkpoints import read_metadata
 from zsadbench.data import find_card, limited, load_dataset
+from zsadbench.data.copies.image_hashes import hash_images
 from zsadbench.data.images.perceptual_hash import BITS, CLOSE, near_duplicates
-from zsadbench.data.loading.perceptual_hashes import hash_images
 from zsadbench.engine.plan.checks import aux_for
 from zsadbench.errors import DataError, UsageError
 
@@ -30,15 +34,19 @@ log = logging.getLogger(__name__)
 
 LEAKS = ("same-images", "same-set")
 UNKNOWN = "unknown"
-SHOWN = 10  # pairs that a record names; the others are counted
+MAX_EXAMPLES = 10  # pairs of images that a record names; the others are only counted
 NOT_AUDITED = "the images that CLIP itself was trained on"
 
-EpochChoice = Literal["fixed", "aux-validated", "target-selected", "unknown"]  # how it was chosen when to stop
+EpochChoice = Literal["fixed", "aux-validated", "target-selected", "unknown"]  # how the number of epochs was chosen
 
 
 @dataclass(frozen=True)
-class _Learned:
-    """What a detector learned from. `name` None: nothing. `data` None: `why` says why there are no images of it."""
+class _TrainingSet:
+    """The set that a detector learned from.
+
+    `name` is None where nothing was learned. `data` is None where there are no images of the set to compare; `why`
+    then gives the reason.
+    """
 
     name: str | None
     epoch: EpochChoice | None
@@ -48,32 +56,34 @@ class _Learned:
 
 
 def check(job: Job, request: RunRequest) -> dict[str, Any]:
-    """The ledger of a record: what was learned from, its grade, and what the grade rests on.
+    """Return the ledger of a record: the training set, the grade, and what the grade rests on.
 
-    Looks at every image of both sets, unless their hashes are cached; with a limit, at the target's images
-    within it.
+    All images of both sets are hashed, unless their hashes are cached; with a limit, the target's images within it.
     """
-    learned, target = _learned(job, request), job.target
-    categories = sorted(_categories(learned.card) & _categories(target.card)) if learned.card else []
-    sources = sorted({*learned.card.collections} & {*target.card.collections}) if learned.card else []
-    same = _same(learned, target)
-    images, why = (None, "it is one set") if same else _compare(learned, target, job.setup.limit, request.workers)
-    grade = _grade(learned, images, same=same, sources=sources, categories=categories)
+    training, target = _training_set(job, request), job.target
+    card = training.card
+    categories = sorted(_category_names(card) & _category_names(target.card)) if card else []
+    sources = sorted({*card.collections} & {*target.card.collections}) if card else []
+    same = _is_target(training, target)
+    images, why = None, "it is one set"
+    if not same:
+        images, why = _compare_images(training, target, job.setup.limit, request.workers)
+    grade = _grade(training, images, same=same, sources=sources, categories=categories)
     return {
-        "aux": learned.name,
+        "aux": training.name,
         "grade": grade,
         "leak": grade in LEAKS,
         "categories": categories,
         "sources": sources,
         "images": images,
         "images_not_compared_because": why,
-        "epoch_choice": learned.epoch,
+        "epoch_choice": training.epoch,
         "not_audited": NOT_AUDITED,
     }
 
 
 def leak_of(ledger: dict[str, Any]) -> str:
-    """The leak that a ledger shows, in words; empty when it shows none."""
+    """Return the leak that a ledger shows, as text; empty if it shows none."""
     if ledger["grade"] == "same-set":
         return "trained on the target"
     if ledger["grade"] == "same-images":
@@ -84,87 +94,100 @@ def leak_of(ledger: dict[str, Any]) -> str:
     return ""
 
 
-def _learned(job: Job, request: RunRequest) -> _Learned:
-    """The set of a training, or what a checkpoint says, or, where it says nothing, what the user says."""
+def _training_set(job: Job, request: RunRequest) -> _TrainingSet:
+    """Return the set that the detector of a job learned from.
+
+    That of a training in the run; for a checkpoint the set that the file names, else the one of the request.
+    """
     if job.aux is not None:
-        return _Learned(job.aux.card.name, "fixed", job.aux.card, job.aux)
+        return _TrainingSet(job.aux.card.name, "fixed", job.aux.card, job.aux)
     if job.setup.checkpoint is None:
-        return _Learned(None, None, why="nothing was learned")
-    known = read_metadata(job.setup.checkpoint)
-    about = known[1] if known else {}
+        return _TrainingSet(None, None, why="nothing was learned")
+    metadata = read_metadata(job.setup.checkpoint)
+    about = metadata[1] if metadata else {}
     epoch: EpochChoice = "fixed" if about.get("recipe") else "unknown"
-    told, asked = (about.get("aux") or {}).get("name"), request.aux
-    if told and asked and aux_for(job.target.card.name, asked) != told:
-        log.warning("--aux %s is passed over: the checkpoint says that it learned from '%s'", asked, told)
-    name = told or asked
-    return _found(name, epoch, request) if name else _Learned(UNKNOWN, epoch, why="nobody says what was learned from")
+    in_file, requested = (about.get("aux") or {}).get("name"), request.aux
+    if in_file and requested and aux_for(job.target.card.name, requested) != in_file:
+        log.warning("--aux %s is passed over: the checkpoint says that it learned from '%s'", requested, in_file)
+    name = in_file or requested
+    if not name:
+        return _TrainingSet(UNKNOWN, epoch, why="nobody says what was learned from")
+    return _load_training_set(name, epoch, request)
 
 
-def _found(name: str, epoch: EpochChoice, request: RunRequest) -> _Learned:
-    """The set of that name, as far as it is here."""
+def _load_training_set(name: str, epoch: EpochChoice, request: RunRequest) -> _TrainingSet:
+    """Return the set of this name, with its card and its data if there are any here."""
     try:
         data = load_dataset(name, request.data_roots or None, allow_partial=True)
     except (DataError, UsageError) as failure:
         try:
             card = find_card(name)
         except (DataError, UsageError):
-            return _Learned(name, epoch, why=str(failure))
-        return _Learned(card.name, epoch, card, why=f"'{card.name}' is not here")
-    return _Learned(data.card.name, epoch, data.card, data)
+            return _TrainingSet(name, epoch, why=str(failure))
+        return _TrainingSet(card.name, epoch, card, why=f"'{card.name}' is not here")
+    return _TrainingSet(data.card.name, epoch, data.card, data)
 
 
-def _same(learned: _Learned, target: Dataset) -> bool:
-    """Whether it is the target itself. Two folders may have one name, and one set two places."""
-    if learned.data is not None and learned.data.fingerprint == target.fingerprint:
+def _is_target(training: _TrainingSet, target: Dataset) -> bool:
+    """Return whether the training set is the target.
+
+    Equal fingerprints show it, wherever the copies lie. So does an equal name, unless it is that of a user's folder,
+    as two folders may have the same name.
+    """
+    if training.data is not None and training.data.fingerprint == target.fingerprint:
         return True
-    return learned.name == target.card.name and ":" not in target.card.name
+    return training.name == target.card.name and ":" not in target.card.name
 
 
-def _categories(card: Card) -> set[str]:
-    """What the classes are called, by folder and in prompts, whatever the spelling."""
-    return {_plain(name) for pair in card.classes.items() for name in pair}
+def _category_names(card: Card) -> set[str]:
+    """Return the names of all classes, of their folders and in prompts, in one spelling."""
+    return {_normalise(name) for pair in card.classes.items() for name in pair}
 
 
-def _plain(name: str) -> str:
-    """A name in lower case, its words a space apart.
+def _normalise(name: str) -> str:
+    """Return a name in lower case, with single spaces between its words.
 
-    >>> _plain("Metal_Nut") == _plain("metal-nut") == "metal nut"
+    >>> _normalise("Metal_Nut") == _normalise("metal-nut") == "metal nut"
     True
     """
     return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
 
 
 def _grade(
-    learned: _Learned, images: dict[str, Any] | None, *, same: bool, sources: list[str], categories: list[str]
+    training: _TrainingSet, images: dict[str, Any] | None, *, same: bool, sources: list[str], categories: list[str]
 ) -> str:
+    """Return the first grade that holds, from the most severe to the mildest."""
     holds = {
         "same-images": bool(images and images["pairs"]),
         "same-set": same,
         "same-source": bool(sources),
         "category-seen": bool(categories),
-        UNKNOWN: learned.name is not None and learned.card is None,
+        UNKNOWN: training.name is not None and training.card is None,
     }
     return next((grade for grade, holding in holds.items() if holding), "clean")
 
 
-def _compare(learned: _Learned, target: Dataset, limit: int | None, workers: int) -> tuple[dict[str, Any] | None, str]:
-    """Near-duplicates between the images of both sets; or None and why there was nothing to compare."""
-    if learned.data is None:
-        return None, learned.why
-    ours = hash_images(learned.data, workers=workers)
-    used = pd.concat([limited(target.manifest, name, limit) for name in target.classes])
-    theirs = hash_images(target, used, workers)
-    pairs = near_duplicates(ours.hashes, theirs.hashes)
-    nearest = pairs[pairs[:, 2].argsort(kind="stable")][:SHOWN]
+def _compare_images(
+    training: _TrainingSet, target: Dataset, limit: int | None, workers: int
+) -> tuple[dict[str, Any] | None, str]:
+    """Find near-duplicates between the images of both sets; None and the reason if there is nothing to compare."""
+    if training.data is None:
+        return None, training.why
+    aux_images = hash_images(training.data, workers=workers)
+    evaluated = pd.concat([limited(target.manifest, name, limit) for name in target.classes])
+    target_images = hash_images(target, evaluated, workers)
+    pairs = near_duplicates(aux_images.hashes, target_images.hashes)
+    nearest = pairs[pairs[:, 2].argsort(kind="stable")][:MAX_EXAMPLES]
     return {
         "pairs": len(pairs),
         "aux_images": len(set(pairs[:, 0].tolist())),
         "target_images": len(set(pairs[:, 1].tolist())),
         "examples": [
-            {"aux": ours.paths[one], "target": theirs.paths[other], "bits": int(bits)} for one, other, bits in nearest
+            {"aux": aux_images.paths[left], "target": target_images.paths[right], "bits": int(bits)}
+            for left, right, bits in nearest
         ],
-        "compared": {"aux": len(ours.paths), "target": len(theirs.paths)},
-        "flat": {"aux": ours.flat, "target": theirs.flat},
-        "unreadable": {"aux": ours.unreadable, "target": theirs.unreadable},
+        "compared": {"aux": len(aux_images.paths), "target": len(target_images.paths)},
+        "flat": {"aux": aux_images.flat, "target": target_images.flat},
+        "unreadable": {"aux": aux_images.unreadable, "target": target_images.unreadable},
         "rule": f"at most {CLOSE} of {BITS} bits of a perceptual hash differ",
     }, ""

@@ -1,4 +1,4 @@
-"""Metrics over all classes of a target together, on one scale of scores: what a mean over classes hides."""
+"""Compute metrics over all classes of a target together: the scores of all classes are ranked as one set."""
 
 from __future__ import annotations
 
@@ -20,27 +20,35 @@ if TYPE_CHECKING:
 def pooled_entries(
     names: Sequence[MetricName], record: Record, images: pd.DataFrame, states: Mapping[str, Arrays], *, masked: bool
 ) -> dict[str, dict[str, Any]]:
-    """Record key → `value`, `lower`, `upper`, `reason`, for those of `names` that are taken over all classes.
+    """Compute those of `names` that are taken over all classes; empty until all classes are evaluated.
 
-    Empty until all classes of the target are there. `images` are those of the record, one row each; `states` what
-    `PixelMetrics.state` of a stream gave, by class; `masked` says whether the data set has masks.
+    Args:
+        names: all metrics of the record.
+        record: with all of its classes.
+        images: of the record, one row per image.
+        states: pixel counts by class, from `PixelMetrics.state` in streaming mode.
+        masked: whether the data set has masks.
+
+    Returns:
+        `value`, `lower`, `upper` and `reason` by metric name.
     """
-    wanted = [name for name in names if name.over == POOLED]
-    if not wanted or not record.complete:
+    pooled = [name for name in names if name.over == POOLED]
+    if not pooled or not record.complete:
         return {}
-    found: dict[str, Estimate] = {}
-    levels = {name.level for name in wanted}
+    estimates: dict[str, Estimate] = {}
+    levels = {name.level for name in pooled}
     if "image" in levels:
-        by_kind = image_metrics(images["score"].to_numpy(), images["label"].to_numpy())
-        found |= {f"image_{kind}": one for kind, one in by_kind.items()}
+        of_images = image_metrics(images["score"].to_numpy(), images["label"].to_numpy())
+        estimates |= {f"image_{kind}": estimate for kind, estimate in of_images.items()}
     if "pixel" in levels and masked:
-        found |= {f"pixel_{kind}": one for kind, one in _pixels(record.expected, states).items()}
-    nothing = Estimate.undefined(NO_MASKS)
-    return {str(name): asdict(found.get(f"{name.level}_{name.kind}", nothing)) for name in wanted}
+        of_pixels = _pixel_metrics(record.expected, states)
+        estimates |= {f"pixel_{kind}": estimate for kind, estimate in of_pixels.items()}
+    no_masks = Estimate.undefined(NO_MASKS)
+    return {str(name): asdict(estimates.get(f"{name.level}_{name.kind}", no_masks)) for name in pooled}
 
 
-def _pixels(classes: Sequence[str], states: Mapping[str, Arrays]) -> Mapping[str, Estimate]:
-    """The metrics of the pixels of all classes."""
+def _pixel_metrics(classes: Sequence[str], states: Mapping[str, Arrays]) -> Mapping[str, Estimate]:
+    """Compute the metrics of the pixels of all classes; undefined where the counts of a class are missing."""
     lost = [name for name in classes if name not in states]
     if lost:
         reason = f"the counts of pixels of {', '.join(lost)} are lost; --overwrite always makes them anew"

@@ -1,4 +1,4 @@
-"""Where a record comes from: versions, commit, hardware, command."""
+"""Collect the provenance of a record: versions, commit, hardware, threads, time, command."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ PACKAGES = ("torch", "torchvision", "open_clip_torch", "numpy", "scipy", "pillow
 
 
 def now() -> str:
-    """The time, UTC, to the second."""
+    """Return the time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def provenance(device: torch.device) -> dict[str, Any]:
-    """Everything that can explain a difference but must not decide an identity."""
+    """Return what may explain a difference between two runs of one cell; none of it is in the cell."""
     import torch
 
     return {
@@ -41,15 +41,15 @@ def provenance(device: torch.device) -> dict[str, Any]:
 
 
 def device_name(device: torch.device) -> str:
-    """The device as its driver names it; for a CPU, the processor."""
+    """Return the name of a GPU as its driver gives it; for a CPU, the name of the processor."""
     if device.type == "cuda":
         import torch
 
         return torch.cuda.get_device_name(device)
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
-    named = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), None)
-    return named or platform.processor() or platform.machine()
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), None)
+    return model or platform.processor() or platform.machine()
 
 
 def _version(package: str) -> str | None:
@@ -61,17 +61,18 @@ def _version(package: str) -> str | None:
 
 @cache
 def _git() -> tuple[tuple[str, Any], ...]:
-    """Commit and dirty flag of the checkout that this code runs from; None outside one."""
+    """Return commit and dirty flag of the git checkout that this code runs from; both None outside of one."""
     home = Path(str(files("zsadbench"))).resolve().parent
     if not (home / ".git").exists():
         return (("commit", None), ("dirty", None))
-    commit, status = _ask_git(home, "rev-parse", "HEAD"), _ask_git(home, "status", "--porcelain")
+    commit, status = _run_git(home, "rev-parse", "HEAD"), _run_git(home, "status", "--porcelain")
     return (("commit", commit), ("dirty", None if status is None else bool(status)))
 
 
-def _ask_git(home: Path, *arguments: str) -> str | None:
+def _run_git(home: Path, *arguments: str) -> str | None:
+    """Return what git prints; None where it fails or is not installed."""
     try:
-        done = subprocess.run(  # noqa: S603 - fixed program, fixed arguments
+        process = subprocess.run(  # noqa: S603 - fixed program, fixed arguments
             ["git", "-C", str(home), *arguments],  # noqa: S607
             capture_output=True,
             text=True,
@@ -80,4 +81,4 @@ def _ask_git(home: Path, *arguments: str) -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return process.stdout.strip()

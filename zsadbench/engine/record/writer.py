@@ -1,4 +1,4 @@
-"""Write a record with its images and sidecars, once per finished class: the one writer of `run` and `score`."""
+"""Write a record, its table of images and its sidecars after each class, for `run` and `score`."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 
 class RecordWriter:
-    """A record, its images and its sidecars, which grow by one class at a time.
+    """Adds classes to a record, its table of images and its sidecars, and writes them.
 
     Args:
         path: of the record.
-        target: the data set.
+        target: the data set that is evaluated.
         metrics: all metrics of the run.
         before: the record on disk that is continued; None to start with `new`.
-        new: the record without a class.
+        new: a record without classes.
     """
 
     def __init__(
@@ -46,9 +46,9 @@ class RecordWriter:
         self.sidecars = read_sidecars(path, key) if before is not None else Sidecars(key)
 
     def area_quartiles(self, protocol: EvaluationProtocol, size: int, workers: int) -> list[float] | None:
-        """Quartiles of region area of the whole target, in pixels; None where it has no masks or no region.
+        """Return the quartiles of region area of the whole target, in pixels; None where it has no masks or no region.
 
-        A record that is continued keeps those that it has.
+        A continued record keeps its quartiles.
         """
         if self.target.card.pixel_level and self.sidecars.area_quartiles is None:
             quartiles = quartiles_of(self.target, protocol, size, workers)
@@ -63,20 +63,17 @@ class RecordWriter:
         provenance: Mapping[str, Any],
         scores_file: Path | None = None,
     ) -> None:
-        """Write the record with one class more; what fails leaves the record in memory as it was.
+        """Write the record with one more class; a failure leaves the record in memory as it was.
 
         Args:
             class_name: the class; an earlier result of it is replaced.
-            result: its result.
+            result: metrics, counts, image scores and details of the class.
             cost: of the whole record.
             provenance: of the whole record.
-            scores_file: where the image scores go as a table; None where no maps are saved.
+            scores_file: path for a CSV file of all image scores; None for none.
         """
-        record, images, sidecars = (
-            with_class(self.record, class_name, result),
-            pd.DataFrame(result.images),
-            self.sidecars,
-        )
+        record, sidecars = with_class(self.record, class_name, result), self.sidecars
+        images = pd.DataFrame(result.images)
         record.cost, record.provenance = cost, dict(provenance)
         if self.images is not None:
             others = self.images[self.images["class"] != class_name]

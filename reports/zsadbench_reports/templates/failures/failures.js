@@ -1,4 +1,4 @@
-// Which images are shown, in which order; the view is in the address.
+// The list of images: filters, order, and the view in the address.
 const data = JSON.parse(document.getElementById("payload").textContent);
 const form = document.getElementById("filters");
 const PAGE = 60;
@@ -6,7 +6,7 @@ const PAGE = 60;
 const worst = (values) => values.reduce((most, one) => (one === null || one === undefined ? most : Math.max(most, one)), -1);
 const wrong = (found) => found.error ?? found.missed;
 
-/** An order: whether an image belongs, and how far up it stands by what the methods found on it. */
+/** The orders: title, whether an image belongs to it, and a height from the methods' results by which images are sorted. */
 const ORDERS = {
   positives: ["worst false positives", (image) => image.label === 0, (found) => worst(found.map((one) => one.error))],
   misses: ["worst misses", (image) => image.label === 1, (found) => worst(found.map((one) => one.error))],
@@ -28,7 +28,7 @@ const named = (one) => `${one.title}: ${one.protocol}, ${one.backbone}`;
 const unique = (values) => [...new Set(values)].sort((a, b) => a.localeCompare(b, "en"));
 const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)}%`;
 
-/** The view that the address names; what it does not name is as at first. */
+/** Read the view from the address; what it does not contain gets its default. */
 function readView() {
   const asked = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
   for (const key of Object.keys(defaults)) view[key] = asked.get(key) ?? defaults[key];
@@ -39,7 +39,7 @@ function fragment() {
   return chosen.length ? `#${new URLSearchParams(chosen)}` : "#examples";
 }
 
-/** What the chosen methods found on an image, without those that have not seen it. */
+/** The results of the chosen methods on an image; methods that have not evaluated it are left out. */
 function foundOn(image) {
   const names = section().runs.map((run) => run.name);
   return image.found.filter((one, place) => one !== null && (view.method === "" || names[place] === view.method));
@@ -65,7 +65,7 @@ function chosen() {
 }
 
 function picture(saved, alternative) {
-  if (saved === null) return element("div", { class: "none" }, "not at hand");
+  if (saved === null) return element("div", { class: "none" }, "not found");
   const [path, width, height] = saved;
   const source = path.split("/").map(encodeURIComponent).join("/");
   return element("img", { src: source, width, height, alt: alternative, loading: "lazy", decoding: "async" });
@@ -113,7 +113,7 @@ function renderControls() {
   view.order = form.elements.order.value;
 }
 
-/** Which methods are not comparable, those with the same reason together. */
+/** One line per reason why methods are not comparable. */
 function apart(runs) {
   return unique(runs.map((run) => run.apart)).filter((reason) => reason !== "").map((reason) =>
     `not comparable: ${runs.filter((run) => run.apart === reason).map((run) => run.name).join(", ")} (${reason})`);
@@ -146,7 +146,7 @@ function render() {
   document.getElementById("permalink").href = fragment();
 }
 
-/** Keep `changes`, show them and put them into the address. */
+/** Apply `changes` to the view, the page and the address. */
 function change(changes) {
   Object.assign(view, changes);
   shown = PAGE;

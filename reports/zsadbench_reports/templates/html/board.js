@@ -1,8 +1,8 @@
-// The board: one table a comparability group; sorting never crosses groups.
+// The board: one table per comparability group, each sorted on its own.
 
 const missing = (cells) => !cells || cells.every((cell) => cell === null);
 
-/** The columns of a group under the present filters: data sets, with each domain's means and ranks behind them. */
+/** The columns of a group that the filters leave: data sets by domain, each domain followed by its means and ranks. */
 function columnsOf(group) {
   const cells = group.cells[keyOf(group, view.metric)] ?? {};
   const chosen = view.datasets ? new Set(view.datasets.split(",")) : null;
@@ -18,7 +18,7 @@ function columnsOf(group) {
   ]);
 }
 
-/** The places of the rows that the filters leave, in the order asked for. */
+/** The indices of the rows that the filters leave, sorted. */
 function rowsOf(group, columns) {
   const asked = view.method.toLowerCase();
   const places = group.rows.map((row, place) => place).filter((place) => {
@@ -30,7 +30,7 @@ function rowsOf(group, columns) {
   return sorted(group, columns, places);
 }
 
-/** Sorted by the chosen column; what is not comparable stands behind, what has no number last. */
+/** Sort by the chosen column: comparable numbers, then those that are not comparable, then rows without a number. */
 function sorted(group, columns, places) {
   const [key, way] = sortOf();
   if (key === "name") {
@@ -48,13 +48,13 @@ function sorted(group, columns, places) {
   });
 }
 
-/** `[column, "asc" or "desc"]` as chosen. */
+/** The chosen column and direction: `[column, "asc" or "desc"]`. */
 function sortOf() {
   const end = view.sort.lastIndexOf(":");
   return end < 0 ? ["", ""] : [view.sort.slice(0, end), view.sort.slice(end + 1)];
 }
 
-/** A heading that sorts: first the way in which better comes first, then the other, then as it was. */
+/** A heading that sorts: the first press puts the best first, the second reverses, the third restores the order. */
 function sortable(key, title, attributes) {
   const first = key === "name" || key.startsWith("rank:") ? "asc" : "desc";
   const [chosen, way] = sortOf();
@@ -66,7 +66,7 @@ function sortable(key, title, attributes) {
   return element("th", { ...attributes, "aria-sort": state, "data-key": key }, button);
 }
 
-/** Sort, and leave the focus on the heading that was pressed. */
+/** Sort and keep the focus on the heading that was pressed. */
 function sortBy(sort, key) {
   const table = document.activeElement?.closest("table")?.id;
   change({ sort });
@@ -88,7 +88,7 @@ function boardTable(group, columns, rows) {
     element("tbody", {}, body));
 }
 
-/** Below a table: how each of its rows was made, and the notes that go with it in every format. */
+/** The notes below a table: how each row was computed, missing numbers, and the notes of the other formats. */
 function boardNotes(group, columns, rows) {
   const made = rows.map((place) => element("li", {}, `${group.rows[place].name}: ${group.rows[place].about}`));
   const reasons = rows.flatMap((place) => columns.filter((column) => column.cells[place]?.[3])
@@ -114,7 +114,7 @@ function renderBoard() {
   renderFilters();
 }
 
-/** The controls as the view has them. */
+/** Set the controls to the view. */
 function renderFilters() {
   const form = document.getElementById("filters").elements;
   const protocols = unique(data.groups.flatMap((group) => group.rows.flatMap((row) => row.protocols))).filter((name) => name);

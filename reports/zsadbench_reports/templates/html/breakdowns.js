@@ -1,11 +1,11 @@
-// Breakdowns: one data set, or one class of it, by kind of defect, area, number and place of regions, and view.
+// Breakdowns of a data set or a class: by type of defect, area, number and position of regions, and view.
 
 const KINDS = { defect: "type of defect", area: "area of the region", regions: "regions in the image", border: "place of the region", view: "view", class: "whole class" };
 const QUARTERS = ["smallest quarter", "second quarter", "third quarter", "largest quarter"];
 const BORDERS = { touching: "touching the border", near: "near the border", far: "far from the border" };
 const withParts = (target) => data.groups.filter((group) => group.parts?.[target]);
 
-/** What a part is called on the page. */
+/** The title of a part on the page. */
 function partTitle(group, target, part) {
   const [kind, name] = [part.split("=")[0], part.slice(part.indexOf("=") + 1)];
   if (kind === "regions") return name === "1" ? "1 region" : `${name} regions`;

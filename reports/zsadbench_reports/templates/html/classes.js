@@ -1,8 +1,8 @@
-// One data set class by class: every method's numbers as a table on one fixed scale, and as bars.
+// The classes of one data set: the numbers of all methods as a table on one fixed colour scale, and as bars.
 
-const LOWEST = { image_auroc: 50, pixel_auroc: 50 }; // chance; other metrics start at nought
+const LOWEST = { image_auroc: 50, pixel_auroc: 50 }; // chance; other metrics start at 0
 
-/** Every entry that has classes of `target`: its group, its place in it, and class → cell, for one metric. */
+/** Every entry that has classes of `target`: its group, name, mean, and class → cell, for one metric. */
 function entriesOf(target, metric) {
   return data.groups.filter((group) => group.classes[target]?.cells[keyOf(group, metric)]).flatMap((group) => {
     const { names, cells, mean } = group.classes[target];
@@ -15,7 +15,7 @@ function entriesOf(target, metric) {
   });
 }
 
-/** How full a value's colour is, 0 to 1, on the scale of its metric. */
+/** The saturation of a value's colour, 0 to 1, on the scale of its metric. */
 function share(cell, metric) {
   const lowest = LOWEST[metric] ?? 0;
   return Math.min(1, Math.max(0, (valueOf(cell) - lowest) / (100 - lowest)));
@@ -40,7 +40,7 @@ function heatTable(target, metric, entries, names) {
     element("tbody", { class: "summary" }, line("mean", entries.map((entry) => element("td", {}, printed(entry.mean))))));
 }
 
-/** Bars say the same as the table, so they are for eyes alone. Whiskers: one standard deviation over seeds. */
+/** Bars repeat the table and are hidden from screen readers. Whiskers: one standard deviation over seeds. */
 function bars(entries, names) {
   const key = entries.map((entry, place) => element("li", {}, element("i", { class: `series s${place % 8}` }), `${entry.name} (${entry.group.short})`));
   const bar = (cell, place) => {

@@ -1,4 +1,4 @@
-// Curves of one class, one line a method; and what the methods are worth there, with intervals.
+// Curves of one class, one line per method, and a table of the methods' numbers with intervals.
 
 const PANELS = {
   roc: ["ROC", "false positive rate", "true positive rate"],
@@ -19,7 +19,7 @@ function shape(name, attributes, text) {
 /** The groups that have curves of `target`. */
 const withCurves = (target) => data.groups.filter((group) => group.curves?.[target]);
 
-/** `[x, y, …]` in thousandths → path; `end` is the largest x of the panel. */
+/** The SVG path of `[x, y, …]` in thousandths; `end` is the largest x of the panel. */
 function path(points, end) {
   const steps = [];
   for (let place = 0; place < points.length; place += 2) {
@@ -30,7 +30,7 @@ function path(points, end) {
   return steps.join("");
 }
 
-/** One panel; `lines` are `{name, place, points}`. */
+/** One panel; `lines` are `{name, place, points}`, where `place` is the index of the row. */
 function panel(kind, lines) {
   const [title, across, up] = PANELS[kind];
   const end = Math.max(...lines.flatMap(({ points }) => points.filter((_, place) => place % 2 === 0)), 1);
@@ -55,7 +55,7 @@ function panel(kind, lines) {
   return element("figure", { class: "panel" }, drawn);
 }
 
-/** Every method's numbers of the class, with the interval of each where there is one. */
+/** The numbers of every method on the class, with their intervals where known. */
 function areas(group, target, name, present) {
   const classes = group.classes[target];
   const row = classes?.names.indexOf(name) ?? -1;

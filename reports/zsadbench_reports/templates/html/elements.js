@@ -1,8 +1,8 @@
 "use strict";
 
-// What is known becomes elements; no text ever becomes markup.
+// Elements of the page; texts are never parsed as markup.
 
-/** An element with attributes and children; texts stay texts, nothing is left out for `null`. */
+/** An element with attributes and children; strings become text nodes, `null` is skipped. */
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -15,7 +15,7 @@ function element(name, attributes = {}, ...children) {
 
 const unseen = (text) => element("span", { class: "sr" }, text);
 
-/** The options of a select, `[value, title]` each; the value stays where it may. */
+/** Fill a select with options `[value, title]` and choose `value` if it is one of them, else the first. */
 function fill(select, options, value) {
   select.replaceChildren(...options.map(([key, title]) => element("option", { value: key }, title)));
   select.value = options.some(([key]) => key === value) ? value : options[0]?.[0] ?? "";

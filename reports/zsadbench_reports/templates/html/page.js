@@ -1,4 +1,4 @@
-// The page as a whole: printing, and one rendering of everything that the view decides.
+// The page as a whole: printing, and rendering of all parts that depend on the view.
 
 function render() {
   renderBoard();
@@ -7,7 +7,7 @@ function render() {
   renderBreakdowns();
 }
 
-/** Paper cannot unfold: how numbers were made is printed with them; folded tables stay folded. */
+/** Unfold the notes below tables for printing; folded tables stay folded. */
 function startPrinting() {
   let closed = [];
   addEventListener("beforeprint", () => {

@@ -1,4 +1,4 @@
-// What the page knows, and what is shown of it.
+// The data of the page, and the view: the present choices of metric, filters and order.
 const data = JSON.parse(document.getElementById("payload").textContent);
 const titles = new Map(data.metrics);
 
@@ -8,27 +8,27 @@ const defaults = {
 };
 const view = { ...defaults };
 
-/** The view that the address names; what it does not name, or names wrongly, is as at first. */
+/** Read the view from the address; missing or unknown values get their defaults. */
 function readView() {
   const asked = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
   for (const key of Object.keys(defaults)) view[key] = asked.get(key) ?? defaults[key];
   if (!titles.has(view.metric)) view.metric = defaults.metric;
 }
 
-/** The fragment that names this view; a section's name where nothing is chosen. */
+/** The fragment of the address for this view; the name of a section for the default view. */
 function fragment() {
   const chosen = Object.entries(view).filter(([key, value]) => value !== defaults[key]);
   return chosen.length ? `#${new URLSearchParams(chosen)}` : "#board";
 }
 
-/** Keep `changes`, show them and put them into the address. */
+/** Apply `changes` to the view, the page and the address. */
 function change(changes) {
   Object.assign(view, changes);
   history.replaceState(null, "", fragment());
   render();
 }
 
-/** The metric under which `group` keeps `metric`: AUPRO goes by each group's own variant. */
+/** The key of `metric` in `group`: `aupro` is the group's own variant of AUPRO. */
 const keyOf = (group, metric) => (metric === "aupro" ? group.aupro : metric);
 const domainOf = (target) => data.datasets[target].domain;
 const titleOf = (target) => data.datasets[target].title;
@@ -37,7 +37,7 @@ const unique = (values) => [...new Set(values)];
 /** The number that a cell prints, NaN where it prints none. */
 const valueOf = (cell) => (cell ? Number.parseFloat(cell[0]) : NaN);
 
-/** What a cell shows: number, mark and spread; what is seen is said, too. */
+/** The content of a cell: number, mark and spread, with text for screen readers where a mark is only visible. */
 function printed(cell) {
   if (!cell || cell[0] === "-") return [element("span", { title: cell?.[3] || false }, "–"), cell?.[3] ? unseen(cell[3]) : null];
   const [text, spread, mark] = cell;

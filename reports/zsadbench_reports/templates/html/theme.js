@@ -1,8 +1,8 @@
-// Light, dark or as the system: one button, on every page.
+// The button for the theme: light, dark or that of the system.
 
 const THEMES = { "": "as the system", light: "light", dark: "dark" };
 
-/** Light, dark or as the system; remembered where the browser lets a file remember. */
+/** Start the button; the choice is stored where the browser allows storage for files. */
 function startTheme() {
   const button = document.getElementById("theme");
   const show = (theme) => {
@@ -10,7 +10,7 @@ function startTheme() {
     button.textContent = `Theme: ${THEMES[theme]}`;
   };
   const kept = () => { try { return localStorage.getItem("zsadbench-theme") ?? ""; } catch { return ""; } };
-  const keep = (theme) => { try { localStorage.setItem("zsadbench-theme", theme); } catch { /* a file may not */ } };
+  const keep = (theme) => { try { localStorage.setItem("zsadbench-theme", theme); } catch { /* storage is not allowed */ } };
   show(kept() in THEMES ? kept() : "");
   button.hidden = false;
   button.addEventListener("click", () => {

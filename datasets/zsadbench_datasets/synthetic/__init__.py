@@ -1,0 +1,1 @@
+"""Synthetic miniatures of benchmarks: their official layouts with small generated images."""

@@ -1,0 +1,132 @@
+"""Parse a card from TOML. An invalid card gives a one-line error that names the file and the field."""
+
+import tomllib
+from collections.abc import Mapping
+from typing import Any, cast, get_args
+
+from zsadbench.data.cards.card import Card, Expected, LabelCounts, PositiveRule, prompt_words
+from zsadbench.data.cards.fields import Fields
+from zsadbench.data.cards.layout import ANOMALYCLIP, one_class_layouts
+from zsadbench.data.cards.parse_layouts import read_layouts
+from zsadbench.errors import DataError
+
+DOMAINS = ("industrial", "medical")
+GENERATED_DOMAINS = ("demo",)  # tables do not group generated sets with photographs
+LEVELS = ("image", "pixel")
+
+
+def read_card(text: str, source: str) -> Card:
+    """Parse a card from TOML text; error messages name the file `source`.
+
+    Raises:
+        DataError: the text is not TOML, a field is missing, unknown or invalid, or a rule is inconsistent.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as failure:
+        raise DataError(f"{source}: not TOML: {failure}") from failure
+    return card_of(table, source)
+
+
+def card_of(table: Mapping[str, object], source: str) -> Card:
+    """Build a card from a parsed TOML table; see `read_card`.
+
+    Raises:
+        DataError: a field is missing, unknown or invalid, or a rule is inconsistent.
+    """
+    fields = Fields(table, source)
+    classes = _classes(fields.table("classes"))
+    generated, levels = fields.flag("generated", default=False), _levels(fields)
+    layouts = [*read_layouts(fields.table("layouts"), classes)]
+    if len(classes) == 1:
+        layouts += one_class_layouts(*classes, masked="pixel" in levels)
+    card = Card(
+        name=fields.text("name"),
+        title=fields.text("title"),
+        domain=fields.text("domain", among=GENERATED_DOMAINS if generated else DOMAINS),
+        levels=levels,
+        classes=classes,
+        layouts=(*layouts, ANOMALYCLIP),
+        expected=_expected(fields.table("expected"), classes),
+        aliases=fields.texts("aliases", ()),
+        folders=fields.texts("folders"),
+        positive=cast("PositiveRule", fields.text("positive", among=get_args(PositiveRule))),
+        licence=fields.text("licence"),
+        homepage=fields.text("homepage", "" if generated else None),
+        obtain=fields.text("obtain", ""),
+        doi=fields.text("doi", ""),
+        cite=fields.text("cite"),
+        bibtex=fields.text("bibtex", ""),
+        collections=fields.texts("collections", ()),
+        method_words=_method_words(fields.table("words", {}), classes),
+        folder_words=fields.texts("folder_words", ()),
+        editions=_editions(fields.table("editions", {})),
+        generated=generated,
+        source=source,
+    )
+    fields.done()
+    return card
+
+
+def _levels(fields: Fields) -> tuple[str, ...]:
+    levels = fields.texts("levels")
+    for level in levels:
+        if level not in LEVELS:
+            raise fields.wrong("levels", f"holds {level!r}; known: {', '.join(LEVELS)}")
+    return levels
+
+
+def _classes(fields: Fields) -> dict[str, str]:
+    classes = {name: fields.text(name, "") or prompt_words(name) for name in fields.rest()}
+    if not classes:
+        raise DataError(f"{fields.where}: at least one class is needed")
+    return classes
+
+
+def _method_words(fields: Fields, classes: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    tables = {method: fields.table(method) for method in fields.rest()}
+    for table in tables.values():
+        for name in table.rest():
+            if name not in classes:
+                raise table.wrong(name, "is no class of this card")
+    return {method: {name: table.text(name) for name in table.rest()} for method, table in tables.items()}
+
+
+def _editions(fields: Fields) -> dict[str, tuple[int, ...]]:
+    editions: dict[str, tuple[int, ...]] = {}
+    for name in fields.rest():
+        counts = fields.take(name)
+        if not (_are_counts(counts) and len(counts) in {1, 2}):
+            raise fields.wrong(name, f"must be [normal, anomalous] or [in all], not {counts!r}")
+        editions[name] = tuple(counts)
+    return editions
+
+
+def _expected(fields: Fields, classes: Mapping[str, str]) -> dict[str, Expected]:
+    return {split: _expected_split(fields.table(split), classes) for split in fields.rest()}
+
+
+def _expected_split(fields: Fields, classes: Mapping[str, str]) -> Expected:
+    certain = fields.flag("certain", default=True)
+    counts = fields.table("counts", {})
+    by_class = {name: _label_counts(counts, name) for name in counts.rest()}
+    for name in by_class:
+        if name not in classes:
+            raise counts.wrong(name, "is no class of this card")
+    total = _label_counts(fields, "total") if "total" in fields.rest() else None
+    images = fields.whole("images", 0)
+    fields.done()
+    if bool(by_class) == (total is not None):
+        raise DataError(f"{fields.where}: give either counts or total")
+    return Expected(by_class, total, certain, () if total is None else tuple(classes), images)
+
+
+def _label_counts(fields: Fields, field: str) -> LabelCounts:
+    counts = fields.take(field)
+    if not (_are_counts(counts) and len(counts) == 2):
+        raise fields.wrong(field, f"must be [normal, anomalous], not {counts!r}")
+    return counts[0], counts[1]
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)

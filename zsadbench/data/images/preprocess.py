@@ -1,0 +1,102 @@
+"""Read images and preprocess them for CLIP; all images are read here.
+
+Publications use two orders of preprocessing: `resize_first` resizes the image as stored and then converts it to RGB
+(OpenCLIP's transform; FB-CLIP, AnomalyCLIP), `rgb_first` converts first and then resizes (AF-CLIP and the protocol
+`strict`). They differ only for images with a palette, with transparency, or with two tones.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from zsadbench.data.images.formats import open_image, values_16_bit
+from zsadbench.types import Preprocessing
+
+MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)  # of CLIP's training images
+STD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
+
+ORIENTATION = 0x0112  # a tag of EXIF
+
+
+def read_image(path: str | Path, min_side: int = 0) -> Image.Image:
+    """Read an image, turn it upright by its EXIF orientation, and scale 16-bit grey to 8 bits.
+
+    With `min_side`, a JPEG may be decoded at a fraction of its size with both sides at least `min_side` pixels, which
+    is much faster.
+
+    Raises:
+        DataError: the file is missing, truncated, no image, or implausibly large.
+    """
+    with open_image(path) as image:
+        if min_side:
+            image.draft(None, (min_side, min_side))
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        values = values_16_bit(image)
+        return image if values is None else Image.fromarray(((values + 128) // 257).astype(np.uint8))
+
+
+def prepare(image: Image.Image, size: int, preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """Resize an image and normalise it, see `resize_image` and `normalise`; float32 (3, size, size)."""
+    return normalise(resize_image(image, size, preprocessing))
+
+
+def resize_image(image: Image.Image, size: int, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """Resize an image (bicubic, antialiased, aspect ratio not kept) and convert it to RGB; uint8 (size, size, 3)."""
+    if preprocessing == "rgb_first":
+        image = _rgb(image)
+    return np.asarray(_rgb(image.resize((size, size), Image.Resampling.BICUBIC)))
+
+
+def normalise(pixels: NDArray[np.uint8], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """Normalise RGB pixels: ((pixels / 255) − mean) / deviation; uint8 (height, width, 3) → float32 (3, height, width).
+
+    The result is written into `out`, if given. Each colour is processed on its own, so that the inner loop runs over a
+    row of pixels and not over three numbers.
+    """
+    result = np.empty((3, *pixels.shape[:2]), dtype=np.float32) if out is None else out
+    for plane, colour, mean, deviation in zip(result, np.moveaxis(pixels, 2, 0), MEAN, STD, strict=True):
+        np.divide(colour, np.float32(255), out=plane, dtype=np.float32)
+        np.subtract(plane, mean, out=plane)
+        np.divide(plane, deviation, out=plane)
+    return result
+
+
+def prepare_image(path: str | Path, size: int, preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """Read, resize and normalise one image; float32 (3, size, size).
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    return prepare(read_image(path), size, preprocessing)
+
+
+def oriented_size(path: str | Path) -> tuple[int, int]:
+    """Read (width, height) after EXIF orientation from the header, without decoding the image.
+
+    Raises:
+        DataError: the file cannot be opened as an image.
+    """
+    with open_image(path) as image:
+        width, height = image.size
+        has_exif = image.format != "PNG" or "exif" in image.info  # getexif would decode the whole PNG
+        turned = has_exif and image.getexif().get(ORIENTATION, 1) in {5, 6, 7, 8}
+        return (height, width) if turned else (width, height)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    image.info.pop("transparency", None)  # does not change colours, but Pillow warns about it
+    return image.convert("RGB")
+
+
+def size_text(width: int, height: int) -> str:
+    """A size as text, for messages.
+
+    >>> size_text(640, 480)
+    '640×480'
+    """
+    return f"{width}×{height}"

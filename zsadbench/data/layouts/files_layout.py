@@ -1,0 +1,67 @@
+"""Read samples from file paths, by the ordered rules of a `FilesLayout`; the first rule that matches a path applies.
+
+Masks are paired with images by name, never by position. The content of a mask never decides a label; whether a mask
+file exists may.
+"""
+
+from collections.abc import Mapping
+
+from zsadbench.data.cards.card import Card
+from zsadbench.data.cards.layout import IMAGE_EXTENSIONS, MASK_EXTENSIONS, FilesLayout, Rule
+from zsadbench.data.cards.template import fill, pattern
+from zsadbench.data.layouts.file_tree import FileTree
+from zsadbench.data.layouts.sample import LayoutSamples, Sample, defect_kind
+from zsadbench.errors import DataError
+
+
+def read_files(card: Card, layout: FilesLayout, tree: FileTree) -> LayoutSamples:
+    """Read every image of the tree that a rule matches, in the order of the tree.
+
+    Raises:
+        DataError: a path contains a class that the card does not have.
+    """
+    rules = [(pattern(rule.match), rule) for rule in layout.rules]
+    samples: list[Sample] = []
+    ignored: list[str] = []
+    for path in tree.files:
+        if path.rpartition(".")[2].casefold() not in IMAGE_EXTENSIONS:
+            continue
+        matches = ((match, rule) for expression, rule in rules if (match := expression.fullmatch(path)))
+        match, rule = next(matches, (None, None))
+        if match is None or rule is None or rule.label is None:
+            ignored.append(path)
+        else:
+            samples.append(_sample(card, rule, match.groupdict(), path, tree))
+    masks = {sample.mask for sample in samples}
+    unused = [path for path in ignored if path not in masks]
+    notes = (f"{len(unused)} image files that the layout does not speak of are passed over",) if unused else ()
+    return LayoutSamples(samples, [], notes)
+
+
+def _sample(card: Card, rule: Rule, values: Mapping[str, str], path: str, tree: FileTree) -> Sample:
+    """The sample of an image; `values` are the texts that the names in the rule's template matched."""
+    mask, wanted = _find_mask(rule, values, tree) if rule.label else ("", "")
+    label = int(bool(mask) if rule.label == "from_mask" else rule.label or 0)
+    class_text = values.get("class", next(iter(card.classes)))
+    class_name = card.class_named(class_text)
+    if class_name is None:
+        raise unknown_class(card, class_text, f"{tree.root}/{path}")
+    defect = defect_kind(label, values.get("defect", ""))
+    return Sample(path, mask, label, class_name, defect, rule.split, wanted if label else "")
+
+
+def _find_mask(rule: Rule, values: Mapping[str, str], tree: FileTree) -> tuple[str, str]:
+    """The path of the mask and, if no mask exists, the first path that was tried."""
+    names = [fill(template, values) for template in rule.masks]
+    for name in names:
+        stem, _, extension = name.rpartition(".")
+        for candidate in (extension, *MASK_EXTENSIONS):
+            mask = tree.find(f"{stem}.{candidate}")
+            if mask:
+                return mask, ""
+    return "", next(iter(names), "")
+
+
+def unknown_class(card: Card, text: str, where: str) -> DataError:
+    """An error about a class that the card does not have."""
+    return DataError(f"{card.name}: unknown class '{text}' in '{where}'; known: {', '.join(card.classes)}")

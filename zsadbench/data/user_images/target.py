@@ -1,0 +1,59 @@
+"""Targets that name files of the user: `folder:PATH` and `csv:PATH` as data sets, or any paths as a list of images."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from zsadbench.data.cards.card import Card
+from zsadbench.data.cards.layout import IMAGE_EXTENSIONS, Layout
+from zsadbench.data.layouts.file_tree import FileTree
+from zsadbench.data.layouts.read import read_layout
+from zsadbench.data.user_images import folder, table
+from zsadbench.errors import DataError
+
+
+def is_user_target(name: str) -> bool:
+    """Whether the name of a target or a card means files of the user.
+
+    >>> is_user_target("folder:photos"), is_user_target("csv:list.csv"), is_user_target("visa")
+    (True, True, False)
+    """
+    return name.startswith((folder.PREFIX, table.PREFIX))
+
+
+def user_target_card(name: str) -> tuple[Card, Layout, Path]:
+    """Make the card, the layout and the root of `folder:PATH` or `csv:PATH`.
+
+    Raises:
+        UsageError: there is no path after the prefix.
+        DataError: the folder or the table does not exist, or does not say which images are normal.
+    """
+    return table.table_card(name) if name.startswith(table.PREFIX) else folder.folder_card(name)
+
+
+def images_of(names: Iterable[str | Path]) -> list[Path]:
+    """List the images to predict, each once: single files, and the images in folders, `folder:PATH` and `csv:PATH`.
+
+    A labelled `folder:PATH` gives its test images without the masks. Labels in a table are not read.
+
+    Raises:
+        DataError: a path does not exist, or contains no image.
+    """
+    return list(dict.fromkeys(path for name in names for path in _images(str(name))))
+
+
+def _images(name: str) -> list[Path]:
+    if name.startswith(table.PREFIX):
+        images = table.table_images(name)
+    elif name.startswith(folder.PREFIX) and folder.is_labelled(folder.root_of(name)):
+        card, layout, root = folder.folder_card(name)
+        images = [root / sample.image for sample in read_layout(card, layout, root).samples if sample.split == "test"]
+    else:
+        path = folder.root_of(name) if name.startswith(folder.PREFIX) else Path(name)
+        if os.path.isfile(path):  # noqa: PTH113  (Path.is_file raises if a name is too long)
+            return [path]
+        files = FileTree(path).files if os.path.isdir(path) else []  # noqa: PTH112
+        images = [path / file for file in files if file.rpartition(".")[2].casefold() in IMAGE_EXTENSIONS]
+    if not images:
+        raise DataError(f"'{name}' is no image and no folder of images")
+    return images
