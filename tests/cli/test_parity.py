@@ -6,8 +6,6 @@ import shutil
 import pytest
 from safetensors.torch import load_file, save_file
 
-from zsadbench.parity.fixture import tolerance
-
 
 def test_the_fixture_passes_and_every_tensor_is_compared(cli, fixtures_root):
     told = cli("parity", fixtures_root / "fbclip")
@@ -109,20 +107,6 @@ def test_no_fixture(cli, tmp_path, content):
     assert cli("parity", tmp_path).code == 2
     (tmp_path / "fixture.json").write_text(content)
     assert cli("parity", tmp_path).code == 2
-
-
-@pytest.mark.parametrize(
-    ("table", "name", "wanted"),
-    [
-        ({"max_abs": 1e-4}, "score", (1e-4, 0.0)),
-        ({"max_abs": 1e-4, "gradnorm": {"rel": 1e-3, "abs": 1e-5}}, "gradnorm/gate.weight", (1e-5, 1e-3)),
-        ({"max_abs": 1e-4, "overrides": {"map_grid": 2e-3}}, "map_grid", (2e-3, 0.0)),
-        ({"max_abs": 1e-4, "overrides": {"labels": "exact"}}, "labels", (0.0, 0.0)),
-        ({"max_abs": 1e-4, "overrides": {"labels": "do not compare the numbering"}}, "labels", (float("inf"), 0.0)),
-    ],
-)
-def test_tolerances(table, name, wanted):
-    assert tolerance(table, name) == wanted
 
 
 def test_a_fixture_without_tensors_does_not_pass(cli, copied_set):

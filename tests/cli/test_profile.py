@@ -11,7 +11,7 @@ FLAGS = ("--weights", "random", "--device", "cpu", "--rounds", 1)
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    monkeypatch.setattr(rounds, "WITHIN", 1e9)
+    monkeypatch.setattr(rounds, "STABLE_WITHIN", 1e9)
 
 
 def test_tables_have_published_columns_beside(cli, small):

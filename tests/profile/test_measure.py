@@ -1,4 +1,4 @@
-"""The profiler: what its figures mean, in a process where nothing runs beside it."""
+"""The profiler: what its figures mean, in a process where nothing else runs."""
 
 import sys
 from dataclasses import replace
@@ -11,8 +11,8 @@ from zsadbench.engine.machine.device import is_shortage
 from zsadbench.engine.machine.memory import peak_host_mib, reset_peak_host
 from zsadbench.errors import CellError, UsageError
 from zsadbench.profile import energy, rounds
-from zsadbench.profile.files import drawn, write_profile
-from zsadbench.profile.inputs import decode, drawn_files, preprocess
+from zsadbench.profile.files import stage_chart, write_profile
+from zsadbench.profile.inputs import decode, generated_files, preprocess
 from zsadbench.profile.measure import profile
 from zsadbench.profile.request import ProfileRequest
 from zsadbench.profile.rounds import Rounds, percentiles, warm_up
@@ -23,8 +23,8 @@ KEYS |= {"stages", "peak_host_mib", "peak_device_mib", "parameters_total", "para
 
 
 @pytest.fixture
-def asked(request_for):
-    """`asked(**changes)`: a profile of FB-CLIP on a tower of 12 narrow blocks; fields of either request."""
+def profile_request(request_for):
+    """`profile_request(**changes)`: a profile of FB-CLIP on a tower of 12 narrow blocks; fields of either request."""
 
     def make(**changes):
         own = {name: changes.pop(name) for name in list(changes) if name in ProfileRequest.__dataclass_fields__}
@@ -37,7 +37,7 @@ def asked(request_for):
 @pytest.fixture
 def short(monkeypatch):
     """Warm-ups of three calls."""
-    monkeypatch.setattr(rounds, "WITHIN", 1e9)
+    monkeypatch.setattr(rounds, "STABLE_WITHIN", 1e9)
 
 
 def test_a_warm_up_ends_when_the_times_agree():
@@ -52,7 +52,7 @@ def test_a_warm_up_that_never_settles_ends_and_says_so():
     assert warm_up(lambda: None, lambda _: 11.0 + 9 * (next(times) % 2)) == (3, False), "thirty seconds are enough"
 
 
-def test_rounds_are_as_many_as_asked_or_go_on_for_a_while(monkeypatch):
+def test_rounds_are_a_given_number_or_take_ten_seconds(monkeypatch):
     assert list(Rounds(3)) == [0, 1, 2]
     clock = iter(range(1000))
     monkeypatch.setattr(rounds, "perf_counter", lambda: next(clock))  # every round takes a second
@@ -66,8 +66,8 @@ def test_percentiles_are_of_calls():
     assert found == pytest.approx((50.5, 90.1, 99.01))
 
 
-def test_every_profile_has_the_keys_and_they_fit_together(asked, short):
-    found = list(profile(asked(batch_sizes=(1, 2), precisions=("fp32", "bf16"))))
+def test_every_profile_has_the_keys_and_they_fit_together(profile_request, short):
+    found = list(profile(profile_request(batch_sizes=(1, 2), precisions=("fp32", "bf16"))))
     assert [(one["precision"], one["batch_size"]) for one in found] == [
         ("fp32", 1),
         ("fp32", 2),
@@ -94,39 +94,39 @@ def test_every_profile_has_the_keys_and_they_fit_together(asked, short):
         )
 
 
-def test_offline_counts_images_over_all_batches(asked, short):
-    (one,) = profile(asked(scenario="offline", batch_sizes=(2,)))
+def test_offline_counts_images_over_all_batches(profile_request, short):
+    (one,) = profile(profile_request(scenario="offline", batch_sizes=(2,)))
     assert one["scenario"] == "offline"
     assert one["images_per_second"] > 0
     assert one["joules_an_image"] is None
 
 
-def test_training_is_timed_and_leaves_the_detector_alone(asked, short, monkeypatch):
-    seen = []
-    monkeypatch.setattr("zsadbench.profile.measure.make_method", remembering(seen))
-    (one,) = profile(asked(training=True))
+def test_training_is_timed_and_leaves_the_detector_alone(profile_request, short, monkeypatch):
+    built = []
+    monkeypatch.setattr("zsadbench.profile.measure.make_method", remembering(built))
+    (one,) = profile(profile_request(training=True))
     cost = one["training"]
     assert cost["batch"] == 4
     assert cost["seconds_epoch_remembered"] == pytest.approx(432 * cost["seconds_step"])
     assert cost["seconds_epoch"] == pytest.approx(cost["seconds_epoch_remembered"] + 1725 * cost["seconds_tower"])
-    ((method, before),) = seen
+    ((method, before),) = built
     for name, tensor in method.network.state_dict().items():
         assert torch.equal(tensor, before[name]), name
 
 
-def remembering(seen):
+def remembering(built):
     from zsadbench.engine.learn.detector import make_method
 
     def make(*arguments):
         method = make_method(*arguments)
-        seen.append((method, {name: tensor.clone() for name, tensor in method.network.state_dict().items()}))
+        built.append((method, {name: tensor.clone() for name, tensor in method.network.state_dict().items()}))
         return method
 
     return make
 
 
-def test_what_does_not_learn_has_no_training_cost(asked, short):
-    (one,) = profile(asked(methods=("clip",), training=True))
+def test_what_does_not_learn_has_no_training_cost(profile_request, short):
+    (one,) = profile(profile_request(methods=("clip",), training=True))
     assert set(one["training"].values()) == {None}
     assert one["parameters_trained"] == 0
 
@@ -143,25 +143,25 @@ def test_what_does_not_learn_has_no_training_cost(asked, short):
         ({"rounds": 0}, "--rounds"),
     ],
 )
-def test_what_cannot_be_measured_is_refused(asked, changes, said):
+def test_what_cannot_be_measured_is_refused(profile_request, changes, said):
     with pytest.raises(UsageError, match=said):
-        asked(**changes)
+        profile_request(**changes)
 
 
-def test_a_batch_too_large_ends_in_one_line_and_keeps_what_was_measured(asked, short, monkeypatch):
-    plain = Subject.floor
+def test_a_batch_too_large_ends_in_one_line_and_keeps_what_was_measured(profile_request, short, monkeypatch):
+    time_tower = Subject.time_tower
 
-    def floor(self):
+    def short_of_memory(self):
         if self.batch_size == 2:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        return plain(self)
+        return time_tower(self)
 
-    monkeypatch.setattr(Subject, "floor", floor)
+    monkeypatch.setattr(Subject, "time_tower", short_of_memory)
     found = []
     with pytest.raises(CellError, match="batch of 2; pass a smaller --batch-size"):
-        found.extend(profile(asked(batch_sizes=(1, 2))))
-    given = profile(asked(batch_sizes=(1, 2)))
-    assert next(given)["batch_size"] == 1
+        found.extend(profile(profile_request(batch_sizes=(1, 2))))
+    profiles = profile(profile_request(batch_sizes=(1, 2)))
+    assert next(profiles)["batch_size"] == 1
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_shortage_is_told_from_a_bug(failure, short_of_memory):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not let a process reset its peak")
-def test_the_host_peak_can_be_counted_anew():
+def test_the_host_peak_can_be_reset():
     torch.ones(60_000_000).sum()  # 229 MiB that are gone
     if not reset_peak_host():
         pytest.skip("this system keeps the peak")
@@ -189,8 +189,8 @@ def test_the_host_peak_can_be_counted_anew():
 
 
 def test_inputs_are_the_same_everywhere_and_differ_from_each_other():
-    files = drawn_files(2)
-    assert files == drawn_files(2)
+    files = generated_files(2)
+    assert files == generated_files(2)
     assert files[0] != files[1]
     images = preprocess(decode(files), 70, "rgb_first")
     assert images.shape == (2, 3, 70, 70)
@@ -198,13 +198,13 @@ def test_inputs_are_the_same_everywhere_and_differ_from_each_other():
     assert images.std() > 0.3
 
 
-def test_files_are_written_whole_and_the_same_each_time(asked, short, tmp_path):
-    found = list(profile(asked()))
+def test_files_are_written_whole_and_the_same_each_time(profile_request, short, tmp_path):
+    found = list(profile(profile_request()))
     table, picture = write_profile(tmp_path, found, "cpu")
     assert '"gmac"' in table.read_text()
-    assert picture.read_bytes() == drawn(found)
-    assert b"<svg" in drawn(found)
-    assert drawn([{**found[0], "tower_ms": 2 * found[0]["tower_ms"]}]) != drawn(found)
+    assert picture.read_bytes() == stage_chart(found)
+    assert b"<svg" in stage_chart(found)
+    assert stage_chart([{**found[0], "tower_ms": 2 * found[0]["tower_ms"]}]) != stage_chart(found)
 
 
 @pytest.fixture
@@ -238,14 +238,14 @@ def test_energy_is_unknown_where_nobody_counts(nvml, monkeypatch):
     assert energy.EnergyMeter(torch.device("cuda")).joules() is None
 
 
-def test_everything_is_checked_before_anything_is_measured(asked, monkeypatch):
+def test_everything_is_checked_before_anything_is_measured(profile_request, monkeypatch):
     monkeypatch.setattr("zsadbench.profile.measure.build_towers", lambda *_: pytest.fail("nothing may be built"))
     for changes in ({"image_size": 30}, {"options": ("views=nose",)}, {"methods": ("clip", "fbclip", "nothing")}):
         with pytest.raises(UsageError):
-            next(profile(replace(asked(), run=replace(asked().run, **changes))))
+            next(profile(replace(profile_request(), run=replace(profile_request().run, **changes))))
 
 
-def test_what_must_move_is_less_where_weights_are_kept_in_half(asked, short, monkeypatch):
+def test_what_must_move_is_less_where_weights_are_kept_in_half(profile_request, short, monkeypatch):
     monkeypatch.setattr("zsadbench.profile.lower_bound.peak_gb_per_second", lambda device: 1.0)
-    single, half = profile(asked(precisions=("fp32", "bf16")))
+    single, half = profile(profile_request(precisions=("fp32", "bf16")))
     assert half["floor_memory_ms"] < single["floor_memory_ms"]

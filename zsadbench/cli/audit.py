@@ -18,7 +18,7 @@ from zsadbench.saved_maps.request import ScoreRequest, only_target
 
 if TYPE_CHECKING:
     from zsadbench.metrics.variants_known import KnownValue
-    from zsadbench.saved_maps.metric_audit import ClassAudit, Flip
+    from zsadbench.saved_maps.metric_audit import ClassVariants, RankingFlip
 
 
 FLAGS = RequestFlags(
@@ -53,29 +53,28 @@ def audit(
     """
     start_logging(quiet=quiet, verbose=verbose)
     from zsadbench.metrics.variants_known import known_values
-    from zsadbench.saved_maps.metric_audit import audit as measure
-    from zsadbench.saved_maps.metric_audit import flips, make_audit_plan
+    from zsadbench.saved_maps.metric_audit import make_variants_plan, measure_variants, ranking_flips
 
     named = target["targets"]
     request = ScoreRequest(maps[0], only_target(named) if named else "", **fields)
-    plan = make_audit_plan(maps, request)
+    plan = make_variants_plan(maps, request)
     known = known_values()
     _show_known(known, json=json)
     audits = []
-    for audited in measure(plan):
+    for audited in measure_variants(plan):
         audits.append(audited)
         if audited.failure:
             tell(f"error: {audited.class_name}: {audited.failure}")
         else:
             tell(audited.class_name, quiet=quiet)
         _show_class(audited, json=json, shown=per_class and not audited.failure)
-    _show_mean(audits, list(plan.found), plan.truth.target.card.name, json=json)
+    _show_mean(audits, list(plan.files), plan.truth.target.card.name, json=json)
     if any(not audited.failure for audited in audits):
-        _show_flips(flips(audits), len(audits), several=len(plan.found) > 1, json=json)
+        _show_flips(ranking_flips(audits), len(audits), several=len(plan.files) > 1, json=json)
     _leave(known, audits, json=json)
 
 
-def _leave(known: Sequence[KnownValue], audits: Sequence[ClassAudit], *, json: bool) -> None:
+def _leave(known: Sequence[KnownValue], audits: Sequence[ClassVariants], *, json: bool) -> None:
     """Leave with 1 where a known value is wrong, with 5 where a class failed."""
     wrong, failed = sum(not value.passed for value in known), sum(bool(audited.failure) for audited in audits)
     if json:
@@ -100,26 +99,26 @@ def _show_known(known: Sequence[KnownValue], *, json: bool) -> None:
     say(f"{len(known)} values, {f'{wrong} of them wrong' if wrong else 'all correct'}; -: undefined", "")
 
 
-def _show_class(audited: ClassAudit, *, json: bool, shown: bool) -> None:
+def _show_class(audited: ClassVariants, *, json: bool, shown: bool) -> None:
     """Print the variants of one class: one JSON object per folder, or a table if `shown`."""
-    from zsadbench.saved_maps.metric_audit import values_of
+    from zsadbench.saved_maps.metric_audit import variant_values
 
     for folder, variants in audited.variants.items() if json else ():
         reasons = {name: estimate.reason for name, estimate in variants.values.items() if estimate.value is None}
         spans = {str(limit): span._asdict() if span else None for limit, span in variants.spans.items()}
-        about = {"values": values_of(variants), "undefined": reasons, "span_200": spans}
+        about = {"values": variant_values(variants), "undefined": reasons, "span_200": spans}
         say_json({"event": "class", "maps": folder, "class": audited.class_name, **about})
     if shown and not json:
-        columns = {folder: values_of(variants) for folder, variants in audited.variants.items()}
+        columns = {folder: variant_values(variants) for folder, variants in audited.variants.items()}
         _variants_table(audited.class_name, {folder: (row, {}) for folder, row in columns.items()})
 
 
-def _show_mean(audits: Sequence[ClassAudit], folders: Sequence[str], target: str, *, json: bool) -> None:
+def _show_mean(audits: Sequence[ClassVariants], folders: Sequence[str], target: str, *, json: bool) -> None:
     """Print the means over the classes that did not fail, and the rates that the 200 thresholds cover."""
-    from zsadbench.saved_maps.metric_audit import means
+    from zsadbench.saved_maps.metric_audit import mean_values
 
     measured = [audited for audited in audits if not audited.failure]
-    columns = {name: means(measured, name) for name in folders}
+    columns = {name: mean_values(measured, name) for name in folders}
     if json:
         for name, (values, sizes) in columns.items():
             say_json({"event": "mean", "maps": name, "values": values, "classes": sizes})
@@ -148,7 +147,7 @@ def _variants_table(title: str, columns: Mapping[str, tuple[Mapping[str, float |
     table(title, ["variant", *columns], rows)
 
 
-def _spans_table(audits: Sequence[ClassAudit], folders: Sequence[str]) -> None:
+def _spans_table(audits: Sequence[ClassVariants], folders: Sequence[str]) -> None:
     """Print which false positive rates below each limit the 200 thresholds cover, for the class with the fewest."""
     limits = next(iter(audits[0].variants.values())).spans
     rows = []
@@ -160,7 +159,7 @@ def _spans_table(audits: Sequence[ClassAudit], folders: Sequence[str]) -> None:
     table(NARROWEST, ["rates", *folders], rows)
 
 
-def _show_flips(pairs: Sequence[Flip], classes: int, *, several: bool, json: bool) -> None:
+def _show_flips(pairs: Sequence[RankingFlip], classes: int, *, several: bool, json: bool) -> None:
     """Print the pairs of folders that a variant ranks differently than the exact definition."""
     if json:
         for flip in pairs:
@@ -182,7 +181,7 @@ def _show_flips(pairs: Sequence[Flip], classes: int, *, several: bool, json: boo
         table("where the ranking flips", header, rows)
 
 
-def _flip_row(flip: Flip, classes: int) -> tuple[str, ...]:
+def _flip_row(flip: RankingFlip, classes: int) -> tuple[str, ...]:
     """Return the row of one pair of folders and one variant."""
     leads = (f"{flip.first if lead >= 0 else flip.second} +{100 * abs(lead):.2f}" for lead in flip.leads)
     named = ", ".join(flip.classes[:3]) + (", …" if len(flip.classes) > 3 else "")

@@ -1,1 +1,1 @@
-"""What a method costs: latency, throughput, memory, energy and lower bounds."""
+"""`profile`: what a method costs: latency, throughput, memory, energy, and lower bounds of its time."""

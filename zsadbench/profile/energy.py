@@ -1,4 +1,4 @@
-"""Energy as the driver of an NVIDIA device counts it (NVML); nothing where there is none, or no pynvml."""
+"""Energy of an NVIDIA device as its driver counts it (NVML); None on other devices and without `pynvml`."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ if TYPE_CHECKING:
 
 
 class EnergyMeter:
-    """Joules since the meter was made: `joules()` is None where nobody counts them."""
+    """Measure the energy of a device from the moment at which the meter is made."""
 
     def __init__(self, device: torch.device) -> None:
-        self._counter = _counter(device)
+        self._counter = _open_counter(device)
         self._start = self._read()
 
     def joules(self) -> float | None:
-        """Energy of the whole card since then, whoever used it."""
+        """Return the energy since then in joules, of all processes on the device; None where nothing counts it."""
         now = self._read()
         return None if now is None or self._start is None else (now - self._start) / 1000
 
     def _read(self) -> int | None:
-        """Millijoules since the driver was loaded; older cards count none."""
+        """Return the millijoules since the driver was loaded; None where the device does not count them."""
         if self._counter is None:
             return None
         nvml, handle = self._counter
@@ -32,7 +32,8 @@ class EnergyMeter:
             return None
 
 
-def _counter(device: torch.device) -> tuple[Any, Any] | None:
+def _open_counter(device: torch.device) -> tuple[Any, Any] | None:
+    """Return pynvml and its handle of the device; None where there is no such counter."""
     if device.type != "cuda":
         return None
     try:
@@ -43,7 +44,7 @@ def _counter(device: torch.device) -> tuple[Any, Any] | None:
 
     try:
         pynvml.nvmlInit()
-        name = f"GPU-{torch.cuda.get_device_properties(device).uuid}"  # its number differs under CUDA_VISIBLE_DEVICES
-        return pynvml, pynvml.nvmlDeviceGetHandleByUUID(name)
+        uuid = torch.cuda.get_device_properties(device).uuid  # NVML's numbers ignore CUDA_VISIBLE_DEVICES
+        return pynvml, pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
     except pynvml.NVMLError:
         return None

@@ -1,4 +1,4 @@
-"""What is timed on: drawn images, so that nothing must be there, and that every machine gets the same ones."""
+"""The inputs of a profile: generated images, so that no data set is needed and every machine gets the same ones."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ import torch
 from PIL import Image
 
 from zsadbench.data import prepare
+from zsadbench.types import Batch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zsadbench.types import Batch, Preprocessing
+    from zsadbench.types import Preprocessing
 
-SIDE = 1024  # pixels, as large as most images of MVTec AD
-GRAIN = 64  # pixels of one random colour before they are blended
+SIDE = 1024  # pixels, the side of most images of MVTec AD
+GRAIN = 64  # pixels per random colour, before the colours are interpolated
 
 
-def drawn_image(number: int) -> Image.Image:
-    """A smooth colour field of 1024 × 1024 with fine noise; the same for the same number."""
+def generated_image(number: int) -> Image.Image:
+    """Make a smooth field of colours with fine noise, 1024 × 1024 RGB; equal for equal numbers."""
     generator = np.random.default_rng([518, number])
     coarse = Image.fromarray(generator.integers(0, 256, (SIDE // GRAIN, SIDE // GRAIN, 3), dtype=np.uint8))
     smooth = np.asarray(coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC), dtype=np.int16)
@@ -29,41 +30,39 @@ def drawn_image(number: int) -> Image.Image:
     return Image.fromarray(np.clip(smooth + noise, 0, 255).astype(np.uint8))
 
 
-def drawn_files(count: int) -> list[bytes]:
-    """So many drawn images as PNG files in memory: reading them costs decoding and no disk."""
+def generated_files(count: int) -> list[bytes]:
+    """Make generated images as PNG files in memory, so that reading them is decoding without a disk."""
     files = []
     for number in range(count):
         buffer = io.BytesIO()
-        drawn_image(number).save(buffer, format="PNG", compress_level=1)
+        generated_image(number).save(buffer, format="PNG", compress_level=1)
         files.append(buffer.getvalue())
     return files
 
 
 def decode(files: list[bytes]) -> list[Image.Image]:
-    """Files as pictures, one after the other."""
-    pictures: list[Image.Image] = [Image.open(io.BytesIO(one)) for one in files]
-    for picture in pictures:
-        picture.load()
-    return pictures
+    """Decode image files one after another."""
+    images: list[Image.Image] = [Image.open(io.BytesIO(file)) for file in files]
+    for image in images:
+        image.load()
+    return images
 
 
-def preprocess(pictures: list[Image.Image], size: int, order: Preprocessing) -> torch.Tensor:
-    """Pictures as a batch, float32 (batch, 3, size, size), normalised."""
-    return torch.from_numpy(np.stack([prepare(picture, size, order) for picture in pictures]))
+def preprocess(images: list[Image.Image], size: int, order: Preprocessing) -> torch.Tensor:
+    """Resize and normalise images to one batch, float32 (batch, 3, size, size)."""
+    return torch.from_numpy(np.stack([prepare(image, size, order) for image in images]))
 
 
-def drawn_masks(count: int, size: int) -> NDArray[np.uint8]:
-    """A disc in every second mask, uint8 (count, size, size); the first has one."""
+def generated_masks(count: int, size: int) -> NDArray[np.uint8]:
+    """Make masks of 0 and 1, uint8 (count, size, size): a disc in the first and in every second one after it."""
     rows, columns = np.ogrid[:size, :size]
     disc = (rows - size // 3) ** 2 + (columns - size // 2) ** 2 < (size // 8) ** 2
     return np.stack([disc if number % 2 == 0 else np.zeros_like(disc) for number in range(count)]).astype(np.uint8)
 
 
 def training_batch(images: torch.Tensor, device: torch.device) -> Batch:
-    """Drawn masks and labels with the images, on the device."""
-    from zsadbench.types import Batch as Made
-
-    masks = drawn_masks(len(images), images.shape[-1])
+    """Make a training batch on the device: the images with generated masks and their labels."""
+    masks = generated_masks(len(images), images.shape[-1])
     labels: Any = torch.from_numpy(masks.any(axis=(1, 2)).astype(np.int64))
     maps = torch.from_numpy(masks.astype(np.float32))
-    return Made(images.to(device), maps.to(device), labels.to(device), ("object",) * len(images))
+    return Batch(images.to(device), maps.to(device), labels.to(device), ("object",) * len(images))

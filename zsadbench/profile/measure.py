@@ -1,8 +1,8 @@
-"""`zsadbench profile`: what a method costs, measured so that it can be compared; nothing is learned or written here.
+"""`zsadbench profile`: measure what methods cost so that they can be compared; nothing is trained.
 
-Every method is measured on its own: towers built, text features made, text tower let go, peaks of memory counted from
-there. In every round the image tower alone runs beside the method, so that its multiple of that floor comes from one
-process, one machine and the same minute.
+Every method is measured by itself: the encoders are built, the prompts encoded, the text encoder released, and memory
+peaks counted from there. In every round the image tower alone is timed next to the whole method, so that the ratio of
+the two is of one process on one machine, within seconds.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from zsadbench.clip import resolve
 from zsadbench.engine.encode.text import release_text
 from zsadbench.engine.encode.towers import build_towers
 from zsadbench.engine.learn.detector import Detector, make_method
-from zsadbench.engine.machine import memory, timing
+from zsadbench.engine.machine import memory
 from zsadbench.engine.machine.device import choose_device, is_shortage
 from zsadbench.engine.machine.threads import limited_threads
-from zsadbench.engine.machine.timing import seconds_of
+from zsadbench.engine.machine.timing import Stopwatch, seconds_of
 from zsadbench.engine.plan.checks import check_size
 from zsadbench.engine.plan.method_setup import load_setup
 from zsadbench.engine.plan.options import configure
@@ -32,7 +32,7 @@ from zsadbench.engine.record.entries import parameters
 from zsadbench.engine.record.provenance import device_name
 from zsadbench.errors import CellError
 from zsadbench.profile.energy import EnergyMeter
-from zsadbench.profile.lower_bound import floor_of, macs_of
+from zsadbench.profile.lower_bound import lower_bounds, macs_of
 from zsadbench.profile.request import ProfileRequest
 from zsadbench.profile.rounds import Rounds, percentiles, warm_up
 from zsadbench.profile.subject import Subject
@@ -44,38 +44,39 @@ if TYPE_CHECKING:
 
 
 def profile(request: ProfileRequest) -> Iterator[dict[str, Any]]:
-    """Measure one (method, precision, batch size) after the other and yield its figures as plain values.
+    """Measure every method at every precision and batch size, one after another, and yield a profile of each.
 
     Raises:
-        UsageError, WeightsError: what can be known beforehand, before anything is measured.
-        CellError: the device has too little memory for one of them; those before it have been yielded.
+        UsageError, WeightsError: something in the request cannot be right; raised before anything is measured.
+        CellError: the device has too little memory for a batch size; the profiles before it have been yielded.
     """
     device = choose_device(request.run.device)
-    for setup in _settings(request.run):
+    for setup in _method_setups(request.run):
         for precision in request.precisions:
             with limited_threads():
-                yield from _method(replace(setup, precision=precision), device, request)
-            gc.collect()  # the towers of one method are not in the peak of the next
+                yield from _profile_method(replace(setup, precision=precision), device, request)
+            gc.collect()  # so that the encoders of this method do not count in the peak of the next
 
 
-def _settings(run: RunRequest) -> list[MethodSetup]:
+def _method_setups(run: RunRequest) -> list[MethodSetup]:
+    """Check the request and return the setup of every method; no encoder is built."""
     configured = [configure(registry.method_card(name), run.options, run.methods) for name in run.methods]
     check_size(run, configured)
     spec = resolve(run.backbone, run.weights, offline=run.offline)
     return [load_setup(run, method, spec, registry.protocol(run.protocol)) for method in configured]
 
 
-def _method(setup: MethodSetup, device: torch.device, request: ProfileRequest) -> Iterator[dict[str, Any]]:
-    """One method at one precision, at every batch size."""
+def _profile_method(setup: MethodSetup, device: torch.device, request: ProfileRequest) -> Iterator[dict[str, Any]]:
+    """Measure one method at one precision, at every batch size."""
     backbone = build_towers(setup, device)
     method = make_method(setup, backbone, 0)
-    first = Subject(setup, backbone, method, 1)
-    texts = {"text_cold": 1000 * first.text(), "text_amortised": 1000 * first.text()}
+    subject = Subject(setup, backbone, method, 1)
+    text_ms = {"text_cold": 1000 * subject.time_text(), "text_amortised": 1000 * subject.time_text()}
     release_text(backbone, [method])
-    shared = parameters(Detector(method, None), backbone) | macs_of(setup)
+    counts = parameters(Detector(method, None), backbone) | macs_of(setup)
     for batch_size in request.batch_sizes:
         try:
-            found = _measured(Subject(setup, backbone, method, batch_size), texts, request)
+            measured = _measure(Subject(setup, backbone, method, batch_size), text_ms, request)
         except (RuntimeError, MemoryError) as failure:
             if not is_shortage(failure):
                 raise
@@ -83,54 +84,64 @@ def _method(setup: MethodSetup, device: torch.device, request: ProfileRequest) -
                 f"{setup.name}, {setup.precision}: no memory for a batch of {batch_size}; pass a smaller --batch-size"
             ) from failure
         training = training_cost(setup, backbone, method) if request.training else {}
-        yield found | shared | floor_of(setup, backbone, method, batch_size, shared["gmac_executed"]) | training
+        bounds = lower_bounds(setup, backbone, method, batch_size, counts["gmac_executed"])
+        yield measured | counts | bounds | training
 
 
-def _measured(subject: Subject, texts: dict[str, float], request: ProfileRequest) -> dict[str, Any]:
-    """Time and memory of one method at one precision and batch size."""
-    counted = _start_peaks(subject.device)
-    warm = warm_up(subject.call, lambda _: subject.whole())
-    timed = [_round(subject) for _ in Rounds(request.rounds)]
-    peaks = _peaks(subject.device, counted=counted)
-    rate = _throughput(subject, len(timed)) if request.scenario == "offline" else None
-    stages = {name: percentiles([one.stages[name] for one in timed]).median for name in FORWARD_STAGES}
-    latency = percentiles([one.whole for one in timed])
+class Round(NamedTuple):
+    """Seconds of one round: the tower alone, the whole batch, and the stages of the batch."""
+
+    tower: float
+    batch: float
+    stages: dict[str, float]
+
+
+def _measure(subject: Subject, text_ms: dict[str, float], request: ProfileRequest) -> dict[str, Any]:
+    """Measure the time and memory of one method at one precision and batch size."""
+    gc.collect()
+    memory.reset_peak(subject.device)
+    host_peak_reset = memory.reset_peak_host()
+    warm = warm_up(subject.run_batch, lambda _: subject.time_batch())
+    rounds = [_time_round(subject) for _ in Rounds(request.rounds)]
+    peaks = {
+        "peak_host_mib": memory.peak_host_mib(),
+        "peak_device_mib": memory.peak_device_mib(subject.device),
+        "reserved_device_mib": memory.peak_reserved_mib(subject.device),
+        "peak_host_of": "these calls" if host_peak_reset else "the process so far",
+    }
+    throughput = _throughput(subject, len(rounds)) if request.scenario == "offline" else None
+    stages = {name: percentiles([each.stages[name] for each in rounds]).median for name in FORWARD_STAGES}
+    latency = percentiles([each.batch for each in rounds])
+    per_second = throughput["images_per_second"] if throughput else 1000 * subject.batch_size / latency.median
     return {
-        **_named(subject),
+        **_description(subject),
         "scenario": request.scenario,
         "latency_ms": latency._asdict(),
-        "images_per_second": rate["images_per_second"] if rate else 1000 * subject.batch_size / latency.median,
-        "joules_an_image": rate["joules_an_image"] if rate else None,
-        "tower_ms": percentiles([one.floor for one in timed]).median,
-        "ratio_to_tower": median([one.whole / one.floor for one in timed]),
-        "stages": stages | subject.host_stages() | texts,
-        "rounds": len(timed),
+        "images_per_second": per_second,
+        "joules_an_image": throughput["joules_an_image"] if throughput else None,
+        "tower_ms": percentiles([each.tower for each in rounds]).median,
+        "ratio_to_tower": median([each.batch / each.tower for each in rounds]),
+        "stages": stages | subject.time_host_stages() | text_ms,
+        "rounds": len(rounds),
         "warm_up": warm._asdict(),
         **peaks,
     }
 
 
-class _Timed(NamedTuple):
-    """Seconds of one round: the tower alone, the whole method, and its stages."""
-
-    floor: float
-    whole: float
-    stages: dict[str, float]
-
-
-def _round(subject: Subject) -> _Timed:
-    watch = timing.Stopwatch(subject.device)
-    floor = subject.floor()
-    if subject.device.type == "cpu":  # nothing runs on while the host goes ahead: one call gives both
-        whole = subject.staged(watch)
+def _time_round(subject: Subject) -> Round:
+    """Time the tower alone, the whole batch and its stages, one after another."""
+    watch = Stopwatch(subject.device)
+    tower = subject.time_tower()
+    if subject.device.type == "cpu":  # stages do not overlap on a CPU: one call gives both
+        batch = subject.time_stages(watch)
     else:
-        whole = subject.whole()
-        subject.staged(watch)
-    return _Timed(floor, whole, watch.seconds)
+        batch = subject.time_batch()
+        subject.time_stages(watch)
+    return Round(tower, batch, watch.seconds)
 
 
-def _named(subject: Subject) -> dict[str, Any]:
-    """What was measured, and on what."""
+def _description(subject: Subject) -> dict[str, Any]:
+    """Return what was measured, and on which device."""
     setup, blocks = subject.setup, subject.backbone.vision.blocks
     return {
         "method": setup.name,
@@ -145,30 +156,14 @@ def _named(subject: Subject) -> dict[str, Any]:
     }
 
 
-def _peaks(device: torch.device, *, counted: bool) -> dict[str, Any]:
-    return {
-        "peak_host_mib": memory.peak_host_mib(),
-        "peak_device_mib": memory.peak_device_mib(device),
-        "reserved_device_mib": memory.peak_reserved_mib(device),
-        "peak_host_of": "these calls" if counted else "the process so far",
-    }
-
-
-def _start_peaks(device: torch.device) -> bool:
-    """Count peaks from here; whether the host's can be."""
-    gc.collect()
-    memory.reset_peak(device)
-    return memory.reset_peak_host()
-
-
 def _throughput(subject: Subject, batches: int) -> dict[str, float | None]:
-    """Images a second over so many batches that are all there at once, and the energy of an image."""
+    """Measure images per second and joules per image over batches that all wait from the start."""
     meter = EnergyMeter(subject.device)
 
-    def all_of_them() -> None:
+    def run_batches() -> None:
         for _ in range(batches):
-            subject.call()
+            subject.run_batch()
 
-    seconds, images = seconds_of(lambda: subject.wait_after(all_of_them)), batches * subject.batch_size
+    seconds, images = seconds_of(lambda: subject.wait_after(run_batches)), batches * subject.batch_size
     joules = meter.joules()
     return {"images_per_second": images / seconds, "joules_an_image": None if joules is None else joules / images}

@@ -1,4 +1,4 @@
-"""One method on one device with a batch of generated images: everything that is timed, as calls."""
+"""One method on one device with a batch of generated images, and the time of everything it does with them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from zsadbench.engine.encode.text import encode_text
 from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.evaluate.maps import AnomalyMap
 from zsadbench.engine.evaluate.scoring import Scorer
 from zsadbench.engine.machine.timing import Stopwatch, seconds_of, wait_for
 from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.metrics import ClassMetrics
-from zsadbench.profile.inputs import decode, drawn_files, drawn_masks, preprocess
+from zsadbench.profile.inputs import decode, generated_files, generated_masks, preprocess
 from zsadbench.profile.rounds import percentiles
 from zsadbench.types import Method, Scores, Taps, Tokens
 
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
     from zsadbench.clip import Backbone
     from zsadbench.engine.plan.method_setup import MethodSetup
 
-HOST_ROUNDS = 3  # of decoding, preprocessing and metrics, which are timed apart
+HOST_ROUNDS = 3  # rounds of decoding, preprocessing and metrics
 
 
 @dataclass
 class Subject:
-    """A detector and a batch of drawn images on the host, normalised, float32 (batch, 3, size, size)."""
+    """A detector and a batch of generated images.
+
+    `files` are PNG files in memory; `images` are normalised, float32 (batch, 3, size, size) on the host.
+    """
 
     setup: MethodSetup
     backbone: Backbone
@@ -37,59 +41,56 @@ class Subject:
     images: torch.Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.files = drawn_files(self.batch_size)
-        pictures = decode(self.files)
-        self.images = preprocess(pictures, self.setup.image_size, self.setup.protocol.preprocessing)
+        self.files = generated_files(self.batch_size)
+        self.images = preprocess(decode(self.files), self.setup.image_size, self.setup.protocol.preprocessing)
         self.dtype = DTYPES[self.setup.precision]
         self.scorer = Scorer.of(self.setup, self.method, self.device)
         self.taps = taps_of(self.setup)
-        self.plain = Taps((24,), self.taps.activation, self.taps.position, self.taps.preprocessing)
+        self.last_block = Taps((24,), self.taps.activation, self.taps.position, self.taps.preprocessing)
 
     @property
     def device(self) -> torch.device:
-        """Where the method runs."""
+        """The device of the method."""
         return self.backbone.device
 
-    def floor(self) -> float:
-        """Seconds of the image tower alone: every block, plain, the images on their way included."""
-        return seconds_of(lambda: self.wait_after(lambda: self._tower(self.plain)))
+    def time_tower(self) -> float:
+        """Time the image tower alone in seconds: all blocks, no taps but the last, with the copy of the images."""
+        return seconds_of(lambda: self.wait_after(lambda: self._encode(self.last_block)))
 
-    def whole(self) -> float:
-        """Seconds from normalised images on the host to scores and maps on the host, nobody waiting in between."""
-        return seconds_of(lambda: self.wait_after(self.call))
+    def time_batch(self) -> float:
+        """Time one batch in seconds, from images on the host to maps on the host, with no wait in between."""
+        return seconds_of(lambda: self.wait_after(self.run_batch))
 
-    def call(self) -> list[AnomalyMap]:
-        """One batch, from the host to the host."""
-        return self._maps(self._scores(self._tower(self.taps)))
+    def run_batch(self) -> list[AnomalyMap]:
+        """Score one batch: images on the host → tokens → scores → anomaly maps on the host."""
+        return self._maps(self._score(self._encode(self.taps)))
 
-    def staged(self, watch: Stopwatch) -> float:
-        """Seconds of the same, stage by stage, which `watch` takes down by the clock of the device."""
+    def time_stages(self, watch: Stopwatch) -> float:
+        """Time one batch in seconds; `watch` gets the seconds of every stage."""
 
-        def stages() -> None:
+        def run_stages() -> None:
             with watch.stage("tower"):
-                tokens = self._tower(self.taps)
+                tokens = self._encode(self.taps)
             with watch.stage("head"):
-                scores = self._scores(tokens)
+                scores = self._score(tokens)
             with watch.stage("map"):
                 self._maps(scores)
 
-        return seconds_of(stages)
+        return seconds_of(run_stages)
 
-    def text(self) -> float:
-        """Seconds to have the text features: all of the encoding the first time, a look-up later."""
-        from zsadbench.engine.encode.text import encode_text
-
+    def time_text(self) -> float:
+        """Time the text features in seconds: the first call encodes the prompts, later calls look them up."""
         return seconds_of(lambda: self.wait_after(lambda: encode_text(self.method, ["object"])))
 
-    def host_stages(self) -> dict[str, float]:
-        """Median milliseconds of a batch through decoding, preprocessing and metrics, one image after the other."""
+    def time_host_stages(self) -> dict[str, float]:
+        """Time decoding, preprocessing and metrics of the batch: the median of three rounds in ms."""
         size, order = self.setup.image_size, self.setup.protocol.preprocessing
-        pictures, masks, maps = decode(self.files), drawn_masks(self.batch_size, size), self.call()
-        labels, scores = masks.any(axis=(1, 2)).astype(int), [float(one.max()) for one in maps]
+        images, masks, maps = decode(self.files), generated_masks(self.batch_size, size), self.run_batch()
+        labels, scores = masks.any(axis=(1, 2)).astype(int), [float(each.max()) for each in maps]
         metrics = ClassMetrics()
         calls: dict[str, Callable[[], object]] = {
             "decode": lambda: decode(self.files),
-            "preprocess": lambda: preprocess(pictures, size, order),
+            "preprocess": lambda: preprocess(images, size, order),
             "metrics": lambda: metrics.update(scores, labels, maps, list(masks)),
         }
         calls["metrics"]()  # the first call compiles
@@ -98,16 +99,16 @@ class Subject:
         }
 
     def wait_after(self, call: Callable[[], object]) -> None:
-        """Call, and return once the device is done."""
+        """Make a call, and return when the device has finished."""
         call()
         wait_for(self.device)
 
-    def _tower(self, taps: Taps) -> Tokens:
+    def _encode(self, taps: Taps) -> Tokens:
         with torch.inference_mode():
             tokens: Tokens = self.backbone.vision(self.images.to(self.device, non_blocking=True), taps, self.dtype)
         return tokens
 
-    def _scores(self, tokens: Tokens) -> Scores:
+    def _score(self, tokens: Tokens) -> Scores:
         scores = self.scorer.score(tokens, ["object"] * self.batch_size)
         return scores._replace(image=scores.image.float().cpu())
 

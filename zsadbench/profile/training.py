@@ -1,4 +1,4 @@
-"""What learning costs: steps of the recipe on drawn images, with and without the tower."""
+"""The cost of training: steps of the recipe on generated images, with and without the image tower."""
 
 from __future__ import annotations
 
@@ -13,80 +13,72 @@ from zsadbench.clip.union import join
 from zsadbench.data import find_card
 from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.learn.loop import make_optimiser, step
-from zsadbench.engine.machine import memory, timing
-from zsadbench.engine.machine.timing import seconds_of
+from zsadbench.engine.machine import memory
+from zsadbench.engine.machine.timing import seconds_of, wait_for
 from zsadbench.engine.plan.method_setup import taps_of
-from zsadbench.profile.inputs import decode, drawn_files, preprocess, training_batch
+from zsadbench.profile.inputs import decode, generated_files, preprocess, training_batch
 from zsadbench.types import Trainable
 
 if TYPE_CHECKING:
     from zsadbench.clip import Backbone
     from zsadbench.engine.plan.method_setup import MethodSetup
-    from zsadbench.types import Method, Tokens
+    from zsadbench.types import Method, Recipe, Tokens
 
-STEPS = 3  # that are timed, after one that is not
-AUXILIARY = "mvtec"  # whose test part the publications learn from
+STEPS = 3  # timed steps, after one that is not timed
+AUXILIARY = "mvtec"  # the publications train on its test part
 
 
 def training_cost(setup: MethodSetup, backbone: Backbone, method: Method) -> dict[str, Any]:
-    """Seconds a step and an epoch of MVTec AD's test part, and peak memory; all None for what does not learn.
+    """Measure seconds per step and per epoch on the test part of MVTec AD, and peak memory.
 
-    The second epoch reads remembered tokens, so that only the steps are left of it. The detector is left as it was.
+    `seconds_epoch_remembered` is that of an epoch which reads remembered tokens, so that only the steps remain. All
+    values are None for a method that does not train. The detector keeps its parameters.
     """
-    names = ("batch", "seconds_step", "seconds_tower", "seconds_epoch", "seconds_epoch_remembered")
-    empty = {"training": dict.fromkeys((*names, "peak_host_mib", "peak_device_mib"))}
     recipe = setup.method.recipe
     if recipe is None or not isinstance(method, Trainable):
-        return empty
-    kept = copy.deepcopy(method.network.state_dict())
+        names = ("batch", "seconds_step", "seconds_tower", "seconds_epoch", "seconds_epoch_remembered")
+        return {"training": dict.fromkeys((*names, "peak_host_mib", "peak_device_mib"))}
+    state = copy.deepcopy(method.network.state_dict())
     memory.reset_peak(backbone.device)
     memory.reset_peak_host()
-    tower, steps = _timed(setup, backbone, method, recipe.batch)
-    method.network.load_state_dict(kept)
+    per_image, per_step = _time_training(setup, backbone, method, recipe)
+    method.network.load_state_dict(state)
     method.network.zero_grad(set_to_none=True)
-    images = _auxiliary_images()
-    per_epoch = ceil(images / recipe.batch)
+    images = sum(sum(counts) for counts in find_card(AUXILIARY).expected["test"].counts.values())
+    steps = ceil(images / recipe.batch)
     return {
         "training": {
             "batch": recipe.batch,
-            "seconds_step": steps,
-            "seconds_tower": tower,
-            "seconds_epoch": images * tower + per_epoch * steps,
-            "seconds_epoch_remembered": per_epoch * steps,
+            "seconds_step": per_step,
+            "seconds_tower": per_image,
+            "seconds_epoch": images * per_image + steps * per_step,
+            "seconds_epoch_remembered": steps * per_step,
             "peak_host_mib": memory.peak_host_mib(),
             "peak_device_mib": memory.peak_device_mib(backbone.device),
         }
     }
 
 
-def _timed(setup: MethodSetup, backbone: Backbone, method: Trainable, batch_size: int) -> tuple[float, float]:
-    """Seconds of the tower for one image, and of one step on tokens that are there."""
+def _time_training(setup: MethodSetup, backbone: Backbone, method: Trainable, recipe: Recipe) -> tuple[float, float]:
+    """Measure the seconds of the image tower per image, and of one optimiser step on tokens in memory."""
     taps, device, dtype = taps_of(setup), backbone.device, DTYPES[setup.precision]
-    made = preprocess(decode(drawn_files(batch_size)), setup.image_size, taps.preprocessing)
-    batch = training_batch(made, device)
-    images = batch.images
-    recipe = setup.method.recipe
-    assert recipe is not None  # noqa: S101 - what does not learn does not come here
+    images = preprocess(decode(generated_files(recipe.batch)), setup.image_size, taps.preprocessing)
+    batch = training_batch(images, device)
     optimiser = make_optimiser(method, recipe)
 
     def encode() -> Tokens:
-        """Image by image, as training does."""
+        """Encode image by image, as training does."""
         with torch.no_grad():
-            each = [backbone.vision(images[row : row + 1], taps, dtype) for row in range(batch_size)]
-        tokens = join(each)
-        timing.wait_for(device)
-        return tokens
+            tokens = [backbone.vision(batch.images[row : row + 1], taps, dtype) for row in range(recipe.batch)]
+        joined = join(tokens)
+        wait_for(device)
+        return joined
 
     def learn() -> None:
         step(method, tokens, batch, optimiser)
-        timing.wait_for(device)
+        wait_for(device)
 
     tokens = encode()
     learn()
-    towers = [seconds_of(encode) for _ in range(STEPS)]
-    return median(towers) / batch_size, median(seconds_of(learn) for _ in range(STEPS))
-
-
-def _auxiliary_images() -> int:
-    """Images in the test part of MVTec AD, by its card."""
-    return sum(sum(pair) for pair in find_card(AUXILIARY).expected["test"].counts.values())
+    tower = median(seconds_of(encode) for _ in range(STEPS))
+    return tower / recipe.batch, median(seconds_of(learn) for _ in range(STEPS))

@@ -1,1 +1,1 @@
-"""Anomaly maps that any program made: read from a folder and measured like those of a run."""
+"""`score` and `audit`: anomaly maps that any program saved, measured like those of a run."""

@@ -1,10 +1,10 @@
-"""A folder of anomaly maps that any program made: which file belongs to an image, and what is in it.
+"""A folder of anomaly maps that any program saved: find the file of an image, and read it.
 
-    MAPS/<image path relative to its set>.npy        or with the image's own suffix replaced
-    MAPS/scores.csv                                  optional: path,score
+    MAPS/<path of the image relative to its data set>.npy      or with the suffix of the image replaced
+    MAPS/scores.csv                                            optional, with columns path,score
 
-A map is one `.npy`, `.npz` (of one array), `.tiff`, `.tif` or 16-bit grey `.png`. Files come from strangers: no
-pickle is read, sizes are looked at before room is made, and no file outside the folder is opened.
+A map is one `.npy`, `.npz` (of one array), `.tiff`, `.tif` or 16-bit grey `.png`. Files may be hostile: no pickle is
+read, sizes are checked before memory is allocated, and no file outside the folder is opened.
 """
 
 from __future__ import annotations
@@ -37,100 +37,112 @@ HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 BROKEN = (OSError, ValueError, EOFError, LookupError, TypeError, RuntimeError, NotImplementedError, MemoryError)
 BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, *BROKEN)
 
-Map = NDArray[np.floating[Any]]
+SavedMap = NDArray[np.floating[Any]]  # (height, width), float16, float32 or float64
 
 
 class MapFolder:
-    """The maps below `root`, and the image scores in its `scores.csv` where there is one.
+    """A folder of maps, with image scores in its `scores.csv` if there is one.
 
     Raises:
-        DataError: `root` is no folder.
+        DataError: `root` is not a folder.
     """
 
     def __init__(self, root: Path) -> None:
         if not root.is_dir():
             raise DataError(f"'{root}' is no folder; give the folder with the maps")
         self.root = root
-        self._home = root.resolve()
-        self._listed: dict[Path, frozenset[str]] = {}
+        self._resolved = root.resolve()
+        self._names: dict[Path, frozenset[str]] = {}
 
     @cached_property
     def scores(self) -> dict[str, float] | None:
-        """Image scores by relative path; None where there is no `scores.csv`.
+        """Image scores by relative path; None without `scores.csv`.
 
         Raises:
-            DataError: a row is no path and number, or a path comes twice.
+            DataError: as `read_scores`.
         """
         path = self.root / SCORES
         return read_scores(path) if path.is_file() else None
 
     def find(self, relative: str) -> Path | None:
-        """The file of the map of an image; None where there is none.
+        """Return the file of the map of an image; None where there is none.
 
         Raises:
-            DataError: there are several, or it lies outside the folder.
+            DataError: there are several files, or the file is a link to one outside the folder.
         """
         image = PurePosixPath(relative)
         folder = self.root / image.parent
         names = [f"{stem}{suffix}" for stem in dict.fromkeys((image.name, image.stem)) for suffix in FORMATS]
-        there = [folder / name for name in names if name in self._names(folder)]
-        if len(there) > 1:
-            raise DataError(f"'{there[0]}' and '{there[1].name}' are both maps of {relative}; leave one of them")
-        if there and not there[0].resolve().is_relative_to(self._home):
-            raise DataError(f"'{there[0]}' leads out of '{self.root}'; copy the map into the folder")
-        return there[0] if there else None
+        paths = [folder / name for name in names if name in self._file_names(folder)]
+        if not paths:
+            return None
+        if len(paths) > 1:
+            raise DataError(f"'{paths[0]}' and '{paths[1].name}' are both maps of {relative}; leave one of them")
+        if not paths[0].resolve().is_relative_to(self._resolved):
+            raise DataError(f"'{paths[0]}' leads out of '{self.root}'; copy the map into the folder")
+        return paths[0]
 
     def find_all(self, images: Iterable[str]) -> dict[str, Path]:
-        """The files of all images that have one, by relative path.
+        """Return the files of the maps by relative path of the image, for the images that have one.
 
         Raises:
-            DataError: as `find`; or one file belongs to two images.
+            DataError: as `find`, or one file belongs to two images.
         """
-        found = {relative: path for relative in images if (path := self.find(relative)) is not None}
-        owners: dict[Path, str] = {}
-        for relative, path in found.items():
-            if owners.setdefault(path, relative) != relative:
-                raise DataError(f"'{path}' is the map of {owners[path]} and of {relative}; keep the images' suffixes")
-        return found
+        files = {relative: path for relative in images if (path := self.find(relative)) is not None}
+        image_of: dict[Path, str] = {}
+        for relative, path in files.items():
+            if image_of.setdefault(path, relative) != relative:
+                raise DataError(f"'{path}' is the map of {image_of[path]} and of {relative}; keep the images' suffixes")
+        return files
 
-    def _names(self, folder: Path) -> frozenset[str]:
-        if folder not in self._listed:
-            there = folder.iterdir() if folder.is_dir() else iter(())
-            self._listed[folder] = frozenset(path.name for path in there if path.is_file())
-        return self._listed[folder]
+    def _file_names(self, folder: Path) -> frozenset[str]:
+        """Return the names of the files in a folder; every folder is listed once."""
+        if folder not in self._names:
+            paths = folder.iterdir() if folder.is_dir() else iter(())
+            self._names[folder] = frozenset(path.name for path in paths if path.is_file())
+        return self._names[folder]
 
 
-def digest_of(found: Mapping[str, Path], scores: Mapping[str, float] | None, workers: int) -> str:
-    """SHA-256 over one line an image: its relative path, the SHA-256 of its map, and its score in `scores.csv`."""
+def content_digest(files: Mapping[str, Path], scores: Mapping[str, float] | None, workers: int) -> str:
+    """Compute the SHA-256 of maps and scores, over one line per image.
+
+    A line is the relative path of the image, the SHA-256 of its map, and its score; null where either is missing.
+
+    Args:
+        files: of the maps, by relative path of the image.
+        scores: from `scores.csv`; None without it.
+        workers: files to read at a time.
+    """
     with ThreadPoolExecutor(max(workers, 1)) as pool:
-        sums = dict(zip(found, pool.map(file_sha256, found.values()), strict=True))
-    images = sorted({*found, *(scores or {})})
-    lines = [canonical([one, sums.get(one), (scores or {}).get(one)]) for one in images]
+        sums = dict(zip(files, pool.map(file_sha256, files.values()), strict=True))
+    images = sorted({*files, *(scores or {})})
+    lines = [canonical([relative, sums.get(relative), (scores or {}).get(relative)]) for relative in images]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def read_scores(path: Path) -> dict[str, float]:
-    """`path,score` of every row; columns beyond these are passed over.
+    """Read a CSV table with the columns `path` and `score`: scores by path. Other columns are ignored.
 
     Raises:
-        DataError: it is no such table, a score is no finite number, or a path comes twice.
+        DataError: the table cannot be read, a row has no path or no finite score, or a path occurs twice.
     """
     try:
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
     except (OSError, UnicodeDecodeError, csv.Error) as failure:
         raise DataError(f"'{path}' cannot be read as a table: {failure}") from failure
-    found: dict[str, float] = {}
+    scores: dict[str, float] = {}
     for line, row in enumerate(rows, 2):
-        relative, score = row.get("path"), _number(row.get("score"))
+        relative, score = row.get("path"), _finite(row.get("score"))
         if not relative or score is None:
             raise DataError(f"'{path}', row {line}, has no 'path' with a finite 'score'; the columns are path,score")
-        if relative in found:
+        if relative in scores:
             raise DataError(f"'{path}', row {line}: a second score of {relative}; leave one of them")
-        found[relative] = score
-    return found
+        scores[relative] = score
+    return scores
 
 
-def _number(text: str | None) -> float | None:
+def _finite(text: str | None) -> float | None:
+    """Return a finite number; None where the text is not one."""
     try:
         value = float(text or "")
     except ValueError:
@@ -138,11 +150,12 @@ def _number(text: str | None) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def read_map(path: Path) -> Map:
-    """The map in a file, (height, width) float16, float32 or float64 as stored; 16-bit integers as float32.
+def read_map(path: Path) -> SavedMap:
+    """Read a map, (height, width). Floats keep their type; integers of up to 16 bits become float32, others float64.
 
     Raises:
-        DataError: it is broken, implausibly large, of pickled objects, or not one grey picture of enough bits.
+        DataError: the file is broken, implausibly large, of pickled objects, or not one grey image of floats or of
+            16-bit integers.
     """
     if path.suffix in {".npy", ".npz"}:
         try:
@@ -157,12 +170,12 @@ def read_map(path: Path) -> Map:
         raise DataError(f"{failure}; a map as a picture is grey, of 32-bit floats (TIFF) or 16 bits") from failure
 
 
-def _from_npy(path: Path) -> Map:
+def _from_npy(path: Path) -> SavedMap:
     with path.open("rb") as stream:
         return _read_array(stream, path.stat().st_size)
 
 
-def _from_npz(path: Path) -> Map:
+def _from_npz(path: Path) -> SavedMap:
     with zipfile.ZipFile(path) as archive:
         members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
         if len(members) != 1:
@@ -171,28 +184,29 @@ def _from_npz(path: Path) -> Map:
             return _read_array(stream, members[0].file_size)
 
 
-def _read_array(stream: IO[bytes], size: int) -> Map:
-    """The array of a stream of so many bytes, once its header has said what it will take."""
+def _read_array(stream: IO[bytes], size: int) -> SavedMap:
+    """Read the array of a stream of `size` bytes; its header is checked before memory is allocated."""
     version = npy.read_magic(stream)
     if version not in HEADERS:
         raise ValueError(f"version {version} of the format is not known")
     shape, _, dtype = HEADERS[version](stream)
-    plain = shape[1:] if len(shape) == 3 and shape[0] == 1 else shape
-    if len(plain) != 2 or not all(plain):
+    map_shape = shape[1:] if len(shape) == 3 and shape[0] == 1 else shape
+    if len(map_shape) != 2 or not all(map_shape):
         raise ValueError(f"it has the shape {list(shape)}; a map has (height, width)")
     if dtype.kind not in "fiu" or dtype.itemsize > 8:
         raise ValueError(f"it holds {dtype}; a map holds float16, float32, float64 or integers")
-    if math.prod(plain) > (Image.MAX_IMAGE_PIXELS or math.inf) or math.prod(plain) * dtype.itemsize > size:
+    pixels = math.prod(map_shape)
+    if pixels > (Image.MAX_IMAGE_PIXELS or math.inf) or pixels * dtype.itemsize > size:
         raise ValueError(f"its header promises {list(shape)}, which is implausible or not all there")
     stream.seek(0)
-    values = npy.read_array(stream, allow_pickle=False).reshape(plain)
+    values = npy.read_array(stream, allow_pickle=False).reshape(map_shape)
     if dtype.kind == "f":
         return np.ascontiguousarray(values, dtype.newbyteorder("="))
     return values.astype(np.float32 if dtype.itemsize <= 2 else np.float64)
 
 
-def _from_picture(image: Image.Image) -> Map:
-    """The values of a grey picture of floats, or of integers of more than 8 bits, 0 to 65535."""
+def _from_picture(image: Image.Image) -> SavedMap:
+    """Return the values of a grey image of floats, or of integers of more than 8 bits, 0 to 65535."""
     if image.mode == "F":
         return np.asarray(image, np.float32)
     wide = values_16_bit(image)

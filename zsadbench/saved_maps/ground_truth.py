@@ -1,4 +1,4 @@
-"""Ground truth for maps of another program: the images of a target, and their masks by the protocol's rule."""
+"""Ground truth for saved maps: the images of a target, and their masks under a protocol."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zsadbench.data.images.preprocess import size_text
 from zsadbench.engine.encode.masks import Mask, resize_mask
 from zsadbench.engine.evaluate.maps import enlarge
 from zsadbench.engine.evaluate.scoring import check_finite
-from zsadbench.saved_maps.folder import Map, read_map
+from zsadbench.saved_maps.folder import SavedMap, read_map
 
 if TYPE_CHECKING:
     from zsadbench.data import Dataset
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """A target under a protocol; where the protocol resizes masks, they become (size, size)."""
+    """A target under a protocol.
+
+    `size` is the side in pixels to which masks are resized where the protocol resizes them; `limit` is the number of
+    normal and of anomalous images per class, None for all.
+    """
 
     target: Dataset
     protocol: EvaluationProtocol
@@ -34,7 +38,7 @@ class GroundTruth:
     limit: int | None
 
     def rows(self, class_name: str) -> pd.DataFrame:
-        """Return the rows of a class that are measured, in the order of the manifest."""
+        """Return the manifest rows of a class that are measured, in the order of the manifest."""
         return limited(self.target.manifest, class_name, self.limit)
 
     def native(self, row: Any) -> Mask:
@@ -58,33 +62,36 @@ class GroundTruth:
 
 @dataclass
 class MapReader:
-    """Read maps and bring them to the sizes of their masks; `enlarged` counts maps of another size, by that size."""
+    """Read maps and resize them to their masks.
+
+    `files` are by relative path of the image; `enlarged` counts the resized maps by their size in the file.
+    """
 
     files: Mapping[str, Path]
     enlarged: Counter[str] = field(default_factory=Counter)
 
-    def read(self, relative: str) -> Map:
-        """Read the map of an image as its file has it.
+    def read(self, relative: str) -> SavedMap:
+        """Read the map of an image at the size of its file.
 
         Raises:
-            DataError: the file is no map.
+            DataError: the file is not a map.
             CellError: the map holds NaN or infinity.
         """
         anomaly_map = read_map(self.files[relative])
         check_finite(anomaly_map, (relative,), "anomaly map")
         return anomaly_map
 
-    def fit(self, anomaly_map: Map, relative: str, shape: tuple[int, ...]) -> Map:
-        """Return a map as it is where it has this shape, else resized to it bilinearly, float32.
+    def fit(self, anomaly_map: SavedMap, relative: str, shape: tuple[int, ...]) -> SavedMap:
+        """Resize a map to the shape of its mask, bilinear, float32; a map of this shape is returned as it is.
 
         Raises:
-            CellError: resized, its values leave the range of float32.
+            CellError: values of the resized map exceed the range of float32.
         """
         if anomaly_map.shape == shape:
             return anomaly_map
         self.enlarged[size_text(*anomaly_map.shape[::-1])] += 1
         height, width = shape
         with np.errstate(over="ignore"):
-            resized: Map = enlarge(torch.from_numpy(anomaly_map.astype(np.float32))[None], (height, width))[0]
+            resized: SavedMap = enlarge(torch.from_numpy(anomaly_map.astype(np.float32))[None], (height, width))[0]
         check_finite(resized, (relative,), "anomaly map, in float32,")
         return resized

@@ -1,9 +1,10 @@
-"""`zsadbench audit`: every variant of the pixel metrics for saved maps, and where they rank methods differently."""
+"""`zsadbench audit`: all variants of the pixel metrics on saved maps, and where a variant changes a ranking."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from math import fsum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,35 +17,39 @@ from zsadbench.records import read_record
 from zsadbench.saved_maps.folder import MapFolder
 from zsadbench.saved_maps.ground_truth import GroundTruth, MapReader
 from zsadbench.saved_maps.missing import check_missing, images_of
-from zsadbench.saved_maps.plan import as_run, load_truth, path_beside, record_beside
+from zsadbench.saved_maps.plan import as_run_request, find_run_record, load_truth, run_record_path
 from zsadbench.saved_maps.request import ScoreRequest
 
-TOGETHER = 16  # images whose maps are held at once
+BATCH = 16  # maps in memory at a time
 
 
 @dataclass(frozen=True)
-class AuditPlan:
-    """Folders of maps by the name of what made them, on the classes of one target; `left_out` images have no map."""
+class VariantsPlan:
+    """Folders of maps to compare on the classes of one target.
 
-    found: Mapping[str, Mapping[str, Path]]
+    `files` are the maps by relative path of the image, by the name of the folder; `left_out` are the images that are
+    left out of every folder, because one of the folders lacks their map.
+    """
+
+    files: Mapping[str, Mapping[str, Path]]
     truth: GroundTruth
     classes: tuple[str, ...]
     left_out: frozenset[str]
 
 
-class ClassAudit(NamedTuple):
-    """One class: variants by folder name, or why it could not be measured."""
+class ClassVariants(NamedTuple):
+    """The variants of one class by name of the folder, or why the class could not be measured."""
 
     class_name: str
     variants: dict[str, Variants]
     failure: str = ""
 
 
-class Flip(NamedTuple):
-    """Two folders that a variant ranks the other way round than the exact definition, in the mean or in a class.
+class RankingFlip(NamedTuple):
+    """Two folders that a variant ranks in the opposite order of the exact definition, in the mean or in a class.
 
-    `leads` are how far `first` is ahead by the exact definition, which is not negative, and by the variant: in the mean
-    over the classes in which both folders have both. `classes` are those in which the ranking flips.
+    `leads` are the differences first − second by the exact definition, which is not negative, and by the variant, each
+    a mean over the classes in which both folders have both values. `classes` are those in which the order is opposite.
     """
 
     exact: str
@@ -55,20 +60,25 @@ class Flip(NamedTuple):
     classes: tuple[str, ...]
 
 
-def make_audit_plan(folders: Sequence[Path], request: ScoreRequest) -> AuditPlan:
-    """Check folders and what is asked of them; `request.maps` is passed over, an empty target is a record's.
+def make_variants_plan(folders: Sequence[Path], request: ScoreRequest) -> VariantsPlan:
+    """Check folders and a request, without measuring anything.
+
+    Args:
+        folders: with maps.
+        request: how to measure them; its `maps` are ignored, and an empty `target` means that of the records next to
+            the folders.
 
     Raises:
-        UsageError: something asked for cannot be right, or the folders were made for different sizes.
+        UsageError: something in the request cannot be right, or the folders were made for different sizes.
         DataError: the target, a folder or a map is missing.
     """
-    asked = [replace(request, maps=one, target=request.target or _target_beside(one)) for one in folders]
-    runs = [as_run(one, record_beside(one.maps, one.target)) for one in asked]
+    requests = [replace(request, maps=maps, target=request.target or _target_of_run(maps)) for maps in folders]
+    runs = [as_run_request(each, find_run_record(each.maps, each.target)) for each in requests]
     for name in ("targets", "image_size", "protocol", "limit"):
-        made_for = list(dict.fromkeys(getattr(run, name) for run in runs))
-        if len(made_for) > 1:
+        values = list(dict.fromkeys(getattr(run, name) for run in runs))
+        if len(values) > 1:
             flag = f"--{name.removesuffix('s').replace('_', '-')}"
-            raise UsageError(f"the maps were made for different {flag}: {made_for}; pass {flag} to choose one")
+            raise UsageError(f"the maps were made for different {flag}: {values}; pass {flag} to choose one")
     truth = load_truth(runs[0])
     if not truth.target.card.pixel_level:
         raise UsageError(
@@ -76,17 +86,18 @@ def make_audit_plan(folders: Sequence[Path], request: ScoreRequest) -> AuditPlan
         )
     classes = selected_classes(runs[0], truth.target)
     images = images_of(truth, classes)
-    found, left_out = {}, set[str]()
-    for name, folder in zip(_names([run.methods[0] for run in runs], folders), map(MapFolder, folders), strict=True):
-        found[name] = folder.find_all(images)
-        lacking = check_missing(folder, found[name], truth, classes, allow_partial=request.allow_partial, scores=False)
-        left_out |= {one for of_class in lacking.values() for one in of_class}
-    return AuditPlan(found, truth, classes, frozenset(left_out))
+    files, left_out = {}, set[str]()
+    names = _folder_names([run.methods[0] for run in runs], folders)
+    for name, folder in zip(names, map(MapFolder, folders), strict=True):
+        files[name] = folder.find_all(images)
+        missing = check_missing(folder, files[name], truth, classes, allow_partial=request.allow_partial, scores=False)
+        left_out.update(*missing.values())
+    return VariantsPlan(files, truth, classes, frozenset(left_out))
 
 
-def _target_beside(maps: Path) -> str:
-    """The target of the record that lies beside the maps."""
-    path = path_beside(maps)
+def _target_of_run(maps: Path) -> str:
+    """Return the target of the record of the run that saved the maps."""
+    path = run_record_path(maps)
     try:
         target = str(read_record(path).cell["target"]["name"]) if path else ""
     except ZsadError:
@@ -96,75 +107,77 @@ def _target_beside(maps: Path) -> str:
     return target
 
 
-def _names(methods: Sequence[str], folders: Sequence[Path]) -> list[str]:
-    """A name for each folder: of what made the maps, or where two share that, the path."""
+def _folder_names(methods: Sequence[str], folders: Sequence[Path]) -> list[str]:
+    """Name each folder by the method that made its maps; folders of one method by their paths."""
     if len(set(folders)) < len(folders):
         raise UsageError("a folder is given twice")
     return [name if methods.count(name) == 1 else str(path) for name, path in zip(methods, folders, strict=True)]
 
 
-def audit(plan: AuditPlan) -> Iterator[ClassAudit]:
+def measure_variants(plan: VariantsPlan) -> Iterator[ClassVariants]:
     """Measure one class after another, with all folders on the same images."""
-    for name in plan.classes:
+    for class_name in plan.classes:
         try:
-            yield ClassAudit(name, {made: _variants(plan, name, found) for made, found in plan.found.items()})
+            variants = {name: _variants(plan, class_name, files) for name, files in plan.files.items()}
+            yield ClassVariants(class_name, variants)
         except RECOVERABLE as failure:
-            yield ClassAudit(name, {}, str(failure))
+            yield ClassVariants(class_name, {}, str(failure))
 
 
-def _variants(plan: AuditPlan, class_name: str, found: Mapping[str, Path]) -> Variants:
-    rows, reader, metrics = plan.truth.rows(class_name), MapReader(found), VariantMetrics()
+def _variants(plan: VariantsPlan, class_name: str, files: Mapping[str, Path]) -> Variants:
+    """Measure one class of one folder, one batch of maps after another."""
+    rows, reader, metrics = plan.truth.rows(class_name), MapReader(files), VariantMetrics()
     rows = rows[~rows["relative"].isin(plan.left_out)]
-    for first in range(0, len(rows), TOGETHER):
-        part: list[Any] = list(rows.iloc[first : first + TOGETHER].itertuples())
-        masks = [plan.truth.resized(plan.truth.native(row)) for row in part]
-        pairs = zip(part, masks, strict=True)
+    for first in range(0, len(rows), BATCH):
+        batch: list[Any] = list(rows.iloc[first : first + BATCH].itertuples())
+        masks = [plan.truth.resized(plan.truth.native(row)) for row in batch]
+        pairs = zip(batch, masks, strict=True)
         maps = [reader.fit(reader.read(row.relative), row.relative, mask.shape) for row, mask in pairs]
         metrics.update(maps, masks)
     return metrics.compute()
 
 
-def values_of(found: Variants) -> dict[str, float | None]:
-    """The numbers of one class."""
-    return {name: one.value for name, one in found.values.items()}
+def variant_values(variants: Variants) -> dict[str, float | None]:
+    """Return the values of one class by variant; None where one is undefined."""
+    return {name: estimate.value for name, estimate in variants.values.items()}
 
 
-def means(audits: Sequence[ClassAudit], made: str) -> tuple[dict[str, float | None], dict[str, int]]:
-    """Unweighted means over the classes in which a variant is defined, and the number of those."""
-    rows = [values_of(one.variants[made]) for one in audits if one.variants]
-    known = {name: [value for row in rows if (value := row[name]) is not None] for name in NAMES}
-    mean = {name: fsum(values) / len(values) if values else None for name, values in known.items()}
-    return mean, {name: len(values) for name, values in known.items()}
+def mean_values(measured: Sequence[ClassVariants], folder: str) -> tuple[dict[str, float | None], dict[str, int]]:
+    """Compute the unweighted means over the classes in which a variant is defined, and the number of those classes."""
+    rows = [variant_values(each.variants[folder]) for each in measured if each.variants]
+    defined = {name: [value for row in rows if (value := row[name]) is not None] for name in NAMES}
+    means = {name: fsum(values) / len(values) if values else None for name, values in defined.items()}
+    return means, {name: len(values) for name, values in defined.items()}
 
 
-def flips(audits: Sequence[ClassAudit]) -> list[Flip]:
-    """Every pair of folders that a variant ranks otherwise than the exact definition, in the mean or in a class."""
-    measured = {one.class_name: one.variants for one in audits if one.variants}
-    made = list(next(iter(measured.values()), {}))
-    pairs = [(one, other) for place, one in enumerate(made) for other in made[place + 1 :]]
-    found = (_flip(variant, pair, measured) for variant in AGAINST for pair in pairs)
-    return [flip for flip in found if flip is not None]
+def ranking_flips(measured: Sequence[ClassVariants]) -> list[RankingFlip]:
+    """Find every pair of folders that a variant ranks in the opposite order, in the mean or in a class."""
+    by_class = {each.class_name: each.variants for each in measured if each.variants}
+    pairs = list(combinations(next(iter(by_class.values()), {}), 2))
+    flips = (_flip(variant, pair, by_class) for variant in AGAINST for pair in pairs)
+    return [flip for flip in flips if flip is not None]
 
 
-def _flip(variant: str, pair: tuple[str, str], measured: Mapping[str, Mapping[str, Variants]]) -> Flip | None:
+def _flip(variant: str, pair: tuple[str, str], by_class: Mapping[str, Mapping[str, Variants]]) -> RankingFlip | None:
+    """Compare the order of two folders by a variant with that by its exact definition; None where it is the same."""
     exact = AGAINST[variant]
-    known = {
-        name: (by_exact, by_variant)
-        for name, rows in measured.items()
-        if (by_exact := _lead(exact, pair, rows)) is not None and (by_variant := _lead(variant, pair, rows)) is not None
-    }
-    classes = tuple(name for name, leads in known.items() if leads[0] * leads[1] < 0)
-    if not known:
+    leads = {}
+    for class_name, variants in by_class.items():
+        by_exact, by_variant = _lead(exact, pair, variants), _lead(variant, pair, variants)
+        if by_exact is not None and by_variant is not None:
+            leads[class_name] = by_exact, by_variant
+    if not leads:
         return None
-    mean = [sum(side) / len(known) for side in zip(*known.values(), strict=True)]
+    classes = tuple(name for name, (by_exact, by_variant) in leads.items() if by_exact * by_variant < 0)
+    mean = [sum(column) / len(leads) for column in zip(*leads.values(), strict=True)]
     if not classes and mean[0] * mean[1] >= 0:
         return None
     sign = 1 if mean[0] >= 0 else -1
     first, second = pair[::sign]
-    return Flip(exact, variant, first, second, (sign * mean[0], sign * mean[1]), classes)
+    return RankingFlip(exact, variant, first, second, (sign * mean[0], sign * mean[1]), classes)
 
 
-def _lead(variant: str, pair: tuple[str, str], rows: Mapping[str, Variants]) -> float | None:
-    """How far the first of two folders leads, None where one has no value."""
-    first, second = (rows[name].values[variant].value for name in pair)
+def _lead(variant: str, pair: tuple[str, str], variants: Mapping[str, Variants]) -> float | None:
+    """Return the difference of two folders, first − second; None where one has no value."""
+    first, second = (variants[folder].values[variant].value for folder in pair)
     return None if first is None or second is None else first - second

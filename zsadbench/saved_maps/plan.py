@@ -1,6 +1,6 @@
-"""What `zsadbench score` and `audit` do before they measure: the target, the maps, the record to make.
+"""The plan of `zsadbench score` and `audit`: the target, the maps, and the record to write; nothing is measured.
 
-The order of the checks is that of `run`: what was asked for (2), then the data, maps among them (3).
+The checks are in the order of `run`: first the request (exit code 2), then the data with the maps (exit code 3).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from zsadbench.engine.plan.jobs import all_metrics
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import UsageError, ZsadError
 from zsadbench.records import Record, read_record, record_path
-from zsadbench.saved_maps.folder import SCORES, MapFolder, digest_of
+from zsadbench.saved_maps.folder import SCORES, MapFolder, content_digest
 from zsadbench.saved_maps.ground_truth import GroundTruth
 from zsadbench.saved_maps.missing import check_missing, images_of
 from zsadbench.saved_maps.request import ScoreRequest
@@ -37,13 +37,18 @@ MAXIMUM = "maximum of the map"
 
 @dataclass(frozen=True)
 class ScorePlan:
-    """One record to make from maps. `missing` are the images that are left out, by class; `made_by` is the run's."""
+    """One record to make from a folder of maps.
+
+    `files` are the maps by relative path of the image; `missing` the images that are left out, by class; `run_record`
+    the record of the run that saved the maps, None where it is not known. `record` is the record so far, `todo` are the
+    classes that it lacks, and `fault` says why the file at `path` is not a record.
+    """
 
     folder: MapFolder
-    found: dict[str, Path]
+    files: dict[str, Path]
     truth: GroundTruth
     missing: Mapping[str, Sequence[str]]
-    made_by: Record | None
+    run_record: Record | None
     cell: dict[str, Any]
     path: Path
     record: Record | None
@@ -54,111 +59,129 @@ class ScorePlan:
 
 
 def make_score_plan(request: ScoreRequest) -> ScorePlan:
-    """Check a request, without measuring anything.
+    """Check a request and plan its record.
 
     Raises:
-        UsageError: something asked for cannot be right.
-        DataError: the target or the folder is missing or wrong; or images have no map, unless partial sets are allowed.
+        UsageError: something in the request cannot be right.
+        DataError: the target or the folder is missing or wrong; or images have no map and `allow_partial` is off.
     """
-    folder, made_by = MapFolder(request.maps), record_beside(request.maps, request.target)
-    asked = as_run(request, made_by)
-    metrics = all_metrics(asked.metrics)
-    check_out(asked.out)
-    truth = load_truth(asked)
-    selected = selected_classes(asked, truth.target)
-    found = folder.find_all(images_of(truth, truth.target.classes))
-    missing = check_missing(folder, found, truth, selected, allow_partial=asked.allow_partial)
-    cell = _cell(asked, truth, folder, found, partial=bool(missing))
-    path = record_path(asked.out, cell)
-    record, fault = record_so_far(asked, path)
-    done = set(selected) if fault else classes_done(asked, record, path, frozenset(map(str, metrics)))
-    todo = tuple(name for name in selected if name not in done)
-    return ScorePlan(folder, found, truth, missing, made_by, cell, path, record, todo, fault, metrics, asked.workers)
+    folder, run_record = MapFolder(request.maps), find_run_record(request.maps, request.target)
+    run_request = as_run_request(request, run_record)
+    metrics = all_metrics(run_request.metrics)
+    check_out(run_request.out)
+    truth = load_truth(run_request)
+    selected = selected_classes(run_request, truth.target)
+    files = folder.find_all(images_of(truth, truth.target.classes))
+    missing = check_missing(folder, files, truth, selected, allow_partial=run_request.allow_partial)
+    cell = _cell(run_request, truth, folder, files, partial=bool(missing))
+    path = record_path(run_request.out, cell)
+    record, fault = record_so_far(run_request, path)
+    done = set(selected) if fault else classes_done(run_request, record, path, frozenset(map(str, metrics)))
+    return ScorePlan(
+        folder=folder,
+        files=files,
+        truth=truth,
+        missing=missing,
+        run_record=run_record,
+        cell=cell,
+        path=path,
+        record=record,
+        todo=tuple(name for name in selected if name not in done),
+        fault=fault,
+        metrics=metrics,
+        workers=run_request.workers,
+    )
 
 
-def record_beside(maps: Path, target: str) -> Record | None:
-    """The record of the run that saved the maps, where it lies beside them and is of this target."""
-    path = path_beside(maps)
+def run_record_path(maps: Path) -> Path | None:
+    """Return the path of the record of the run that saved the maps, `<identity>.json` next to `<identity>.maps`.
+
+    None where there is no such file.
+    """
+    folder = maps.resolve()
+    path = folder.with_suffix(".json")
+    return path if folder.suffix == ".maps" and path.is_file() else None
+
+
+def find_run_record(maps: Path, target: str) -> Record | None:
+    """Read the record of the run that saved the maps; None where it is missing, unreadable or of another target."""
+    path = run_record_path(maps)
     if path is None:
         return None
     try:
         record = read_record(path)
     except ZsadError as failure:
-        log.warning("the record beside the maps is passed over: %s", failure)
+        log.warning("the record next to the maps is not used: %s", failure)
         return None
     return record if record.cell["target"]["name"] == find_card(target).name else None
 
 
-def path_beside(maps: Path) -> Path | None:
-    """Where the record of the run that saved the maps lies, None where it does not."""
-    path = maps.resolve()
-    beside = path.with_suffix(".json")
-    return beside if path.suffix == ".maps" and beside.is_file() else None
+def as_run_request(request: ScoreRequest, run_record: Record | None) -> RunRequest:
+    """Make a run request from a request for maps, so that the checks of a run apply.
 
-
-def as_run(request: ScoreRequest, made_by: Record | None) -> RunRequest:
-    """The request as one of a run: what nobody asked for is filled in.
+    A value that the request does not state is that of the run that saved the maps, else the usual one.
 
     Raises:
-        UsageError: something asked for cannot be right.
+        UsageError: something in the request cannot be right.
     """
-    before = made_by.cell if made_by else {}
-    told = {name: before[name] for name in ("limit", "image_size", "seed", "method") if name in before}
-    told |= {"protocol": before["protocol"]["name"]} if made_by else {}
-    name = request.method_name or told.get("method") or request.maps.resolve().name.removesuffix(".maps")
-    given = {key: getattr(request, key) for key in ("limit", "image_size", "protocol", "seed")}
-    settled = {key: told.get(key) if value is None else value for key, value in given.items()}
-    if made_by:
-        _tell(settled, given, told)
-    asked = RunRequest(
-        methods=(name,),
+    of_run: dict[str, Any] = {}
+    if run_record:
+        cell = run_record.cell
+        of_run = {name: cell[name] for name in ("limit", "image_size", "seed", "method") if name in cell}
+        of_run["protocol"] = cell["protocol"]["name"]
+    stated = {name: getattr(request, name) for name in ("limit", "image_size", "protocol", "seed")}
+    values = {name: of_run.get(name) if value is None else value for name, value in stated.items()}
+    taken = [name for name, value in stated.items() if value is None and of_run.get(name) is not None]
+    if taken:
+        listed = ", ".join(f"{name.replace('_', ' ')} {of_run[name]}" for name in taken)
+        log.info("as in the run that saved the maps: %s", listed)
+    method = request.method_name or of_run.get("method") or request.maps.resolve().name.removesuffix(".maps")
+    run_request = RunRequest(
+        methods=(method,),
         targets=(request.target,),
         classes=request.classes,
-        seeds=(settled["seed"] or 0,),
-        limit=settled["limit"],
-        image_size=_usual_size(request.target) if settled["image_size"] is None else settled["image_size"],
-        protocol=settled["protocol"] or "strict",
-        **{key: getattr(request, key) for key in ("metrics", "workers", "data_roots", "out", "allow_partial")},
+        seeds=(values["seed"] or 0,),
+        limit=values["limit"],
+        image_size=_usual_size(request.target) if values["image_size"] is None else values["image_size"],
+        protocol=values["protocol"] or "strict",
+        **{name: getattr(request, name) for name in ("metrics", "workers", "data_roots", "out", "allow_partial")},
         overwrite=request.overwrite,
     )
-    return replace(asked, targets=tuple(checked_targets(asked)))
-
-
-def _tell(settled: Mapping[str, Any], given: Mapping[str, Any], told: Mapping[str, Any]) -> None:
-    taken = [f"{key.replace('_', ' ')} {told[key]}" for key in settled if given[key] is None and told[key] is not None]
-    if taken:
-        log.info("as in the run that saved the maps: %s", ", ".join(taken))
+    return replace(run_request, targets=tuple(checked_targets(run_request)))
 
 
 def _usual_size(target: str) -> int:
+    """Return the side in pixels at which a target is measured: 518, or that of the demo backbone if generated."""
     return find_config(DEMO).vision.image_size if find_card(target).generated else SIZE
 
 
-def load_truth(asked: RunRequest) -> GroundTruth:
-    """The only target of a request, found and checked.
+def load_truth(run_request: RunRequest) -> GroundTruth:
+    """Load and check the only target of a request.
 
     Raises:
-        UsageError: there is no such protocol, or there are several targets.
+        UsageError: the protocol is unknown, or there are several targets.
         DataError: the target is missing, incomplete or wrong.
     """
-    if len(asked.targets) != 1:
+    if len(run_request.targets) != 1:
         raise UsageError("maps belong to one target; pass --target once")
-    protocol = registry.protocol(asked.protocol)
-    target = load_dataset(asked.targets[0], asked.data_roots or None, asked.allow_partial)
+    protocol = registry.protocol(run_request.protocol)
+    target = load_dataset(run_request.targets[0], run_request.data_roots or None, run_request.allow_partial)
     check_masks(target)
-    assert asked.image_size is not None  # noqa: S101 - filled in by `as_run`
-    return GroundTruth(target, protocol, asked.image_size, asked.limit)
+    assert run_request.image_size is not None  # noqa: S101 - set by `as_run_request`
+    return GroundTruth(target, protocol, run_request.image_size, run_request.limit)
 
 
 def _cell(
-    asked: RunRequest, truth: GroundTruth, folder: MapFolder, found: Mapping[str, Path], *, partial: bool
+    run_request: RunRequest, truth: GroundTruth, folder: MapFolder, files: Mapping[str, Path], *, partial: bool
 ) -> dict[str, Any]:
-    """The cell of a record from maps: what made them is not known, so their content stands for it."""
+    """Make the cell of a record from maps: the digest of their content stands for the unknown detector."""
     images = set(images_of(truth, truth.target.classes))
-    scores = None if folder.scores is None else {one: folder.scores[one] for one in folder.scores if one in images}
+    scores = folder.scores
+    if scores is not None:
+        scores = {relative: score for relative, score in scores.items() if relative in images}
     content = {
-        "digest": digest_of(found, scores, asked.workers),
+        "digest": content_digest(files, scores, run_request.workers),
         "image_score": MAXIMUM if scores is None else SCORES,
     }
-    training = unknown_training(asked.methods[0], asked.seeds[0], truth.size)
+    training = unknown_training(run_request.methods[0], run_request.seeds[0], truth.size)
     return cell_of(training, truth.target, truth.protocol, truth.limit, maps=content, partial=partial)

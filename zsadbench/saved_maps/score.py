@@ -1,4 +1,4 @@
-"""`zsadbench score`: measure the anomaly maps of any program with the metrics and records of a run."""
+"""`zsadbench score`: measure saved maps of any program with the metrics of a run, and write a record."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from zsadbench.saved_maps.plan import ScorePlan
 
 log = logging.getLogger(__name__)
 
-BATCH = 16  # images whose maps are in memory together
+BATCH = 16  # maps in memory at a time
 NO_LEDGER = {
     "aux": UNKNOWN,
     "grade": UNKNOWN,
@@ -75,7 +75,7 @@ class SavedClass:
         self.plan, self.name, self.truth = plan, name, plan.truth
         rows, without_map = self.truth.rows(name), set(plan.missing.get(name, ()))
         self.rows = rows[~rows["relative"].isin(without_map)].reset_index(drop=True)
-        self.reader = MapReader(plan.found)
+        self.reader = MapReader(plan.files)
         self.masked = self.truth.target.card.pixel_level
         self.measurement = ClassMeasurement(
             plan.metrics,
@@ -125,15 +125,15 @@ class MapsRecorder:
 
     def __init__(self, plan: ScorePlan) -> None:
         self.plan, truth = plan, plan.truth
-        made_by = plan.made_by
-        before = made_by.not_comparable_because if made_by else []
+        run_record = plan.run_record
+        before = run_record.not_comparable_because if run_record else []
         reasons = why_not_comparable(plan.cell, truth.target.card, None, before=before)
         new = Record(
             cell=plan.cell,
             expected=list(truth.target.classes),
             comparable=not reasons,
             not_comparable_because=reasons,
-            ledger=dict(made_by.ledger if made_by else NO_LEDGER),
+            ledger=dict(run_record.ledger if run_record else NO_LEDGER),
             signature=signature(plan.cell),
         )
         self.writer = RecordWriter(plan.path, truth.target, plan.metrics, plan.record, new)
@@ -159,7 +159,7 @@ class MapsRecorder:
         self.writer.add_class(name, result, cost, made_with)
 
     def _origin(self, name: str, enlarged: Counter[str]) -> dict[str, Any]:
-        """Where the maps come from, and which sizes were resized, which a warning says once."""
+        """Return the provenance of the maps; the first class with maps of another size also gives a warning."""
         plan, size = self.plan, self.plan.truth.size
         if enlarged and not self.warned:
             wanted = f"{size}×{size}" if plan.truth.protocol.mask_resize != "none" else "the size of its mask"
@@ -174,7 +174,7 @@ class MapsRecorder:
             "data_layout": plan.truth.target.layout,
             "data_edition": plan.truth.target.edition or None,
             "maps": str(plan.folder.root),
-            "maps_of": identity(plan.made_by.cell) if plan.made_by else None,
-            "maps_enlarged": {one: found for one, found in sizes.items() if found},
-            "maps_missing": {one: list(lacking) for one, lacking in plan.missing.items()},
+            "maps_of": identity(plan.run_record.cell) if plan.run_record else None,
+            "maps_enlarged": {class_name: counts for class_name, counts in sizes.items() if counts},
+            "maps_missing": {class_name: list(lacking) for class_name, lacking in plan.missing.items()},
         }
