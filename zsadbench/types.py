@@ -175,7 +175,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Paper:
-    """Where a method was published; `key` is the BibTeX key."""
+    """Where a method was published; `key` is the BibTeX key, `authors` are full names."""
 
     title: str
     venue: str
@@ -183,6 +183,7 @@ class Paper:
     key: str
     url: str = ""
     code: str = ""
+    authors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ LIMIT = 0.3
 def aupro_by_sorting(maps: Maps, masks: Masks) -> float:
     """AUPRO as in the official evaluation of MVTec AD: all pixels sorted once, two running sums.
 
-    Source: P. Bergmann et al., IJCV 129 (2021), section 5. Every pixel is a step of the curve: a normal one to the
+    Source: P. Bergmann et al., IJCV 129 (2021). Every pixel is a step of the curve: a normal one to the
     right by 1 / (normal pixels), an anomalous one upwards by 1 / (area of its region · number of regions).
     """
     right, up = np.zeros(maps.shape), np.zeros(maps.shape)

@@ -1,7 +1,7 @@
 """The largest F1: the best balance of precision and recall that a single threshold attains.
 
-Source: C. J. van Rijsbergen, "Information Retrieval" (1979); as a metric of anomaly maps, Y. Zou et
-al., "SPot-the-Difference self-supervised pre-training for anomaly detection", ECCV 2022.
+Source: C. J. van Rijsbergen, "Information Retrieval (second edition)" (1979); as a metric of anomaly maps, Y. Zou
+et al., "SPot-the-Difference Self-Supervised Pre-training for Anomaly Detection and Segmentation", ECCV 2022.
 
 F1 is 2PR / (P + R), which is 2·TP / (TP + FP + all anomalous): one division of integers. Between two anomalous scores
 only FP changes, so the maximum lies at an anomalous score.

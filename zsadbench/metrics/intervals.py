@@ -1,6 +1,6 @@
 """How far the metrics of a class would move with other images: bootstrap intervals by resampling images.
 
-Source: B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
+Source: B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap" (1993).
 
 Images are resampled with replacement, normal and anomalous ones separately, so a class keeps its numbers of both.
 Pixels are never resampled individually, because the scores of an image vary together. A deviation is a metric of the

@@ -1,7 +1,6 @@
 """Average precision: the mean precision at the anomalous samples.
 
-Source: scikit-learn's `average_precision_score`; M. Zhu, "Recall, precision and average precision",
-University of Waterloo (2004).
+Source: scikit-learn's `average_precision_score`.
 
 Each distinct anomalous score is a threshold; the precision there is weighted with the recall gained there. The sum has
 steps, not trapezoids: straight lines between points of a precision–recall curve assume precision that no threshold

@@ -1,6 +1,7 @@
 """AUPRO: the mean fraction of each anomalous region that is detected, at low false positive rates.
 
-Source: P. Bergmann et al., "The MVTec anomaly detection dataset", IJCV 129 (2021), section 5.
+Source: P. Bergmann et al., "The MVTec Anomaly Detection Dataset: A Comprehensive Real-World Dataset for
+Unsupervised Anomaly Detection", IJCV 129 (2021).
 
 At a threshold, the per-region overlap (PRO) is the mean, over all regions of all images, of the fraction of the region
 that is flagged: a small region weighs as much as a large one. The curve plots it against the false positive rate of all
