@@ -38,7 +38,7 @@ def cites_of(board: Board, rows: pd.DataFrame) -> Cites:
         name = entry.partition(" [")[0] if source == MEASURED or not variant else method
         name_of_key.setdefault(key_of(method_entry(method)), name)
     for (target,) in _unique(rows, "target"):
-        for entry in set_entries(target):
+        for entry in set_entries(board.set_of(target)):
             name_of_key.setdefault(key_of(entry), board.dataset(target).title)
     return tuple((name, key) for key, name in name_of_key.items() if key)
 
@@ -47,8 +47,9 @@ def bibliography(board: Board) -> str:
     """The content of a `.bib` file: one entry per method, target and auxiliary set of the board, sorted by key."""
     frame = board.frame
     auxiliary = {record.cell["aux"]["name"] for _, record in board.records if record.cell["aux"]}
+    targets = [board.set_of(str(target)) for target in frame["target"].unique()]
     entries = [method_entry(str(name)) for name in frame["method"].unique()]
-    entries += [entry for name in [*frame["target"].unique(), *sorted(auxiliary)] for entry in set_entries(str(name))]
+    entries += [entry for name in [*targets, *sorted(auxiliary)] for entry in set_entries(name)]
     by_key = {key_of(entry): entry for entry in reversed(entries) if key_of(entry)}
     return "\n".join(f"{by_key[key]}\n" for key in sorted(by_key))
 
