@@ -13,12 +13,16 @@ from typing import Any
 
 from zsadbench.errors import UsageError, unknown
 from zsadbench.protocol import STRICT, EvaluationProtocol, find_protocol
+from zsadbench.source_hash import plugin_sha256
 from zsadbench.types import MethodCard
 
 
 @cache
 def _points(group: str) -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=f"zsadbench.{group}")}
+
+
+_plugins: dict[str, str] = {}  # method of a plugin file → SHA-256 of its source
 
 
 def names(group: str) -> list[str]:
@@ -53,6 +57,23 @@ def method_card(name: str) -> MethodCard:
     return card
 
 
+def module_of(group: str, name: str) -> str:
+    """Return the module that the entry point `name` of a group names; nothing is imported.
+
+    Raises:
+        UsageError: there is no such name.
+    """
+    points = _points(group)
+    if name not in points:
+        raise unknown(group.removesuffix("s"), name, points)
+    return points[name].module
+
+
+def plugin_sha256_of(name: str) -> str | None:
+    """Return the SHA-256 of the plugin file that defines the method `name`; None for an installed method."""
+    return _plugins.get(name)
+
+
 def protocols() -> tuple[EvaluationProtocol, ...]:
     """All protocols: the strict ones, then those of the registered methods."""
     of_methods = [protocol for name in names("methods") for protocol in method_card(name).protocols]
@@ -75,6 +96,8 @@ def add_plugin(path: Path) -> None:
     spec = spec_from_file_location(f"zsadbench_plugin_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise UsageError(f"plugin '{path}' is no Python file")
+    if (folder := str(path.resolve().parent)) not in sys.path:
+        sys.path.append(folder)  # modules beside the file; at the end, so that they hide no installed one
     module = module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
@@ -86,4 +109,5 @@ def add_plugin(path: Path) -> None:
         raise UsageError(f"plugin '{path}' defines no MethodCard named CARD")
     if card.name in _points("methods"):
         raise UsageError(f"plugin '{path}' calls itself '{card.name}', which is taken")
+    _plugins[card.name] = plugin_sha256(path)
     _points("methods")[card.name] = EntryPoint(card.name, f"{spec.name}:CARD", "zsadbench.methods")
