@@ -49,12 +49,12 @@ def refusing(monkeypatch, tmp_path):
     """A package, and a user's cache, that cannot be written; returns the folders that are still tried."""
     compile_it, tried = kernels.numba.njit, []
 
-    def njit(*, nogil, cache=False):
+    def njit(*function, cache=False, **options):  # numba decorates modules of its own with it, when first needed
         if cache and not kernels.config.CACHE_DIR:
             raise RuntimeError("cannot cache function: no locator available")
         if cache:
             tried.append(kernels.config.CACHE_DIR)
-        return compile_it(nogil=nogil, cache=cache)
+        return compile_it(*function, cache=cache, **options)
 
     monkeypatch.setattr(kernels.numba, "njit", njit)
     monkeypatch.setattr(kernels.tempfile, "gettempdir", lambda: str(tmp_path))

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zsadbench.clip.towers import arithmetic
-from zsadbench.clip.union import some
+from zsadbench.clip.towers import autocast
+from zsadbench.clip.union import slice_batch
 from zsadbench.engine.encode.batching import Halving
 from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.evaluate.maps import AnomalyMap, start_map
@@ -95,7 +95,7 @@ class Scorer:
             tokens: the taps that the method reads.
             class_words: the word for prompts, one per image.
         """
-        with torch.inference_mode(), arithmetic(self.device.type, DTYPES[self.precision]):
+        with torch.inference_mode(), autocast(self.device.type, DTYPES[self.precision]):
             return self.method.score(tokens, class_words)
 
     def start_maps(
@@ -123,7 +123,7 @@ class Scorer:
         """
         words = [class_word] * len(paths)
         with self.watch.stage("head") as scoring, torch.inference_mode():
-            parts = self.halving(lambda rows: self.score(some(tokens, rows), words[rows]), len(words))
+            parts = self.halving(lambda rows: self.score(slice_batch(tokens, rows), words[rows]), len(words))
             image, pixel = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
         scores = to_host(image.float())
         if sizes is None:
