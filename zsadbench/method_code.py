@@ -7,7 +7,6 @@ every module that it imports from its folder.
 
 from __future__ import annotations
 
-from importlib.metadata import packages_distributions, version
 from typing import Any, NamedTuple
 
 from zsadbench import registry
@@ -22,7 +21,7 @@ class MethodCode(NamedTuple):
 
     Attributes:
         identity: what goes into the cell: a version, or `sha256:` and 64 hexadecimal digits.
-        distribution: the installed distribution; None for a plugin file.
+        distribution: that brings the method; None for a plugin file.
         version: of the distribution; None for a plugin file.
         source_sha256: of the package's source, or of the plugin file and the modules of its folder.
     """
@@ -46,11 +45,10 @@ def code_of(name: str) -> MethodCode:
     card, plugin = registry.method_card(name), registry.plugin_sha256_of(name)
     if plugin is not None:
         return MethodCode(f"sha256:{plugin}", None, None, plugin)
-    package = registry.module_of("methods", name).partition(".")[0]
+    point = registry.entry_point("methods", name)
+    package = point.module.partition(".")[0]
     digest = package_sha256(package)
     if not card.version and package == SHIPPED:
         raise UsageError(f"the card of '{name}' states no version")
-    distributions = packages_distributions().get(package, [])
-    distribution = distributions[0] if distributions else None
-    installed = version(distribution) if distribution else None
+    distribution, installed = (point.dist.name, point.dist.version) if point.dist else (None, None)
     return MethodCode(card.version or f"sha256:{digest}", distribution, installed, digest)

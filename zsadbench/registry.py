@@ -36,13 +36,11 @@ def load(group: str, name: str) -> Any:
     Raises:
         UsageError: there is no such name, or the object cannot be imported.
     """
-    points = _points(group)
-    if name not in points:
-        raise unknown(group.removesuffix("s"), name, points)
+    point = entry_point(group, name)
     try:
-        return points[name].load()
+        return point.load()
     except (ImportError, AttributeError) as failure:
-        raise UsageError(f"plugin '{name}' ({points[name].value}) cannot be loaded: {failure}") from failure
+        raise UsageError(f"plugin '{name}' ({point.value}) cannot be loaded: {failure}") from failure
 
 
 def method_card(name: str) -> MethodCard:
@@ -57,8 +55,8 @@ def method_card(name: str) -> MethodCard:
     return card
 
 
-def module_of(group: str, name: str) -> str:
-    """Return the module that the entry point `name` of a group names; nothing is imported.
+def entry_point(group: str, name: str) -> EntryPoint:
+    """Return the entry point `name` of a group; nothing is imported.
 
     Raises:
         UsageError: there is no such name.
@@ -66,7 +64,7 @@ def module_of(group: str, name: str) -> str:
     points = _points(group)
     if name not in points:
         raise unknown(group.removesuffix("s"), name, points)
-    return points[name].module
+    return points[name]
 
 
 def plugin_sha256_of(name: str) -> str | None:
