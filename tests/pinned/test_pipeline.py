@@ -57,7 +57,7 @@ def metrics():
         mask[10:, 9:] = number % 2
     scores = [(random.random((12, 12)) + 0.3 * mask).astype(np.float32).round(2) for mask in masks]
     image = np.array([one.max() for one in scores]) + 0.2 * labels
-    counted = ClassMetrics([*map(parse_metric, DEFAULT_NAMES), parse_metric("pixel_aupro@0.05")], masks=True)
+    counted = ClassMetrics([*DEFAULT_NAMES, parse_metric("pixel_aupro@0.05")], masks=True)
     counted.update(image, labels, scores, masks)
     estimates = counted.compute()
     return {name: estimate.value for name, estimate in estimates.items()}
