@@ -13,12 +13,16 @@ from typing import Any
 
 from zsadbench.errors import UsageError, unknown
 from zsadbench.protocol import STRICT, EvaluationProtocol, find_protocol
+from zsadbench.source_hash import plugin_sha256
 from zsadbench.types import MethodCard
 
 
 @cache
 def _points(group: str) -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=f"zsadbench.{group}")}
+
+
+_plugins: dict[str, str] = {}  # method of a plugin file → SHA-256 of its source
 
 
 def names(group: str) -> list[str]:
@@ -32,13 +36,11 @@ def load(group: str, name: str) -> Any:
     Raises:
         UsageError: there is no such name, or the object cannot be imported.
     """
-    points = _points(group)
-    if name not in points:
-        raise unknown(group.removesuffix("s"), name, points)
+    point = entry_point(group, name)
     try:
-        return points[name].load()
+        return point.load()
     except (ImportError, AttributeError) as failure:
-        raise UsageError(f"plugin '{name}' ({points[name].value}) cannot be loaded: {failure}") from failure
+        raise UsageError(f"plugin '{name}' ({point.value}) cannot be loaded: {failure}") from failure
 
 
 def method_card(name: str) -> MethodCard:
@@ -51,6 +53,23 @@ def method_card(name: str) -> MethodCard:
     if not isinstance(card, MethodCard):
         raise UsageError(f"plugin '{name}' is no MethodCard but {type(card).__name__}")
     return card
+
+
+def entry_point(group: str, name: str) -> EntryPoint:
+    """Return the entry point `name` of a group; nothing is imported.
+
+    Raises:
+        UsageError: there is no such name.
+    """
+    points = _points(group)
+    if name not in points:
+        raise unknown(group.removesuffix("s"), name, points)
+    return points[name]
+
+
+def plugin_sha256_of(name: str) -> str | None:
+    """Return the SHA-256 of the plugin file that defines the method `name`; None for an installed method."""
+    return _plugins.get(name)
 
 
 def protocols() -> tuple[EvaluationProtocol, ...]:
@@ -75,6 +94,8 @@ def add_plugin(path: Path) -> None:
     spec = spec_from_file_location(f"zsadbench_plugin_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise UsageError(f"plugin '{path}' is no Python file")
+    if (folder := str(path.resolve().parent)) not in sys.path:
+        sys.path.append(folder)  # modules beside the file; at the end, so that they hide no installed one
     module = module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
@@ -86,4 +107,5 @@ def add_plugin(path: Path) -> None:
         raise UsageError(f"plugin '{path}' defines no MethodCard named CARD")
     if card.name in _points("methods"):
         raise UsageError(f"plugin '{path}' calls itself '{card.name}', which is taken")
+    _plugins[card.name] = plugin_sha256(path)
     _points("methods")[card.name] = EntryPoint(card.name, f"{spec.name}:CARD", "zsadbench.methods")

@@ -30,7 +30,6 @@ def compiling(monkeypatch):
     return make
 
 
-@pytest.mark.slow
 def test_compiled_blocks_give_the_same_tokens(tiny_backbone, tiny_images, monkeypatch):
     tower = tiny_backbone.vision
     with torch.inference_mode():

@@ -19,8 +19,8 @@ import numpy as np
 
 from zsadbench.metrics.counting.arguments import checked_limit
 from zsadbench.metrics.counting.arrays import Float64s, Images, Int64s
+from zsadbench.metrics.counting.exact import groups_in_memory
 from zsadbench.metrics.counting.groups import Groups
-from zsadbench.metrics.counting.in_memory import groups_in_memory
 from zsadbench.metrics.estimate import Estimate
 
 

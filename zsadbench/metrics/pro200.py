@@ -21,8 +21,8 @@ import numpy as np
 
 from zsadbench.metrics.counting.arguments import checked_limit
 from zsadbench.metrics.counting.arrays import Float64s, Floats, Images
+from zsadbench.metrics.counting.exact import pixels_in_memory
 from zsadbench.metrics.counting.groups import Groups, ThresholdPositions
-from zsadbench.metrics.counting.in_memory import pixels_in_memory
 from zsadbench.metrics.counting.threads import threads_of
 from zsadbench.metrics.estimate import Estimate
 

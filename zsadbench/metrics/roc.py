@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from zsadbench.metrics.counting.arguments import split_by_label
 from zsadbench.metrics.counting.arrays import Images
 from zsadbench.metrics.counting.counts import Counts, count, sum_of_products
-from zsadbench.metrics.counting.in_memory import groups_in_memory
+from zsadbench.metrics.counting.exact import groups_in_memory
 from zsadbench.metrics.estimate import Estimate
 
 

@@ -193,6 +193,7 @@ PAPER_PROTOCOL = EvaluationProtocol("paper:afclip", mask_resize="bicubic-half", 
 
 CARD = MethodCard(
     name="afclip",
+    version="1",
     paper=Paper(
         title="AF-CLIP: Zero-Shot Anomaly Detection via Anomaly-Focused CLIP Adaptation",
         venue="ACM MM",

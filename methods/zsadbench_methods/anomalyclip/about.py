@@ -154,6 +154,7 @@ PAPER_PROTOCOL = EvaluationProtocol(
 
 CARD = MethodCard(
     name="anomalyclip",
+    version="1",
     paper=Paper(
         title="AnomalyCLIP: Object-agnostic Prompt Learning for Zero-shot Anomaly Detection",
         venue="ICLR",

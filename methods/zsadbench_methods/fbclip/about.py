@@ -218,6 +218,7 @@ PAPER_PROTOCOL = EvaluationProtocol(
 
 CARD = MethodCard(
     name="fbclip",
+    version="1",
     paper=Paper(
         title="FB-CLIP: Fine-Grained Zero-Shot Anomaly Detection with Foreground-Background Disentanglement",
         venue="CVPR",

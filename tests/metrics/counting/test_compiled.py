@@ -85,7 +85,6 @@ def test_a_temporary_folder_is_used_only_if_it_is_ours_alone(refusing, tmp_path)
     assert refusing == []
 
 
-@pytest.mark.slow
 def test_kernels_work_from_a_package_that_cannot_be_written(tmp_path):
     package = tmp_path / "site" / "zsadbench"
     source = Path(zsadbench.metrics.__file__).parent

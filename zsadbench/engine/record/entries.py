@@ -11,6 +11,7 @@ from zsadbench.engine.learn.detector import Detector
 from zsadbench.engine.plan.jobs import Job
 from zsadbench.engine.record.details import bounds_of
 from zsadbench.files import file_sha256
+from zsadbench.method_code import code_of
 from zsadbench.records import Record
 
 T = TypeVar("T")
@@ -41,6 +42,7 @@ def origin(detector: Detector, job: Job) -> dict[str, Any]:
     """Return the provenance of a job: checkpoint, weights, copy of the target, support seed."""
     path = detector.checkpoint
     return {
+        "method": code_of(job.setup.name).provenance(),
         "checkpoint": path.name if path else None,
         "checkpoint_sha256": file_sha256(path) if path else None,
         "data_layout": job.target.layout,

@@ -6,7 +6,6 @@
     stream              count scores by the upper bits of their keys (`thread_tables`, `histogram`, `stream_groups`)
     cells               count one image in coarse histogram cells, for parts of a class and for bootstrap intervals
     counts, groups      the result: normal and anomalous pixels per group of equal scores
-    in_memory           the same for maps that the caller keeps in memory
     weights, threads, compiled   region weights in integers; worker threads; how kernels are compiled
 
 `*_kernel` modules import numba. Import them only inside the functions that call them.

@@ -15,12 +15,13 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.metrics.counting.arrays import Floats, Int64s, UInt32s
+from zsadbench.metrics.counting.arguments import checked_connectivity
+from zsadbench.metrics.counting.arrays import Floats, Images, Int64s, UInt32s
 from zsadbench.metrics.counting.counts import Counts, missing_values, starts_of
 from zsadbench.metrics.counting.groups import Groups, ThresholdPositions
-from zsadbench.metrics.counting.image import Image, extremes, keys_of, mask_of_runs, scores_of
+from zsadbench.metrics.counting.image import Image, extremes, keys_of, mask_of_runs, read_images, scores_of
 from zsadbench.metrics.counting.spill_buffer import SpillBuffer
-from zsadbench.metrics.counting.threads import chunks, run_in_threads
+from zsadbench.metrics.counting.threads import chunks, run_in_threads, threads_of
 from zsadbench.metrics.counting.weights import Weights, pixel_weights, sum_groups
 
 MOST_PAGES = 4096  # of 2¹⁶ keys; each takes 10 KB
@@ -235,3 +236,20 @@ def _count_by_sorting(blocks: Sequence[PixelBlock], scores: Floats) -> tuple[Int
         greater += ascending.size - up_to
         together = []
     return greater, equal
+
+
+def pixels_in_memory(scores: Images, masks: Images, connectivity: int = 8) -> ExactPixels:
+    """Read all images of a class: maps and masks (n, height, width), or lists of n arrays of different sizes.
+
+    Raises:
+        ValueError: shapes differ, a mask value is invalid, a map has a NaN, or the connectivity is neither 4 nor 8.
+    """
+    threads = threads_of(None)
+    pixels = ExactPixels(None)
+    pixels.add(read_images(scores, masks, checked_connectivity(connectivity), threads), threads)
+    return pixels
+
+
+def groups_in_memory(scores: Images, masks: Images, connectivity: int = 8) -> Groups:
+    """Group all pixels of a class by distinct anomalous score; arguments and errors are those of `pixels_in_memory`."""
+    return pixels_in_memory(scores, masks, connectivity).groups(np.empty(0, np.float32), threads_of(None))[0]
