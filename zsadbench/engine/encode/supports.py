@@ -67,5 +67,5 @@ def fit_memory(method: Method, supports: SupportTokens, setup: MethodSetup, rows
         raise CellError(f"'{setup.name}' says that it is few-shot, but its detector has no 'remember'")
     tokens = supports(rows, setup.method.card.taps(setup.method.options))
     with torch.inference_mode():
-        of = f" for {len(rows)} support images"
+        of = f" for {len(rows)} support image{'' if len(rows) == 1 else 's'}"
         call_method(setup.name, "remember", method.remember, tokens, of=of)  # type: ignore[attr-defined]

@@ -152,20 +152,30 @@ def step(
     """
     name, of = name or type(method).__name__, f" in step {number}"
     losses = checked_losses(name, call_method(name, "loss", method.loss, tokens, batch, of=of), of)
-    loss = call_method(name, "loss", _take_step, losses, optimiser, of=of)
+    loss = call_method(name, "loss", _go_back, losses, optimiser, of=of)
     if not np.isfinite(loss):
-        term = next((term for term, value in losses.items() if not np.isfinite(float(value))), "total")
-        raise CellError(f"{name}: the loss '{term}' is not finite at step {number}; {SMALLER}")
+        bad = next((term for term, value in losses.items() if not bool(torch.as_tensor(value).isfinite())), "total")
+        raise CellError(f"{name}: the loss '{bad}' is not finite at step {number}; {SMALLER}")
+    call_method(name, "the optimiser", _go_down, optimiser, f"{name}: step {number} overflows; {SMALLER}", of=of)
     return loss
 
 
-def _take_step(losses: Losses, optimiser: torch.optim.Optimizer) -> float:
-    """Take one step down the sum of the losses and return it."""
+def _go_back(losses: Losses, optimiser: torch.optim.Optimizer) -> float:
+    """Compute the gradients of the sum of the losses, and return the sum."""
     total: Any = sum(losses.values())
     optimiser.zero_grad(set_to_none=True)
     total.backward()
-    optimiser.step()
     return float(total.detach())
+
+
+def _go_down(optimiser: torch.optim.Optimizer, overflow: str) -> None:
+    """Take one step; where PyTorch finds that a number is too large for it, raise a `CellError` with this text."""
+    try:
+        optimiser.step()
+    except RuntimeError as failure:
+        if "overflow" in str(failure):
+            raise CellError(overflow) from failure
+        raise
 
 
 def _check_parameters(name: str, network: torch.nn.Module, number: int) -> None:
