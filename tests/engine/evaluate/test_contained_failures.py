@@ -90,9 +90,9 @@ def test_what_is_not_finite_is_said_with_its_image(part, value):
     returned = Scores(IMAGE.clone(), PIXEL.clone())
     getattr(returned, part)[2:3].view(-1)[0] = value
     batch = scored(Returning(returned))
+    wait = batch.image_scores if part == "image" else batch.anomaly_maps
     with pytest.raises(CellError, match=r"of photos/2\.png holds NaN or infinity"):
-        batch.image_scores()
-        batch.anomaly_maps()
+        wait()
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
@@ -164,7 +164,7 @@ def test_an_interruption_is_not_contained():
 
 
 def test_errors_for_users_keep_their_words():
-    with pytest.raises(CellError, match="^pass a larger --image-size$"):
+    with pytest.raises(CellError, match=r"^pass a larger --image-size$"):
         scored(Raising(CellError("pass a larger --image-size")))
     with pytest.raises(CellError, match="'odd': option 'x' is wrong"):
         scored(Raising(UsageError("option 'x' is wrong")))
