@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 SCHEMA = 1
 DETAILS, REGIONS, SPREAD, POOLED = ".details.json.gz", ".regions.pq", ".spread.npz", ".pooled.npz"
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, MemoryError, zlib.error, zipfile.BadZipFile, ZsadError)
-LONGEST_DETAILS = 256 << 20  # bytes; those of a benchmark of 15 classes have one million
+LONGEST_DETAILS = 256 << 20  # bytes, far more than details need
 
 Arrays = dict[str, NDArray[Any]]
 

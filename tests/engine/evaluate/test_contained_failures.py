@@ -223,7 +223,7 @@ def with_method(monkeypatch):
     known = registry.method_card
 
     def install(build, **changes):
-        card = replace(known("colour-distance"), name="odd", options=Options, build=build, **changes)
+        card = replace(known("colour-distance"), **{"name": "odd", "options": Options, "build": build, **changes})
         monkeypatch.setattr(registry, "method_card", lambda name: card if name == "odd" else known(name))
 
     return install
@@ -299,3 +299,27 @@ def test_a_bug_of_zsadbench_is_still_raised(beside, monkeypatch):
     monkeypatch.setattr("zsadbench.engine.evaluate.scoring.start_map", bug)
     with pytest.raises(RuntimeError, match="shapes differ"):
         beside(lambda backbone, options: Raising(ValueError(), words=()))
+
+
+def test_a_card_that_cannot_say_what_it_reads_is_refused_beforehand(with_method, run):
+    for taps, said in (
+        (lambda options: 1 / 0, "'odd': taps raised ZeroDivisionError: division by zero"),
+        (lambda options: (6, 12), "'odd': taps returned tuple; wanted is a Taps"),
+    ):
+        with_method(None, taps=taps)
+        with pytest.raises(UsageError, match=said):
+            run(methods=("odd",), targets=("mvtec",), classes=("bottle",), aux="none", epochs=None)
+
+
+def test_options_that_refuse_a_value_say_so(with_method, run):
+    @dataclass(frozen=True)
+    class Checked:
+        width: int = 3
+
+        def __post_init__(self):
+            if self.width > 9:
+                raise ValueError("too wide")
+
+    with_method(None, options=Checked)
+    with pytest.raises(UsageError, match="options of odd are refused: ValueError: too wide"):
+        run(methods=("odd",), targets=("mvtec",), aux="none", epochs=None, options=("width=10",))

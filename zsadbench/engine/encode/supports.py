@@ -11,6 +11,7 @@ from zsadbench.clip.union import join, pick
 from zsadbench.data import batches
 from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.machine.method_calls import call_method
+from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.errors import CellError
 from zsadbench.types import FewShot, Taps, Tokens
 
@@ -65,7 +66,7 @@ def fit_memory(method: Method, supports: SupportTokens, setup: MethodSetup, rows
     """
     if not call_method(setup.name, "remember", isinstance, method, FewShot):
         raise CellError(f"'{setup.name}' says that it is few-shot, but its detector has no 'remember'")
-    tokens = supports(rows, setup.method.card.taps(setup.method.options))
+    tokens = supports(rows, taps_of(setup))
     with torch.inference_mode():
         of = f" for {len(rows)} support image{'' if len(rows) == 1 else 's'}"
         call_method(setup.name, "remember", method.remember, tokens, of=of)  # type: ignore[attr-defined]
