@@ -27,6 +27,7 @@ def list_(json: Json = False) -> None:
     """Print every data set that has a card."""
     from zsadbench.data import all_cards
 
+    start_logging()
     header = ["name", "domain", "classes", "levels", "title"]
     rows = [(card.name, card.domain, str(len(card.classes)), "+".join(card.levels), card.title) for card in all_cards()]
     say_rows(header, rows, json=json)

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.clip import RULE, cache_folder, map_taps
-from zsadbench.engine.plan.method_setup import MethodSetup, activation_of
+from zsadbench.engine.plan.method_setup import MethodSetup, activation_of, taps_of
 from zsadbench.records import identity, safe_name
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ STATED_ELSEWHERE = {"epochs", "epochs_else", "image_size", "on"}  # fields of a 
 
 def training_cell(setup: MethodSetup, aux: Dataset | None, seed: int) -> dict[str, Any]:
     """Return everything that decides a trained checkpoint."""
-    taps = setup.method.card.taps(setup.method.options)
+    taps = taps_of(setup)
     aux_part = None
     if aux is not None:
         aux_part = {"name": aux.card.name, "fingerprint": aux.fingerprint, "counts": count_labels(aux)}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from zsadbench.checkpoints import read_metadata
 from zsadbench.clip import BackboneSpec, place_taps
-from zsadbench.engine.plan.options import ConfiguredMethod, build_options
+from zsadbench.engine.plan.options import ConfiguredMethod, build_options, taps_for
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.engine.plan.trained_state import checkpoint_sha256, read_state
 from zsadbench.errors import WeightsError
@@ -79,7 +79,7 @@ def load_setup(
     if request.checkpoint is not None and method.recipe is not None:
         method = _with_checkpoint_options(method, request.checkpoint, request.options)
         sha256 = checkpoint_sha256(method.card, request.checkpoint)
-    place_taps(method.card.taps(method.options), spec.config.vision.layers)
+    place_taps(taps_for(method.card, method.options), spec.config.vision.layers)
     return MethodSetup(
         method=method,
         spec=spec,
@@ -122,4 +122,4 @@ def activation_of(spec: BackboneSpec, taps: Taps) -> str:
 
 def taps_of(setup: MethodSetup) -> Taps:
     """Return the blocks of the image encoder that the method reads, and how."""
-    return setup.method.card.taps(setup.method.options)
+    return taps_for(setup.method.card, setup.method.options)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from torch import nn
+
 from zsadbench.clip import Backbone
 from zsadbench.engine.evaluate.measure import ClassResult
 from zsadbench.engine.learn.detector import Detector
+from zsadbench.engine.machine.method_calls import call_method
 from zsadbench.engine.plan.jobs import Job
 from zsadbench.engine.record.details import bounds_of
 from zsadbench.files import file_sha256
@@ -54,8 +57,13 @@ def origin(detector: Detector, job: Job) -> dict[str, Any]:
 
 
 def parameters(detector: Detector, backbone: Backbone) -> dict[str, int]:
-    """Count the parameters of both encoders and the method together, and those of the method that are trained."""
-    network = getattr(detector.method, "network", None)
-    head = list(network.parameters()) if network is not None else []
+    """Count the parameters of both encoders and the method together, and those of the method that are trained.
+
+    Raises:
+        CellError: the method fails.
+    """
+    method = detector.method
+    network = call_method(type(method).__name__, "network", lambda: getattr(method, "network", None))
+    head = list(network.parameters()) if isinstance(network, nn.Module) else []
     total = backbone.count_parameters() + sum(p.numel() for p in head)
     return {"parameters_total": total, "parameters_trained": sum(p.numel() for p in head if p.requires_grad)}

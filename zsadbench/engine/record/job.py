@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.engine.encode.supports import fit_memory
-from zsadbench.engine.encode.text import encode_text
+from zsadbench.engine.encode.text import encode_text_of_classes
 from zsadbench.engine.evaluate.classes import Head
 from zsadbench.engine.evaluate.measure import ClassMeasurement
 from zsadbench.engine.evaluate.scoring import Scorer
@@ -51,6 +51,7 @@ class JobRecorder:
         self._detector: Detector | None = None
         self._train_seconds = 0.0
         self._origin: dict[str, Any] = {}
+        self._text_failures: Mapping[str, Exception] = {}
 
     @property
     def record(self) -> Record:
@@ -89,7 +90,9 @@ class JobRecorder:
         self._origin = {"started": started, **origin(detector, job)}
         self._origin |= {"thresholds": asdict(self.thresholds)} if self.thresholds.aux else {}
         words = job.target.card.words(job.setup.name)
-        encode_text(detector.method, [words[name] for name in job.todo])
+        self._text_failures = encode_text_of_classes(
+            detector.method, {name: words[name] for name in job.todo}, job.setup.name
+        )
         self._detector = detector
         return detector
 
@@ -103,7 +106,7 @@ class JobRecorder:
             record.comparable = not record.not_comparable_because
 
     def head(self, images: ClassImages, class_name: str, supports: SupportTokens) -> Head[ClassMeasurement]:
-        """Make the head of this job on one class."""
+        """Make the head of this job on one class; where the text of the class could not be encoded, it has failed."""
         setup, target, method, request = self.job.setup, self.job.target, self.detector.method, self.plan.request
         measurement = ClassMeasurement(
             self.plan.metrics,
@@ -119,6 +122,7 @@ class JobRecorder:
             taps=taps_of(setup),
             class_word=target.card.words(setup.name)[class_name],
             maps_folder=self.job.path.with_suffix(".maps") if request.save_maps else None,
+            failure=self._text_failures.get(class_name),
         )
         if self.job.supports:
             head.fit_memory = partial(fit_memory, method, supports, setup, self.job.supports.rows[class_name])
