@@ -174,18 +174,24 @@ def _described(masks: MaskStatistics) -> str:
 def fingerprint(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Data set, folder:PATH or csv:PATH.")],
     fields: Annotated[Fields, RequestFlags(RunRequest, "data_roots allow_partial")],
-    deep: Annotated[bool, typer.Option("--deep", help="Add the hash of all pixels.", rich_help_panel=DATA)] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Add a hash of pixels alone, without names.", rich_help_panel=DATA)
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Print the fingerprint of the copy that a run would use, as records have it, and statistics of its masks."""
+    """Print the fingerprint of the copy that a run would use, as records have it, and statistics of its masks.
+
+    It is a hash of the bytes of all images and masks. With --deep also a hash of decoded pixels and labels, which is
+    the same under other names and in other lossless formats.
+    """
     start_logging()
     from zsadbench.data import load_dataset
-    from zsadbench.data.copies.fingerprint import content_fingerprint
+    from zsadbench.data.copies.fingerprint import pixel_fingerprint
     from zsadbench.data.copies.mask_statistics import mask_statistics
 
     dataset = load_dataset(name, fields.get("data_roots"), fields["allow_partial"])
     masks = mask_statistics(dataset.manifest, dataset.card.positive)
-    content = content_fingerprint(dataset.manifest) if deep else None
+    content = pixel_fingerprint(dataset.manifest) if deep else None
     if json:
         variant = {"layout": dataset.layout, "edition": dataset.edition or None, "synthetic": dataset.synthetic}
         about = {"name": dataset.card.name, "root": str(dataset.root), "images": len(dataset.manifest), **variant}

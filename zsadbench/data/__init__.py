@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zsadbench.data.cards.card import Card
     from zsadbench.data.catalogue import all_cards, find_card, synthesise
     from zsadbench.data.copies.dataset import Dataset, check_masks, load_dataset
+    from zsadbench.data.copies.file_hashes import FileHashes, hash_files
     from zsadbench.data.copies.locate import find_copy, roots_from_environment
     from zsadbench.data.copies.manifest import limited
     from zsadbench.data.images.masks import read_mask, resize_mask_nearest, soften_mask, training_mask
@@ -32,6 +33,7 @@ _MODULES = {
     "cards.card": ("Card",),
     "catalogue": ("all_cards", "find_card", "synthesise"),
     "copies.dataset": ("Dataset", "check_masks", "load_dataset"),
+    "copies.file_hashes": ("FileHashes", "hash_files"),
     "copies.locate": ("find_copy", "roots_from_environment"),
     "copies.manifest": ("limited",),
     "images.masks": ("read_mask", "resize_mask_nearest", "soften_mask", "training_mask"),
@@ -46,6 +48,7 @@ __all__ = [
     "Card",
     "Dataset",
     "DiskBudget",
+    "FileHashes",
     "LoadedBatch",
     "TensorCache",
     "all_cards",
@@ -54,6 +57,7 @@ __all__ = [
     "file_stamp",
     "find_card",
     "find_copy",
+    "hash_files",
     "images_of",
     "limited",
     "load_dataset",

@@ -26,6 +26,7 @@ from zsadbench.engine.machine.device import choose_device, is_shortage
 from zsadbench.engine.machine.memory import reset_peak
 from zsadbench.engine.machine.threads import limited_threads
 from zsadbench.engine.machine.timing import Stopwatch
+from zsadbench.engine.plan.done import warn_of_stale
 from zsadbench.engine.plan.jobs import Job, Plan
 from zsadbench.engine.plan.sharing import common_taps, group_jobs, memory_chunks, tower_key
 from zsadbench.engine.record.job import JobRecorder
@@ -99,6 +100,7 @@ def run_plan(plan: Plan, reporter: Reporter | None = None) -> Results:
     with limited_threads():
         run = Run(plan, reporter or cast(Reporter, Silent()))
         run.reporter.start(plan)
+        warn_of_stale(plan.request.out, [job.cell for job in plan.jobs])
         todo = [job for job in plan.jobs if not run.report_if_done(job)]
         for jobs in group_jobs(todo):
             JobGroup(run, jobs).run()

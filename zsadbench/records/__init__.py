@@ -19,6 +19,7 @@ from zsadbench.records.record import (
     write_record,
 )
 from zsadbench.records.sidecars import read_details
+from zsadbench.records.stale import is_stale, stale_records
 
 __all__ = [
     "SCHEMA",
@@ -28,6 +29,7 @@ __all__ = [
     "canonical",
     "find_records",
     "identity",
+    "is_stale",
     "map_path",
     "read_details",
     "read_images",
@@ -35,6 +37,7 @@ __all__ = [
     "read_results",
     "record_path",
     "safe_name",
+    "stale_records",
     "tidy",
     "validate",
     "write_record",

@@ -11,19 +11,19 @@ far. Files are written atomically, and no file is ever deleted.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from math import fsum
+from math import fsum, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.errors import ZsadError
 from zsadbench.files import write_atomically
 from zsadbench.records.schemas import check_schema
+from zsadbench.records.tables import read_table, table_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,17 +175,15 @@ def write_record(path: Path, record: Record, images: pd.DataFrame) -> None:
     """Write the table of the images, then the record."""
     content = record.as_json()
     validate(content)
-    buffer = io.BytesIO()
-    images.to_parquet(buffer, index=False)
-    write_atomically(path.with_suffix(".parquet"), buffer.getvalue())
+    write_atomically(path.with_suffix(".parquet"), table_bytes(images, content["identity"]))
     write_atomically(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
 def read_record(path: Path) -> Record:
-    """Read a record.
+    """Read a record; the name of its file, which a copy may change, is not compared with its identity.
 
     Raises:
-        ZsadError: it cannot be read, is invalid, or has another version of the format.
+        ZsadError: it cannot be read, is invalid, has another version of the format, or is not the record of its cell.
     """
     try:
         content = json.loads(path.read_text())
@@ -195,6 +193,7 @@ def read_record(path: Path) -> Record:
         raise ZsadError(f"{path} is no record of schema {SCHEMA}")
     try:
         validate(content)
+        _check_content(content)
     except ZsadError as failure:
         raise ZsadError(f"{path}: {failure}") from failure
     undefined = {name: reasons for name, reasons in content["undefined"].items() if name != "mean"}
@@ -202,12 +201,41 @@ def read_record(path: Path) -> Record:
     return Record(**fields, undefined=undefined)
 
 
-def read_images(path: Path) -> pd.DataFrame | None:
-    """Read the table of the images of a record, one row per image; None if there is none."""
-    import pandas as pd
+def _check_content(content: dict[str, Any]) -> None:
+    """Check what the schema of a record cannot say: finite numbers, the identity of the cell, and the classes.
 
-    table = path.with_suffix(".parquet")
-    return pd.read_parquet(table) if table.is_file() else None
+    Raises:
+        ZsadError: the content is not that of a record as it was written.
+    """
+    place = _not_finite(content)
+    if place:
+        raise ZsadError(f"the number at {place} is not finite")
+    if content["identity"] != identity(content["cell"]):
+        raise ZsadError(f"it was edited: '{content['identity'][:16]}' is not the identity of its cell")
+    foreign = [name for name in content["classes"] if name not in content["expected"] or name not in content["counts"]]
+    if foreign:
+        raise ZsadError(f"it was edited: the class '{foreign[0]}' is not among those expected, or has no counts")
+
+
+def _not_finite(value: Any, place: str = "") -> str:
+    """The place of the first NaN or infinity in a JSON value, such as `classes/bolt/image_auroc`; empty without one."""
+    if isinstance(value, float):
+        return "" if isfinite(value) else place
+    items: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value)
+    return next((found for key, part in items if (found := _not_finite(part, f"{place}/{key}".lstrip("/")))), "")
+
+
+def read_images(path: Path) -> pd.DataFrame | None:
+    """Read the table of the images of a record, one row per image, with at least `path`, `class`, `label` and `score`.
+
+    Returns:
+        The table; None if there is none. If it cannot be used, a warning is logged and None is returned.
+    """
+    return read_table(path.with_suffix(".parquet"), path, texts=("path", "class"), numbers=("label", "score"))
 
 
 def find_records(out: Path) -> Iterator[tuple[Path, Record]]:

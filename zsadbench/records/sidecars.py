@@ -17,6 +17,7 @@ import io
 import json
 import logging
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ from numpy.typing import NDArray
 from zsadbench.errors import ZsadError
 from zsadbench.files import write_atomically
 from zsadbench.records.schemas import check_schema
+from zsadbench.records.tables import BROKEN, check_owner, read_table, table_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +40,8 @@ log = logging.getLogger(__name__)
 
 SCHEMA = 1
 DETAILS, REGIONS, SPREAD, POOLED = ".details.json.gz", ".regions.pq", ".spread.npz", ".pooled.npz"
-UNREADABLE = (OSError, ValueError, KeyError, EOFError, MemoryError, zlib.error, zipfile.BadZipFile, ZsadError)
+IDENTITY = "identity"  # the member of an .npz file with the identity of the record
+UNREADABLE = (*BROKEN, EOFError, MemoryError, struct.error, zlib.error, zipfile.BadZipFile, ZsadError)
 LONGEST_DETAILS = 256 << 20  # bytes, far more than details need
 
 Arrays = dict[str, NDArray[Any]]
@@ -79,13 +82,11 @@ class Sidecars:
             "area_edges": self.area_quartiles,
         }
         check_schema({**content, "classes": {new: self.details[new]}}, "details")
-        write_arrays(record.with_suffix(SPREAD), self.spread)
+        write_arrays(record.with_suffix(SPREAD), self.spread, self.identity)
         if self.pooled:
-            write_arrays(record.with_suffix(POOLED), self.pooled)
+            write_arrays(record.with_suffix(POOLED), self.pooled, self.identity)
         if self.regions is not None:
-            buffer = io.BytesIO()
-            self.regions.to_parquet(buffer, index=False)
-            write_atomically(record.with_suffix(REGIONS), buffer.getvalue())
+            write_atomically(record.with_suffix(REGIONS), table_bytes(self.regions, self.identity))
         text = json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n"
         write_atomically(record.with_suffix(DETAILS), gzip.compress(text.encode(), mtime=0))
 
@@ -95,7 +96,7 @@ def read_sidecars(record: Path, identity: str) -> Sidecars:
     content = read_details(record)
     if content is None:
         return Sidecars(identity)
-    spread, pooled = (read_arrays(record.with_suffix(suffix)) or {} for suffix in (SPREAD, POOLED))
+    spread, pooled = (read_arrays(record.with_suffix(suffix), record) or {} for suffix in (SPREAD, POOLED))
     return Sidecars(identity, content["area_edges"], content["classes"], read_regions(record), spread, pooled)
 
 
@@ -154,35 +155,31 @@ def read_regions(record: Path) -> pd.DataFrame | None:
         `area_share`, as a fraction of the image; `border`, the pixels between the region and the nearest border of the
         image; `overlap@RATE`, the fraction of the region that is found at this false positive rate.
     """
-    import pandas as pd
-
-    path = record.with_suffix(REGIONS)
-    if not path.is_file():
-        return None
-    try:
-        return pd.read_parquet(path)
-    except UNREADABLE as failure:
-        log.warning("no readable regions in '%s': %s", path, failure)
-        return None
+    return read_table(record.with_suffix(REGIONS), record, texts=("path", "class"), numbers=("area",))
 
 
 def read_spread(record: Path) -> dict[str, Arrays] | None:
     """Read class → state for `BootstrapCounts.from_state`; None if there is no file or it cannot be read."""
-    return read_arrays(record.with_suffix(SPREAD))
+    return read_arrays(record.with_suffix(SPREAD), record)
 
 
-def write_arrays(path: Path, arrays: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
-    """Write the arrays of each class to a compressed .npz file, with keys `class/name`."""
+def write_arrays(path: Path, arrays: Mapping[str, Mapping[str, NDArray[Any]]], identity: str = "") -> None:
+    """Write the arrays of each class to a compressed .npz file, with keys `class/name`, and the record's identity."""
     buffer = io.BytesIO()
     by_key: dict[str, Any] = {
         f"{class_name}/{name}": array for class_name, by_name in arrays.items() for name, array in by_name.items()
     }
+    by_key[IDENTITY] = np.array(identity)
     np.savez_compressed(buffer, **by_key)
     write_atomically(path, buffer.getvalue())
 
 
-def read_arrays(path: Path) -> dict[str, Arrays] | None:
-    """Read class → name → array; None if there is no file. If it cannot be read, a warning is logged, also None."""
+def read_arrays(path: Path, record: Path | None = None) -> dict[str, Arrays] | None:
+    """Read class → name → array; None if there is no file.
+
+    If it cannot be read, or belongs to another record than the one at the path `record`, a warning is logged and None
+    is returned.
+    """
     if not path.is_file():
         return None
     arrays: dict[str, Arrays] = {}
@@ -190,8 +187,11 @@ def read_arrays(path: Path) -> dict[str, Arrays] | None:
         _check_inflated(path)
         with np.load(path, allow_pickle=False) as archive:
             for key in archive.files:
-                class_name, _, name = key.rpartition("/")
-                arrays.setdefault(class_name, {})[name] = archive[key]
+                class_name, separator, name = key.rpartition("/")
+                if separator:
+                    arrays.setdefault(class_name, {})[name] = archive[key]
+                elif key == IDENTITY and record is not None:
+                    check_owner(str(archive[key]), record)
     except UNREADABLE as failure:
         log.warning("no readable arrays in '%s': %s", path, failure)
         return None

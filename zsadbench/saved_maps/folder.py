@@ -16,7 +16,6 @@ import math
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -26,9 +25,9 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from PIL import Image
 
+from zsadbench.data.copies.file_hashes import FileHashes
 from zsadbench.data.images.formats import open_image, values_16_bit
 from zsadbench.errors import DataError
-from zsadbench.files import file_sha256
 from zsadbench.records import canonical
 
 FORMATS = (".npy", ".npz", ".tiff", ".tif", ".png")
@@ -103,20 +102,20 @@ class MapFolder:
         return self._names[folder]
 
 
-def content_digest(files: Mapping[str, Path], scores: Mapping[str, float] | None, workers: int) -> str:
+def content_digest(files: Mapping[str, Path], hashes: FileHashes, scores: Mapping[str, float] | None) -> str:
     """Compute the SHA-256 of maps and scores, over one line per image.
 
-    A line is the relative path of the image, the SHA-256 of its map, and its score; null where either is missing.
+    A line is the relative path of the image, the hash of the bytes of its map, and its score; null where either is
+    missing.
 
     Args:
         files: of the maps, by relative path of the image.
+        hashes: of these files.
         scores: from `scores.csv`; None without it.
-        workers: files to read at a time.
     """
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
-        sums = dict(zip(files, pool.map(file_sha256, files.values()), strict=True))
     images = sorted({*files, *(scores or {})})
-    lines = [canonical([relative, sums.get(relative), (scores or {}).get(relative)]) for relative in images]
+    digests = {relative: hashes.digest(str(path)) for relative, path in files.items()}
+    lines = [canonical([relative, digests.get(relative), (scores or {}).get(relative)]) for relative in images]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

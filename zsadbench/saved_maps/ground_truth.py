@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from zsadbench.engine.evaluate.scoring import check_finite
 from zsadbench.saved_maps.folder import SavedMap, read_map
 
 if TYPE_CHECKING:
-    from zsadbench.data import Dataset
+    from zsadbench.data import Dataset, FileHashes
     from zsadbench.protocol import EvaluationProtocol
 
 
@@ -29,13 +30,19 @@ class GroundTruth:
     """A target under a protocol.
 
     `size` is the side in pixels to which masks are resized where the protocol resizes them; `limit` is the number of
-    normal and of anomalous images per class, None for all.
+    normal and of anomalous images per class, None for all. `hashes` are those of images and masks when the record was
+    planned; None for no check.
     """
 
     target: Dataset
     protocol: EvaluationProtocol
     size: int
     limit: int | None
+    hashes: FileHashes | None = None
+
+    def _unchanged(self, path: str) -> AbstractContextManager[None]:
+        """Return a context that checks a file if there are hashes; see `FileHashes.unchanged`."""
+        return self.hashes.unchanged(path) if self.hashes else nullcontext()
 
     def rows(self, class_name: str) -> pd.DataFrame:
         """Return the manifest rows of a class that are measured, in the order of the manifest."""
@@ -45,14 +52,16 @@ class GroundTruth:
         """Read the mask of a row at native size, uint8 (height, width) of 0 and 1; zeros for a normal image.
 
         Raises:
-            DataError: the mask, or the header of the image, cannot be read.
+            DataError: the mask, or the header of the image, cannot be read or has changed.
         """
         if row.label:
             card = self.target.card
-            return read_mask(row.mask, card.positive if self.protocol.mask_values == "card" else "> 0")
+            with self._unchanged(row.mask):
+                return read_mask(row.mask, card.positive if self.protocol.mask_values == "card" else "> 0")
         if self.protocol.mask_resize != "none":
             return np.zeros((self.size, self.size), np.uint8)  # a mask of zeros is the same at every size
-        width, height = oriented_size(row.path)
+        with self._unchanged(row.path):
+            width, height = oriented_size(row.path)
         return np.zeros((height, width), np.uint8)
 
     def resized(self, mask: Mask) -> Mask:
@@ -64,20 +73,24 @@ class GroundTruth:
 class MapReader:
     """Read maps and resize them to their masks.
 
-    `files` are by relative path of the image; `enlarged` counts the resized maps by their size in the file.
+    `files` are by relative path of the image, `hashes` those of their content when the record was planned, None for
+    no check; `enlarged` counts the resized maps by their size in the file.
     """
 
     files: Mapping[str, Path]
+    hashes: FileHashes | None = None
     enlarged: Counter[str] = field(default_factory=Counter)
 
     def read(self, relative: str) -> SavedMap:
         """Read the map of an image at the size of its file.
 
         Raises:
-            DataError: the file is not a map.
+            DataError: the file is not a map or has changed.
             CellError: the map holds NaN or infinity.
         """
-        anomaly_map = read_map(self.files[relative])
+        path = self.files[relative]
+        with self.hashes.unchanged(str(path)) if self.hashes else nullcontext():
+            anomaly_map = read_map(path)
         check_finite(anomaly_map, (relative,), "anomaly map")
         return anomaly_map
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsadbench import registry
 from zsadbench.clip.config import DEMO, find_config
-from zsadbench.data import check_masks, find_card, load_dataset
+from zsadbench.data import FileHashes, check_masks, find_card, hash_files, load_dataset
 from zsadbench.engine.plan.cell import cell_of, unknown_training
 from zsadbench.engine.plan.checks import check_out, checked_targets
 from zsadbench.engine.plan.done import classes_done, record_so_far, selected_classes
@@ -41,7 +41,7 @@ class ScorePlan:
 
     `files` are the maps by relative path of the image; `missing` the images that are left out, by class; `run_record`
     the record of the run that saved the maps, None where it is not known. `record` is the record so far, `todo` are the
-    classes that it lacks, and `fault` says why the file at `path` is not a record.
+    classes that it lacks, and `fault` says why the file at `path` is not a record. `hashes` are those of the maps.
     """
 
     folder: MapFolder
@@ -56,6 +56,7 @@ class ScorePlan:
     fault: str
     metrics: tuple[MetricName, ...]
     workers: int
+    hashes: FileHashes
     overwrite: bool = False
 
 
@@ -75,14 +76,15 @@ def make_score_plan(request: ScoreRequest) -> ScorePlan:
     selected = selected_classes(run_request, truth.target)
     files = folder.find_all(images_of(truth, truth.target.classes))
     missing = check_missing(folder, files, truth, selected, allow_partial=run_request.allow_partial)
-    cell = _cell(run_request, truth, folder, files, partial=bool(missing))
+    hashes = hash_files(map(str, files.values()), folder.root)
+    cell = _cell(run_request, truth, folder, files, hashes, partial=bool(missing))
     path = record_path(run_request.out, cell)
     record, fault = record_so_far(run_request, path)
     done = set(selected) if fault else classes_done(run_request, record, path, frozenset(map(str, metrics)))
     return ScorePlan(
         folder=folder,
         files=files,
-        truth=truth,
+        truth=replace(truth, hashes=truth.target.files),
         missing=missing,
         run_record=run_record,
         cell=cell,
@@ -92,6 +94,7 @@ def make_score_plan(request: ScoreRequest) -> ScorePlan:
         fault=fault,
         metrics=metrics,
         workers=run_request.workers,
+        hashes=hashes,
         overwrite=request.overwrite == "always",
     )
 
@@ -193,7 +196,13 @@ def load_truth(run_request: RunRequest) -> GroundTruth:
 
 
 def _cell(
-    run_request: RunRequest, truth: GroundTruth, folder: MapFolder, files: Mapping[str, Path], *, partial: bool
+    run_request: RunRequest,
+    truth: GroundTruth,
+    folder: MapFolder,
+    files: Mapping[str, Path],
+    hashes: FileHashes,
+    *,
+    partial: bool,
 ) -> dict[str, Any]:
     """Make the cell of a record from maps: the digest of their content stands for the unknown detector."""
     images = set(images_of(truth, truth.target.classes))
@@ -201,7 +210,7 @@ def _cell(
     if scores is not None:
         scores = {relative: score for relative, score in scores.items() if relative in images}
     content = {
-        "digest": content_digest(files, scores, run_request.workers),
+        "digest": content_digest(files, hashes, scores),
         "image_score": MAXIMUM if scores is None else SCORES,
     }
     training = unknown_training(run_request.methods[0], run_request.seeds[0], truth.size)

@@ -75,7 +75,7 @@ class SavedClass:
         self.plan, self.name, self.truth = plan, name, plan.truth
         rows, without_map = self.truth.rows(name), set(plan.missing.get(name, ()))
         self.rows = rows[~rows["relative"].isin(without_map)].reset_index(drop=True)
-        self.reader = MapReader(plan.files)
+        self.reader = MapReader(plan.files, plan.hashes)
         self.masked = self.truth.target.card.pixel_level
         self.measurement = ClassMeasurement(
             plan.metrics,

@@ -6,6 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 import torch
+from blake3 import blake3
 
 from zsadbench.clip.towers import VisionTower
 from zsadbench.data import load_dataset
@@ -72,7 +73,9 @@ def test_the_cell_names_the_supports_of_all_classes(few, mini, training):
     named = job.cell["supports"]
     assert [image["class"] for image in named] == list(training.classes)
     for image in named:
-        assert (mini / "mvtec" / image["path"]).stat().st_size == image["bytes"]
+        file = mini / "mvtec" / image["path"]
+        assert file.stat().st_size == image["bytes"]
+        assert blake3(file.read_bytes()).hexdigest() == image["blake3"]
     (other,) = make_plan(few(classes=())).jobs
     assert other.path == job.path
     assert "|shots:1|" in signature(job.cell, "random")
@@ -98,8 +101,8 @@ def test_the_memory_is_fitted_for_each_class(few, monkeypatch):
     fitted = []
     original = job_module.fit_memory
 
-    def recording(method, supports, setup, rows):
-        original(method, supports, setup, rows)
+    def recording(method, supports, setup, rows, files):
+        original(method, supports, setup, rows, files)
         fitted.append((rows["class"].unique().tolist(), method._banks[6, 1].clone()))
 
     monkeypatch.setattr(job_module, "fit_memory", recording)

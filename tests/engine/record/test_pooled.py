@@ -58,6 +58,29 @@ def test_all_classes_together_also_when_a_run_was_resumed(run, mini):
     assert again.mean()[0]["image_auroc@pooled"] == content["mean"]["image_auroc@pooled"]
 
 
+@pytest.mark.parametrize("loss", ["deleted", "cut off", "rows", "a label"])
+def test_scores_are_not_ranked_over_the_images_that_are_left(run, loss):
+    path, before = run(**BTAD, metrics=POOLED[:1]).records[0]
+    table = path.with_suffix(".parquet")
+    images = pd.read_parquet(table)
+    of_others = images["class"] != "01"
+    if loss == "deleted":
+        table.unlink()
+    elif loss == "cut off":
+        table.write_bytes(table.read_bytes()[:-30])
+    elif loss == "rows":
+        images[~of_others | (images["label"] == 1)].to_parquet(table)
+    else:
+        images.assign(label=images["label"].where(~of_others, 1)).to_parquet(table)
+    record = run(**BTAD, metrics=POOLED[:2], classes=("01",)).records[0][1]
+    for metric in POOLED[:1]:
+        assert record.mean()[0][metric] is None
+        reason = "the rows of 02, 03 in the table of images are lost; --overwrite always makes them again"
+        assert record.pooled[metric]["reason"] == reason
+    whole = run(**BTAD, metrics=POOLED[:2], overwrite="always").records[0][1]
+    assert whole.mean()[0]["image_auroc@pooled"] == before.mean()[0]["image_auroc@pooled"]
+
+
 def test_a_set_of_one_class_and_without_masks(record_of):
     record = record_of(aux="none", epochs=None, metrics=POOLED)
     assert record["mean"]["image_auroc@pooled"] == record["mean"]["image_auroc"]

@@ -11,7 +11,8 @@ import pandas as pd
 from zsadbench.data.cards.card import Card
 from zsadbench.data.catalogue import find_card
 from zsadbench.data.copies.completeness import compare_counts, edition_of, expected_counts
-from zsadbench.data.copies.fingerprint import content_fingerprint, fingerprint
+from zsadbench.data.copies.file_hashes import FileHashes
+from zsadbench.data.copies.fingerprint import content_fingerprint, fingerprint, hash_manifest
 from zsadbench.data.copies.locate import CopyLocation, find_copy
 from zsadbench.data.copies.manifest import make_manifest
 from zsadbench.data.images.preprocess import oriented_size, size_text
@@ -54,11 +55,25 @@ class Dataset:
     edition: str = ""
 
     @cached_property
+    def files(self) -> FileHashes:
+        """The hashes of every image and mask when this was first read; a run compares its files with them.
+
+        Raises:
+            DataError: a file no longer exists, or changes while it is read.
+        """
+        return hash_manifest(self.manifest, self.root)
+
+    @cached_property
     def fingerprint(self) -> str:
-        """The identity of the samples; see `zsadbench.data.copies.fingerprint`."""
+        """The identity of the samples; see `zsadbench.data.copies.fingerprint`.
+
+        Raises:
+            DataError: as `files`, or an image of a generated set cannot be read.
+        """
+        files = self.files  # before any pixel is read, so that a later change is seen
         if self.card.generated:
             return content_fingerprint(self.manifest)
-        return fingerprint(self.manifest, self.card.positive)
+        return fingerprint(self.manifest, self.card.positive, files)
 
     @property
     def classes(self) -> tuple[str, ...]:

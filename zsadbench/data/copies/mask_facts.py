@@ -36,8 +36,8 @@ class MaskFacts(NamedTuple):
 def mask_facts(masks: Sequence[str], positive: PositiveRule) -> list[MaskFacts | None]:
     """The facts of every mask file, in order; None for an empty path and for a mask that cannot be decoded.
 
-    The masks are decoded by several threads. The cache key is made of the paths, sizes and modification times of the
-    files and of the rule `positive`.
+    The masks are decoded by several threads. The cache key is made of the paths, sizes and times of the files
+    and of the rule `positive`.
     """
     paths = [path for path in masks if path]
     cache_file = cache_folder() / "masks" / f"{_cache_key(paths, positive)}.json"
@@ -81,7 +81,8 @@ def _cache_key(paths: Sequence[str], positive: PositiveRule) -> str:
         except OSError:
             digest.update(f"\n{path!r} gone".encode())
         else:
-            digest.update(f"\n{path!r} {status.st_size} {status.st_mtime_ns} {status.st_ino}".encode())
+            times = f"{status.st_mtime_ns} {status.st_ctime_ns}"
+            digest.update(f"\n{path!r} {status.st_size} {times} {status.st_ino}".encode())
     return digest.hexdigest()
 
 

@@ -9,7 +9,7 @@ import mmap
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from zsadbench.data.cards.card import PositiveRule
+from zsadbench.data.copies.file_hashes import FileHashes
 from zsadbench.data.images.masks import read_mask, resize_mask_grey, resize_mask_nearest, soften_mask
 from zsadbench.data.images.preprocess import normalise, read_image, resize_image, size_text
 from zsadbench.data.loading.tensor_cache import ResizedImage, TensorCache
@@ -61,6 +62,7 @@ def batches(
     order: Sequence[int] | NDArray[np.int64] | None = None,
     cache: TensorCache | None = None,
     pin: bool = False,
+    files: FileHashes | None = None,
 ) -> Iterator[LoadedBatch]:
     """Load the rows of a manifest in batches; the last batch may be smaller.
 
@@ -80,15 +82,17 @@ def batches(
         order: positions in `rows` in the order of loading; None for all rows in their own order.
         cache: a cache of resized images of this data set; masks are not cached.
         pin: whether to put the images into page-locked memory, from which a CUDA device can copy asynchronously.
+        files: the hashes of the images and masks, as those of `Dataset.files`, to check that their content is still
+            the same; None for no check.
 
     Raises:
-        DataError: during iteration, if an image or a mask cannot be read, or if a mask is missing or has another size
-            than its image (and `masks` is not `none`).
+        DataError: during iteration, if an image or a mask cannot be read or has changed, or if a mask is missing or has
+            another size than its image (and `masks` is not `none`).
     """
     positions = np.arange(len(rows)) if order is None else np.asarray(order, dtype=np.int64)
     labels = rows["label"].to_numpy(dtype=np.int64)
-    files = rows["path"].tolist(), rows["relative"].tolist(), rows["mask"].tolist()
-    read = _Reader(*files, labels, size, preprocessing, masks, positive, cache)
+    paths = rows["path"].tolist(), rows["relative"].tolist(), rows["mask"].tolist()
+    read = _Reader(*paths, labels, size, preprocessing, masks, positive, cache, files)
     tasks = _tasks(positions, batch_size, size, pin=pin)
     done = _read_ahead(read, tasks, batch_size + workers, workers) if workers > 0 else (read(*task) for task in tasks)
     return (read.finish(batch) for batch, slot in done if slot == len(batch.positions) - 1)
@@ -145,6 +149,7 @@ class _Reader:
     masks: MaskRule
     positive: PositiveRule
     cache: TensorCache | None
+    files: FileHashes | None
 
     def __call__(self, batch: _UnfinishedBatch, slot: int) -> Task:
         position = int(batch.positions[slot])
@@ -154,13 +159,18 @@ class _Reader:
         normalise(image.pixels, out=batch.images[slot].numpy())
         return batch, slot
 
+    def _unchanged(self, path: str) -> AbstractContextManager[None]:
+        """A context that checks a file if there are hashes; see `FileHashes.unchanged`."""
+        return self.files.unchanged(path) if self.files else nullcontext()
+
     def _resized_image(self, position: int) -> ResizedImage:
         """The image at input size, from the cache or from its file."""
         relative, path = self.relative[position], self.paths[position]
-        cached = self.cache.find(relative, path) if self.cache else None
-        if cached is not None:
-            return cached
-        image = read_image(path)
+        with self._unchanged(path):
+            cached = self.cache.find(relative, path) if self.cache else None
+            if cached is not None:
+                return cached
+            image = read_image(path)
         resized = ResizedImage(resize_image(image, self.size, self.preprocessing), (image.height, image.width))
         if self.cache:
             self.cache.keep(relative, path, resized)
@@ -182,7 +192,8 @@ class _Reader:
         path = self.mask_paths[position]
         if not path:
             raise DataError(f"'{self.paths[position]}' is anomalous and has no mask")
-        mask = read_mask(path, "> 0" if self.masks.startswith("training") else self.positive)
+        with self._unchanged(path):
+            mask = read_mask(path, "> 0" if self.masks.startswith("training") else self.positive)
         if mask.shape != native_size:
             sizes = f"{size_text(*mask.shape[::-1])}, its image is {size_text(*native_size[::-1])}"
             raise DataError(f"mask '{path}' is {sizes}")

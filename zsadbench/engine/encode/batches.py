@@ -95,6 +95,7 @@ class ClassImages:
             workers=self.workers,
             cache=TensorCache.for_set(self.target, size, protocol.preprocessing, self.image_cache),
             pin=self.backbone.device.type == "cuda",
+            files=self.target.files,
         )
         while True:
             with self.watch.stage("load"):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zsadbench.clip import Backbone
+    from zsadbench.data import FileHashes
     from zsadbench.engine.plan.method_setup import MethodSetup
     from zsadbench.types import Method
 
@@ -36,11 +37,16 @@ class SupportTokens:
     workers: int
     _tokens: dict[str, Tokens] = field(default_factory=dict)
 
-    def __call__(self, rows: pd.DataFrame, taps: Taps) -> Tokens:
+    def __call__(self, rows: pd.DataFrame, taps: Taps, files: FileHashes | None = None) -> Tokens:
         """Return the tokens of these images, in their order, at the blocks of `taps`.
 
+        Args:
+            rows: manifest rows of the images.
+            taps: the blocks.
+            files: the hashes of the images when they were chosen.
+
         Raises:
-            DataError: an image cannot be read.
+            DataError: an image cannot be read or has changed.
         """
         source = batches(
             rows[~rows["path"].isin(self._tokens.keys())],
@@ -49,6 +55,7 @@ class SupportTokens:
             masks="none",
             batch_size=1,
             workers=self.workers,
+            files=files,
         )
         encoder, precision = self.backbone.vision, DTYPES[self.setup.precision]
         with torch.inference_mode():
@@ -57,16 +64,25 @@ class SupportTokens:
             return join([pick(self._tokens[path], self.taps, taps) for path in rows["path"]])
 
 
-def fit_memory(method: Method, supports: SupportTokens, setup: MethodSetup, rows: pd.DataFrame) -> None:
-    """Fit a few-shot method's memory on the support images of one class; `rows` are their manifest rows.
+def fit_memory(
+    method: Method, supports: SupportTokens, setup: MethodSetup, rows: pd.DataFrame, files: FileHashes | None = None
+) -> None:
+    """Fit a few-shot method's memory on the support images of one class.
+
+    Args:
+        method: the method.
+        supports: gives the tokens of the images.
+        setup: of the method.
+        rows: manifest rows of the images.
+        files: the hashes of the images when they were chosen.
 
     Raises:
-        DataError: an image cannot be read.
+        DataError: an image cannot be read or has changed.
         CellError: the method fails.
     """
     if not call_method(setup.name, "remember", isinstance, method, FewShot):
         raise CellError(f"'{setup.name}' says that it is few-shot, but its detector has no 'remember'")
-    tokens = supports(rows, taps_of(setup))
+    tokens = supports(rows, taps_of(setup), files)
     with torch.inference_mode():
         of = f" for {len(rows)} support image{'' if len(rows) == 1 else 's'}"
         call_method(setup.name, "remember", method.remember, tokens, of=of)  # type: ignore[attr-defined]

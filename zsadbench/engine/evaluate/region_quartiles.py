@@ -33,7 +33,8 @@ VERSION = 1  # of the rule by which quartiles are computed
 def quartiles_of(dataset: Dataset, protocol: EvaluationProtocol, size: int, workers: int) -> list[float] | None:
     """Return the quartiles of region area, in pixels, over all masks of the set, even if only some are evaluated.
 
-    None if no mask has a region. A mask that cannot be read is left out with a warning; then nothing is cached.
+    None if no mask has a region. A mask that cannot be read, or has changed since the set was hashed, is left out with
+    a warning; then nothing is cached.
     """
     path = _cache_file(dataset, protocol, size)
     try:
@@ -49,7 +50,7 @@ def quartiles_of(dataset: Dataset, protocol: EvaluationProtocol, size: int, work
         quartiles = None
     if unreadable:
         log.warning(
-            "%s: %d masks cannot be read; the quartiles of region area are those of the others",
+            "%s: %d masks cannot be read or have changed; the quartiles of region area are those of the others",
             dataset.card.name,
             len(unreadable),
         )
@@ -62,14 +63,19 @@ def quartiles_of(dataset: Dataset, protocol: EvaluationProtocol, size: int, work
 def _masks(
     dataset: Dataset, protocol: EvaluationProtocol, size: int, workers: int, unreadable: list[str]
 ) -> Iterator[Mask]:
-    """Yield every anomalous mask at its evaluated size; paths that cannot be read are added to `unreadable`."""
+    """Yield every anomalous mask at its evaluated size.
+
+    The paths of those that cannot be read, or have changed, are added to `unreadable`.
+    """
     positive = dataset.card.positive if protocol.mask_values == "card" else "> 0"
 
     def read(path: str) -> Mask | None:
         try:
-            return resize_mask(read_mask(path, positive), protocol, size)
+            with dataset.files.unchanged(path):
+                mask = read_mask(path, positive)
         except DataError:
             return None
+        return resize_mask(mask, protocol, size)
 
     marked = dataset.manifest[(dataset.manifest["mask"] != "") & (dataset.manifest["label"] == 1)]
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="zsadbench-areas") as pool:

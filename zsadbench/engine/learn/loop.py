@@ -71,6 +71,7 @@ class TrainingBatches:
                 order=np.random.default_rng([self.seed, epoch]).permutation(len(self.aux.manifest)),
                 cache=cache,
                 pin=self.pin,
+                files=self.aux.files,
             )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import DataError, ZsadError
-from zsadbench.records import Record, map_path, read_images, read_record
+from zsadbench.records import Cell, Record, identity, is_stale, map_path, read_images, read_record, stale_records
 
 if TYPE_CHECKING:
     from zsadbench.data import Dataset
@@ -32,13 +33,27 @@ def selected_classes(request: RunRequest, target: Dataset) -> tuple[str, ...]:
 
 
 def record_so_far(request: RunRequest, path: Path) -> tuple[Record | None, str]:
-    """Return the record at `path`, None if there is none or it is to be replaced; and why it cannot be read, if so."""
+    """Return the record at `path`, None if there is none or it is to be replaced; and why it cannot be used, if so."""
     if not path.is_file() or request.overwrite == "always":
         return None, ""
     try:
-        return read_record(path), ""
+        record = read_record(path)
+        if identity(record.cell)[:16] != path.stem:
+            raise ZsadError(f"{path}: it is the record {identity(record.cell)[:16]} under another name")
     except ZsadError as failure:
         return None, f"{failure}; move it away, or pass --overwrite always to replace it"
+    return record, ""
+
+
+def warn_of_stale(out: Path, cells: Iterable[Cell]) -> None:
+    """Warn once if records of an earlier identity scheme are below `out`; `cells` are those of the records to make."""
+    stale = [] if all(map(is_stale, cells)) else stale_records(out)
+    if stale:
+        log.warning(
+            "%d records in '%s' are of an earlier identity scheme (first '%s'): they stay and are reported; "
+            "what they hold is measured again into new records",
+            *(len(stale), out, stale[0]),
+        )
 
 
 def classes_done(request: RunRequest, record: Record | None, path: Path, metrics: frozenset[str]) -> set[str]:

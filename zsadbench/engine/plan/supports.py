@@ -9,12 +9,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zsadbench.data import load_dataset
+from zsadbench.data import FileHashes, hash_files, load_dataset
 from zsadbench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ class Supports:
     """The support images of a few-shot run: `shots` normal training images per class, chosen with `seed`.
 
     `rows` maps each class to the manifest rows of its images, in the order chosen. `partial` and `synthetic` are those
-    of the data set.
+    of the data set. `files` are the hashes of the images when they were chosen.
     """
 
     shots: int
@@ -38,25 +37,15 @@ class Supports:
     rows: Mapping[str, pd.DataFrame]
     partial: bool
     synthetic: bool
+    files: FileHashes
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Return the entry of each image in the cell: class, path below the root of the data set, size in bytes.
-
-        Raises:
-            DataError: an image is missing.
-        """
+        """Return the entry of each image in the cell: class, path below the root of the set, size in bytes, hash."""
         return [
-            {"class": name, "path": relative, "bytes": _bytes(path)}
+            {"class": name, "path": relative, "bytes": self.files.size(path), "blake3": self.files.digest(path)}
             for name, rows in self.rows.items()
             for relative, path in zip(rows["relative"], rows["path"], strict=True)
         ]
-
-
-def _bytes(path: str) -> int:
-    try:
-        return Path(path).stat().st_size
-    except OSError as failure:
-        raise DataError(f"'{path}' cannot be read: {failure.strerror}") from failure
 
 
 def check_shots(request: RunRequest, methods: Sequence[ConfiguredMethod]) -> None:
@@ -115,7 +104,7 @@ def choose_supports(training: Dataset, classes: Sequence[str], shots: int, seed:
     """Choose `shots` different normal images of every class.
 
     Raises:
-        DataError: a class has fewer.
+        DataError: a class has fewer, or an image is missing.
     """
     manifest = training.manifest[training.manifest["label"] == 0]
     rows = {}
@@ -127,4 +116,5 @@ def choose_supports(training: Dataset, classes: Sequence[str], shots: int, seed:
             )
         order = np.random.default_rng([seed, zlib.crc32(name.encode())]).permutation(len(normal))
         rows[name] = normal.iloc[order[:shots]].reset_index(drop=True)
-    return Supports(shots, seed, rows, training.partial, training.synthetic)
+    files = hash_files((path for chosen in rows.values() for path in chosen["path"]), training.root)
+    return Supports(shots, seed, rows, training.partial, training.synthetic, files)

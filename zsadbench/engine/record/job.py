@@ -124,8 +124,8 @@ class JobRecorder:
             maps_folder=self.job.path.with_suffix(".maps") if request.save_maps else None,
             failure=self._text_failures.get(class_name),
         )
-        if self.job.supports:
-            head.fit_memory = partial(fit_memory, method, supports, setup, self.job.supports.rows[class_name])
+        if chosen := self.job.supports:
+            head.fit_memory = partial(fit_memory, method, supports, setup, chosen.rows[class_name], chosen.files)
         return head
 
     def add_class(self, class_name: str, head: Head[ClassMeasurement], images: ClassImages, *, shared: bool) -> None:

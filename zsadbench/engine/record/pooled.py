@@ -38,7 +38,7 @@ def pooled_entries(
     estimates: dict[str, Estimate] = {}
     levels = {name.level for name in pooled}
     if "image" in levels:
-        of_images = image_metrics(images["score"].to_numpy(), images["label"].to_numpy())
+        of_images = _image_metrics(record, images)
         estimates |= {f"image_{kind}": estimate for kind, estimate in of_images.items()}
     if "pixel" in levels and masked:
         of_pixels = _pixel_metrics(record.expected, states)
@@ -47,11 +47,26 @@ def pooled_entries(
     return {str(name): asdict(estimates.get(f"{name.level}_{name.kind}", no_masks)) for name in pooled}
 
 
+def _image_metrics(record: Record, images: pd.DataFrame) -> Mapping[str, Estimate]:
+    """Compute the metrics of the images of all classes; undefined where rows of a class are missing."""
+    rows = images.groupby(["class", "label"]).size()
+    lost = [
+        name
+        for name in record.expected
+        if [rows.get((name, label), 0) for label in (0, 1)]
+        != [record.counts[name][label] for label in ("normal", "anomalous")]
+    ]
+    if lost:
+        reason = f"the rows of {', '.join(lost)} in the table of images are lost; --overwrite always makes them again"
+        return dict.fromkeys(("auroc", "ap", "f1max"), Estimate.undefined(reason))
+    return image_metrics(images["score"].to_numpy(), images["label"].to_numpy())
+
+
 def _pixel_metrics(classes: Sequence[str], states: Mapping[str, Arrays]) -> Mapping[str, Estimate]:
     """Compute the metrics of the pixels of all classes; undefined where the counts of a class are missing."""
     lost = [name for name in classes if name not in states]
     if lost:
-        reason = f"the counts of pixels of {', '.join(lost)} are lost; --overwrite always makes them anew"
+        reason = f"the counts of pixels of {', '.join(lost)} are lost; --overwrite always makes them again"
         return dict.fromkeys(("auroc", "ap", "f1max"), Estimate.undefined(reason))
     whole = PixelMetrics.from_state(states[classes[0]])
     for name in classes[1:]:

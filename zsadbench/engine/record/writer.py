@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,8 @@ class RecordWriter:
         self.sidecars = Sidecars(key)
         self._seen = _stamp(path) if overwrite else None  # of the file that may be replaced without being read
         if before is not None:
-            self._read_again()
+            with suppress(CellError):  # raised again by `lock`, where it costs a class
+                self._read_again()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
