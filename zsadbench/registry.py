@@ -1,9 +1,13 @@
 """Find plugins by name: methods, data set packages and reports. Listing names imports no plugin.
 
+A plugin that cannot be used disables itself alone: whoever names it gets its faults, and a list of all goes on without
+it and says so once.
+
 Plugins are registered in the entry-point groups `zsadbench.methods`, `zsadbench.datasets` and `zsadbench.reports`; the
 plugins of this project use the same groups.
 """
 
+import logging
 import sys
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -11,19 +15,47 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-from zsadbench.errors import UsageError, unknown
+from zsadbench.card_faults import faults_of
+from zsadbench.errors import UsageError, ZsadError, unknown
 from zsadbench.protocol import STRICT, EvaluationProtocol, find_protocol
+from zsadbench.source_hash import plugin_sha256
 from zsadbench.types import MethodCard
+
+log = logging.getLogger(__name__)
+
+_said: set[str] = set()  # warnings of this process
 
 
 @cache
 def _points(group: str) -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=f"zsadbench.{group}")}
+    """The registered objects of a group by name; where two have one name, the first of zsadbench's own stays."""
+    points: dict[str, EntryPoint] = {}
+    for point in sorted(entry_points(group=f"zsadbench.{group}"), key=_foreign):
+        taken = points.setdefault(point.name, point)
+        if taken.value != point.value:
+            warn_once(
+                f"{group.removesuffix('s')} '{point.name}' of {point.value} is left out: {taken.value} has the name"
+            )
+    return points
+
+
+def _foreign(point: EntryPoint) -> bool:
+    """Whether an object is registered by another distribution than this one."""
+    return point.dist is None or point.dist.name != "zsadbench"
+
+
+_plugins: dict[str, str] = {}  # method of a plugin file → SHA-256 of its source
 
 
 def names(group: str) -> list[str]:
     """The registered names of a group, sorted; the group is `methods`, `datasets` or `reports`."""
     return sorted(_points(group))
+
+
+def own_first(group: str) -> list[str]:
+    """The registered names of a group: zsadbench's own before those of other distributions, each sorted."""
+    points = _points(group)
+    return sorted(points, key=lambda name: (_foreign(points[name]), name))
 
 
 def load(group: str, name: str) -> Any:
@@ -32,31 +64,71 @@ def load(group: str, name: str) -> Any:
     Raises:
         UsageError: there is no such name, or the object cannot be imported.
     """
-    points = _points(group)
-    if name not in points:
-        raise unknown(group.removesuffix("s"), name, points)
+    point = entry_point(group, name)
     try:
-        return points[name].load()
-    except (ImportError, AttributeError) as failure:
-        raise UsageError(f"plugin '{name}' ({points[name].value}) cannot be loaded: {failure}") from failure
+        return point.load()
+    except (Exception, SystemExit) as failure:
+        raise UsageError(f"plugin '{name}' ({point.value}) cannot be loaded: {_reason(failure)}") from failure
 
 
 def method_card(name: str) -> MethodCard:
     """Return the card of the method `name`.
 
     Raises:
-        UsageError: there is no such method, or the registered object is not a card.
+        UsageError: there is no such method, or the registered object is no card that can be used; the message has all
+            faults.
     """
-    card = load("methods", name)
-    if not isinstance(card, MethodCard):
-        raise UsageError(f"plugin '{name}' is no MethodCard but {type(card).__name__}")
+    card: MethodCard = load("methods", name)
+    if faults := faults_of(card):
+        raise UsageError(f"plugin '{name}' cannot be used: {'; '.join(faults)}")
     return card
+
+
+def entry_point(group: str, name: str) -> EntryPoint:
+    """Return the entry point `name` of a group; nothing is imported.
+
+    Raises:
+        UsageError: there is no such name.
+    """
+    points = _points(group)
+    if name not in points:
+        raise unknown(group.removesuffix("s"), name, points)
+    return points[name]
+
+
+def plugin_sha256_of(name: str) -> str | None:
+    """Return the SHA-256 of the plugin file that defines the method `name`; None for an installed method."""
+    return _plugins.get(name)
+
+
+def method_cards() -> list[MethodCard]:
+    """The cards of all methods, sorted by name; one that cannot be used is left out with a warning."""
+    cards = []
+    for name in names("methods"):
+        try:
+            cards.append(method_card(name))
+        except UsageError as failure:
+            warn_once(f"method '{name}' is left out: {failure}")
+    return cards
+
+
+def warn_once(text: str) -> None:
+    """Log a warning about a plugin, once in this process."""
+    if text not in _said:
+        _said.add(text)
+        log.warning("%s", text)
+
+
+def _reason(failure: BaseException) -> str:
+    """Return why a plugin cannot be loaded, on one line."""
+    text = " ".join(str(failure).split())
+    known = isinstance(failure, ImportError | AttributeError | ZsadError)
+    return text if known and text else f"{type(failure).__name__}: {text}".removesuffix(": ")
 
 
 def protocols() -> tuple[EvaluationProtocol, ...]:
     """All protocols: the strict ones, then those of the registered methods."""
-    of_methods = [protocol for name in names("methods") for protocol in method_card(name).protocols]
-    return (*STRICT, *of_methods)
+    return (*STRICT, *(protocol for card in method_cards() for protocol in card.protocols))
 
 
 def protocol(name: str) -> EvaluationProtocol:
@@ -68,22 +140,27 @@ def add_plugin(path: Path) -> None:
     """Register the method that a Python file defines as `CARD`. This runs the file, so it must be trusted.
 
     Raises:
-        UsageError: there is no such file, it fails, it defines no card, or its name is taken.
+        UsageError: there is no such file, it fails, it defines no card that can be used, or its name is taken.
     """
     if not path.is_file():
         raise UsageError(f"plugin '{path}' is not a file")
     spec = spec_from_file_location(f"zsadbench_plugin_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise UsageError(f"plugin '{path}' is no Python file")
+    if (folder := str(path.resolve().parent)) not in sys.path:
+        sys.path.append(folder)  # modules beside the file; at the end, so that they hide no installed one
     module = module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as failure:
+    except (Exception, SystemExit) as failure:
         raise UsageError(f"plugin '{path}' fails: {type(failure).__name__}: {failure}") from failure
     card = getattr(module, "CARD", None)
     if not isinstance(card, MethodCard):
         raise UsageError(f"plugin '{path}' defines no MethodCard named CARD")
+    if faults := faults_of(card):
+        raise UsageError(f"plugin '{path}' cannot be used: {'; '.join(faults)}")
     if card.name in _points("methods"):
         raise UsageError(f"plugin '{path}' calls itself '{card.name}', which is taken")
+    _plugins[card.name] = plugin_sha256(path)
     _points("methods")[card.name] = EntryPoint(card.name, f"{spec.name}:CARD", "zsadbench.methods")

@@ -1,7 +1,6 @@
 """The critical-difference diagram: mean ranks on an axis, bars that join methods that are not told apart.
 
-The layout follows J. Demšar, "Statistical Comparisons of Classifiers over Multiple Data Sets", JMLR 7 (2006),
-figure 1.
+The layout follows J. Demšar, "Statistical Comparisons of Classifiers over Multiple Data Sets", JMLR 7 (2006).
 """
 
 from __future__ import annotations

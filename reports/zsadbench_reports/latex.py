@@ -19,6 +19,7 @@ from zsadbench.compare import Board, Cell, Number, Report, Table, bibliography, 
 from zsadbench.errors import UsageError
 from zsadbench.records import safe_name
 from zsadbench_reports.files import write
+from zsadbench_reports.sandbox import Sandbox
 from zsadbench_reports.tex import Tex, escape
 
 MACROS = {"best": "zsbest", "second": "zssecond", "apart": "zsapart"}
@@ -55,7 +56,7 @@ def write_latex(board: Board, out: Path, templates: Path | None) -> Sequence[Pat
 
 def _environment(templates: Path | None) -> Environment:
     own = PackageLoader("zsadbench_reports")
-    return Environment(
+    return Sandbox(
         loader=ChoiceLoader([FileSystemLoader(templates), own]) if templates else own,
         block_start_string="((*",
         block_end_string="*))",
@@ -68,7 +69,7 @@ def _environment(templates: Path | None) -> Environment:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
         finalize=escape,
-        autoescape=False,  # noqa: S701 - the output is LaTeX, and `finalize` escapes values
+        autoescape=False,  # the output is LaTeX, and `finalize` escapes values
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from zsadbench.checkpoints import read_archive
+from zsadbench.checkpoints import read_archive, read_modules
 from zsadbench.errors import WeightsError
 
 
@@ -170,4 +170,97 @@ def test_a_damaged_compressed_archive_is_refused(tmp_path):
     start = content.index(b"data.pkl") + len(b"data.pkl")
     path.write_bytes(content[:start] + b"\xff\xff" + content[start + 2 :])
     with pytest.raises(WeightsError, match="cannot be read as a checkpoint"):
+        read_archive(path)
+
+
+# --- archives that inflate to more than they hold ------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bomb(tmp_path_factory):
+    """A small file in TorchScript's form that inflates to 96 MiB."""
+    path = tmp_path_factory.mktemp("bombs") / "bomb.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("clip/data.pkl", b"")
+        archive.writestr("clip/constants.pkl", pickle.dumps(()))
+        archive.writestr("clip/data/0", bytes(96 << 20))
+    return path
+
+
+@pytest.fixture
+def no_inflating(monkeypatch):
+    """No entry may be opened for reading."""
+    real = zipfile.ZipFile.open
+
+    def refuse(self, name, mode="r", *rest, **more):
+        assert mode == "w", "it is inflated"
+        return real(self, name, mode, *rest, **more)
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", refuse)
+    monkeypatch.setattr(torch, "load", refuse)
+
+
+@pytest.mark.parametrize("read", [read_archive, lambda path: read_modules(path, ())], ids=["archive", "modules"])
+def test_an_archive_that_inflates_is_refused_before_it_does(bomb, no_inflating, read):
+    with pytest.raises(WeightsError, match=r"bomb\.pt is refused: its \d+ bytes would inflate to 100663\d+, "):
+        read(bomb)
+
+
+def test_a_state_dict_that_inflates_is_refused_before_it_does(tmp_path, no_inflating):
+    path = tmp_path / "state.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("state/data.pkl", b"")
+        archive.writestr("state/data/0", bytes(96 << 20))
+    with pytest.raises(WeightsError, match=r"state\.pth is refused: its \d+ bytes would inflate"):
+        read_archive(path)
+
+
+def test_entries_that_share_their_bytes_count_each(tmp_path, no_inflating):
+    """A directory that lists one entry many times, as archives do whose entries overlap."""
+    path = tmp_path / "shared.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("clip/data.pkl", b"")
+        archive.writestr("clip/constants.pkl", b"")
+        archive.writestr("clip/data/0", bytes(1 << 20))
+        archive.filelist += [archive.getinfo("clip/data/0")] * 99
+    with pytest.raises(WeightsError, match="would inflate"):
+        read_archive(path)
+
+
+def test_a_storage_longer_than_its_tensors_is_not_inflated(tmp_path):
+    root = module(w=rebuilt(float_storage(4), 0, (4,), (1,)))
+    path = torchscript_like(tmp_path / "x.pt", root, {"0": bytes(1 << 20)})
+    with pytest.raises(WeightsError, match=r"'clip/data/0' has 1048576 bytes where at most 16 are needed"):
+        read_archive(path)
+
+
+def test_a_length_that_lies_reads_no_more_than_it_says(tmp_path):
+    """The directory says 16 bytes; a megabyte would come of them."""
+    root = module(w=rebuilt(float_storage(4), 0, (4,), (1,)))
+    path = tmp_path / "x.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("clip/data.pkl", "w") as stream:
+            _Writer(stream, protocol=2).dump(root)
+        archive.writestr("clip/constants.pkl", pickle.dumps(()))
+        archive.writestr("clip/data/0", bytes(1 << 20))
+        archive.getinfo("clip/data/0").file_size = 16
+    with pytest.raises(WeightsError):  # its checksum is that of the whole
+        read_archive(path)
+
+
+@pytest.mark.parametrize("size", [(1 << 40,), (1 << 20, 1 << 20)])
+def test_a_tensor_that_repeats_a_small_storage_is_refused(tmp_path, size):
+    root = module(w=rebuilt(float_storage(4), 0, size, (0,) * len(size)))
+    path = torchscript_like(tmp_path / "x.pt", root, {"0": FOUR})
+    with pytest.raises(WeightsError, match=r"x\.pt is refused: 'w' has the shape \[.*\], and the file stores less"):
+        read_archive(path)
+
+
+def test_too_little_memory_is_a_fault_of_the_file(tmp_path, monkeypatch):
+    def short(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(torch, "frombuffer", short)
+    path = torchscript_like(tmp_path / "x.pt", module(w=rebuilt(float_storage(4), 0, (4,), (1,))), {"0": FOUR})
+    with pytest.raises(WeightsError, match="there is not enough memory for it"):
         read_archive(path)

@@ -20,24 +20,28 @@ FLAGS = {
         --target|-t* --token-cache$ --token-precision$=fp32 --verbose|-v --weights$ --workers$
     """,
     "train": """
+        --plugin*
         --allow-partial --aux$ --backbone$ --data-root* --device$=auto --epochs$ --fresh --image-cache$
         --image-size$ --json --method|-m* --offline$ --option|-O* --out --precision$=fp32 --quiet|-q --seed*
         --token-cache$ --token-precision$=fp32 --verbose|-v --weights$ --workers$
     """,
     "predict": """
+        --plugin*
         --allow-partial --aux$ --backbone$ --checkpoint$ --class-name=object --data-root* --device$=auto
         --image-size$ --json --method|-m* --offline$ --option|-O* --out=predictions --quiet|-q --weights$
     """,
     "explain": """
+        --plugin*
         --allow-partial --aux$ --backbone$ --checkpoint$ --class|--class-name=object --data-root* --device$=auto
         --image-size$ --json --method|-m* --offline$ --option|-O* --out=explained --quiet|-q --weights$
     """,
     "profile": """
+        --plugin*
         --backbone$ --batch-size=1 --compile$=off --device$=auto --image-size$ --json --method|-m* --offline$
         --option|-O* --out --precision$=fp32 --quiet|-q --rounds --save-maps --scenario=single-stream --training
         --verbose|-v --weights$
     """,
-    "parity": "--json --option|-O* --verbose|-v",
+    "parity": "--plugin* --json --option|-O* --verbose|-v",
     "score": """
         --allow-partial --class* --data-root* --image-size$ --json --limit$ --method-name --metric*
         --out$=results --overwrite$=missing --protocol$ --quiet|-q --seed* --target|-t* --verbose|-v --workers$
@@ -48,6 +52,7 @@ FLAGS = {
     """,
     "report": "--data-root* --format* --json --out=report --quiet|-q --results=results --templates --verbose|-v",
     "reproduce": """
+        --plugin*
         --allow-partial --aux$ --backbone$ --batch-size$=auto --data-root* --device$=auto --dry-run --epochs$
         --image-cache$ --image-size$ --json --limit$ --list --offline$ --out$=results --quiet|-q --seed*
         --target|-t* --token-cache$ --verbose|-v --weights$ --workers$
@@ -56,14 +61,14 @@ FLAGS = {
     "protocol list": "",
     "protocol show": "--json",
     "protocol diff": "--json",
-    "methods list": "--json",
-    "methods show": "--json",
+    "methods list": "--plugin* --json",
+    "methods show": "--plugin* --json",
     "datasets list": "--json",
     "datasets show": "",
     "datasets check": "--data-root* --deep --json --split*",
     "datasets fingerprint": "--allow-partial --data-root* --deep --json",
     "datasets synth": "--out --per-class=4",
-    "checkpoints import": "--method|-m --out",
+    "checkpoints import": "--plugin* --method|-m --out",
 }
 PANELS = ("Arguments", "Options", "What to run", "Data", "Model", "Compute", "Output")
 

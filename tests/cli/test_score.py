@@ -446,3 +446,49 @@ def test_it_imports_no_open_clip(tmp_path):
         [sys.executable, "-c", code, *map(str, arguments)], check=True, capture_output=True, text=True
     )
     assert json.loads(done.stdout.splitlines()[0])["mean"]["image_auroc"] == 1
+
+
+@pytest.mark.parametrize("name", ["fbclip", "clip", "FBCLIP", "Colour-Distance", "afclip "])
+def test_maps_of_another_program_cannot_have_the_name_of_a_method(cli, target, maps, tmp_path, name):
+    told = cli("score", maps(), *target, "--method-name", name)
+    assert told.code == 2
+    assert f"maps of another program cannot be named '{name}'" in told.err
+    assert f"--method-name my-{name.strip().lower()}" in told.err
+    assert not (tmp_path / "results").exists()
+
+
+def test_nor_can_a_folder_that_is_named_like_a_method_name_its_maps(cli, target, maps, tmp_path):
+    folder = maps().rename(tmp_path / "clip")
+    told = cli("score", folder, *target)
+    assert told.code == 2
+    assert "cannot be named 'clip'" in told.err
+    record = record_of(cli("score", folder, *target, "--method-name", "my-clip", "--json"), tmp_path)
+    assert record["cell"]["method"] == "my-clip"
+
+
+@pytest.fixture
+def saved(cli, own, tmp_path):
+    """The maps that a run of `colour-distance` on the user's folder saved, with their record next to them."""
+    cli("run", "-m", "colour-distance", "--backbone", "demo", "-t", f"folder:{own}", "--save-maps")
+    (folder,) = tmp_path.glob("results/*/*/*.maps")
+    return folder
+
+
+def test_the_record_of_the_methods_own_run_allows_its_name(cli, own, saved, tmp_path):
+    scored = tmp_path / "scored"
+    flags = ("-t", f"folder:{own}", "--json", "--out", scored)
+    record = record_of(cli("score", saved, *flags, "--method-name", "colour-distance"), tmp_path)
+    assert record["cell"]["method"] == "colour-distance"
+    told = cli("score", saved, *flags, "--method-name", "clip")
+    assert told.code == 2
+    assert "cannot be named 'clip'" in told.err
+
+
+def test_a_record_of_maps_is_no_run_of_the_method(cli, own, saved, tmp_path):
+    path = saved.with_suffix(".json")
+    content = json.loads(path.read_text())
+    content["cell"]["maps"] = {"digest": "0" * 64, "image_score": "maximum of the map"}
+    path.write_text(json.dumps(content))
+    told = cli("score", saved, "-t", f"folder:{own}", "--method-name", "colour-distance")
+    assert told.code == 2
+    assert "cannot be named 'colour-distance'" in told.err

@@ -98,3 +98,43 @@ def test_a_record_that_cannot_be_written_costs_its_class(cli, quick, monkeypatch
     assert told.code == 5
     assert "No space left on device" in told.error
     assert json.loads(told.out.splitlines()[-1])["failed"] == 1
+
+
+MINE = """
+from pathlib import Path
+Path("ran").touch()
+"""
+CODE = [
+    ('plugin = "mine.py"\n', "plugin"),
+    ('plugin = ["mine.py"]\n', "plugin"),
+    ('[run]\nplugin = "mine.py"\n', "plugin"),
+    ('[methods]\nplugin = "mine.py"\n', "plugin"),
+    ('[methods.list]\nplugin = "mine.py"\n', "plugin"),
+    ('[predict]\nplugin = "mine.py"\n', "plugin"),
+    ('templates = "own"\n', "templates"),
+    ('[report]\ntemplates = "own"\n', "templates"),
+]
+
+
+@pytest.mark.parametrize(("text", "flag"), CODE)
+@pytest.mark.parametrize("verb", ["run", "methods", "report"])
+def test_no_code_is_run_for_the_settings_file(cli, quick, settings, tmp_path, text, flag, verb):
+    (tmp_path / "mine.py").write_text(MINE)
+    settings(text)
+    rest = {"run": (*quick, "-t", "colondb"), "methods": ("list",), "report": ()}[verb]
+    told = cli(verb, *rest)
+    assert told.code == 2
+    assert told.error == (
+        f"error: zsadbench.toml sets '{flag}', which would run code from the working folder; "
+        f"pass --{flag} on the command line"
+    )
+    assert not (tmp_path / "ran").exists()
+
+
+def test_no_code_is_run_for_a_variable(cli, quick, tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(MINE)
+    for variable in ("ZSADBENCH_PLUGIN", "ZSADBENCH_PLUGINS", "ZSADBENCH_TEMPLATES"):
+        monkeypatch.setenv(variable, str(tmp_path / "mine.py"))
+    assert cli("run", *quick, "-t", "colondb", "--dry-run").code == 0
+    assert cli("report", "--format", "csv").code == 0
+    assert not (tmp_path / "ran").exists()

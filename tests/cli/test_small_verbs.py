@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,53 @@ def test_a_plugin_file_runs_like_any_method(cli, quick, tmp_path):
     registry._points.cache_clear()
     assert told.code == 0, told.err
     assert json.loads(told.out.splitlines()[0])["method"] == "mine"
+
+
+WITH_METHODS = [
+    ("methods", "list"),
+    ("methods", "show", "mine"),
+    ("checkpoints", "import", "nowhere.pth", "-m", "mine"),
+    ("parity", "nowhere"),
+    ("reproduce", "--list"),
+    ("train", "-m", "mine"),
+    ("profile", "-m", "mine", "--batch-size", "0"),
+    ("explain", "-m", "mine", "nowhere.png"),
+    ("predict", "-m", "mine", "nowhere.png"),
+    ("run", "-m", "mine", "-t", "nowhere"),
+]
+
+
+@pytest.mark.parametrize("command", WITH_METHODS, ids=lambda command: command[0] + command[1])
+def test_every_verb_with_methods_takes_a_plugin(cli, tmp_path, command):
+    (tmp_path / "mine.py").write_text(PLUGIN + "\nfrom pathlib import Path\nPath('ran').touch()\n")
+    told = cli(*command, "--plugin", tmp_path / "mine.py")
+    registry._points.cache_clear()
+    assert (tmp_path / "ran").exists(), told.err
+    assert "no method named" not in told.err
+    assert "--plugin" not in told.err
+
+
+def test_a_faulty_plugin_of_others_costs_no_verb(cli, quick, monkeypatch):
+    theirs = {"theirs": EntryPoint("theirs", "no_such_package_at_all", "zsadbench.methods")}
+    known = registry._points
+    groups = {"methods": known("methods") | theirs, "datasets": known("datasets") | theirs}
+    monkeypatch.setattr(registry, "_points", lambda group: groups.get(group) or known(group))
+    monkeypatch.setattr(registry, "_said", set())
+    for command, what in (
+        (("methods", "list"), "method"),
+        (("datasets", "list"), "data set package"),
+        (("run", *quick, "-t", "brainmri"), "method"),
+    ):
+        registry._said.clear()
+        told = cli(*command)
+        assert told.code == 0, told.err
+        warnings = [
+            line for line in told.err.splitlines() if line.startswith(f"warning: {what} 'theirs' is left out: ")
+        ]
+        assert len(warnings) == 1, told.err
+    told = cli("methods", "show", "theirs")
+    assert told.code == 2
+    assert "plugin 'theirs' (no_such_package_at_all) cannot be loaded" in told.error
 
 
 def test_the_fingerprint_is_that_of_the_record(cli, quick, mini):

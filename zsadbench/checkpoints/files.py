@@ -17,8 +17,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zsadbench.checkpoints.integrity import check_tensors, digest_of
 from zsadbench.checkpoints.jit_archive import is_jit_archive, read_jit_archive
 from zsadbench.checkpoints.module_archive import read_module_archive
+from zsadbench.checkpoints.zip_lengths import check_lengths
 from zsadbench.errors import WeightsError
 from zsadbench.files import write_atomically
 
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
 
 FORMAT = "zsadbench-checkpoint/1"
 UNREADABLE = (
-    *(zipfile.BadZipFile, zlib.error, pickle.UnpicklingError, EOFError, OSError, RuntimeError),
-    *(ValueError, TypeError, KeyError, IndexError, AttributeError),
+    *(zipfile.BadZipFile, zlib.error, pickle.UnpicklingError, EOFError, OSError, RuntimeError, MemoryError),
+    *(NotImplementedError, ValueError, TypeError, KeyError, IndexError, AttributeError),
 )
 
 
@@ -47,6 +49,7 @@ def read_archive(path: Path) -> Any:
     try:
         if _is_safetensors(path):
             return _read_safetensors(path)
+        check_lengths(path)
         return read_jit_archive(path) if is_jit_archive(path) else _read_torch(path)
     except UNREADABLE as failure:
         raise WeightsError(
@@ -70,6 +73,7 @@ def read_modules(path: Path, classes: Collection[str]) -> dict[str, Tensor]:
     if not path.is_file():
         raise WeightsError(f"{path} is not a file; give the path of a checkpoint")
     try:
+        check_lengths(path)
         return read_module_archive(path, classes)
     except UNREADABLE as failure:
         raise WeightsError(f"{path} cannot be read as a saved module: {_first_line(failure)}") from failure
@@ -125,6 +129,8 @@ def _culprit(failure: Exception) -> str:
 def _first_line(failure: BaseException) -> str:
     if isinstance(failure, LookupError):
         return "it is none of these"
+    if isinstance(failure, MemoryError):
+        return "there is not enough memory for it"
     lines = str(failure).splitlines()
     return lines[0] if lines else type(failure).__name__
 
@@ -137,11 +143,17 @@ def write_checkpoint(path: Path, state: Mapping[str, Tensor], method: str, about
         state: the state dict.
         method: the name of the method, for the metadata.
         about: the settings of the training, for the metadata.
+
+    Raises:
+        WeightsError: a tensor holds NaN or infinity.
+        OSError: the file cannot be written.
     """
     from safetensors.torch import save
 
-    metadata = {"format": FORMAT, "method": method, "about": json.dumps(about, sort_keys=True)}
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    check_tensors(state, f"checkpoint '{path}' is not written")
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
+    about_text = json.dumps(about, sort_keys=True)
+    metadata = {"format": FORMAT, "method": method, "about": about_text, "digest": digest_of(tensors)}
     write_atomically(path, _sort_metadata(save(tensors, metadata=metadata)))
 
 
@@ -159,20 +171,47 @@ def read_metadata(path: Path) -> tuple[str, dict[str, Any]] | None:
     """Read (method, settings) from a checkpoint written by `write_checkpoint`; None for any other file.
 
     Raises:
+        WeightsError: the file is invalid safetensors, or its metadata are damaged.
+    """
+    metadata = _read_raw_metadata(path)
+    if metadata.get("format") != FORMAT:
+        return None
+    try:
+        about = json.loads(metadata["about"])
+        method = metadata["method"]
+    except (KeyError, ValueError, RecursionError) as failure:
+        raise WeightsError(f"{path}: the metadata of this checkpoint are damaged: {failure}") from failure
+    if not isinstance(about, dict):
+        raise WeightsError(f"{path}: the metadata of this checkpoint are damaged: 'about' is no table")
+    return method, about
+
+
+def check_digest(path: Path, state: Mapping[str, Tensor]) -> None:
+    """Check the tensors of a checkpoint against the digest in its metadata; older files have none.
+
+    Raises:
+        WeightsError: they differ.
+    """
+    digest = _read_raw_metadata(path).get("digest")
+    if digest is not None and digest != digest_of(state):
+        raise WeightsError(f"{path} is damaged: its tensors are not those that were written; restore it or train again")
+
+
+def _read_raw_metadata(path: Path) -> dict[str, str]:
+    """Return the metadata of a safetensors file; empty for any other file.
+
+    Raises:
         WeightsError: the file is invalid safetensors.
     """
     if not path.is_file() or not _is_safetensors(path):
-        return None
+        return {}
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as archive:
-            metadata = archive.metadata() or {}
+            return dict(archive.metadata() or {})
     except SafetensorError as failure:
         raise WeightsError(f"{path} is no valid safetensors file: {_first_line(failure)}") from failure
-    if metadata.get("format") != FORMAT:
-        return None
-    return metadata["method"], json.loads(metadata["about"])
 
 
 def load_state(module: Any, state: Mapping[str, Tensor], source: str) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from zsadbench.checkpoints.integrity import check_size
+from zsadbench.checkpoints.zip_lengths import read_entry
 from zsadbench.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -64,7 +66,10 @@ def read_jit_archive(path: Path) -> dict[str, Tensor]:
         )
         with archive.open(f"{prefix}data.pkl") as stream:
             root = ArchiveReader(stream, archive, prefix, path).load()
-    return dict(_tensors(root, ""))
+    tensors = dict(_tensors(root, ""))
+    for name, tensor in tensors.items():
+        check_size(name, tensor, str(path))
+    return tensors
 
 
 def _tensors(node: object, name: str) -> Iterator[tuple[str, Tensor]]:
@@ -118,12 +123,9 @@ class ArchiveReader(pickle.Unpickler):
         if kind != "storage" or not isinstance(dtype, str):
             raise WeightsError(f"{self._path} is refused: unknown storage '{pid}'")
         if key not in self._storages:
-            raw = bytearray(self._archive.read(f"{self._prefix}data/{key}"))
-            flat = (
-                torch.frombuffer(raw, dtype=getattr(torch, dtype))
-                if raw
-                else torch.empty(0, dtype=getattr(torch, dtype))
-            )
+            number: torch.dtype = getattr(torch, dtype)
+            raw = bytearray(read_entry(self._archive, f"{self._prefix}data/{key}", int(count) * number.itemsize))
+            flat = torch.frombuffer(raw, dtype=number) if raw else torch.empty(0, dtype=number)
             if flat.numel() < count:
                 raise WeightsError(f"{self._path} is truncated: storage '{key}' has {flat.numel()} of {count} numbers")
             self._storages[key] = flat

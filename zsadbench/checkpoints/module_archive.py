@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zsadbench.checkpoints.integrity import check_size
 from zsadbench.checkpoints.jit_archive import ArchiveReader, ModuleNode
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ def read_module_archive(path: Path, classes: Collection[str]) -> dict[str, Tenso
             raise KeyError("data.pkl")
         with archive.open(pickles[0]) as stream:
             root = _ModuleReader(stream, archive, pickles[0].removesuffix("data.pkl"), path, classes).load()
-    return dict(_tensors(root, ""))
+    tensors = dict(_tensors(root, ""))
+    for name, tensor in tensors.items():
+        check_size(name, tensor, str(path))
+    return tensors
 
 
 def _tensors(node: object, prefix: str) -> Iterator[tuple[str, Tensor]]:

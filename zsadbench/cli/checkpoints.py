@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zsadbench.cli.shared.options import examples
+from zsadbench.cli.shared.options import Plugin, add_plugins, examples
 from zsadbench.cli.shared.output import say
 from zsadbench.errors import UsageError
 from zsadbench.flags.fields import OUTPUT, WHAT
@@ -33,6 +33,7 @@ def import_(
         str,
         typer.Option("--method", "-m", help="The method that they belong to.", metavar="NAME", rich_help_panel=WHAT),
     ],
+    plugin: Plugin = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -45,6 +46,7 @@ def import_(
     from zsadbench.checkpoints import write_checkpoint
     from zsadbench.files import file_sha256
 
+    add_plugins(plugin)
     card = registry.method_card(method)
     if card.official is None:
         raise UsageError(f"'{method}' has no published checkpoints")

@@ -27,6 +27,7 @@ def list_(json: Json = False) -> None:
     """Print every data set that has a card."""
     from zsadbench.data import all_cards
 
+    start_logging()
     header = ["name", "domain", "classes", "levels", "title"]
     rows = [(card.name, card.domain, str(len(card.classes)), "+".join(card.levels), card.title) for card in all_cards()]
     say_rows(header, rows, json=json)
@@ -36,8 +37,10 @@ def list_(json: Json = False) -> None:
 def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.")]) -> None:
     """Print a card: classes and their words in prompts, counts, licence, home page, and the layouts of copies."""
     from zsadbench.data import find_card
+    from zsadbench.references import references
 
     card = find_card(name)
+    cited = [references()[key] for key in card.cite if key in references()]
     lines = {
         "name": card.name,
         "title": card.title,
@@ -54,8 +57,9 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.")])
         "licence": card.licence,
         "home page": card.homepage,
         "to get it": card.obtain,
-        "doi": card.doi,
-        "cite": card.cite,
+        "doi": card.doi or ", ".join(paper.doi for paper in cited if paper.doi),
+        "cite": ", ".join(card.cite),
+        **{paper.key: paper.text for paper in cited},
         "layouts": ", ".join(layout.name for layout in card.layouts),
     }
     for key, value in lines.items():

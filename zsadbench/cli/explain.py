@@ -9,7 +9,15 @@ import typer
 
 from zsadbench.cli.predict import FLAGS
 from zsadbench.cli.shared.logs import start_logging
-from zsadbench.cli.shared.options import Fields, Json, Quiet, examples, with_flags
+from zsadbench.cli.shared.options import (
+    Fields,
+    Json,
+    Plugin,
+    Quiet,
+    add_plugins,
+    examples,
+    with_flags,
+)
 from zsadbench.cli.shared.output import say, say_json, tell
 from zsadbench.cli.shared.requests import detector_request
 from zsadbench.flags.fields import OUTPUT, WHAT
@@ -29,6 +37,7 @@ def explain(
         list[str], typer.Argument(metavar="IMAGE", help="Images, folders of images, folder:PATH or csv:PATH.")
     ],
     fields: Annotated[Fields, FLAGS],
+    plugin: Plugin = None,
     class_name: Annotated[
         str,
         typer.Option(
@@ -47,6 +56,7 @@ def explain(
 ) -> None:
     """Draw every stage of a method on images: one PNG per stage, a sheet of all, and stages.json."""
     start_logging(quiet=quiet)
+    add_plugins(plugin)
     from zsadbench.data import images_of
     from zsadbench.predict.detector import make_detector
     from zsadbench.predict.explain import explain as draw

@@ -7,18 +7,21 @@ from typing import Annotated
 
 import typer
 
-from zsadbench.cli.shared.options import Json, examples
+from zsadbench.cli.shared.logs import start_logging
+from zsadbench.cli.shared.options import Json, Plugin, add_plugins, examples
 from zsadbench.cli.shared.output import say, say_json, say_rows, table
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("list", epilog=examples("zsadbench methods list", "zsadbench methods list --json"))
-def list_(json: Json = False) -> None:
+def list_(plugin: Plugin = None, json: Json = False) -> None:
     """Print every method with its paper and whether it trains."""
     from zsadbench import registry
 
-    cards = [registry.method_card(name) for name in registry.names("methods")]
+    start_logging()
+    add_plugins(plugin)
+    cards = registry.method_cards()
     rows = [
         (card.name, f"{card.paper.venue} {card.paper.year}", "yes" if card.recipe else "no", card.paper.title)
         for card in cards
@@ -28,10 +31,13 @@ def list_(json: Json = False) -> None:
 
 
 @app.command(epilog=examples("zsadbench methods show fbclip", "zsadbench methods show clip --json"))
-def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Method.")], json: Json = False) -> None:
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Method.")], plugin: Plugin = None, json: Json = False
+) -> None:
     """Print what a method needs, how it trains, and its options with their defaults."""
     from zsadbench import registry
 
+    add_plugins(plugin)
     card = registry.method_card(name)
     default = card.options()
     options = {field.name: getattr(default, field.name) for field in fields(default)}

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zsadbench.cli.shared.logs import start_logging
-from zsadbench.cli.shared.options import Fields, Json, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.options import (
+    Fields,
+    Json,
+    Plugin,
+    RequestFlags,
+    Verbose,
+    add_plugins,
+    examples,
+    with_flags,
+)
 from zsadbench.cli.shared.output import say, say_json, table
 from zsadbench.engine.plan.request import RunRequest
 
@@ -23,11 +32,13 @@ EXAMPLES = examples("zsadbench parity fixtures/fbclip", "zsadbench parity fixtur
 def parity(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Fixtures, or folders of fixtures.")],
     fields: Annotated[Fields, RequestFlags(RunRequest, "options")],
+    plugin: Plugin = None,
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Compare every stage of a fixture with its expected value; exit 1 when one exceeds its tolerance."""
     start_logging(verbose=verbose)
+    add_plugins(plugin)
     from zsadbench.parity.check import check
     from zsadbench.parity.fixture import find_fixtures
 

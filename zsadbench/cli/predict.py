@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zsadbench.cli.shared.logs import start_logging
-from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, examples, with_flags
+from zsadbench.cli.shared.options import (
+    Fields,
+    Json,
+    Plugin,
+    Quiet,
+    RequestFlags,
+    add_plugins,
+    examples,
+    with_flags,
+)
 from zsadbench.cli.shared.output import say, say_json, table, tell
 from zsadbench.cli.shared.requests import detector_request
 from zsadbench.engine.plan.request import RunRequest
@@ -34,6 +43,7 @@ def predict(
         list[str], typer.Argument(metavar="IMAGE", help="Images, folders of images, folder:PATH or csv:PATH.")
     ],
     fields: Annotated[Fields, FLAGS],
+    plugin: Plugin = None,
     class_name: Annotated[
         str,
         typer.Option(help="What the images show, for prompts that name it.", metavar="TEXT", rich_help_panel=WHAT),
@@ -46,6 +56,7 @@ def predict(
 ) -> None:
     """Score images: heat maps on one fixed colour scale, scores.csv, and a list with the most anomalous image first."""
     start_logging(quiet=quiet)
+    add_plugins(plugin)
     from zsadbench.data import images_of
     from zsadbench.predict.detector import make_detector
     from zsadbench.predict.heat_maps import predict_images, write_scores

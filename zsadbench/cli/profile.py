@@ -8,7 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from zsadbench.cli.shared.logs import start_logging
-from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.options import (
+    Fields,
+    Json,
+    Plugin,
+    Quiet,
+    RequestFlags,
+    Verbose,
+    add_plugins,
+    examples,
+    with_flags,
+)
 from zsadbench.cli.shared.output import say, say_json, tell
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.flags.fields import OUTPUT
@@ -29,6 +39,7 @@ EXAMPLES = examples(
 def profile(
     run: Annotated[Fields, RUN_FLAGS],
     fields: Annotated[Fields, RequestFlags(ProfileRequest)],
+    plugin: Plugin = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for profile.json and profile.svg.", metavar="PATH", rich_help_panel=OUTPUT),
@@ -42,6 +53,7 @@ def profile(
     With --json, one object per method, precision and batch size, as soon as it is measured.
     """
     start_logging(quiet=quiet, verbose=verbose)
+    add_plugins(plugin)
     from zsadbench.profile.measure import profile as measure
 
     request = ProfileRequest(RunRequest(**{**run, "targets": ("none",), "aux": "none"}), **fields)

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zsadbench.cli.shared.logs import start_logging
-from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.options import (
+    Fields,
+    Json,
+    Plugin,
+    Quiet,
+    RequestFlags,
+    Verbose,
+    add_plugins,
+    examples,
+    with_flags,
+)
 from zsadbench.cli.shared.output import say_rows
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import UsageError, unknown
@@ -36,6 +46,7 @@ def reproduce(
     what: Annotated[
         str | None, typer.Argument(metavar="PAPER:TABLE", help="Such as fbclip:table1, or fbclip:claims.")
     ] = None,
+    plugin: Plugin = None,
     list_: Annotated[
         bool,
         typer.Option("--list", help="List the tables and claims, as without an argument.", rich_help_panel=WHAT),
@@ -55,6 +66,7 @@ def reproduce(
     Exit codes: 0 done, 1 a claim does not hold, 2 usage, 3 data, 4 weights, 5 some cells failed, 6 a number drifts.
     """
     start_logging(quiet=quiet, verbose=verbose)
+    add_plugins(plugin)
     if what is None or list_:
         _list(json=json)
         return

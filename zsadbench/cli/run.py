@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zsadbench.cli.shared.logs import start_logging
-from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.options import (
+    Fields,
+    Json,
+    Plugin,
+    Quiet,
+    RequestFlags,
+    Verbose,
+    add_plugins,
+    examples,
+    with_flags,
+)
 from zsadbench.cli.shared.output import say_json, table
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import UsageError
@@ -26,12 +35,7 @@ EXAMPLES = examples(
 @with_flags
 def run(
     fields: Annotated[Fields, RequestFlags(RunRequest)],
-    plugin: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="File that defines one more method as CARD; repeatable.", metavar="PATH", rich_help_panel=WHAT
-        ),
-    ] = None,
+    plugin: Plugin = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.", rich_help_panel=WHAT)] = False,
     engine: Annotated[
         str, typer.Option(help="Where cells run: local, or ray.", metavar="TEXT", rich_help_panel=COMPUTE)
@@ -50,11 +54,9 @@ def run(
     start_logging(quiet=quiet, verbose=verbose)
     if engine != "local":
         raise UsageError(f"--engine is '{engine}'; only 'local' is built yet")
-    from zsadbench import registry
     from zsadbench.engine.plan.jobs import make_plan
 
-    for path in plugin or ():
-        registry.add_plugin(path)
+    add_plugins(plugin)
     plan = make_plan(RunRequest(**{**fields, "offline": fields["offline"] or dry_run}))
     if dry_run:
         _show_plan(plan, json=json)

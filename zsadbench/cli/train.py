@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from zsadbench.cli.shared.logs import start_logging
-from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.options import (
+    Fields,
+    Json,
+    Plugin,
+    Quiet,
+    RequestFlags,
+    Verbose,
+    add_plugins,
+    examples,
+    with_flags,
+)
 from zsadbench.cli.shared.output import say, say_json
 from zsadbench.cli.shared.requests import learned_from
 from zsadbench.engine.plan.request import RunRequest
@@ -29,6 +39,7 @@ EXAMPLES = examples(
 @with_flags
 def train(
     fields: Annotated[Fields, FLAGS],
+    plugin: Plugin = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Train even where a checkpoint is cached.", rich_help_panel=COMPUTE)
     ] = False,
@@ -44,6 +55,7 @@ def train(
 ) -> None:
     """Train methods on an auxiliary set and print the paths of their checkpoints."""
     start_logging(quiet=quiet, verbose=verbose)
+    add_plugins(plugin)
     from zsadbench.engine.train import train_all
 
     aux = learned_from(fields)

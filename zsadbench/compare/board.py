@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from zsadbench.compare.deduplicate import drop_contradictions
-from zsadbench.compare.frame import MEASURED
+from zsadbench.compare.frame import MEASURED, set_of
 from zsadbench.compare.measured import measured
 from zsadbench.compare.published import read_published
 from zsadbench.data import all_cards
@@ -53,9 +54,25 @@ class Board:
         """The rows of `frame` that come from papers."""
         return self.frame[self.frame["source"] != MEASURED]
 
+    @cached_property
+    def copies(self) -> Mapping[str, str]:
+        """The name of the data set of every measured target that is one of several copies: `visa (3f9a)` → `visa`."""
+        targets = self.measured[["target", "fingerprint"]].drop_duplicates().itertuples(index=False)
+        names = {str(target): set_of(str(target), str(fingerprint)) for target, fingerprint in targets}
+        return {target: name for target, name in names.items() if target != name}
+
+    def set_of(self, target: str) -> str:
+        """The name of the data set of a target, by which cards and papers know it."""
+        return self.copies.get(target, target)
+
     def dataset(self, target: str) -> DataSet:
-        """Title and domain of a target; its name as the title where no card describes it."""
-        return self.datasets.get(target, DataSet(target, OWN))
+        """Title and domain of a target; its name as the title where no card describes it.
+
+        The title of one of several copies ends like its name, with digits of the fingerprint.
+        """
+        name = self.set_of(target)
+        found = self.datasets.get(name, DataSet(name, OWN))
+        return found._replace(title=found.title + target.removeprefix(name))
 
     def ordered(self, targets: Sequence[str]) -> list[str]:
         """`targets` without repetitions: industrial sets, then medical ones, then others; else in the given order."""

@@ -1,8 +1,8 @@
 """The references of a table: the papers of its methods and of its data sets, as BibTeX.
 
-The entry of a method is read from `zsadbench/published/references.toml` or, where that has none, made from the paper
-named on the method's card; the entry of a data set is on its card. Methods and data sets without an entry, such as the
-user's own images, are not cited.
+The entry of a method is generated from the verified reference that `zsadbench/published/methods.toml` names or, for a
+method without one, from the paper on its card. A data set's card names keys of verified references, or holds BibTeX of
+its own. Methods and data sets without an entry, such as the user's own images, are not cited.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from zsadbench import registry
 from zsadbench.compare.frame import MEASURED
 from zsadbench.data import all_cards
 from zsadbench.errors import ZsadError
+from zsadbench.references import references
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 UNPUBLISHED = "none"  # the venue of a control method, which has no paper
 KEY = re.compile(r"@\w+\{([^,\s]+),")
+NEXT_ENTRY = re.compile(r"^(?=@)", re.MULTILINE)
 Cites = tuple[tuple[str, str], ...]  # pairs of a method or data set, as the table names it, and its BibTeX key
 
 
@@ -36,7 +38,8 @@ def cites_of(board: Board, rows: pd.DataFrame) -> Cites:
         name = entry.partition(" [")[0] if source == MEASURED or not variant else method
         name_of_key.setdefault(key_of(method_entry(method)), name)
     for (target,) in _unique(rows, "target"):
-        name_of_key.setdefault(key_of(_set_entries().get(target, "")), board.dataset(target).title)
+        for entry in set_entries(board.set_of(target)):
+            name_of_key.setdefault(key_of(entry), board.dataset(target).title)
     return tuple((name, key) for key, name in name_of_key.items() if key)
 
 
@@ -44,8 +47,9 @@ def bibliography(board: Board) -> str:
     """The content of a `.bib` file: one entry per method, target and auxiliary set of the board, sorted by key."""
     frame = board.frame
     auxiliary = {record.cell["aux"]["name"] for _, record in board.records if record.cell["aux"]}
+    targets = [board.set_of(str(target)) for target in frame["target"].unique()]
     entries = [method_entry(str(name)) for name in frame["method"].unique()]
-    entries += [_set_entries().get(str(name), "") for name in [*frame["target"].unique(), *sorted(auxiliary)]]
+    entries += [entry for name in [*targets, *sorted(auxiliary)] for entry in set_entries(name)]
     by_key = {key_of(entry): entry for entry in reversed(entries) if key_of(entry)}
     return "\n".join(f"{by_key[key]}\n" for key in sorted(by_key))
 
@@ -59,9 +63,22 @@ def key_of(entry: str) -> str:
 @cache
 def method_entry(method: str) -> str:
     """The BibTeX entry of a method's paper; empty where the paper is unknown."""
-    known: str = _references().get(method, "")
-    paper = None if known else paper_of(method)
-    return known.strip() if paper is None or paper.venue == UNPUBLISHED else _entry_from_card(paper)
+    known = references().get(_method_keys().get(method, ""))
+    if known is not None:
+        return known.bibtex
+    paper = paper_of(method)
+    return "" if paper is None or paper.venue == UNPUBLISHED else _entry_from_card(paper)
+
+
+@cache
+def set_entries(name: str) -> tuple[str, ...]:
+    """The BibTeX entries of a data set, in the order of its card; none for a set without a card."""
+    card = next((card for card in all_cards() if card.name == name), None)
+    if card is None:
+        return ()
+    own = [entry.strip() for entry in NEXT_ENTRY.split(card.bibtex) if entry.strip()]
+    written = {key_of(entry) for entry in own}
+    return (*own, *(references()[key].bibtex for key in card.cite if key in references() and key not in written))
 
 
 def paper_of(method: str) -> Paper | None:
@@ -73,21 +90,17 @@ def paper_of(method: str) -> Paper | None:
 
 
 def _entry_from_card(paper: Paper) -> str:
-    """A BibTeX entry with the fields of a card; BibTeX sorts it by `key`, because a card names no authors."""
-    fields = {"key": paper.key, "title": f"{{{paper.title}}}", "howpublished": paper.venue, "year": str(paper.year)}
-    fields |= {"url": paper.url or paper.code}
+    """A BibTeX entry with the fields of a card; BibTeX sorts it by `key` where the card names no authors."""
+    author = " and ".join(paper.authors)
+    fields = {"key": "" if author else paper.key, "title": f"{{{paper.title}}}", "author": author}
+    fields |= {"howpublished": paper.venue, "year": str(paper.year), "url": paper.url or paper.code}
     lines = [f"  {name} = {{{value}}}" for name, value in fields.items() if value]
     return f"@misc{{{paper.key},\n" + ",\n".join(lines) + "\n}"
 
 
 @cache
-def _references() -> dict[str, str]:
-    return tomllib.loads(files("zsadbench").joinpath("published/references.toml").read_text(encoding="utf-8"))
-
-
-@cache
-def _set_entries() -> dict[str, str]:
-    return {card.name: card.bibtex.strip() for card in all_cards()}
+def _method_keys() -> dict[str, str]:
+    return tomllib.loads(files("zsadbench").joinpath("published/methods.toml").read_text(encoding="utf-8"))
 
 
 def _unique(rows: pd.DataFrame, *columns: str) -> list[tuple[str, ...]]:

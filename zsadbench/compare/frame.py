@@ -5,9 +5,10 @@ from __future__ import annotations
 COLUMNS = [
     *("source", "table", "entry", "method", "variant", "target", "class", "seed", "shots", "metric"),
     *("value", "spread", "protocol", "digest", "aupro", "split", "smoothing", "backbone", "computed_by"),
-    *("comparable", "official", "reason", "signature", "note"),
+    *("comparable", "official", "reason", "signature", "note", "fingerprint"),
 ]
 MEASURED = "measured"
+DIGITS = 4  # the least number of digits of a hash that tell copies of a data set, or versions of code, apart
 UNKNOWN = "unknown"
 AUPRO = {  # metric → variant of AUPRO
     "pixel_aupro": "exact",
@@ -28,6 +29,16 @@ HEADINGS = {
     "pixel_aupro_200_max": "AUPRO-200max",
     "pixel_aupro_unknown": "AUPRO (variant unknown)",
 }
+
+
+def set_of(target: str, fingerprint: str) -> str:
+    """The name of the data set that a measured `target` is a copy of: without the digits that tell copies apart.
+
+    >>> set_of("visa (3f9a)", "3f9a77"), set_of("visa", "3f9a77"), set_of("folder:cups (blue)", "3f9a77")
+    ('visa', 'visa', 'folder:cups (blue)')
+    """
+    name, _, digits = target.rpartition(" (")
+    return name if name and len(digits) > DIGITS and fingerprint.startswith(digits.removesuffix(")")) else target
 
 
 def is_cost(metric: str) -> bool:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from zsadbench.compare.frame import MEASURED, UNKNOWN, is_cost
+from zsadbench.compare.frame import MEASURED, UNKNOWN, is_cost, set_of
 from zsadbench.compare.summary import Score, over_seeds
 
 TOLERANCE, OFFICIAL_TOLERANCE, DEVIATIONS = 0.3, 0.1, 2.0  # points of percent; standard deviations
@@ -52,7 +52,9 @@ def gaps(frame: pd.DataFrame) -> list[Gap]:
     ours = frame[frame["source"] == MEASURED]
     published = frame[(frame["source"] != MEASURED) & (frame["variant"] == "") & ~frame["metric"].map(is_cost)]
     published = published.assign(measured_as=published["metric"].replace("pixel_aupro_unknown", "pixel_aupro"))
-    keys = ["method", "target", "class", "shots"]
+    ours = ours.assign(set=[set_of(*each) for each in zip(ours["target"], ours["fingerprint"], strict=True)])
+    published = published.assign(set=published["target"])
+    keys = ["method", "set", "class", "shots"]
     results = []
     for (_, _, _, entry), rows in ours.groupby(["protocol", "digest", "backbone", "entry"], sort=False):
         scores = over_seeds(rows)

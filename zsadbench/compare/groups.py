@@ -49,13 +49,16 @@ def group_of(board: Board, rows: pd.DataFrame) -> Group:
     name = f"protocol {first['protocol']} ({first['digest']}), backbone {first['backbone']}{shots}"
     levels = {"image": ("image_auroc", "image_ap"), "pixel": ("pixel_auroc", aupro_of(first["protocol"]))}
     entries = list(dict.fromkeys(rows["entry"]))
-    targets, notes = board.ordered(list(rows["target"])), _notes(rows)
+    targets, notes = board.ordered(list(rows["target"])), _notes(board, rows)
     return Group(name, entries, targets, over_seeds(rows), levels, notes, cites_of(board, rows))
 
 
-def _notes(rows: pd.DataFrame) -> tuple[str, ...]:
+def _notes(board: Board, rows: pd.DataFrame) -> tuple[str, ...]:
     """The meaning of the marks, why records are not comparable, then one signature per run, with all of its seeds."""
     notes = ["Best and second best are marked among comparable numbers; they tie where they are printed alike."]
+    copies = [target for target in dict.fromkeys(rows["target"]) if board.set_of(target) != target]
+    if copies:
+        notes.append(f"Digits of the fingerprint tell copies of other content apart: {', '.join(copies)}.")
     if (rows.groupby(["entry", "target"])["seed"].nunique() > 1).any():
         notes.append("±: standard deviation over seeds.")
     reasons = dict.fromkeys(note for note in rows["note"] if note)

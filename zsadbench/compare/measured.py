@@ -1,13 +1,17 @@
 """Records as rows of the tidy frame, and the names of their entries.
 
 An entry is what a table lists as one method. Its name is the method, followed by the fields of its cell in which it
-differs from the other runs of this method: options, shots, image size, precision and weights; and, where one target was
-run in several ways, also auxiliary set, recipe, checkpoint, tap rule, limit or copy of the data. Runs that differ in
+differs from the other runs of this method: options, shots, image size, precision, weights and version of the code; and,
+where one target was run in several ways, also auxiliary set, recipe, checkpoint, tap rule or limit. Runs that differ in
 more than seed and target never have the same name.
+
+A target is a data set of one content. Where the records of one name have several fingerprints, each fingerprint is a
+target of its own, whose name ends with the first digits of the fingerprint: `visa (3f9a)`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -17,9 +21,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from zsadbench import registry
-from zsadbench.compare.frame import AUPRO, COLUMNS, MEASURED, METRIC_OF_AUPRO
+from zsadbench.compare.frame import AUPRO, COLUMNS, DIGITS, MEASURED, METRIC_OF_AUPRO
 from zsadbench.errors import ZsadError
-from zsadbench.records import Cell, Record
+from zsadbench.records import Cell, Record, canonical
 
 # fields of a cell that tell runs of a method apart: on all targets, and on one target
 SETUP = ("options", "shots", "image_size", "precision", "weights_sha256")
@@ -29,8 +33,9 @@ DETAIL = ("aux", "recipe", "checkpoint_sha256", "tap_rule", "limit", "partial", 
 def measured(records: Iterable[tuple[Path, Record]]) -> pd.DataFrame:
     """Records as a frame with the columns of `frame.COLUMNS`: one row per metric and class, or `mean` over classes."""
     contents = [record for _, record in records]
-    names = entry_names([record.cell for record in contents])
-    rows = [row for record, name in zip(contents, names, strict=True) for row in _rows(record, name)]
+    cells = [record.cell for record in contents]
+    names = zip(contents, entry_names(cells), target_names(cells), strict=True)
+    rows = [row for record, entry, target in names for row in _rows(record, entry, target)]
     return pd.DataFrame(rows, columns=COLUMNS).astype({"value": "float64", "spread": "float64"})
 
 
@@ -57,11 +62,42 @@ def entry_names(cells: Sequence[Cell]) -> list[str]:
     names = []
     for run in runs:
         of_method = [other for other in runs if other.method == run.method and other.group == run.group]
-        on_target = [other for other in of_method if other.setup == run.setup and other.target == run.target]
+        alike = [other for other in of_method if (other.setup, other.code) == (run.setup, run.code)]
+        on_target = [other for other in alike if other.target == run.target]
         parts = _differing(run.setup, [other.setup for other in of_method])
+        parts += _code(run.code, {other.code for other in of_method})
         parts += _differing(run.detail, [other.detail for other in on_target])
         names.append(run.method + (f" [{', '.join(parts)}]" if parts else ""))
     return names
+
+
+def target_names(cells: Sequence[Cell]) -> list[str]:
+    """The target of each cell: its name and, where the name has several fingerprints, digits of the fingerprint."""
+    known: dict[str, set[str]] = {}
+    for cell in cells:
+        known.setdefault(cell["target"]["name"], set()).add(fingerprint_of(cell))
+    targets = [(cell["target"]["name"], fingerprint_of(cell)) for cell in cells]
+    return [
+        f"{name} ({shortened(fingerprint, known[name])})" if len(known[name]) > 1 else name
+        for name, fingerprint in targets
+    ]
+
+
+def fingerprint_of(cell: Cell) -> str:
+    """The fingerprint of a cell's target; `none` where the record has none."""
+    return str(cell["target"].get("fingerprint") or "none")
+
+
+def shortened(digest: str, others: Iterable[str]) -> str:
+    """The first digits of a hash, four or as many as tell it apart from all `others`.
+
+    >>> shortened("3f9a77", ["3f9a77", "3f9a81"])
+    '3f9a7'
+    """
+    differing = [other for other in others if other != digest]
+    lengths = range(DIGITS, len(digest))
+    enough = (n for n in lengths if not any(other.startswith(digest[:n]) for other in differing))
+    return digest[: next(enough, len(digest))]
 
 
 class _Run(NamedTuple):
@@ -69,9 +105,10 @@ class _Run(NamedTuple):
 
     method: str
     group: tuple[str, str, str]
-    target: str
+    target: tuple[str, str]
     setup: Mapping[str, str]
     detail: Mapping[str, str]
+    code: str
 
     @classmethod
     def of(cls, cell: Cell) -> _Run:
@@ -79,7 +116,15 @@ class _Run(NamedTuple):
         setup, detail = (
             dict(pair for name in names for pair in _leaves(name, cell[name])) for names in (SETUP, DETAIL)
         )
-        return cls(cell["method"], group, cell["target"]["name"], setup, detail)
+        code = hashlib.sha256(canonical(cell["code"]).encode()).hexdigest() if cell.get("code") else ""
+        return cls(cell["method"], group, (cell["target"]["name"], fingerprint_of(cell)), setup, detail, code)
+
+
+def _code(own: str, of_method: set[str]) -> list[str]:
+    """`code` and digits of the hash of a cell's code, where runs of the method differ in it."""
+    if len(of_method) == 1:
+        return []
+    return [f"code {shortened(own, of_method) if own else 'unknown'}"]
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -111,27 +156,27 @@ def _auxiliary(fields: Mapping[str, str]) -> str:
     return fields.get("aux.name", "none")
 
 
-def _rows(record: Record, name: str) -> Iterator[dict[str, Any]]:
+def _rows(record: Record, entry: str, target: str) -> Iterator[dict[str, Any]]:
     means, _, reasons = record.mean()
     undefined = {**record.undefined, "mean": reasons}
-    of_record = _record_columns(record, name)
+    of_record = _record_columns(record, entry, target)
     for class_name, values in {**record.classes, "mean": means}.items():
         for metric, value in values.items():
             number = {"class": class_name, "metric": metric, "value": value, "aupro": AUPRO.get(metric, "")}
             yield of_record | number | {"reason": undefined.get(class_name, {}).get(metric, "")}
 
 
-def _record_columns(record: Record, name: str) -> dict[str, Any]:
+def _record_columns(record: Record, entry: str, target: str) -> dict[str, Any]:
     """The columns that are the same for all numbers of a record."""
     cell = record.cell
     supports = record.provenance.get("support_seed", 0) if cell["shots"] else None
     return {
         "source": MEASURED,
         "table": "",
-        "entry": name,
+        "entry": entry,
         "method": cell["method"],
         "variant": ", ".join(f"{key}={value}" for key, value in sorted(cell["options"].items())),
-        "target": cell["target"]["name"],
+        "target": target,
         "seed": str(cell["seed"]) if supports is None else f"{cell['seed']}/{supports}",
         "shots": str(cell["shots"]),
         "spread": None,
@@ -145,4 +190,5 @@ def _record_columns(record: Record, name: str) -> dict[str, Any]:
         "official": cell["checkpoint_sha256"] is not None and record.ledger.get("epoch_choice") != "fixed",
         "signature": record.signature,
         "note": "; ".join(record.not_comparable_because),
+        "fingerprint": fingerprint_of(cell),
     }

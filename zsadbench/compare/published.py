@@ -40,6 +40,6 @@ def _read(paper: str) -> pd.DataFrame:
         for metric, aupro in zip(frame["metric"], frame["aupro"], strict=True)
     ]
     frame = frame.rename(columns={"label": "entry"})
-    frame[["source", "digest", "seed", "reason", "signature"]] = [paper, "", "", "", ""]
+    frame[["source", "digest", "seed", "reason", "signature", "fingerprint"]] = [paper, "", "", "", "", ""]
     frame[["comparable", "official"]] = [True, False]
     return frame[COLUMNS]

@@ -1,6 +1,6 @@
 """Find the cards of all installed packages. Reading cards imports neither torch nor pandas."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -10,18 +10,22 @@ from zsadbench import registry
 from zsadbench.data.cards.card import Card
 from zsadbench.data.cards.parse_card import read_card
 from zsadbench.data.user_images.target import is_user_target, user_target_card
-from zsadbench.errors import DataError, UsageError, unknown
+from zsadbench.errors import DataError, UsageError, ZsadError, unknown
 
 
 def all_cards() -> tuple[Card, ...]:
     """The cards of every package in the entry-point group `zsadbench.datasets`, sorted by name.
 
-    Raises:
-        DataError: a card is invalid, or two cards have the same name or alias.
-        UsageError: a package cannot be imported.
+    A package that cannot be imported or that holds an invalid card is left out with a warning, and so is one that
+    claims a name or an alias of a card of another package.
     """
-    cards = [card for package in registry.names("datasets") for card in _cards_of(package)]
-    return tuple(sorted(_unambiguous(cards), key=lambda card: card.name))
+    owners: dict[str, Card] = {}
+    for package in registry.own_first("datasets"):
+        try:
+            owners |= _unambiguous(_cards_of(package), owners)
+        except ZsadError as failure:
+            registry.warn_once(f"data set package '{package}' is left out: {failure}")
+    return tuple(sorted({card.name: card for card in owners.values()}.values(), key=lambda card: card.name))
 
 
 def find_card(name: str) -> Card:
@@ -63,22 +67,51 @@ def synthesise(name: str, out: str | Path, per_class: int = 4) -> Path:
 
 def package_attribute(card: Card, attribute: str) -> Any:
     """An attribute of the package that contains the card; None if the package has no such attribute."""
-    packages = (package for package in registry.names("datasets") if card in _cards_of(package))
-    return next((getattr(registry.load("datasets", package), attribute, None) for package in packages), None)
+    for package in registry.own_first("datasets"):
+        try:
+            found = card in _cards_of(package)
+        except ZsadError:  # `all_cards` warns of it
+            continue
+        if found:
+            return getattr(registry.load("datasets", package), attribute, None)
+    return None
 
 
 @cache
 def _cards_of(package: str) -> tuple[Card, ...]:
-    folder = resources.files(registry.load("datasets", package)) / "cards"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
-    return tuple(read_card(file.read_text(encoding="utf-8"), str(file)) for file in files)
+    """The cards of one package.
+
+    Raises:
+        DataError: cards are invalid or cannot be read; the message has the faults of all.
+        UsageError: the package cannot be imported.
+    """
+    module = registry.load("datasets", package)
+    try:
+        folder = resources.files(module) / "cards"
+        files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
+    except (OSError, TypeError, ValueError, AttributeError) as failure:
+        raise DataError(f"it has no folder 'cards' that can be read: {failure}") from failure
+    cards, faults = [], []
+    for file in files:
+        try:
+            cards.append(read_card(file.read_text(encoding="utf-8"), str(file)))
+        except (ZsadError, OSError, UnicodeDecodeError, RecursionError) as failure:
+            faults.append(str(failure) if isinstance(failure, ZsadError) else f"{file}: {failure}")
+    if faults:
+        raise DataError("; ".join(faults))
+    return tuple(cards)
 
 
-def _unambiguous(cards: Iterable[Card]) -> list[Card]:
+def _unambiguous(cards: Iterable[Card], others: Mapping[str, Card]) -> dict[str, Card]:
+    """The cards of one package by all of their names and aliases.
+
+    Raises:
+        DataError: two cards have the same name or alias, or a card has one of `others`.
+    """
     owners: dict[str, Card] = {}
     for card in cards:
         for name in {text.casefold() for text in (card.name, *card.aliases)}:
-            owner = owners.setdefault(name, card)
+            owner = others.get(name) or owners.setdefault(name, card)
             if owner is not card:
                 raise DataError(f"'{name}' is claimed by two cards: {owner.source} and {card.source}")
-    return list({card.name: card for card in owners.values()}.values())
+    return owners

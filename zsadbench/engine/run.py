@@ -30,7 +30,7 @@ from zsadbench.engine.plan.done import warn_of_stale
 from zsadbench.engine.plan.jobs import Job, Plan
 from zsadbench.engine.plan.sharing import common_taps, group_jobs, memory_chunks, tower_key
 from zsadbench.engine.record.job import JobRecorder
-from zsadbench.errors import CellError
+from zsadbench.errors import CellError, UsageError, WeightsError
 from zsadbench.records import Record, tidy
 from zsadbench.types import Taps
 
@@ -175,12 +175,21 @@ class JobGroup:
             run.results.finished += not recorder.failed
 
     def _prepare(self, recorder: JobRecorder) -> None:
-        """Prepare the detector of a job; a failure is reported and ends the job."""
+        """Prepare the detector of a job; a failure is reported and ends the job.
+
+        Raises:
+            UsageError, WeightsError: an option or the checkpoint does not fit, and no other method runs.
+        """
         job, reporter = recorder.job, self.shared.reporter
         with keep_failure(recorder):
-            detector = recorder.prepare(lambda done, total, loss: reporter.training(job, done, total, loss))
+            try:
+                detector = recorder.prepare(lambda done, total, loss: reporter.training(job, done, total, loss))
+            except (UsageError, WeightsError) as failure:
+                if len(self.shared.plan.request.methods) == 1:
+                    raise
+                raise CellError(str(failure)) from failure
         if recorder.failure is not None:
-            self._report_failure(recorder, "training", recorder.failure)
+            self._report_failure(recorder, "training" if job.aux else "preparation", recorder.failure)
             return
         reporter.trained(job, detector)
         recorder.check_leakage()

@@ -5,21 +5,24 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from zsadbench.checkpoints import write_checkpoint
 from zsadbench.clip import Backbone
 from zsadbench.engine.encode.towers import build_towers
-from zsadbench.engine.learn.detector import train_or_load
+from zsadbench.engine.learn.detector import Detector, train_or_load
+from zsadbench.engine.learn.loop import finite_state
 from zsadbench.engine.machine.device import choose_device
 from zsadbench.engine.machine.threads import limited_threads
 from zsadbench.engine.plan.jobs import Job, make_plan
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.engine.plan.sharing import co_trained_taps, tower_key
-from zsadbench.errors import UsageError
+from zsadbench.errors import CellError, DataError, UsageError
+from zsadbench.types import Trainable
 
 
 def train_all(request: RunRequest, out: Path | None, *, fresh: bool = False) -> Iterator[dict[str, Any]]:
-    """Train every method with every seed, and yield one event per checkpoint.
+    """Train every method with every seed, and yield one event per checkpoint; a training that fails costs no other one.
 
     Args:
         request: its only target is the auxiliary set.
@@ -29,21 +32,28 @@ def train_all(request: RunRequest, out: Path | None, *, fresh: bool = False) -> 
     Raises:
         UsageError: a method does not train; and as `make_plan`.
         WeightsError, DataError: as `make_plan`.
-        CellError: a loss is not finite.
+        CellError: trainings failed; raised at the end, with the failures of all.
     """
     jobs = make_plan(request).jobs
     for job in jobs:
         if not job.setup.trains:
             raise UsageError(f"'{job.setup.name}' does not train; there is no checkpoint to make")
+    failures: list[str] = []
     towers: dict[tuple[Any, ...], Backbone] = {}
     for job in jobs:
         key = tower_key(job.setup)
         if key not in towers:  # most jobs use the same encoders; two pairs are never in memory together
             towers.clear()
             towers[key] = build_towers(job.setup, choose_device(request.device))
-        with limited_threads():
-            event = _train(job, jobs, towers[key], request, out, fresh=fresh)
-        yield event
+        try:
+            with limited_threads():
+                event = _train(job, jobs, towers[key], request, out, fresh=fresh)
+        except (CellError, DataError, OSError) as failure:
+            failures.append(f"{job.setup.name} on {job.target.card.name}, seed {job.seed}: {failure}")
+        else:
+            yield event
+    if failures:
+        raise CellError("\nerror: ".join(failures))
 
 
 def _train(
@@ -61,11 +71,11 @@ def _train(
         co_trained=co_trained_taps(job, jobs),
         fresh=fresh,
     )
-    assert detector.checkpoint is not None  # noqa: S101 - a method that trains leaves a checkpoint
     path = detector.checkpoint
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        path = Path(shutil.copy2(path, out / f"{job.setup.name}-{job.target.card.name}-seed{job.seed}.safetensors"))
+        path = _copy(detector, job, out)
+    if path is None:
+        raise CellError("the checkpoint could not be written into the cache; pass --out to write it elsewhere")
     return {
         "event": "checkpoint",
         "method": job.setup.name,
@@ -75,3 +85,15 @@ def _train(
         "first_loss": detector.first_loss,
         "last_loss": detector.last_loss,
     }
+
+
+def _copy(detector: Detector, job: Job, out: Path) -> Path:
+    """Write the checkpoint of a detector into the folder `out`, also one that the cache could not keep."""
+    path = out / f"{job.setup.name}-{job.target.card.name}-seed{job.seed}.safetensors"
+    out.mkdir(parents=True, exist_ok=True)
+    if detector.checkpoint is not None:
+        return Path(shutil.copy2(detector.checkpoint, path))
+    write_checkpoint(
+        path, finite_state(job.setup.name, cast(Trainable, detector.method)), job.setup.name, detector.about
+    )
+    return path

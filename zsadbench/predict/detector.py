@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,14 @@ from zsadbench.clip import Backbone
 from zsadbench.data import prepare, read_image
 from zsadbench.engine.encode.text import encode_text, release_text
 from zsadbench.engine.encode.towers import build_towers
-from zsadbench.engine.evaluate.scoring import Scorer
+from zsadbench.engine.evaluate.scoring import Scorer, check_finite
 from zsadbench.engine.learn.detector import train_or_load
 from zsadbench.engine.machine.device import choose_device
+from zsadbench.engine.machine.method_calls import call_method, what_is
 from zsadbench.engine.machine.threads import limited_threads
 from zsadbench.engine.plan.jobs import make_detector_plan
 from zsadbench.engine.plan.method_setup import taps_of
-from zsadbench.errors import DataError, UsageError
+from zsadbench.errors import CellError, DataError, UsageError
 from zsadbench.types import Method, Scores, Tokens, Traceable
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class LoadedMethod:
 
         Raises:
             DataError: an image cannot be read, an array is not an image, or there are no images.
+            CellError: the method fails, or a score or a map is not finite.
         """
         self._encode_text(class_name)
         scores = [self._score(self._tokens(image), class_name) for image in _as_sequence(images)]
@@ -89,18 +91,21 @@ class LoadedMethod:
         Raises:
             UsageError: the method has no stages.
             DataError: the image cannot be read.
+            CellError: the method fails, or a score or a map is not finite.
         """
         if not isinstance(self.method, Traceable):
             raise UsageError(f"'{self.setup.name}' does not show its stages, so there is nothing to explain")
         with torch.inference_mode():
             tokens = self._tokens(image)
-            stages = self.method.stages(tokens, [class_name])
+            stages = call_method(self.setup.name, "stages", self.method.stages, tokens, [class_name])
+        if not isinstance(stages, Mapping) or not all(isinstance(stage, torch.Tensor) for stage in stages.values()):
+            raise CellError(f"'{self.setup.name}' returned {what_is(stages)} as its stages; wanted is name → tensor")
         anomaly_map = self._score(tokens, class_name).pixel
         return {name: stage.float().cpu() for name, stage in stages.items()} | {"map": anomaly_map}
 
     def _encode_text(self, class_name: str) -> None:
         """Encode the prompts of a class, and release the text encoder where no method needs it."""
-        encode_text(self.method, [class_name])
+        encode_text(self.method, [class_name], self.setup.name)
         release_text(self.backbone, [self.method])
 
     def _tokens(self, image: Any) -> Tokens:
@@ -115,7 +120,10 @@ class LoadedMethod:
         """Score the tokens of one image: (1,) and (1, size, size), both float32 on the host."""
         scores = self.scorer.score(tokens, [class_name])
         (wait_for_map,) = self.scorer.start_maps(scores.pixel)
-        return Scores(scores.image.float().cpu(), torch.from_numpy(wait_for_map()).unsqueeze(0))
+        image_score, anomaly_map = scores.image.float().cpu(), wait_for_map()
+        check_finite(image_score.numpy(), ("this image",), "image score")
+        check_finite(anomaly_map, ("this image",), "anomaly map")
+        return Scores(image_score, torch.from_numpy(anomaly_map).unsqueeze(0))
 
 
 def _as_sequence(images: Any) -> Iterable[Any]:

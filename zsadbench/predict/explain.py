@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zsadbench.data import read_image
-from zsadbench.errors import DataError
+from zsadbench.errors import CellError, DataError
 from zsadbench.files import write_atomically
 from zsadbench.pictures import SCALES, write_png
 from zsadbench.predict.contact_sheet import contact_sheet
@@ -70,8 +70,8 @@ def explain(detector: LoadedMethod, images: Iterable[Path], class_name: str, out
         try:
             image = read_image(path)
             tensors = detector.stages(image, class_name)
-        except DataError as failure:
-            yield Explanation(path, failure=str(failure))
+        except (DataError, CellError) as failure:
+            yield Explanation(path, failure=f"{path}: {failure}" if isinstance(failure, CellError) else str(failure))
             continue
         grid = detector.backbone.grid
         stages = stages_of(tensors, detector.setup.method.card, grid)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zsadbench.data import read_image
 from zsadbench.engine.machine.threads import limited_threads
-from zsadbench.errors import DataError
+from zsadbench.errors import CellError, DataError
 from zsadbench.files import write_atomically
 from zsadbench.pictures import overlay, write_png
 from zsadbench.predict.detector import LoadedMethod
@@ -21,7 +21,7 @@ from zsadbench.printing import one_line
 class Prediction:
     """The result of one image: its score, the largest value of its anomaly map and the file of its heat map.
 
-    Where the image could not be read, `failure` says why and the other fields are None.
+    Where the image could not be read or scored, `failure` says why and the other fields are None.
     """
 
     image: Path
@@ -34,8 +34,8 @@ class Prediction:
 def predict_images(detector: LoadedMethod, images: Iterable[Path], class_name: str, out: Path) -> Iterator[Prediction]:
     """Score images one after another and write a heat map per image.
 
-    All heat maps have the colour scale of the method's card. An image that cannot be read gives a prediction with a
-    `failure`, and the others go on.
+    All heat maps have the colour scale of the method's card. An image that cannot be read or scored gives a prediction
+    with a `failure`, and the others go on.
 
     Args:
         detector: the loaded method.
@@ -50,8 +50,8 @@ def predict_images(detector: LoadedMethod, images: Iterable[Path], class_name: s
             image = read_image(path)
             with limited_threads():
                 scores = detector.predict(image, class_name)
-        except DataError as failure:
-            yield Prediction(path, failure=str(failure))
+        except (DataError, CellError) as failure:
+            yield Prediction(path, failure=f"{path}: {failure}" if isinstance(failure, CellError) else str(failure))
             continue
         heat_map = out / free_name(path.stem, taken, ".png")
         anomaly_map = scores.pixel[0].numpy()

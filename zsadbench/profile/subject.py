@@ -80,7 +80,7 @@ class Subject:
 
     def time_text(self) -> float:
         """Time the text features in seconds: the first call encodes the prompts, later calls look them up."""
-        return seconds_of(lambda: self.wait_after(lambda: encode_text(self.method, ["object"])))
+        return seconds_of(lambda: self.wait_after(lambda: encode_text(self.method, ["object"], self.setup.name)))
 
     def time_host_stages(self) -> dict[str, float]:
         """Time decoding, preprocessing and metrics of the batch: the median of three rounds in ms."""

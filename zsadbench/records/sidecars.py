@@ -16,6 +16,7 @@ import gzip
 import io
 import json
 import logging
+import os
 import struct
 import zipfile
 import zlib
@@ -40,7 +41,8 @@ log = logging.getLogger(__name__)
 SCHEMA = 1
 DETAILS, REGIONS, SPREAD, POOLED = ".details.json.gz", ".regions.pq", ".spread.npz", ".pooled.npz"
 IDENTITY = "identity"  # the member of an .npz file with the identity of the record
-UNREADABLE = (*BROKEN, EOFError, struct.error, zlib.error, zipfile.BadZipFile, ZsadError)
+UNREADABLE = (*BROKEN, EOFError, MemoryError, struct.error, zlib.error, zipfile.BadZipFile, ZsadError)
+LONGEST_DETAILS = 256 << 20  # bytes, far more than details need
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -109,7 +111,7 @@ def read_details(record: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        content: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
+        content: dict[str, Any] = json.loads(_inflated(path))
         check_schema(content, "details")
         if content["identity"][:16] != record.stem:
             raise ZsadError(f"they are those of the record {content['identity'][:16]}")
@@ -117,6 +119,32 @@ def read_details(record: Path) -> dict[str, Any] | None:
         log.warning("no readable details in '%s': %s", path, failure)
         return None
     return content
+
+
+def _inflated(path: Path) -> bytes:
+    """Return the content of a compressed details file.
+
+    Raises:
+        ZsadError: it is longer than any details.
+    """
+    with gzip.open(path) as stream:
+        content = stream.read(LONGEST_DETAILS + 1)
+    if len(content) > LONGEST_DETAILS:
+        raise ZsadError(f"they inflate to more than {LONGEST_DETAILS >> 20} MiB")
+    return content
+
+
+def _check_inflated(path: Path) -> None:
+    """Check that the arrays of a file will fit into memory, before one of them is inflated.
+
+    Raises:
+        ZsadError: they need more than half of the memory of this computer.
+    """
+    with zipfile.ZipFile(path) as archive:
+        total = sum(entry.file_size for entry in archive.infolist())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 1 << 33
+    if total > memory // 2:
+        raise ZsadError(f"they inflate to {total >> 20} MiB, more than half of the memory")
 
 
 def read_regions(record: Path) -> pd.DataFrame | None:
@@ -156,6 +184,7 @@ def read_arrays(path: Path, record: Path | None = None) -> dict[str, Arrays] | N
         return None
     arrays: dict[str, Arrays] = {}
     try:
+        _check_inflated(path)
         with np.load(path, allow_pickle=False) as archive:
             for key in archive.files:
                 class_name, separator, name = key.rpartition("/")

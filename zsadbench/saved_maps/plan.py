@@ -57,6 +57,7 @@ class ScorePlan:
     metrics: tuple[MetricName, ...]
     workers: int
     hashes: FileHashes
+    overwrite: bool = False
 
 
 def make_score_plan(request: ScoreRequest) -> ScorePlan:
@@ -68,6 +69,7 @@ def make_score_plan(request: ScoreRequest) -> ScorePlan:
     """
     folder, run_record = MapFolder(request.maps), find_run_record(request.maps, request.target)
     run_request = as_run_request(request, run_record)
+    check_name(run_request.methods[0], run_record)
     metrics = all_metrics(run_request.metrics)
     check_out(run_request.out)
     truth = load_truth(run_request)
@@ -93,6 +95,7 @@ def make_score_plan(request: ScoreRequest) -> ScorePlan:
         metrics=metrics,
         workers=run_request.workers,
         hashes=hashes,
+        overwrite=request.overwrite == "always",
     )
 
 
@@ -151,6 +154,24 @@ def as_run_request(request: ScoreRequest, run_record: Record | None) -> RunReque
         overwrite=request.overwrite,
     )
     return replace(run_request, targets=tuple(checked_targets(run_request)))
+
+
+def check_name(name: str, run_record: Record | None) -> None:
+    """Check that maps do not pass for those of a registered method, in any spelling of its case.
+
+    Such a name is right only for maps that a run of this very method saved.
+
+    Raises:
+        UsageError: the name is that of a registered method, and no record of its run lies next to the maps.
+    """
+    taken = next((known for known in registry.names("methods") if known.casefold() == name.strip().casefold()), None)
+    saved_by = run_record.cell["method"] if run_record and not run_record.cell.get("maps") else None
+    if taken is None or saved_by == name:
+        return
+    raise UsageError(
+        f"maps of another program cannot be named '{name}': '{taken}' is a method of this installation, and no record "
+        f"of its run on this target lies next to the maps; name what made them: --method-name my-{taken}"
+    )
 
 
 def _usual_size(target: str) -> int:

@@ -59,7 +59,10 @@ class ScoreRequest:
     classes: Names = same_flag(RunRequest, "classes")
     limit: int | None = same_flag(RunRequest, "limit", help="Only the first N normal and N anomalous images per class.")
     method_name: str | None = flag(
-        "Name of what made the maps (default: the folder's name).", WHAT, default=None, variable=False
+        "Name of what made the maps, not that of a registered method (default: the folder's name).",
+        WHAT,
+        default=None,
+        variable=False,
     )
     seed: int | None = same_flag(
         RunRequest, "seeds", default=None, form=SEED, help="Seed that the maps were made with (default: 0)."

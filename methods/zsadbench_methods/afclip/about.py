@@ -193,12 +193,15 @@ PAPER_PROTOCOL = EvaluationProtocol("paper:afclip", mask_resize="bicubic-half", 
 
 CARD = MethodCard(
     name="afclip",
+    version="1",
     paper=Paper(
-        title="AF-CLIP: zero-shot anomaly detection via anomaly-focused CLIP adaptation",
+        title="AF-CLIP: Zero-Shot Anomaly Detection via Anomaly-Focused CLIP Adaptation",
         venue="ACM MM",
         year=2025,
         key="fang2025afclip",
+        url="https://arxiv.org/abs/2507.19949",
         code="https://github.com/Faustinaqq/AF-CLIP",
+        authors=("Qingqing Fang", "Wenxi Lv", "Qinliang Su"),
     ),
     options=Options,
     taps=_taps,

@@ -154,13 +154,15 @@ PAPER_PROTOCOL = EvaluationProtocol(
 
 CARD = MethodCard(
     name="anomalyclip",
+    version="1",
     paper=Paper(
-        title="AnomalyCLIP: object-agnostic prompt learning for zero-shot anomaly detection",
+        title="AnomalyCLIP: Object-agnostic Prompt Learning for Zero-shot Anomaly Detection",
         venue="ICLR",
         year=2024,
         key="zhou2024anomalyclip",
-        url="https://arxiv.org/abs/2310.18961",
+        url="https://openreview.net/forum?id=buC4E91xZE",
         code="https://github.com/zqhang/AnomalyCLIP",
+        authors=("Qihang Zhou", "Guansong Pang", "Yu Tian", "Shibo He", "Jiming Chen"),
     ),
     options=Options,
     taps=_taps,

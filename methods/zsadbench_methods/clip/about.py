@@ -36,12 +36,28 @@ def _taps(options: Options) -> Taps:
 
 CARD = MethodCard(
     name="clip",
+    version="1",
     paper=Paper(
         title="Learning Transferable Visual Models From Natural Language Supervision",
         venue="ICML",
         year=2021,
         key="radford2021learning",
+        url="https://arxiv.org/abs/2103.00020",
         code="https://github.com/openai/CLIP",
+        authors=(
+            "Alec Radford",
+            "Jong Wook Kim",
+            "Chris Hallacy",
+            "Aditya Ramesh",
+            "Gabriel Goh",
+            "Sandhini Agarwal",
+            "Girish Sastry",
+            "Amanda Askell",
+            "Pamela Mishkin",
+            "Jack Clark",
+            "Gretchen Krueger",
+            "Ilya Sutskever",
+        ),
     ),
     options=Options,
     taps=_taps,

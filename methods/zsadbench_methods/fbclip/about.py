@@ -218,12 +218,25 @@ PAPER_PROTOCOL = EvaluationProtocol(
 
 CARD = MethodCard(
     name="fbclip",
+    version="1",
     paper=Paper(
-        title="FB-CLIP: foreground-background disentanglement for zero-shot anomaly detection",
+        title="FB-CLIP: Fine-Grained Zero-Shot Anomaly Detection with Foreground-Background Disentanglement",
         venue="CVPR",
         year=2026,
-        key="fbclip2026",
+        key="hu2026fbclip",
+        url="https://openaccess.thecvf.com/content/CVPR2026/html/Hu_FB-CLIP_Fine-Grained_Zero-Shot_Anomaly_Detection_with_Foreground-Background_Disentanglement_CVPR_2026_paper.html",
         code="https://github.com/Xi-Mu-Yu/FB-CLIP",
+        authors=(
+            "Ming Hu",
+            "Yongsheng Huo",
+            "Mingyu Dou",
+            "Jianfu Yin",
+            "Peng Zhao",
+            "Yao Wang",
+            "Cong Hu",
+            "Bingliang Hu",
+            "Quan Wang",
+        ),
     ),
     options=Options,
     taps=_taps,

@@ -18,8 +18,9 @@ Points = NDArray[np.float64]
 def thinned(x: Sequence[float], y: Sequence[float], tolerance: float) -> list[int]:
     """Thin a curve to the points that keep it within `tolerance` of the stored ones: `[x, y, x, y, …]`.
 
-    Points are dropped as by D. Douglas and T. Peucker, "Algorithms for the reduction of the number of points required
-    to represent a digitized line", Cartographica 10 (1973). Values are in thousandths.
+    Points are dropped as by D. H. Douglas and T. K. Peucker, "Algorithms for the reduction of the number of points
+    required to represent a digitized line or its caricature", The Canadian Cartographer 10 (1973). Values are in
+    thousandths.
 
     >>> thinned([0.0, 0.25, 0.5, 1.0], [0.0, 0.5, 1.0, 1.0], 0.002)
     [0, 0, 500, 1000, 1000, 1000]

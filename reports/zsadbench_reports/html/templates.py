@@ -8,12 +8,17 @@ from pathlib import Path
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from zsadbench_reports.sandbox import Sandbox
+
 
 def environment_of(templates: Path | None) -> Environment:
-    """The environment that finds templates by name, below `templates` first; values in them are escaped as HTML."""
+    """The environment that finds templates by name, below `templates` first; values in them are escaped as HTML.
+
+    Templates run in Jinja's sandbox: what they can reach of Python is the values that the report gives them.
+    """
     own = PackageLoader("zsadbench_reports")
     loader: BaseLoader = ChoiceLoader([FileSystemLoader(templates), own]) if templates else own
-    return Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    return Sandbox(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
 
 
 def plain(environment: Environment, names: Sequence[str]) -> Markup:

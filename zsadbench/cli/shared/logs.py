@@ -44,6 +44,7 @@ def start_log_file(out: Path) -> Path:
         screen.setLevel(logging.getLogger().level)
         screen.addFilter(lambda entry: entry.name != PROGRESS)  # the screen has the bars
     logging.getLogger().setLevel(logging.INFO)
+    logging.getLogger("zsadbench.engine").setLevel(logging.DEBUG)  # tracebacks of methods, in the file alone
     logging.getLogger().addHandler(handler)
     logging.getLogger(__name__).info("%s", shlex.join(sys.argv))
     return path

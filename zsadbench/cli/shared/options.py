@@ -7,21 +7,38 @@ A verb declares one parameter for many flags, `fields: Annotated[Fields, Request
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields, replace
 from functools import wraps
+from pathlib import Path
 from types import GenericAlias
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from zsadbench.flags.fields import OUTPUT, Flag, flags_of
+from zsadbench.flags.fields import OUTPUT, WHAT, Flag, flags_of
 
 Fields = dict[str, Any]  # of a request
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line on stdout.", rich_help_panel=OUTPUT)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no warnings.", rich_help_panel=OUTPUT)]
+Plugin = Annotated[
+    list[Path] | None,
+    typer.Option(help="File that defines one more method as CARD; repeatable.", metavar="PATH", rich_help_panel=WHAT),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.", rich_help_panel=OUTPUT)]
+
+
+def add_plugins(paths: Sequence[Path] | None) -> None:
+    """Register the methods that files define; this runs the files.
+
+    Raises:
+        UsageError: a file is missing, fails, or defines no method.
+    """
+    from zsadbench import registry
+
+    for path in paths or ():
+        registry.add_plugin(path)
 
 
 class RequestFlags:

@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 def print_results(plan: Plan | ScorePlan, results: Results, extra: Sequence[str] = ()) -> None:
     """Print one table per target with every method's classes and mean, then signatures, records and reasons.
 
-    Where a 200-threshold variant is among the `extra` metrics, a line says which rates its thresholds cover.
+    Folders of one name with other content are targets of their own, told apart by digits of the fingerprint. Where a
+    200-threshold variant is among the `extra` metrics, a line says which rates its thresholds cover.
     """
+    from zsadbench.compare.measured import target_names
+
     metrics = [str(name) for name in plan.metrics]
-    targets = dict.fromkeys(record.cell["target"]["name"] for _, record in results.records)
-    for target in targets:
-        records = [(path, record) for path, record in results.records if record.cell["target"]["name"] == target]
+    targets = target_names([record.cell for _, record in results.records])
+    for target in dict.fromkeys(targets):
+        records = [pair for pair, name in zip(results.records, targets, strict=True) if name == target]
         rows = [row for _, record in records for row in table_rows(record, metrics)]
         table(_title(target, records), ["method", "class", *(HEADINGS.get(name, name) for name in metrics)], rows)
         for path, record in records:

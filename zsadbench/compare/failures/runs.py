@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zsadbench.compare.board import Board
-from zsadbench.compare.measured import entry_names
+from zsadbench.compare.measured import entry_names, target_names
 from zsadbench.data import Dataset, load_dataset, roots_from_environment
 from zsadbench.errors import ZsadError
 from zsadbench.records import Record, map_path, read_images
@@ -69,13 +69,14 @@ class Run:
 
 def runs_of(board: Board) -> dict[SectionKey, list[Run]]:
     """The runs that kept their maps, by section in the order of the data sets; of each entry the lowest seed."""
-    names = entry_names([record.cell for _, record in board.records])
+    cells = [record.cell for _, record in board.records]
+    names = zip(entry_names(cells), target_names(cells), strict=True)
     runs_by_entry: dict[SectionKey, dict[str, list[Run]]] = {}
-    for name, (path, record) in zip(names, board.records, strict=True):
+    for (name, target), (path, record) in zip(names, board.records, strict=True):
         maps = path.with_suffix(".maps")
         images = _images(path) if maps.is_dir() else None
         if images is not None:
-            target, protocol = record.cell["target"]["name"], record.cell["protocol"]
+            protocol = record.cell["protocol"]
             key = SectionKey(target, protocol["name"], protocol["digest"], record.cell["backbone"])
             runs_by_entry.setdefault(key, {}).setdefault(name, []).append(Run(name, record, images, maps))
     order = board.ordered([key.target for key in runs_by_entry])

@@ -58,7 +58,7 @@ def sections_of(board: Board) -> Iterator[Section]:
     """Every section of the records of `board`; none where no record has maps."""
     for key, runs in runs_of(board).items():
         fingerprint = runs[0].record.cell["target"]["fingerprint"]
-        yield _section(board, key, runs, find_copy(key.target, fingerprint, board.data_roots))
+        yield _section(board, key, runs, find_copy(board.set_of(key.target), fingerprint, board.data_roots))
 
 
 def _section(board: Board, key: SectionKey, runs: Sequence[Run], copy: LocalCopy) -> Section:

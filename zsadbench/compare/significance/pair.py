@@ -87,13 +87,13 @@ def pairings(
         UsageError: a method, target or metric was not measured; a method was run in several ways and is named without
             them; or the two were never measured in the same group and target.
     """
-    rows = _rows_of(board.measured, (left, right), targets, metrics)
+    rows = _rows_of(board, (left, right), targets, metrics)
     results = []
     for _, part in rows.groupby(GROUP, sort=False):
         pair = _entry(part, left), _entry(part, right)
         if pair[0] == pair[1] and pair[0]:
             raise UsageError(f"compare takes two different methods; '{left}' and '{right}' both mean '{pair[0]}'")
-        if all(pair) and _common_targets(part, pair):
+        if all(pair) and _common_targets(_one_name(board, part, pair), pair):
             results.append(_pairing(board, part, (str(pair[0]), str(pair[1])), metrics))
     if not results:
         raise UsageError(
@@ -103,17 +103,17 @@ def pairings(
     return results
 
 
-def _rows_of(
-    rows: pd.DataFrame, methods: Sequence[str], targets: Sequence[str], metrics: Sequence[str]
-) -> pd.DataFrame:
-    """The rows of `targets`, all without any, after a check that all names are known."""
+def _rows_of(board: Board, methods: Sequence[str], targets: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
+    """The measured rows of `targets`, all without any, after a check that all names are known."""
+    rows = board.measured
     for name in methods:
         if name not in set(rows["entry"]) | set(rows["method"]):
             raise unknown("measured method", name, {*rows["entry"], *rows["method"]})
     for metric in metrics:
         if metric not in set(rows["metric"]):
             raise unknown("measured metric", metric, set(rows["metric"]))
-    kept = rows[rows["target"].isin(targets)] if targets else rows
+    wanted = rows["target"].isin(targets) | rows["target"].map(board.set_of).isin(targets)
+    kept = rows[wanted] if targets else rows
     if kept.empty:
         raise unknown("measured data set", ", ".join(targets), set(rows["target"]))
     return kept
@@ -130,13 +130,28 @@ def _entry(rows: pd.DataFrame, name: str) -> str | None:
     return str(entries[0]) if entries else None
 
 
+def _one_name(board: Board, rows: pd.DataFrame, pair: Sequence[str | None]) -> pd.DataFrame:
+    """`rows`, in which a data set that the two share no copy of has one name, so that their numbers are listed.
+
+    Of several copies of one entry the first is used. `_images_differ` keeps such a pair from being compared.
+    """
+    rows = rows.assign(set=rows["target"].map(board.set_of))
+    for name, of_set in rows.groupby("set", sort=False):
+        left, right = (of_set[of_set["entry"] == entry]["target"].unique() for entry in pair)
+        if len(left) and len(right) and not set(left) & set(right):
+            for entry, target in ((pair[0], left[0]), (pair[1], right[0])):
+                rows.loc[(rows["entry"] == entry) & (rows["target"] == target), "target"] = name
+    return rows
+
+
 def _common_targets(rows: pd.DataFrame, pair: Sequence[str | None]) -> set[str]:
     left, right = (set(rows[rows["entry"] == entry]["target"]) for entry in pair)
     return left & right
 
 
 def _pairing(board: Board, rows: pd.DataFrame, pair: tuple[str, str], metrics: Sequence[str]) -> Pairing:
-    both = rows[rows["entry"].isin(pair) & rows["target"].isin(_common_targets(rows, pair))]
+    listed = _one_name(board, rows, pair)
+    both = listed[listed["entry"].isin(pair) & listed["target"].isin(_common_targets(listed, pair))]
     group, files = group_of(board, both), record_files(board, PixelCounts(DRAWS))
     all_metrics = list(dict.fromkeys([*(metric for level in group.levels.values() for metric in level), *metrics]))
     differ = {target: _images_differ(board, both, pair, target) for target in group.targets}

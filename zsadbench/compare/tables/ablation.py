@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zsadbench import registry
 from zsadbench.compare.board import Board
@@ -20,15 +20,22 @@ from zsadbench.compare.tables.layout import Cell, Number, Row, Table
 from zsadbench.compare.tables.measured import number_of
 from zsadbench.compare.tables.published import LEVELS, PrintedTable, printed_tables
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 BOTH = "In every pair of columns: as published, then measured. Ours are the runs with all the switches of the row."
 
 
 class _Matches(NamedTuple):
-    """The runs of one comparability group that match rows of one table: label of the row → entry, and remarks."""
+    """The runs of one comparability group that match rows of one table.
+
+    `entries` maps the label of a row to the entry, `copies` a data set to the copy whose numbers are shown.
+    """
 
     group: Group
     entries: Mapping[str, str]
     remarks: tuple[str, ...]
+    copies: Mapping[str, str]
 
 
 def measured_ablation_tables(board: Board) -> list[Table]:
@@ -82,8 +89,11 @@ def _matches(board: Board, printed: PrintedTable) -> Iterator[tuple[int, _Matche
         }
         entries = {label: [entry for entry, run in runs.items() if run == row] for label, row in wanted.items()}
         first = {label: names[0] for label, names in entries.items() if names}
-        if set(rows[rows["entry"].isin(list(first.values()))]["target"]) & set(printed.rows["target"]):
-            yield number, _Matches(group_of(board, rows), first, tuple(_remarks(described, entries)))
+        measured_on = rows[rows["entry"].isin(list(first.values()))]["target"]
+        copies = _most_used(board, measured_on)
+        if copies.keys() & set(printed.rows["target"]):
+            remarks = (*_remarks(described, entries), *_copies_passed_over(board, measured_on, copies))
+            yield number, _Matches(group_of(board, rows), first, remarks, copies)
 
 
 def _remarks(described: Sequence[PaperRow], entries: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -97,6 +107,20 @@ def _remarks(described: Sequence[PaperRow], entries: Mapping[str, Sequence[str]]
             uncertain.setdefault(row.uncertain, []).append(row.label)
     for reason, labels in uncertain.items():
         yield f"{', '.join(labels)}: {reason}."
+
+
+def _most_used(board: Board, targets: pd.Series) -> dict[str, str]:
+    """Data set → the one of its copies that most of the rows `targets` were measured on."""
+    copies: dict[str, str] = {}
+    for target in targets.value_counts().index:
+        copies.setdefault(board.set_of(target), target)
+    return copies
+
+
+def _copies_passed_over(board: Board, targets: pd.Series, used: Mapping[str, str]) -> Iterator[str]:
+    for target in dict.fromkeys(targets):
+        if used[board.set_of(target)] != target:
+            yield f"Measured numbers are of {used[board.set_of(target)]}; those of {target} are not in this table."
 
 
 def _options_of_run(cell: Mapping[str, Any]) -> dict[str, str]:
@@ -135,6 +159,7 @@ def _cells(
     published = [values.get((label, target, metric)) for metric in metrics[level]]
     measured_as = dict(zip(LEVELS[level], matches.group.levels[level], strict=True))
     entry = matches.entries.get(label, "")
-    scores = [matches.group.scores.get((entry, target, "mean", measured_as[metric])) for metric in metrics[level]]
+    ours = matches.copies.get(target, target)
+    scores = [matches.group.scores.get((entry, ours, "mean", measured_as[metric])) for metric in metrics[level]]
     printed_cell = tuple(Number(None if value is None else 100 * value) for value in published)
     return printed_cell, tuple(number_of(score) for score in scores)

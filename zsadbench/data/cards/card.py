@@ -48,9 +48,9 @@ class Card:
         licence: the licence, as text.
         homepage: where to download it.
         obtain: what to know before downloading.
-        doi: the DOI of the paper.
-        cite: the BibTeX key.
-        bibtex: the BibTeX entry.
+        doi: the DOI of the paper; empty where `cite` names a reference that ships with the package.
+        cite: keys of the references to cite: of those that ship with the package, or of `bibtex`.
+        bibtex: BibTeX entries of references that do not ship with the package.
         collections: the image collections that it was made from, if another benchmark uses the same collection.
         method_words: method → class → words that the method's paper uses in prompts instead of those in `classes`.
         folder_words: methods whose papers use the folder name itself in prompts.
@@ -74,7 +74,7 @@ class Card:
     homepage: str = ""
     obtain: str = ""
     doi: str = ""
-    cite: str = ""
+    cite: tuple[str, ...] = ()
     bibtex: str = ""
     collections: tuple[str, ...] = ()
     method_words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

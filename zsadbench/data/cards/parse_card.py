@@ -55,7 +55,7 @@ def card_of(table: Mapping[str, object], source: str) -> Card:
         homepage=fields.text("homepage", "" if generated else None),
         obtain=fields.text("obtain", ""),
         doi=fields.text("doi", ""),
-        cite=fields.text("cite"),
+        cite=_cite(fields),
         bibtex=fields.text("bibtex", ""),
         collections=fields.texts("collections", ()),
         method_words=_method_words(fields.table("words", {}), classes),
@@ -74,6 +74,11 @@ def _levels(fields: Fields) -> tuple[str, ...]:
         if level not in LEVELS:
             raise fields.wrong("levels", f"holds {level!r}; known: {', '.join(LEVELS)}")
     return levels
+
+
+def _cite(fields: Fields) -> tuple[str, ...]:
+    """The keys to cite, given as a list or, if there is only one, as a text."""
+    return (fields.text("cite"),) if isinstance(fields.take("cite"), str) else fields.texts("cite")
 
 
 def _classes(fields: Fields) -> dict[str, str]:

@@ -62,13 +62,47 @@ def hash_images(dataset: Dataset, rows: pd.DataFrame | None = None, workers: int
     whole = dataset.manifest.sort_values("relative")
     known = _read_cache(dataset, whole)
     if known is None and rows is not None and len(rows) < len(whole):
-        return _comparable(rows["relative"].tolist(), *_compute(rows["path"].tolist(), workers))
+        return hash_rows(rows, workers)
     if known is None:
         log.info("%s: hashing %d images, to find them in other sets", dataset.card.name, len(whole))
         known = _compute(whole["path"].tolist(), workers)
         _write_cache(dataset, whole, *known)
     wanted = np.ones(len(whole), dtype=bool) if rows is None else whole["relative"].isin(rows["relative"]).to_numpy()
     return _comparable(whole["relative"][wanted].tolist(), known[0][wanted], known[1][wanted])
+
+
+def hash_rows(rows: pd.DataFrame, workers: int = 2) -> ImageHashes:
+    """Compute the hashes of the images in some rows of a manifest; nothing is cached.
+
+    An image that cannot be opened is counted and does not raise.
+    """
+    return _comparable(rows["relative"].tolist(), *_compute(rows["path"].tolist(), workers))
+
+
+def same_pixels(left: pd.DataFrame, right: pd.DataFrame, workers: int = 2) -> list[tuple[str, str]]:
+    """Find the pairs of images, by relative path, whose decoded pixels are all equal; rows of manifests.
+
+    Images that cannot be opened equal none. Without rows on the left, nothing is read.
+    """
+    if left.empty or right.empty:
+        return []
+    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="zsadbench-hash") as pool:
+        of_left, of_right = (list(pool.map(_pixel_digest, rows["path"])) for rows in (left, right))
+    return [
+        (first, second)
+        for first, digest in zip(left["relative"], of_left, strict=True)
+        for second, other in zip(right["relative"], of_right, strict=True)
+        if digest and digest == other
+    ]
+
+
+def _pixel_digest(path: str) -> str:
+    """SHA-256 of the size and the RGB pixels of an image; empty where it cannot be opened."""
+    try:
+        image = read_image(path).convert("RGB")
+    except DataError:
+        return ""
+    return hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
 
 
 def _comparable(paths: Sequence[str], hashes: Hashes, details: NDArray[np.int16]) -> ImageHashes:

@@ -1,10 +1,9 @@
 """A perceptual hash: images that look the same have hashes that differ in few bits.
 
 At 64 × 64 pixels, an image no longer shows the changes made by JPEG compression, resizing or slightly different
-brightness. The hash holds the signs of its low spatial frequencies relative to their median. It has the form of PDQ
-(Facebook, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm", 2019), after Zauner,
-"Implementation and Benchmarking of Perceptual Image Hash Functions", 2010: 16 × 16 coefficients of the cosine
-transform, without the constant ones, give 256 bits.
+brightness. The hash holds the signs of its low spatial frequencies relative to their median. It has the form of PDQ,
+the image hash of https://github.com/facebook/ThreatExchange: 16 × 16 coefficients of the cosine transform, without the
+constant ones, give 256 bits.
 
 Conventions: grey values are those of ITU-R 601, resized with a triangle filter. `CLOSE` was chosen on 422 photographs
 (of MVTec AD, BrainMRI and CVC-ColonDB): the hashes of copies saved as JPEG of quality 75, at half the size, or both,

@@ -42,7 +42,9 @@ class DiskBudget:
             if self._full:
                 return False
             if self._allowed == 0:
-                self._allowed = min(RECOUNT, self._free_bytes() // self.entry_bytes - self._in_progress)
+                self._allowed = min(RECOUNT, self._free_bytes_or_0() // self.entry_bytes - self._in_progress)
+                if self._full:
+                    return False
             if self._allowed <= 0:
                 self._full = True
                 used = self.budget_bytes >> 20
@@ -58,8 +60,9 @@ class DiskBudget:
             return
         temporary = entry.with_name(f".{entry.name}.{secrets.token_hex(4)}")
         try:
+            if not self._make_folder(entry.parent):
+                return
             parts = content()
-            entry.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("xb") as stream:  # not flushed to disk, unlike results: entries have a checksum
                 stream.writelines(parts)
             temporary.replace(entry)
@@ -76,9 +79,30 @@ class DiskBudget:
     def close(self, reason: str) -> None:
         """Stop writing; the first call logs the reason as a warning."""
         with self._lock:
-            if not self._full:
-                log.warning("%s", reason)
-            self._full = True
+            self._close(reason)
+
+    def _close(self, reason: str) -> None:
+        """As `close`, where the lock is held."""
+        if not self._full:
+            log.warning("%s", reason)
+        self._full = True
+
+    def _make_folder(self, folder: Path) -> bool:
+        """Make a folder for entries; False, and nothing more is written, where that is impossible."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as failure:
+            self.close(f"the {self.what} cannot be written to '{folder}': {failure.strerror or failure}")
+            return False
+        return True
+
+    def _free_bytes_or_0(self) -> int:
+        """Measure the free space; 0, and nothing more is written, where the folders cannot be listed."""
+        try:
+            return self._free_bytes()
+        except OSError as failure:
+            self._close(f"the {self.what} in '{self.folder.parent}' cannot be used: {failure.strerror or failure}")
+            return 0
 
     def _free_bytes(self) -> int:
         """Measure the free space; removes folders of other data sets if it is less than one recount needs."""

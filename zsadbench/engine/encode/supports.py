@@ -10,6 +10,9 @@ import torch
 from zsadbench.clip.union import join, pick
 from zsadbench.data import batches
 from zsadbench.engine.encode.towers import DTYPES
+from zsadbench.engine.machine.method_calls import call_method
+from zsadbench.engine.plan.method_setup import taps_of
+from zsadbench.errors import CellError
 from zsadbench.types import FewShot, Taps, Tokens
 
 if TYPE_CHECKING:
@@ -75,8 +78,11 @@ def fit_memory(
 
     Raises:
         DataError: an image cannot be read or has changed.
+        CellError: the method fails.
     """
-    assert isinstance(method, FewShot)  # noqa: S101 - `check_shots` requires a card with `few_shot`
-    tokens = supports(rows, setup.method.card.taps(setup.method.options), files)
+    if not call_method(setup.name, "remember", isinstance, method, FewShot):
+        raise CellError(f"'{setup.name}' says that it is few-shot, but its detector has no 'remember'")
+    tokens = supports(rows, taps_of(setup), files)
     with torch.inference_mode():
-        method.remember(tokens)
+        of = f" for {len(rows)} support image{'' if len(rows) == 1 else 's'}"
+        call_method(setup.name, "remember", method.remember, tokens, of=of)  # type: ignore[attr-defined]

@@ -119,11 +119,11 @@ def evaluate_class(
 
     A head that fails keeps its failure and the others go on; if a batch cannot be read or encoded, all heads fail. On a
     GPU a background thread counts batches while the next ones are scored; on a CPU each batch is counted before the
-    next is read. Results are the same.
+    next is encoded. Results are the same.
 
     Args:
         images: the class.
-        heads: the methods, one head each.
+        heads: the methods, one head each; one that has failed before is left out.
         on_images: called with the number of images of each batch.
         ahead: scored batches per head that may wait for the background thread; 0 for no such thread; None for the
             default of the device.
@@ -131,8 +131,9 @@ def evaluate_class(
     if ahead is None:
         ahead = AHEAD if images.backbone.device.type == "cuda" else 0
     for head in heads:
-        with keep_failure(head):
-            head.fit_memory()
+        if head.failure is None:
+            with keep_failure(head):
+                head.fit_memory()
     if all(head.failure for head in heads):
         return
     with keep_failure(*heads), BackgroundWorker(ahead * len(heads)) as worker:

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zsadbench.clip.towers import arithmetic
-from zsadbench.clip.union import some
+from zsadbench.clip.towers import autocast
+from zsadbench.clip.union import slice_batch
 from zsadbench.engine.encode.batching import Halving
 from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.evaluate.maps import AnomalyMap, start_map
+from zsadbench.engine.machine.method_calls import batch_of, call_method, checked_scores, what_is
 from zsadbench.engine.machine.timing import Stopwatch
 from zsadbench.engine.machine.to_host import PendingArray, to_host
 from zsadbench.errors import CellError
@@ -67,7 +68,7 @@ class Scorer:
 
     `size` is the side of the anomaly maps in pixels; `sigma` the standard deviation of their Gaussian smoothing in
     pixels, 0 for none. `score` and `start_maps` are the two steps; `score_batch` takes both, measures their time and
-    halves the batch where memory is short.
+    halves the batch where memory is short. `name` is the method's, for messages.
     """
 
     method: Method
@@ -76,8 +77,10 @@ class Scorer:
     sigma: float
     precision: str = "fp32"
     halving: Halving = field(default_factory=Halving)
+    name: str = ""
 
     def __post_init__(self) -> None:
+        self.name = self.name or type(self.method).__name__
         self.watch = Stopwatch(self.device)
 
     @classmethod
@@ -86,17 +89,23 @@ class Scorer:
         protocol = setup.protocol
         unsmoothed = protocol.smoothing == "none" or dataset in protocol.unsmoothed
         sigma = 0.0 if unsmoothed else setup.method.card.smoothing
-        return cls(method, device, setup.image_size, sigma, setup.precision)
+        return cls(method, device, setup.image_size, sigma, setup.precision, name=setup.name)
 
-    def score(self, tokens: Tokens, class_words: Sequence[str]) -> Scores:
+    def score(self, tokens: Tokens, class_words: Sequence[str], paths: Sequence[str] = ()) -> Scores:
         """Score one batch on the device: image scores (batch,) and maps on the method's own grid.
 
         Args:
             tokens: the taps that the method reads.
             class_words: the word for prompts, one per image.
+            paths: of the images, for messages.
+
+        Raises:
+            CellError: the method fails, or returns something else than such scores and maps.
         """
-        with torch.inference_mode(), arithmetic(self.device.type, DTYPES[self.precision]):
-            return self.method.score(tokens, class_words)
+        of = batch_of(paths, len(class_words))
+        with torch.inference_mode(), autocast(self.device.type, DTYPES[self.precision]):
+            returned = call_method(self.name, "score", self.method.score, tokens, class_words, of=of)
+            return checked_scores(self.name, returned, len(class_words), of)
 
     def start_maps(
         self, pixel: torch.Tensor, sizes: Sequence[tuple[int, int]] | None = None
@@ -120,16 +129,28 @@ class Scorer:
             class_word: the word for prompts.
             paths: of the images, for messages.
             sizes: of the maps, one (height, width) per image; None if no maps are needed.
+
+        Raises:
+            CellError: as `score`.
         """
         words = [class_word] * len(paths)
         with self.watch.stage("head") as scoring, torch.inference_mode():
-            parts = self.halving(lambda rows: self.score(some(tokens, rows), words[rows]), len(words))
+            parts = self.halving(
+                lambda rows: self.score(slice_batch(tokens, rows), words[rows], paths[rows]), len(words)
+            )
+            self._check_alike(parts)
             image, pixel = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
         scores = to_host(image.float())
         if sizes is None:
             return ScoredBatch(paths, scores, None, scoring)
         with self.watch.stage("map"):
             return ScoredBatch(paths, scores, self.start_maps(pixel, sizes), scoring)
+
+    def _check_alike(self, parts: Sequence[Scores]) -> None:
+        """Raise `CellError` where the maps of two parts of a batch differ in size."""
+        if len({part.pixel.shape[1:] for part in parts}) > 1:
+            found = " and ".join(what_is(part.pixel) for part in parts)
+            raise CellError(f"'{self.name}' returned maps of {found} for parts of one batch; wanted is one size")
 
 
 def check_finite(values: NDArray[np.float32], paths: tuple[str, ...], what: str) -> None:

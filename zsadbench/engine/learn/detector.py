@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from zsadbench.checkpoints import load_state, write_checkpoint
+from zsadbench.checkpoints import load_state, read_metadata
 from zsadbench.clip import Backbone
 from zsadbench.engine.encode.training_tokens import TrainingTokens
-from zsadbench.engine.learn.loop import TrainingBatches, fit
+from zsadbench.engine.learn.keep import keep_checkpoint
+from zsadbench.engine.learn.loop import TrainingBatches, finite_state, fit
+from zsadbench.engine.machine.method_calls import call_method, what_is
 from zsadbench.engine.plan.cell import checkpoint_path, training_cell
 from zsadbench.engine.plan.method_setup import MethodSetup
 from zsadbench.engine.plan.trained_state import read_state
-from zsadbench.errors import UsageError, WeightsError
+from zsadbench.errors import CellError, UsageError, WeightsError
 from zsadbench.types import Method, Taps, Trainable
 
 if TYPE_CHECKING:
@@ -32,7 +35,8 @@ class Detector:
     """A method that is ready to score, the checkpoint of its trained parameters, and its training if there was one.
 
     `first_loss` and `last_loss` are None unless it was trained just now; `encoded` and `cached` count how often the
-    training encoded an image, and how often it read its tokens from the cache.
+    training encoded an image, and how often it read its tokens from the cache. `checkpoint` is None where nothing was
+    trained, or where the trained parameters could not be written; `about` has the settings of a training.
     """
 
     method: Method
@@ -41,13 +45,22 @@ class Detector:
     last_loss: float | None = None
     encoded: int = 0
     cached: int = 0
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def make_method(setup: MethodSetup, backbone: Backbone, seed: int) -> Method:
-    """Build the method with initial values drawn under `seed`."""
+    """Build the method with initial values drawn under `seed`.
+
+    Raises:
+        CellError: building it fails, or makes no detector.
+        UsageError: an option does not fit the backbone.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return setup.method.card.build(backbone, setup.method.options)
+        method = call_method(setup.name, "build", setup.method.card.build, backbone, setup.method.options)
+    if not callable(getattr(method, "score", None)):
+        raise CellError(f"'{setup.name}': build made {what_is(method)}, which has no method 'score'")
+    return method
 
 
 def train_or_load(
@@ -79,7 +92,7 @@ def train_or_load(
 
     Raises:
         WeightsError: the checkpoint belongs to another method or another backbone.
-        CellError: the loss is not finite, or tokens do not fit into half precision.
+        CellError: the method fails, a loss or a parameter is not finite, or tokens do not fit into half precision.
         DataError: an image of the auxiliary set cannot be read.
         UsageError: the method has a recipe but cannot be trained.
     """
@@ -90,39 +103,58 @@ def train_or_load(
     if not setup.trains or aux is None:
         return Detector(method, None)
     path = checkpoint_path(setup, aux, seed)
-    if not fresh and _load_from_cache(setup, method, path):
+    cell = training_cell(setup, aux, seed)
+    if not fresh and _load_from_cache(setup, method, path, cell):
         return Detector(method, path)
-    trainable = _trainable(method)
+    trainable = _trainable(setup.name, method)
     batches = TrainingBatches(setup, aux, seed, workers, image_cache, pin=backbone.device.type == "cuda")
     tokens = TrainingTokens.of(setup, backbone, aux, token_cache, co_trained)
     losses = list(fit(trainable, tokens, batches, on_step))
-    about = training_cell(setup, aux, seed) | {"first_loss": losses[0], "last_loss": losses[-1]}
-    write_checkpoint(path, trainable.network.state_dict(), setup.name, about)
-    return Detector(method, path, losses[0], losses[-1], tokens.encoded, tokens.cached)
+    about = cell | {"first_loss": losses[0], "last_loss": losses[-1]}
+    kept = keep_checkpoint(path, finite_state(setup.name, trainable), setup.name, about)
+    return Detector(method, path if kept else None, losses[0], losses[-1], tokens.encoded, tokens.cached, about)
 
 
-def _load_from_cache(setup: MethodSetup, method: Method, path: Path) -> bool:
-    """Load a cached checkpoint into the method; False if there is none that can be used."""
-    if not path.is_file():
-        return False
+def _load_from_cache(setup: MethodSetup, method: Method, path: Path, cell: Mapping[str, Any]) -> bool:
+    """Load the cached checkpoint of a training into the method; False if there is none that can be used."""
     try:
+        if not path.is_file():
+            return False
+        _check_training(path, cell)
         load_checkpoint(setup, method, path)
-    except WeightsError as failure:
+    except (WeightsError, OSError) as failure:
         log.warning("the cached checkpoint cannot be used, so the method is trained again: %s", failure)
         return False
     return True
+
+
+def _check_training(path: Path, cell: Mapping[str, Any]) -> None:
+    """Check that a cached checkpoint comes from the training that its name stands for.
+
+    Raises:
+        WeightsError: it comes from another one, or does not say.
+    """
+    metadata = read_metadata(path)
+    if metadata is None:
+        raise WeightsError(f"{path} does not say which training it comes from")
+    wanted: dict[str, Any] = json.loads(json.dumps(cell))
+    other = [key for key, value in wanted.items() if metadata[1].get(key) != value]
+    if other:
+        raise WeightsError(f"{path} comes from another training: it differs in {', '.join(other)}")
 
 
 def load_checkpoint(setup: MethodSetup, method: Method, path: Path) -> None:
     """Load a checkpoint into the method: one that zsadbench wrote, or the method's published one.
 
     Raises:
-        WeightsError: the file is unreadable, unsafe, or belongs to another method or another backbone.
+        WeightsError: the file is unreadable, unsafe, damaged, or belongs to another method or another backbone.
+        CellError: the method fails to take the parameters.
     """
-    load_state(_trainable(method).network, read_state(setup.method.card, path), f"checkpoint '{path}'")
+    trainable, state = _trainable(setup.name, method), read_state(setup.method.card, path)
+    call_method(setup.name, "network", lambda: load_state(trainable.network, state, f"checkpoint '{path}'"))
 
 
-def _trainable(method: Method) -> Trainable:
-    if not isinstance(method, Trainable):
-        raise UsageError(f"{type(method).__name__} has a recipe but neither 'network' nor 'loss'")
-    return method
+def _trainable(name: str, method: Method) -> Trainable:
+    if not call_method(name, "network", isinstance, method, Trainable):
+        raise UsageError(f"'{name}' has a recipe, but its detector {type(method).__name__} lacks 'network' or 'loss'")
+    return cast(Trainable, method)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from zsadbench.checkpoints import first_not_finite
 from zsadbench.data import TensorCache, batches
 from zsadbench.engine.encode.training_tokens import TrainingTokens
+from zsadbench.engine.machine.method_calls import call_method, checked_losses, checked_network
 from zsadbench.engine.plan.method_setup import MethodSetup, taps_of
 from zsadbench.errors import CellError
-from zsadbench.types import Batch, Recipe, Tokens, Trainable
+from zsadbench.types import Batch, Losses, Recipe, Tokens, Trainable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 MASKS: dict[str, MaskRule] = {"nonzero-bilinear-half": "training", "nonzero-bicubic-grey": "training-grey"}
 OPTIMISERS: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+SMALLER = "nothing is kept of this training; a smaller recipe.lr may help"
 
 
 @dataclass(frozen=True)
@@ -96,18 +99,18 @@ def fit(
         on_step: called with (steps done, all steps, loss).
 
     Raises:
-        CellError: a loss is not finite, or tokens do not fit into half precision.
+        CellError: the method fails, a loss or a parameter is not finite, or tokens do not fit into half precision.
         DataError: an image cannot be read.
     """
     name, aux = training_batches.setup.name, training_batches.aux
+    network = checked_network(name, method)
     optimiser = make_optimiser(method, training_batches.recipe)
     words, classes = aux.card.words(name), aux.manifest["class"].tolist()
-    device = next(method.network.parameters()).device
+    device = next(network.parameters()).device
     for number, loaded in enumerate(training_batches, start=1):
         batch = as_batch(loaded, tuple(words[classes[row]] for row in loaded.rows), device)
-        loss = step(method, tokens(loaded, batch.images), batch, optimiser)
-        if not np.isfinite(loss):
-            raise CellError(f"{name}: the loss is {loss} at step {number}; a smaller recipe.lr may help")
+        loss = step(method, tokens(loaded, batch.images), batch, optimiser, name=name, number=number)
+        _check_parameters(name, network, number)
         on_step(number, len(training_batches), loss)
         yield loss
 
@@ -126,10 +129,84 @@ def as_batch(loaded: LoadedBatch, class_words: tuple[str, ...], device: torch.de
     return Batch(loaded.images.to(device, non_blocking=True), masks.to(device), labels.to(device), class_words)
 
 
-def step(method: Trainable, tokens: Tokens, batch: Batch, optimiser: torch.optim.Optimizer) -> float:
-    """Take one optimiser step and return the total loss before it."""
-    total: Any = sum(method.loss(tokens, batch).values())
+def step(
+    method: Trainable,
+    tokens: Tokens,
+    batch: Batch,
+    optimiser: torch.optim.Optimizer,
+    *,
+    name: str = "",
+    number: int = 1,
+) -> float:
+    """Take one optimiser step and return the total loss before it.
+
+    Args:
+        method: is trained in place.
+        tokens: of the batch.
+        batch: images, masks and labels.
+        optimiser: of the parameters.
+        name: of the method, for messages.
+        number: of the step, for messages.
+
+    Raises:
+        CellError: the method fails, or the loss is not finite.
+    """
+    name, of = name or type(method).__name__, f" in step {number}"
+    losses = checked_losses(name, call_method(name, "loss", method.loss, tokens, batch, of=of), of)
+    loss = call_method(name, "loss", _go_back, losses, optimiser, of=of)
+    if not np.isfinite(loss):
+        bad = next((term for term, value in losses.items() if not bool(torch.as_tensor(value).isfinite())), "total")
+        raise CellError(f"{name}: the loss '{bad}' is not finite at step {number}; {SMALLER}")
+    call_method(name, "the optimiser", _go_down, optimiser, f"{name}: step {number} overflows; {SMALLER}", of=of)
+    return loss
+
+
+def _go_back(losses: Losses, optimiser: torch.optim.Optimizer) -> float:
+    """Compute the gradients of the sum of the losses, and return the sum."""
+    total: Any = sum(losses.values())
     optimiser.zero_grad(set_to_none=True)
     total.backward()
-    optimiser.step()
     return float(total.detach())
+
+
+def _go_down(optimiser: torch.optim.Optimizer, overflow: str) -> None:
+    """Take one step; where PyTorch finds that a number is too large for it, raise a `CellError` with this text."""
+    try:
+        optimiser.step()
+    except RuntimeError as failure:
+        if "overflow" in str(failure):
+            raise CellError(overflow) from failure
+        raise
+
+
+def _check_parameters(name: str, network: torch.nn.Module, number: int) -> None:
+    """Check that a step left all trained parameters finite; the device is waited for once.
+
+    Raises:
+        CellError: one is not.
+    """
+    trained = {key: parameter.detach() for key, parameter in network.named_parameters() if parameter.requires_grad}
+    if bool(torch.stack([parameter.isfinite().all() for parameter in trained.values()]).all()):
+        return
+    raise CellError(f"{name}: '{first_not_finite(trained)}' is not finite after step {number}; {SMALLER}")
+
+
+def _state_of(method: Trainable) -> dict[str, Any]:
+    """Return the state dict of the trained part."""
+    return dict(method.network.state_dict())
+
+
+def finite_state(name: str, method: Trainable) -> dict[str, torch.Tensor]:
+    """Return the state dict of the trained part after the last step.
+
+    Raises:
+        CellError: the method fails, or an entry is no finite tensor.
+    """
+    state = call_method(name, "network", _state_of, method)
+    odd = next((key for key, value in state.items() if not isinstance(value, torch.Tensor)), None)
+    if odd is not None:
+        raise CellError(f"{name}: '{odd}' in the state of its network is no tensor, so no checkpoint can hold it")
+    bad = first_not_finite(state)
+    if bad is not None:
+        raise CellError(f"{name}: '{bad}' is not finite after the last step; {SMALLER}")
+    return state

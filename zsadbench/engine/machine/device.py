@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
 from zsadbench.errors import UsageError
+
+# The texts of the allocators of PyTorch, of CUDA and of its libraries, which raise a plain `RuntimeError`.
+ALLOCATORS = re.compile(
+    r"(CUDA|HIP|MPS backend|XPU)( driver)?( error:)? out of memory"
+    r"|not enough memory: you tried to allocate"
+    r"|DefaultCPUAllocator: can't allocate memory"
+    r"|(CUBLAS|CUDNN|CUSOLVER|CUSPARSE|CUFFT)_(STATUS_)?ALLOC_FAILED"
+    r"|std::bad_alloc"
+)
 
 BATCH = {"cpu": 4, "cuda": 16}  # images per batch by default; on a GPU the size from which larger ones are tried
 
@@ -30,7 +41,11 @@ def choose_device(name: str) -> torch.device:
 
 
 def is_shortage(failure: BaseException) -> bool:
-    """Return whether memory was short, on the host or on a device; PyTorch often raises a plain `RuntimeError` then."""
-    return isinstance(failure, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(failure, RuntimeError) and "memory" in str(failure).lower()
-    )
+    """Return whether memory was short, on the host or on a device.
+
+    PyTorch often raises a plain `RuntimeError` then, which is recognised by the text of the allocator: a method that
+    says that its memory bank is empty had enough memory.
+    """
+    if isinstance(failure, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(failure, RuntimeError) and ALLOCATORS.search(str(failure)) is not None

@@ -10,7 +10,7 @@ from pathlib import Path
 from zsadbench.clip import place_taps
 from zsadbench.clip.config import DEMO, find_config
 from zsadbench.data import find_card
-from zsadbench.engine.plan.options import ConfiguredMethod
+from zsadbench.engine.plan.options import ConfiguredMethod, taps_for
 from zsadbench.engine.plan.request import NO_AUX, RunRequest
 from zsadbench.errors import UsageError, unknown
 
@@ -119,4 +119,4 @@ def check_size(request: RunRequest, methods: Sequence[ConfiguredMethod]) -> None
         near = max(1, round(size / patch)) * patch
         raise UsageError(f"image size {size} is no multiple of the patch of {config.name}, {patch}; try {near}")
     for method in methods:
-        place_taps(method.card.taps(method.options), config.vision.layers)
+        place_taps(taps_for(method.card, method.options), config.vision.layers)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from zsadbench.checkpoints import read_metadata
 from zsadbench.clip import BackboneSpec, place_taps
-from zsadbench.engine.plan.options import ConfiguredMethod, build_options
+from zsadbench.engine.plan.options import ConfiguredMethod, build_options, taps_for
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.engine.plan.trained_state import checkpoint_sha256, read_state
 from zsadbench.errors import WeightsError
+from zsadbench.method_code import code_of
 from zsadbench.protocol import EvaluationProtocol
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class MethodSetup:
     """A method with its options, the encoder that it reads, and how it is trained and evaluated.
 
     `image_size` is the side of the input in pixels. `limit` is the number of test images per label and class, None for
-    all; `epochs` None for those of protocol and recipe. `token_precision` is that of the tokens in training.
+    all; `epochs` None for those of protocol and recipe. `token_precision` is that of the tokens in training. `code`
+    identifies the method's code, see `zsadbench.method_code`.
     """
 
     method: ConfiguredMethod
@@ -43,6 +45,7 @@ class MethodSetup:
     checkpoint_sha256: str | None
     token_precision: str = "fp32"
     compiling: Compiling = "off"
+    code: str = ""
 
     @property
     def name(self) -> str:
@@ -76,7 +79,7 @@ def load_setup(
     if request.checkpoint is not None and method.recipe is not None:
         method = _with_checkpoint_options(method, request.checkpoint, request.options)
         sha256 = checkpoint_sha256(method.card, request.checkpoint)
-    place_taps(method.card.taps(method.options), spec.config.vision.layers)
+    place_taps(taps_for(method.card, method.options), spec.config.vision.layers)
     return MethodSetup(
         method=method,
         spec=spec,
@@ -89,6 +92,7 @@ def load_setup(
         checkpoint_sha256=sha256,
         token_precision=request.token_precision,
         compiling=request.compile,
+        code=code_of(method.card.name).identity,
     )
 
 
@@ -118,4 +122,4 @@ def activation_of(spec: BackboneSpec, taps: Taps) -> str:
 
 def taps_of(setup: MethodSetup) -> Taps:
     """Return the blocks of the image encoder that the method reads, and how."""
-    return setup.method.card.taps(setup.method.options)
+    return taps_for(setup.method.card, setup.method.options)

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from zsadbench.errors import UsageError, unknown
-from zsadbench.types import MethodCard, Recipe
+from zsadbench.errors import UsageError, ZsadError, unknown
+from zsadbench.types import MethodCard, Recipe, Taps
 
 RECIPE_KEYS = ("lr", "batch", "weight_decay", "permuted")
 SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -80,13 +80,36 @@ def build_options(card: MethodCard, values: Mapping[str, Any]) -> Any:
     """Return the method's options with `values` in place of defaults; JSON lists become tuples.
 
     Raises:
-        UsageError: the method has no option of a name.
+        UsageError: the method has no option of a name, or refuses a value.
     """
     known = {option.name for option in fields(card.options)}
     for key in values:
         if key not in known:
             raise unknown(f"option of {card.name}", key, known)
-    return card.options(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    try:
+        return card.options(**given)
+    except ZsadError:
+        raise
+    except Exception as failure:
+        raise UsageError(f"options of {card.name} are refused: {type(failure).__name__}: {failure}") from failure
+
+
+def taps_for(card: MethodCard, options: Any) -> Taps:
+    """Return the tokens that a method reads with these options.
+
+    Raises:
+        UsageError: the card fails to say.
+    """
+    try:
+        taps = card.taps(options)
+    except ZsadError:
+        raise
+    except Exception as failure:
+        raise UsageError(f"'{card.name}': taps raised {type(failure).__name__}: {failure}") from failure
+    if not isinstance(taps, Taps):
+        raise UsageError(f"'{card.name}': taps returned {type(taps).__name__}; wanted is a Taps")
+    return taps
 
 
 def _of_method(name: str, given: Sequence[str], methods: Sequence[str]) -> list[tuple[str, str]]:

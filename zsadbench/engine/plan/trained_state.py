@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zsadbench.checkpoints import read_archive, read_metadata
-from zsadbench.errors import WeightsError
+from zsadbench.checkpoints import check_digest, check_tensors, read_archive, read_metadata
+from zsadbench.errors import WeightsError, ZsadError
 from zsadbench.files import file_sha256
 
 if TYPE_CHECKING:
@@ -20,16 +20,36 @@ def read_state(card: MethodCard, path: Path) -> dict[str, Tensor]:
     """Return the tensors of a checkpoint by their names in zsadbench; the content of the file decides its format.
 
     Raises:
-        WeightsError: the file is unreadable, unsafe or another method's.
+        WeightsError: the file is unreadable, unsafe, damaged or another method's, or a tensor holds NaN or infinity.
     """
     metadata = read_metadata(path)
     if metadata and metadata[0] != card.name:
         raise WeightsError(f"checkpoint '{path}' was trained for '{metadata[0]}', not for '{card.name}'")
     if metadata:
-        return dict(read_archive(path))
+        state = dict(read_archive(path))
+        check_digest(path, state)
+    else:
+        state = _read_published(card, path)
+    check_tensors(state, f"checkpoint '{path}'")
+    return state
+
+
+def _read_published(card: MethodCard, path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint that the authors of the method published.
+
+    Raises:
+        WeightsError: the file is unreadable, unsafe or another method's, or the method fails to read it.
+    """
     if card.official is None:
         raise WeightsError(f"checkpoint '{path}' was not written by zsadbench, and {card.name} has no published format")
-    return card.official.read(card.official.companions(path))
+    try:
+        return dict(card.official.read(card.official.companions(path)))
+    except ZsadError:
+        raise
+    except Exception as failure:
+        raise WeightsError(
+            f"checkpoint '{path}' cannot be read as one of '{card.name}': {type(failure).__name__}: {failure}"
+        ) from failure
 
 
 def checkpoint_sha256(card: MethodCard, path: Path) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from torch import nn
+
 from zsadbench.clip import Backbone
 from zsadbench.engine.evaluate.measure import ClassResult
 from zsadbench.engine.learn.detector import Detector
+from zsadbench.engine.machine.method_calls import call_method
 from zsadbench.engine.plan.jobs import Job
 from zsadbench.engine.record.details import bounds_of
 from zsadbench.files import file_sha256
+from zsadbench.method_code import code_of
 from zsadbench.records import Record
 
 T = TypeVar("T")
@@ -41,6 +45,7 @@ def origin(detector: Detector, job: Job) -> dict[str, Any]:
     """Return the provenance of a job: checkpoint, weights, copy of the target, support seed."""
     path = detector.checkpoint
     return {
+        "method": code_of(job.setup.name).provenance(),
         "checkpoint": path.name if path else None,
         "checkpoint_sha256": file_sha256(path) if path else None,
         "data_layout": job.target.layout,
@@ -52,8 +57,13 @@ def origin(detector: Detector, job: Job) -> dict[str, Any]:
 
 
 def parameters(detector: Detector, backbone: Backbone) -> dict[str, int]:
-    """Count the parameters of both encoders and the method together, and those of the method that are trained."""
-    network = getattr(detector.method, "network", None)
-    head = list(network.parameters()) if network is not None else []
+    """Count the parameters of both encoders and the method together, and those of the method that are trained.
+
+    Raises:
+        CellError: the method fails.
+    """
+    method = detector.method
+    network = call_method(type(method).__name__, "network", lambda: getattr(method, "network", None))
+    head = list(network.parameters()) if isinstance(network, nn.Module) else []
     total = backbone.count_parameters() + sum(p.numel() for p in head)
     return {"parameters_total": total, "parameters_trained": sum(p.numel() for p in head if p.requires_grad)}

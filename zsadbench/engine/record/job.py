@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.engine.encode.supports import fit_memory
-from zsadbench.engine.encode.text import encode_text
+from zsadbench.engine.encode.text import encode_text_of_classes
 from zsadbench.engine.evaluate.classes import Head
 from zsadbench.engine.evaluate.measure import ClassMeasurement
 from zsadbench.engine.evaluate.scoring import Scorer
@@ -43,13 +43,15 @@ class JobRecorder:
         self.plan, self.job, self.backbone, self.batch_size = plan, job, backbone, batch_size
         label = signature(job.cell, job.setup.spec.weights.label)
         new = Record(cell=job.cell, expected=list(job.target.classes), signature=label)
-        self.writer = RecordWriter(job.path, job.target, plan.metrics, job.record, new)
+        overwrite = plan.request.overwrite == "always"
+        self.writer = RecordWriter(job.path, job.target, plan.metrics, job.record, new, overwrite=overwrite)
         self.failure: Exception | None = None
         self.failed = False
         self.thresholds = Thresholds()
         self._detector: Detector | None = None
         self._train_seconds = 0.0
         self._origin: dict[str, Any] = {}
+        self._text_failures: Mapping[str, Exception] = {}
 
     @property
     def record(self) -> Record:
@@ -88,7 +90,9 @@ class JobRecorder:
         self._origin = {"started": started, **origin(detector, job)}
         self._origin |= {"thresholds": asdict(self.thresholds)} if self.thresholds.aux else {}
         words = job.target.card.words(job.setup.name)
-        encode_text(detector.method, [words[name] for name in job.todo])
+        self._text_failures = encode_text_of_classes(
+            detector.method, {name: words[name] for name in job.todo}, job.setup.name
+        )
         self._detector = detector
         return detector
 
@@ -102,7 +106,7 @@ class JobRecorder:
             record.comparable = not record.not_comparable_because
 
     def head(self, images: ClassImages, class_name: str, supports: SupportTokens) -> Head[ClassMeasurement]:
-        """Make the head of this job on one class."""
+        """Make the head of this job on one class; where the text of the class could not be encoded, it has failed."""
         setup, target, method, request = self.job.setup, self.job.target, self.detector.method, self.plan.request
         measurement = ClassMeasurement(
             self.plan.metrics,
@@ -118,6 +122,7 @@ class JobRecorder:
             taps=taps_of(setup),
             class_word=target.card.words(setup.name)[class_name],
             maps_folder=self.job.path.with_suffix(".maps") if request.save_maps else None,
+            failure=self._text_failures.get(class_name),
         )
         if chosen := self.job.supports:
             head.fit_memory = partial(fit_memory, method, supports, setup, chosen.rows[class_name], chosen.files)
@@ -135,15 +140,16 @@ class JobRecorder:
         with head.scorer.watch.stage("metrics"):
             skipped = self.job.target.skipped.get(class_name, 0)
             result = head.measurement.result(skipped, images.mask_counts)
-        before = self.record.cost
         encoding, scoring = images.watch.seconds, head.scorer.watch.seconds
         seconds = {stage: encoding[stage] + scoring[stage] for stage in STAGES}
-        cost = self._cost(before, class_name, len(result.images), seconds)
-        cost |= {"shared": shared or bool(before.get("shared"))} | parameters(self.detector, self.backbone)
         compiled = {"compiled": self.job.setup.compiling} if self.backbone.vision.blocks.compiled else {}
         made_with = provenance(self.backbone.device) | self._origin | compiled
         scores_file = self.job.path.with_suffix(".maps") / "scores.csv" if self.plan.request.save_maps else None
-        self.writer.add_class(class_name, result, cost, made_with, scores_file)
+        with self.writer.lock():
+            before = self.record.cost
+            cost = self._cost(before, class_name, len(result.images), seconds)
+            cost |= {"shared": shared or bool(before.get("shared"))} | parameters(self.detector, self.backbone)
+            self.writer.add_class(class_name, result, cost, made_with, scores_file)
 
     def _cost(
         self, before: Mapping[str, Any], class_name: str, count: int, seconds: Mapping[str, float]

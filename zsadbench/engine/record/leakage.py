@@ -2,7 +2,7 @@
 
 A grade is the most severe of those that hold:
 
-same-images    an auxiliary image is a near-duplicate of a test image (a leak)
+same-images    an auxiliary image, or a support image of a few-shot run, is a near-duplicate of a test image (a leak)
 same-set       the auxiliary set is the target (a leak); its images are not compared
 same-source    both sets are cut from one collection
 category-seen  a category has the same name in both sets
@@ -13,6 +13,7 @@ clean          none of these
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +24,7 @@ from zsadbench.data import find_card, limited, load_dataset
 from zsadbench.data.copies.image_hashes import hash_images
 from zsadbench.data.images.perceptual_hash import BITS, CLOSE, near_duplicates
 from zsadbench.engine.plan.checks import aux_for
+from zsadbench.engine.record.support_images import compare_supports
 from zsadbench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +60,8 @@ class _TrainingSet:
 def check(job: Job, request: RunRequest) -> dict[str, Any]:
     """Return the ledger of a record: the training set, the grade, and what the grade rests on.
 
-    All images of both sets are hashed, unless their hashes are cached; with a limit, the target's images within it.
+    In a few-shot run, `supports` has the comparison of the support images with the test images. All images of both sets
+    are hashed, unless their hashes are cached; with a limit, the target's images within it.
     """
     training, target = _training_set(job, request), job.target
     card = training.card
@@ -68,7 +71,9 @@ def check(job: Job, request: RunRequest) -> dict[str, Any]:
     images, why = None, "it is one set"
     if not same:
         images, why = _compare_images(training, target, job.setup.limit, request.workers)
-    grade = _grade(training, images, same=same, sources=sources, categories=categories)
+    supports = _compare_supports(job, request.workers)
+    seen = [compared for compared in (images, supports.get("supports")) if compared]
+    grade = _grade(training, seen, same=same, sources=sources, categories=categories)
     return {
         "aux": training.name,
         "grade": grade,
@@ -77,21 +82,29 @@ def check(job: Job, request: RunRequest) -> dict[str, Any]:
         "sources": sources,
         "images": images,
         "images_not_compared_because": why,
+        **supports,
         "epoch_choice": training.epoch,
         "not_audited": NOT_AUDITED,
     }
 
 
 def leak_of(ledger: dict[str, Any]) -> str:
-    """Return the leak that a ledger shows, as text; empty if it shows none."""
+    """Return the leaks that a ledger shows, as text; empty if it shows none."""
     if ledger["grade"] == "same-set":
         return "trained on the target"
-    if ledger["grade"] == "same-images":
-        count = ledger["images"]["target_images"]
-        return (
-            f"{count} of its images {'is' if count == 1 else 'are'} also in '{ledger['aux']}', which was learned from"
-        )
-    return ""
+    images, supports = ledger.get("images"), ledger.get("supports")
+    leaks = (
+        [f"{_count(images)} also in '{ledger['aux']}', which was learned from"] if images and images["pairs"] else []
+    )
+    if supports and supports["pairs"]:
+        first = supports["examples"][0]
+        leaks.append(f"{_count(supports)} among the support images, such as '{first['target']}' ('{first['support']}')")
+    return "; ".join(leaks)
+
+
+def _count(compared: dict[str, Any]) -> str:
+    count = compared["target_images"]
+    return f"{count} of its images {'is' if count == 1 else 'are'}"
 
 
 def _training_set(job: Job, request: RunRequest) -> _TrainingSet:
@@ -154,17 +167,30 @@ def _normalise(name: str) -> str:
 
 
 def _grade(
-    training: _TrainingSet, images: dict[str, Any] | None, *, same: bool, sources: list[str], categories: list[str]
+    training: _TrainingSet, compared: Sequence[dict[str, Any]], *, same: bool, sources: list[str], categories: list[str]
 ) -> str:
     """Return the first grade that holds, from the most severe to the mildest."""
     holds = {
-        "same-images": bool(images and images["pairs"]),
+        "same-images": any(images["pairs"] for images in compared),
         "same-set": same,
         "same-source": bool(sources),
         "category-seen": bool(categories),
         UNKNOWN: training.name is not None and training.card is None,
     }
     return next((grade for grade, holding in holds.items() if holding), "clean")
+
+
+def _evaluated(target: Dataset, limit: int | None) -> pd.DataFrame:
+    """Return the rows of the manifest that are evaluated."""
+    return pd.concat([limited(target.manifest, name, limit) for name in target.classes])
+
+
+def _compare_supports(job: Job, workers: int) -> dict[str, Any]:
+    """Return the entry `supports` of the ledger; empty for a zero-shot run."""
+    if job.supports is None:
+        return {}
+    evaluated = _evaluated(job.target, job.setup.limit)
+    return {"supports": compare_supports(job.supports, job.target, evaluated, workers, MAX_EXAMPLES)}
 
 
 def _compare_images(
@@ -174,8 +200,7 @@ def _compare_images(
     if training.data is None:
         return None, training.why
     aux_images = hash_images(training.data, workers=workers)
-    evaluated = pd.concat([limited(target.manifest, name, limit) for name in target.classes])
-    target_images = hash_images(target, evaluated, workers)
+    target_images = hash_images(target, _evaluated(target, limit), workers)
     pairs = near_duplicates(aux_images.hashes, target_images.hashes)
     nearest = pairs[pairs[:, 2].argsort(kind="stable")][:MAX_EXAMPLES]
     return {
