@@ -1,8 +1,8 @@
-"""AF-CLIP's costly parts beside their definitions: seconds, ratio, largest difference.
+"""Compare the costly parts of AF-CLIP with their definitions: seconds, ratio, largest difference.
 
-Spatial aggregation is two multiplications with a band matrix in place of unfolded windows; patch alignment sums
-unit vectors in place of all pairs of patches; the memory is searched in blocks in place of one matrix. The
-definitions below are written as published. Both sides run in one process, in turns; the medians are compared.
+Spatial aggregation is two multiplications with a band matrix instead of unfolded windows; patch alignment sums unit
+vectors instead of all pairs of patches; the memory is searched in blocks instead of one matrix. The definitions below
+are written as published. Both sides run in one process, in turns; the medians are compared.
 
     python benchmarks/afclip_parts.py                      some seconds on two cores
     python benchmarks/afclip_parts.py --width 1024         the size of ViT-L/14 at 518 pixels
@@ -28,7 +28,7 @@ WINDOW, SIGMA, SHOTS = 5, 4.0, 4
 
 
 class Part(NamedTuple):
-    """One part: what we run, and the definition, on the same arguments."""
+    """One part: our code and the definition, on the same arguments."""
 
     name: str
     ours: Callable[[], Tensor]
@@ -36,7 +36,7 @@ class Part(NamedTuple):
 
 
 def aggregate_by_definition(tokens: Tensor, grid: int) -> Tensor:
-    """Every patch beside its 25 neighbours, weighted and summed."""
+    """Sum the 25 weighted tokens of the window of every patch."""
     line = band(2 * WINDOW, WINDOW, SIGMA, renormalise=False)[WINDOW, WINDOW - WINDOW // 2 : WINDOW + WINDOW // 2 + 1]
     maps = tokens[:, 1:].transpose(1, 2).reshape(len(tokens), -1, grid, grid)
     windows = unfold(maps, WINDOW, padding=WINDOW // 2).view(len(tokens), -1, WINDOW * WINDOW, grid * grid)
@@ -45,24 +45,26 @@ def aggregate_by_definition(tokens: Tensor, grid: int) -> Tensor:
 
 
 def align_by_definition(features: Tensor, target: Tensor) -> Tensor:
-    """All pairs of patches of every image."""
+    """Compute the loss from all pairs of patches of every image."""
     unit, signs = normalize(features, dim=-1), torch.where(target == 0, -1.0, target)
     cosines, kinds = unit @ unit.transpose(1, 2), signs.unsqueeze(2) * signs.unsqueeze(1)
     return (cosines[kinds == -1].mean() - cosines[kinds == 1].mean()).clamp_min(0)
 
 
 def distance_by_definition(tokens: Tensor, bank: Tensor) -> Tensor:
-    """One matrix of all patches and all rows of the bank."""
+    """Compute the distance from one matrix of all patches and all rows of the bank."""
     return (1 - (bank_of(tokens) @ bank.T).amax(dim=1).view(len(tokens), -1)) / 2
 
 
 def parts(width: int, grid: int, batch: int) -> list[Part]:
-    """The three parts on random tokens."""
+    """Return the three parts on random tokens."""
     generator = torch.Generator().manual_seed(0)
     tokens = torch.randn(batch, 1 + grid * grid, width, generator=generator)
     target = (torch.rand(batch, grid * grid, generator=generator) < 0.1).float()
     common = torch.randn(width, generator=generator)
-    features = common + 1.7 * tokens[:, 1:] * (1 - target).unsqueeze(-1)  # few flaws, all alike: the hinge is open
+    features = common + 1.7 * tokens[:, 1:] * (1 - target).unsqueeze(
+        -1
+    )  # few anomalous patches, all alike: the hinge loss is positive
     bank = bank_of(torch.randn(SHOTS, 1 + grid * grid, width, generator=generator))
     return [
         Part(
@@ -80,7 +82,7 @@ def parts(width: int, grid: int, batch: int) -> list[Part]:
 
 
 def measure(part: Part, rounds: int) -> dict[str, float | str]:
-    """Medians of both sides, run in turns, and their largest difference."""
+    """Measure both sides in turns; return their medians and their largest difference."""
     seconds: dict[str, list[float]] = {"ours": [], "definition": []}
     difference = float((part.ours() - part.definition()).abs().max())
     for _ in range(rounds):
@@ -96,17 +98,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in (("width", 256), ("grid", 37), ("batch", 1), ("rounds", 5)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--json", action="store_true", help="one JSON object a part")
-    asked = parser.parse_args()
+    parser.add_argument("--json", action="store_true", help="one JSON object per part")
+    arguments = parser.parse_args()
     with torch.inference_mode():
-        for part in parts(asked.width, asked.grid, asked.batch):
-            found = measure(part, asked.rounds)
-            if asked.json:
-                print(json.dumps(found))
+        for part in parts(arguments.width, arguments.grid, arguments.batch):
+            result = measure(part, arguments.rounds)
+            if arguments.json:
+                print(json.dumps(result))
             else:
                 print(
-                    f"{found['part']:12} {found['ours_s']:8.4f} s   definition {found['definition_s']:8.4f} s   "
-                    f"ratio {found['ratio']:6.1f}   difference {found['difference']:.1e}"
+                    f"{result['part']:12} {result['ours_s']:8.4f} s   definition {result['definition_s']:8.4f} s   "
+                    f"ratio {result['ratio']:6.1f}   difference {result['difference']:.1e}"
                 )
 
 

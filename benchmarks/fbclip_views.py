@@ -1,8 +1,8 @@
-"""FB-CLIP's two costly views beside their definitions: seconds, ratio, largest difference.
+"""Compare the two costly views of FB-CLIP with their definitions: seconds, ratio, largest difference.
 
-SEM sums an L × L attention in closed form; SPA runs over the 25 shifts of a padded map and one matrix a row
-of the grid in place of a 25-fold unfolded tensor. The definitions below are written word for word. Both sides run in
-one process, in turns, on the same tokens; the medians are compared.
+SEM sums an L × L attention in closed form; SPA uses the 25 shifts of a padded map and one matrix per row of the grid
+instead of a tensor that is unfolded 25 times. The definitions below are written word for word. Both sides run in one
+process, in turns, on the same tokens; the medians are compared.
 
     python benchmarks/fbclip_views.py                      a minute or less on two cores
     python benchmarks/fbclip_views.py --width 1024         the size of ViT-L/14 at 518 pixels
@@ -36,7 +36,7 @@ def semantic_by_definition(tokens: Tensor, foreground: Foreground) -> Tensor:
 
 
 def spatial_by_definition(tokens: Tensor, foreground: Foreground) -> Tensor:
-    """SPA on tensors unfolded 25 times; outside the image tokens and soft mask are 0."""
+    """SPA on tensors unfolded 25 times; tokens and soft mask are 0 outside the image."""
     batch, length = tokens[:, 1:].shape[:2]
     grid = round(length**0.5)
     direction = normalize(tokens[:, 0], dim=-1)[:, None, None, :]
@@ -54,8 +54,8 @@ def spatial_by_definition(tokens: Tensor, foreground: Foreground) -> Tensor:
     front = ((1 - (normalize(x, dim=-1) * direction).sum(dim=-1)) * spread).softmax(dim=-1)
     behind = (back[..., None] * rest[..., None] * x).sum(dim=2) / rest.sum(dim=-1, keepdim=True).clamp_min(1e-8)
     ahead = (front[..., None] * masked).sum(dim=2) / soft.sum(dim=-1, keepdim=True).clamp_min(1e-8)
-    made: Tensor = ahead + behind
-    return made
+    combined: Tensor = ahead + behind
+    return combined
 
 
 VIEWS: dict[str, tuple[View, View]] = {
@@ -66,7 +66,7 @@ VIEWS: dict[str, tuple[View, View]] = {
 
 @dataclass(frozen=True)
 class Result:
-    """Median seconds of both sides, how many times faster ours is, and how far apart the outputs are."""
+    """Median seconds of both sides, how many times faster ours is, and the largest difference of the outputs."""
 
     view: str
     seconds: float
@@ -75,16 +75,16 @@ class Result:
     largest_difference: float
 
 
-def made_up(batch: int, grid: int, width: int) -> tuple[Tensor, Foreground]:
-    """Random tokens with a foreground of about half of them."""
-    draw = torch.Generator().manual_seed(0)
-    tokens = torch.randn(batch, 1 + grid * grid, width, generator=draw)
-    tokens = tokens + torch.randn(1, 1, width, generator=draw)  # what all tokens share, as those of a tower do
+def generated_tokens(batch: int, grid: int, width: int) -> tuple[Tensor, Foreground]:
+    """Return random tokens and a foreground of about half of them."""
+    generator = torch.Generator().manual_seed(0)
+    tokens = torch.randn(batch, 1 + grid * grid, width, generator=generator)
+    tokens = tokens + torch.randn(1, 1, width, generator=generator)  # a part that all tokens share, like those of CLIP
     return tokens, find_foreground(tokens, None, threshold=0.45, smoothing=True, background_value=0.5)
 
 
 def measure(name: str, tokens: Tensor, foreground: Foreground, rounds: int) -> Result:
-    """Time both sides in turns, after one round that does not count."""
+    """Measure both sides in turns, after one round that is not counted."""
     sides = VIEWS[name]
     seconds: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds + 1):
@@ -94,38 +94,43 @@ def measure(name: str, tokens: Tensor, foreground: Foreground, rounds: int) -> R
             if number:
                 seconds[side].append(perf_counter() - start)
     ours, slow = median(seconds[0]), median(seconds[1])
-    apart = (sides[0](tokens, foreground) - sides[1](tokens, foreground)).abs().max()
-    return Result(name, ours, slow, slow / ours, float(apart))
+    difference = (sides[0](tokens, foreground) - sides[1](tokens, foreground)).abs().max()
+    return Result(name, ours, slow, slow / ours, float(difference))
 
 
 def main() -> None:
-    """Measure both views and print one line each."""
+    """Measure both views and print one line for each."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--grid", type=int, default=37, help="patches a side (default 37: 518 pixels)")
+    parser.add_argument("--grid", type=int, default=37, help="patches per side (default 37: 518 pixels)")
     parser.add_argument("--width", type=int, default=256, help="channels (default 256; ViT-L/14 has 1024)")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=None)
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    given = parser.parse_args()
-    if given.threads:
-        torch.set_num_threads(given.threads)
-    tokens, foreground = made_up(given.batch, given.grid, given.width)
-    sizes = {"batch": given.batch, "grid": given.grid, "width": given.width, "threads": torch.get_num_threads()}
-    if not given.json:
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    tokens, foreground = generated_tokens(arguments.batch, arguments.grid, arguments.width)
+    sizes = {
+        "batch": arguments.batch,
+        "grid": arguments.grid,
+        "width": arguments.width,
+        "threads": torch.get_num_threads(),
+    }
+    if not arguments.json:
         share = float(foreground.is_foreground.float().mean())
         print(", ".join(f"{key} {value}" for key, value in sizes.items()) + f", foreground {share:.0%}")
     with torch.inference_mode():
         for name in VIEWS:
-            found = measure(name, tokens, foreground, given.rounds)
-            print(json.dumps(asdict(found) | sizes) if given.json else _line(found))
+            result = measure(name, tokens, foreground, arguments.rounds)
+            print(json.dumps(asdict(result) | sizes) if arguments.json else _line(result))
 
 
-def _line(found: Result) -> str:
-    ours, slow = 1e3 * found.seconds, 1e3 * found.seconds_by_definition
+def _line(result: Result) -> str:
+    ours, slow = 1e3 * result.seconds, 1e3 * result.seconds_by_definition
     return (
-        f"{found.view}: {ours:.1f} ms, by definition {slow:.1f} ms, ratio {found.ratio:.1f}, "
-        f"largest difference {found.largest_difference:.1e}"
+        f"{result.view}: {ours:.1f} ms, by definition {slow:.1f} ms, ratio {result.ratio:.1f}, "
+        f"largest difference {result.largest_difference:.1e}"
     )
 
 

@@ -1,12 +1,12 @@
-"""The loader beside a plain Pillow loop, on generated 1000 × 1000 PNGs; an epoch from the cache; memory over an epoch.
+"""Compare the image loader with a plain Pillow loop on generated 1000 × 1000 PNGs; time of a cached epoch; memory.
 
-The plain loop does the same work one image at a time: open, convert, resize, divide, normalise, stack. All
-are run in turns in one process, and medians are compared.
+The plain loop does the same work one image at a time: open, convert, resize, divide, normalise, stack. All of them run
+in turns in one process, and medians are compared.
 
-On a busy machine wall seconds say how busy it is. So CPU seconds stand beside them, and, on Linux, what the
-loader's threads did with their time: computing, waiting for a core that others had, or blocked (by the
-interpreter's lock, by the disk, by a full queue). The more they wait for cores, the less the wall ratio says of
-the loader; the more they are blocked, the less a second core would help.
+Wall seconds depend on what else the machine does. So CPU seconds are printed as well, and on Linux how the loader's
+threads spent their time: computing, waiting for a core, or blocked (by the interpreter's lock, the disk, or a full
+queue). The more they wait for cores, the less the wall ratio says about the loader; the more they are blocked, the less
+a second core would help.
 """
 
 import argparse
@@ -36,7 +36,7 @@ MEMORY_MIB = 100
 
 
 def photograph(rng: np.random.Generator) -> Image.Image:
-    """Something that compresses as photographs do: smooth shapes under a little noise."""
+    """Return an image that compresses like a photograph: smooth shapes with a little noise."""
     shapes = Image.fromarray(rng.integers(0, 256, (24, 24, 3), dtype=np.uint8))
     smooth = np.asarray(shapes.resize((SIDE, SIDE), Image.Resampling.BICUBIC), dtype=np.float32)
     noisy = smooth + rng.normal(0, 4, (SIDE, SIDE, 1))
@@ -44,9 +44,9 @@ def photograph(rng: np.random.Generator) -> Image.Image:
 
 
 def images_in(folder: Path, count: int) -> pd.DataFrame:
-    """The rows of a manifest for `count` generated images."""
+    """Save `count` generated images; return the rows of a manifest for them."""
     rng = np.random.default_rng(0)
-    paths = [folder / f"{place:03d}.png" for place in range(count)]
+    paths = [folder / f"{number:03d}.png" for number in range(count)]
     for path in paths:
         photograph(rng).save(path)
     names = {"path": [str(path) for path in paths], "relative": [path.name for path in paths]}
@@ -54,25 +54,25 @@ def images_in(folder: Path, count: int) -> pd.DataFrame:
 
 
 def plain(rows: pd.DataFrame) -> Iterator[torch.Tensor]:
-    """What a loop without the loader does."""
+    """Yield batches from a loop without the loader."""
     for start in range(0, len(rows), BATCH):
-        made = []
+        images = []
         for path in rows["path"][start : start + BATCH]:
             with Image.open(path) as image:
                 scaled = image.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BICUBIC)
             pixels = np.asarray(scaled, dtype=np.float32) / np.float32(255)
-            made.append(((pixels - MEAN) / STD).transpose(2, 0, 1))
-        yield torch.from_numpy(np.stack(made))
+            images.append(((pixels - MEAN) / STD).transpose(2, 0, 1))
+        yield torch.from_numpy(np.stack(images))
 
 
 def loaded(rows: pd.DataFrame, cache: TensorCache | None = None) -> Generator[torch.Tensor, None, None]:
-    """The same images from the loader."""
+    """Yield the same batches from the loader."""
     for batch in batches(rows, size=SIZE, masks="none", batch_size=BATCH, workers=WORKERS, cache=cache):
         yield batch.images
 
 
 def timed(epoch: Callable[[], Iterator[torch.Tensor]]) -> tuple[float, float]:
-    """(wall, CPU) seconds of an epoch."""
+    """Return the wall and CPU seconds of an epoch."""
     wall, cpu = perf_counter(), process_time()
     for _ in epoch():
         pass
@@ -80,25 +80,25 @@ def timed(epoch: Callable[[], Iterator[torch.Tensor]]) -> tuple[float, float]:
 
 
 def time_of(thread: threading.Thread) -> tuple[float, float]:
-    """Seconds that a thread has computed, and waited for a core."""
+    """Return the seconds that a thread has computed, and has waited for a core."""
     computed, waited, _ = Path(f"/proc/self/task/{thread.native_id}/schedstat").read_text().split()
     return int(computed) / 1e9, int(waited) / 1e9
 
 
 def shares(rows: pd.DataFrame) -> dict[str, float]:
-    """What the loader's threads do with their time, as shares of it; empty where the system does not tell."""
+    """Return how the loader's threads spend their time, as shares; empty if the system does not report it."""
     if not Path("/proc/self/schedstat").is_file():
         return {}
-    batches_of = loaded(rows.iloc[np.arange(4 * len(rows)) % len(rows)])
-    next(batches_of)
+    loader = loaded(rows.iloc[np.arange(4 * len(rows)) % len(rows)])
+    next(loader)
     threads = [thread for thread in threading.enumerate() if thread.name.startswith("zsadbench-read")]
     before, start = [time_of(thread) for thread in threads], perf_counter()
     for _ in range(3 * len(rows) // BATCH):
-        next(batches_of)
+        next(loader)
     wall = perf_counter() - start
-    gone = np.mean([np.subtract(time_of(thread), then) for thread, then in zip(threads, before, strict=True)], axis=0)
-    batches_of.close()
-    return {"computing": gone[0] / wall, "waiting for a core": gone[1] / wall, "blocked": 1 - gone.sum() / wall}
+    spent = np.mean([np.subtract(time_of(thread), then) for thread, then in zip(threads, before, strict=True)], axis=0)
+    loader.close()
+    return {"computing": spent[0] / wall, "waiting for a core": spent[1] / wall, "blocked": 1 - spent.sum() / wall}
 
 
 def resident_mib() -> float:
@@ -107,15 +107,15 @@ def resident_mib() -> float:
 
 
 def memory(rows: pd.DataFrame, cache: TensorCache, early: int, late: int) -> tuple[float, float]:
-    """Resident MiB after `early` and after `late` images, half of them read from their files, half from the cache."""
-    seen, at = 0, []
+    """Return resident MiB after `early` and after `late` images, half of them from their files, half from the cache."""
+    seen, readings = 0, []
     many = rows.iloc[np.arange(late) % len(rows)]
     pairs = zip(loaded(many.iloc[: late // 2]), loaded(many.iloc[: late // 2], cache), strict=True)
     for pair in pairs:
         before, seen = seen, seen + sum(map(len, pair))
         if before < early <= seen:
-            at.append(resident_mib())
-    return at[0], resident_mib()
+            readings.append(resident_mib())
+    return readings[0], resident_mib()
 
 
 def main() -> None:
@@ -124,34 +124,34 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", type=int, nargs=2, default=(500, 5000), metavar=("EARLY", "LATE"))
     parser.add_argument("--json", action="store_true", help="one JSON object")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="zsadbench-loading-") as folder:
-        rows = images_in(Path(folder), given.images)
+        rows = images_in(Path(folder), arguments.images)
         cache = TensorCache(Path(folder) / "images" / "set", SIZE, 2**33)
-        found = {
-            "images": given.images,
+        result = {
+            "images": arguments.images,
             "workers": WORKERS,
             "cores": len(os.sched_getaffinity(0)),
             "load": round(os.getloadavg()[0], 2),
             "bit_equal": fill(rows, cache),
-            **speeds(rows, cache, given.rounds),
+            **speeds(rows, cache, arguments.rounds),
             "threads": shares(rows),
-            "resident_mib": dict(zip(map(str, given.memory), memory(rows, cache, *given.memory), strict=True)),
+            "resident_mib": dict(zip(map(str, arguments.memory), memory(rows, cache, *arguments.memory), strict=True)),
         }
-    print(json.dumps(found) if given.json else table(found))
+    print(json.dumps(result) if arguments.json else table(result))
 
 
 def fill(rows: pd.DataFrame, cache: TensorCache) -> bool:
-    """Fill the cache; whether all three ways give the same bits."""
+    """Fill the cache; return whether all three ways give the same bits."""
     for _ in loaded(rows, cache):
         pass
-    threes = zip(plain(rows), loaded(rows), loaded(rows, cache), strict=True)
-    return all(torch.equal(one, other) and torch.equal(one, kept) for one, other, kept in threes)
+    batches_of_all = zip(plain(rows), loaded(rows), loaded(rows, cache), strict=True)
+    return all(torch.equal(own, read) and torch.equal(own, cached) for own, read, cached in batches_of_all)
 
 
 def speeds(rows: pd.DataFrame, cache: TensorCache, rounds: int) -> dict[str, Any]:
-    """Medians in milliseconds an image, and how many times faster than the plain loop, by the wall clock."""
+    """Return medians in milliseconds per image, and the wall-time ratio of the plain loop to each."""
     epochs: dict[str, Callable[[], Iterator[torch.Tensor]]] = {
         "plain loop": lambda: plain(rows),
         "loader": lambda: loaded(rows),
@@ -168,20 +168,20 @@ def speeds(rows: pd.DataFrame, cache: TensorCache, rounds: int) -> dict[str, Any
     return {"ms_an_image": spent, "ratios": ratios}
 
 
-def table(found: dict[str, Any]) -> str:
-    """The findings as lines."""
+def table(result: dict[str, Any]) -> str:
+    """Return the result as lines of text."""
     head = "{images} images of 1000 × 1000, {workers} workers on {cores} cores, load {load}; bit-equal: {bit_equal}"
-    lines = [head.format(**found), f"{'':14}{'wall ms':>10}{'CPU ms':>10}{'ratio':>8}{'target':>8}"]
-    for name, one in found["ms_an_image"].items():
-        ratio = f"{found['ratios'][name]:8.2f}{TARGETS[name]:8.1f}" if name in TARGETS else ""
-        lines.append(f"{name:14}{one['wall']:10.2f}{one['cpu']:10.2f}{ratio}")
-    if found["threads"]:
-        told = ", ".join(f"{name} {share:.0%}" for name, share in found["threads"].items())
-        lines.append(f"the loader's threads, shares of their time: {told}")
-    (early, before), (late, after) = found["resident_mib"].items()
+    lines = [head.format(**result), f"{'':14}{'wall ms':>10}{'CPU ms':>10}{'ratio':>8}{'target':>8}"]
+    for name, times in result["ms_an_image"].items():
+        ratio = f"{result['ratios'][name]:8.2f}{TARGETS[name]:8.1f}" if name in TARGETS else ""
+        lines.append(f"{name:14}{times['wall']:10.2f}{times['cpu']:10.2f}{ratio}")
+    if result["threads"]:
+        spent = ", ".join(f"{name} {share:.0%}" for name, share in result["threads"].items())
+        lines.append(f"the loader's threads, shares of their time: {spent}")
+    (early, before), (late, after) = result["resident_mib"].items()
     lines.append(
         f"resident memory: {before:.0f} MiB after {early} images, {after:.0f} MiB after {late}: "
-        f"{after - before:+.0f} MiB (limit {MEMORY_MIB})"
+        f"{after - before:+.0f} MiB (target: at most {MEMORY_MIB} more)"
     )
     return "\n".join(lines)
 

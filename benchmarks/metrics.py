@@ -1,14 +1,14 @@
-"""Pixel metrics side by side: CPU and wall seconds, memory, error, ratios; all on the same maps in one process.
+"""Compare pixel metrics with other libraries: CPU and wall seconds, memory, error, ratios, on the same maps.
 
-Fast ones take turns, medians are compared; slow ones run once, and only up to `--slow` images. CPU seconds
-are the fair number where a machine is shared. A peer that is not installed, or that fails, is reported as
-such. Peak memory is what the process held beyond the maps at its highest, and is known on Linux alone.
+All run in one process. Fast ones take turns, medians are compared; slow ones run once, and only up to `--slow` images.
+CPU seconds are the fairer number on a shared machine. A library that is not installed, or that fails, is reported as
+such. Memory is the peak of the process beyond the maps, and is known on Linux alone.
 
-    python benchmarks/metrics.py                               50 images, half a minute of peers
+    python benchmarks/metrics.py                               50 images, half a minute
     python benchmarks/metrics.py --images 50,200,800 --json    the full table; needs 16 GB and some minutes
-    python benchmarks/metrics.py --own                         ours alone: cost an image, compilation, shards
+    python benchmarks/metrics.py --own                         ours alone: time per image, compilation, shards
 
-Peers: `pip install 'zsadbench[bench]'`; ADEval 1.1.0 calls `numpy.trapz`, which is given to it where NumPy
+The other libraries: `pip install 'zsadbench[bench]'`. ADEval 1.1.0 calls `numpy.trapz`, which is defined again if NumPy
 no longer has it.
 """
 
@@ -28,14 +28,14 @@ from typing import Any
 from metrics_peers.definitions import Maps, Masks, oracle
 from metrics_peers.own import figures
 from metrics_peers.peers import Peer, everyone, versions
-from metrics_peers.workload import draw
+from metrics_peers.workload import generate
 
-Row = dict[str, Any]
+Result = dict[str, Any]
 MIB = 1 << 20
 
 
 def settle() -> int | None:
-    """Give freed memory back and start the peak anew; the bytes that are held now, None where nobody knows."""
+    """Return freed memory to the system, reset the peak, and return the resident bytes; None if they are unknown."""
     gc.collect()
     try:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
@@ -50,39 +50,39 @@ def _status(name: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
-def measure(peer: Peer, maps: Maps, masks: Masks) -> Row:
-    """One run of one peer; where it fails, why."""
+def measure(peer: Peer, maps: Maps, masks: Masks) -> Result:
+    """Run one library once; return what was measured, or why it failed."""
     before = settle()
     cpu, wall = process_time(), perf_counter()
     try:
         values = peer.compute(maps, masks)
-    except Exception as failure:  # whatever a peer raises is a finding
+    except Exception as failure:  # any failure of a library is a result
         return {"failed": f"{type(failure).__name__}: {failure}".splitlines()[0][:200]}
     cpu, wall = process_time() - cpu, perf_counter() - wall
     memory = None if before is None else (_status("VmHWM") - before) / MIB
     return {"cpu": cpu, "wall": wall, "memory": memory, "values": values}
 
 
-def compare(number: int, options: argparse.Namespace) -> list[Row]:
-    """A row a peer, on so many images."""
-    maps, masks = draw(number)
+def compare(number: int, options: argparse.Namespace) -> list[Result]:
+    """Run every library on this number of images; return one row per library."""
+    maps, masks = generate(number)
     truth = oracle(maps, masks)
     peers = [peer for peer in everyone(options.threads) if not peer.slow or number <= options.slow]
-    runs: dict[str, list[Row]] = {peer.name: [] for peer in peers}
-    for peer in peers:  # first calls compile and import
+    runs: dict[str, list[Result]] = {peer.name: [] for peer in peers}
+    for peer in peers:  # the first call compiles and imports
         measure(peer, maps[:4], masks[:4])
     for turn in range(options.rounds):
         for peer in peers:
             if turn == 0 or not peer.slow:
                 runs[peer.name].append(measure(peer, maps, masks))
                 print(f"{number} images, round {turn + 1}: {peer.name}", file=sys.stderr)
-    rows = [summary(name, number, maps.size, found, truth) for name, found in runs.items()]
-    print(json.dumps(rows), file=sys.stderr)  # so that an interrupted run has shown something
+    rows = [summary(name, number, maps.size, results, truth) for name, results in runs.items()]
+    print(json.dumps(rows), file=sys.stderr)  # so that an interrupted run has printed them
     return rows
 
 
-def summary(name: str, number: int, pixels: int, runs: list[Row], truth: dict[str, float]) -> Row:
-    """Medians of the runs of one peer."""
+def summary(name: str, number: int, pixels: int, runs: list[Result], truth: dict[str, float]) -> Result:
+    """Return the medians of the runs of one library."""
     failed = next((run["failed"] for run in runs if "failed" in run), None)
     if failed:
         return {"name": name, "images": number, "failed": failed}
@@ -102,14 +102,14 @@ def summary(name: str, number: int, pixels: int, runs: list[Row], truth: dict[st
     }
 
 
-def report(rows: list[Row]) -> None:
-    """The rows as text, with how many times slower than our two modes each is."""
+def report(rows: list[Result]) -> None:
+    """Print the rows, with the CPU seconds of each divided by those of our two modes."""
     for number in dict.fromkeys(row["images"] for row in rows):
-        here = [row for row in rows if row["images"] == number]
-        base = {row["name"]: row["cpu_s"] for row in here if "cpu_s" in row}
+        of_number = [row for row in rows if row["images"] == number]
+        base = {row["name"]: row["cpu_s"] for row in of_number if "cpu_s" in row}
         print(f"\n{number} images of 518 × 518")
         print(f"{'':22}{'CPU s':>9}{'wall s':>9}{'ns/px':>8}{'MiB':>7}{'÷ stream 22':>13}{'÷ exact':>9}  error")
-        for row in here:
+        for row in of_number:
             if "failed" in row:
                 print(f"{row['name']:22}does not run: {row['failed']}")
                 continue
@@ -121,8 +121,8 @@ def report(rows: list[Row]) -> None:
             print(f"{row['name']:22}{figures_}{ratios[0]:13.1f}{ratios[1]:9.1f}  {shown}")
 
 
-def environment(threads: int) -> Row:
-    """Where and with what this was measured."""
+def environment(threads: int) -> Result:
+    """Return the machine and the versions of this measurement."""
     model = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").is_file():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -131,7 +131,7 @@ def environment(threads: int) -> Row:
         "processor": model,
         "processors": os.cpu_count(),
         "threads": threads,
-        "load": [round(one, 2) for one in os.getloadavg()],
+        "load": [round(load, 2) for load in os.getloadavg()],
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "python": platform.python_version(),
         "versions": versions(),
@@ -140,27 +140,27 @@ def environment(threads: int) -> Row:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--images", default="50", help="numbers of images, with commas")
+    parser.add_argument("--images", default="50", help="numbers of images, separated by commas")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--slow", type=int, default=200, help="most images for slow peers, 0 leaves them out")
+    parser.add_argument("--slow", type=int, default=200, help="most images for slow libraries; 0 leaves them out")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--own", action="store_true", help="measure ours alone")
-    parser.add_argument("--shards", type=int, default=8, help="processes of the merge in --own, 0 leaves it out")
+    parser.add_argument("--shards", type=int, default=8, help="processes of the merge in --own; 0 leaves it out")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found: Row = {"before": environment(options.threads)}
+    results: Result = {"before": environment(options.threads)}
     if options.own:
-        found["own"] = figures(options.shards)
+        results["own"] = figures(options.shards)
     else:
         numbers = [int(number) for number in options.images.split(",")]
-        found["rows"] = [row for number in numbers for row in compare(number, options)]
-    found["after"] = environment(options.threads)
+        results["rows"] = [row for number in numbers for row in compare(number, options)]
+    results["after"] = environment(options.threads)
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps(results))
         return
-    print(json.dumps(found["before"]))
-    report(found.get("rows", []))
-    for name, value in found.get("own", {}).items():
+    print(json.dumps(results["before"]))
+    report(results.get("rows", []))
+    for name, value in results.get("own", {}).items():
         print(f"{name}: {value}")
 
 

@@ -1,10 +1,10 @@
-"""One encoding for several methods, and training on remembered tokens: CPU seconds, ratios, resident memory.
+"""Measure one encoding for several methods, and training on cached tokens: CPU seconds, ratios, resident memory.
 
-A tower with random weights encodes one image at a time: the arithmetic is that of trained ones. In one process, in
-turns, for the medians: the frozen tower alone beside open_clip's own forward; each method alone, its own blocks and
-its head; all of them on one encoding of the union of their blocks. Then two epochs of AF-CLIP's training on drawn
-images, the second on remembered tokens. Memory is the largest resident set, as the kernel tells it, of a fresh process
-for each method (build, text features, one image at batch 1), less what was resident after the imports.
+An image tower with random weights, which needs the same arithmetic as a trained one, encodes one image at a time.
+Medians in one process, in turns: the frozen tower alone and open_clip's own forward; each method alone, with the
+blocks it needs and its head; all methods on one encoding of the union of their blocks. Then two epochs of AF-CLIP's
+training on generated images, the second on cached tokens. Memory is the peak resident set of a new process per method
+(build, text features, one image at batch 1), minus what is resident after the imports.
 """
 
 from __future__ import annotations
@@ -43,50 +43,50 @@ def main() -> None:
     parser.add_argument("--backbone", default="ViT-L-14-336", help="an architecture, or the path of a backbone.json")
     for name, default in (("size", 518), ("rounds", 3), ("images", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--json", action="store_true", help="one JSON object a part")
-    parser.add_argument("--memory-of", help=argparse.SUPPRESS)  # the process that one method is measured in
-    asked = parser.parse_args()
+    parser.add_argument("--json", action="store_true", help="one JSON object per part")
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)  # starts the process in which one method is measured
+    arguments = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    if asked.memory_of:
-        print(json.dumps(memory_here(asked.memory_of, asked.backbone, asked.size)))
+    if arguments.memory_of:
+        print(json.dumps(memory_here(arguments.memory_of, arguments.backbone, arguments.size)))
         return
     loaded = {
-        name: load_method(name, asked.backbone, "random", device="cpu", image_size=asked.size) for name in METHODS
+        name: load_method(name, arguments.backbone, "random", device="cpu", image_size=arguments.size)
+        for name in METHODS
     }
-    say(scoring(loaded, asked.size, asked.rounds), as_json=asked.json)
-    say(training(loaded["afclip"], asked.images), as_json=asked.json)
+    show(scoring(loaded, arguments.size, arguments.rounds), as_json=arguments.json)
+    show(training(loaded["afclip"], arguments.images), as_json=arguments.json)
     loaded.clear()
     for name in METHODS:
-        say({"memory_of": name, **memory(name, asked.backbone, asked.size)}, as_json=asked.json)
+        show({"memory_of": name, **memory(name, arguments.backbone, arguments.size)}, as_json=arguments.json)
 
 
-def say(found: dict[str, Any], *, as_json: bool) -> None:
-    """Print one part as soon as it is measured."""
-    print(
-        json.dumps(found) if as_json else "\n".join(f"{name:24} {value}" for name, value in found.items()), flush=True
-    )
+def show(result: dict[str, Any], *, as_json: bool) -> None:
+    """Print one part when it is measured."""
+    lines = [f"{name:24} {value}" for name, value in result.items()]
+    print(json.dumps(result) if as_json else "\n".join(lines), flush=True)
 
 
 def scoring(loaded: dict[str, LoadedMethod], size: int, rounds: int) -> dict[str, Any]:
-    """CPU seconds of the tower, of open_clip's forward, of each method alone and of all together."""
+    """Measure CPU seconds of the tower, of open_clip's forward, of each method alone and of all together."""
     vision = loaded["fbclip"].backbone.vision
     images = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
-    taps = {name: taps_of(one.setup) for name, one in loaded.items()}
+    taps = {name: taps_of(method.setup) for name, method in loaded.items()}
     united = unite(list(taps.values()), vision.depth)
     assert united is not None
-    theirs = open_clip_forward(vision)
+    open_clip = open_clip_forward(vision)
 
     def alone(name: str) -> None:
         loaded[name].method.score(vision(images, taps[name]), ["object"])
 
     def together() -> None:
         tokens = vision(images, united)
-        for name, one in loaded.items():
-            one.method.score(pick(tokens, united, taps[name]), ["object"])
+        for name, method in loaded.items():
+            method.method.score(pick(tokens, united, taps[name]), ["object"])
 
     sides: dict[str, Callable[[], Any]] = {
         "tower": lambda: vision(images, taps["afclip"]),
-        "open_clip": lambda: theirs(images),
+        "open_clip": lambda: open_clip(images),
         **{name: lambda name=name: alone(name) for name in loaded},
         "together": together,
     }
@@ -99,7 +99,7 @@ def scoring(loaded: dict[str, LoadedMethod], size: int, rounds: int) -> dict[str
 
 
 def open_clip_forward(vision: Any) -> Callable[[torch.Tensor], torch.Tensor]:
-    """open_clip's own blocks on the same patches: its residual attention blocks as it calls them."""
+    """Return open_clip's own forward through its residual attention blocks, on the same patches."""
 
     def forward(images: torch.Tensor) -> torch.Tensor:
         tokens: torch.Tensor = vision.visual.transformer(vision.stem(images))
@@ -109,10 +109,10 @@ def open_clip_forward(vision: Any) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def in_turns(sides: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of every side, round by round, after a first pass of all that is not counted."""
+    """Return the CPU seconds of every side in each round, after one pass that is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     with torch.inference_mode():
-        sides["together"]()  # text features are made once
+        sides["together"]()  # text features are computed once
         for _ in range(rounds):
             for name, side in sides.items():
                 start = process_time()
@@ -122,15 +122,15 @@ def in_turns(sides: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list
 
 
 def training(loaded: LoadedMethod, count: int) -> dict[str, Any]:
-    """CPU seconds of two epochs of the same images, the second on remembered tokens."""
+    """Measure CPU seconds of two training epochs on the same images, the second on cached tokens."""
     method, setup = loaded.method, loaded.setup
     assert isinstance(method, Trainable)
     recipe = registry.method_card(setup.name).recipe
     assert recipe is not None
     with tempfile.TemporaryDirectory() as folder:
-        source = DrawnSet(count, setup.image_size, Path(folder))
+        source = GeneratedSet(count, setup.image_size, Path(folder))
         shape = (loaded.backbone.grid**2 + 1, setup.spec.config.vision.width)
-        cache = TokenCache(Path(folder) / "tokens" / "drawn", shape, 64 * GIB)
+        cache = TokenCache(Path(folder) / "tokens" / "generated", shape, 64 * GIB)
         tokens = TrainingTokens(setup, source, loaded.backbone.vision, cache)  # type: ignore[arg-type]
         optimiser, epochs = make_optimiser(method, recipe), []
         for _ in range(2):
@@ -148,8 +148,8 @@ class Rows:
         self.rows = np.asarray(rows)
 
 
-class DrawnSet:
-    """Random images with a square for a mask; their files are there to be dated, not to be read."""
+class GeneratedSet:
+    """Random images with a square as mask; their files are empty and serve only for their dates."""
 
     def __init__(self, count: int, size: int, folder: Path) -> None:
         paths = [folder / f"{number}.png" for number in range(count)]
@@ -161,7 +161,7 @@ class DrawnSet:
         self.masks[:, : size // 3, : size // 3] = 1
 
     def batches(self) -> list[tuple[Batch, Rows]]:
-        """One image a batch."""
+        """Return batches of one image."""
         label = torch.ones(1, dtype=torch.int64)
         return [
             (Batch(self.images[row : row + 1], self.masks[row : row + 1], label, ("object",)), Rows([row]))
@@ -170,32 +170,32 @@ class DrawnSet:
 
 
 def memory(name: str, backbone: str, size: int) -> dict[str, float]:
-    """Resident memory of one method, measured in a process of its own."""
+    """Measure the resident memory of one method in a separate process."""
     command = [sys.executable, __file__, "--memory-of", name, "--backbone", backbone, "--size", str(size)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True)
-    return dict(json.loads(told.stdout))
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    return dict(json.loads(finished.stdout))
 
 
 def memory_here(name: str, backbone: str, size: int) -> dict[str, float]:
-    """GiB: after the imports, the peak of all, the peak above the imports; the parameters of the towers."""
-    import open_clip  # noqa: F401 - belongs to the imports
+    """Return GiB: after the imports, at the peak, the peak above the imports, the parameters of the towers."""
+    import open_clip  # noqa: F401 - counted among the imports
 
-    torch.ones(2, 2) @ torch.ones(2, 2)  # and so do the buffers of the matrix product
+    torch.ones(2, 2) @ torch.ones(2, 2)  # so are the buffers of the matrix product
     imports = resident("VmRSS")
     loaded = load_method(name, backbone, "random", device="cpu", image_size=size)
     with torch.inference_mode():
         tokens = loaded.backbone.vision(torch.randn(1, 3, size, size), taps_of(loaded.setup))
         loaded.method.score(tokens, ["object"])
     peak, towers = resident("VmHWM"), loaded.backbone
-    image = sum(one.numel() for one in towers.vision.parameters()) * 4 / GIB
+    image = sum(parameter.numel() for parameter in towers.vision.parameters()) * 4 / GIB
     both = towers.count_parameters() * 4 / GIB
     return {"imports": imports, "peak": peak, "peak_above": peak - imports, "image_tower": image, "both_towers": both}
 
 
 def resident(which: str) -> float:
-    """A figure of the kernel in GiB: `VmRSS` now, `VmHWM` the largest since this program began.
+    """Return memory as the kernel reports it, in GiB: `VmRSS` now, `VmHWM` the peak since this program started.
 
-    Not `getrusage`: its peak goes on from the process that started this one.
+    `getrusage` is not used: its peak includes the process that started this one.
     """
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return int(next(line for line in lines if line.startswith(f"{which}:")).split()[1]) / 2**20

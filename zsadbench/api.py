@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from keyword import iskeyword
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, get_type_hints
 
 from zsadbench import registry
 from zsadbench.clip import resolve
@@ -26,6 +26,9 @@ from zsadbench.predict.detector import LoadedMethod
 from zsadbench.saved_maps.plan import make_score_plan
 from zsadbench.saved_maps.request import ScoreRequest
 from zsadbench.saved_maps.score import score_maps
+
+if TYPE_CHECKING:
+    from zsadbench.data import Dataset
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -126,10 +129,22 @@ def load_method(
     seed: int = 0,
     offline: bool = False,
 ) -> LoadedMethod:
-    """Build a method, with a checkpoint or with its initial values.
+    """Build a method on a CLIP backbone, with the parameters of a checkpoint or with untrained ones.
+
+    Args:
+        name: of the method.
+        backbone: architecture, or the path of a `backbone.json`; None for ViT-L-14-336.
+        weights: published tag, a file, or `random`; None for `openai`.
+        checkpoint: trained parameters: a checkpoint of zsadbench, or the method's published file.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        options: options of the method, each `KEY=VALUE`.
+        image_size: input side in pixels, a multiple of the patch size; None for the recipe's or the backbone's.
+        seed: of the untrained parameters.
+        offline: never download weights.
 
     Raises:
-        UsageError, WeightsError: a name is unknown, weights or the checkpoint are missing or foreign.
+        UsageError: a name, an option or the image size cannot be right.
+        WeightsError: the weights or the checkpoint are missing or of another kind.
     """
     path = Path(checkpoint) if checkpoint is not None else None
     request = RunRequest((name,), ("none",), checkpoint=path, options=tuple(options), image_size=image_size)
@@ -144,12 +159,23 @@ def load_method(
     return LoadedMethod(setup, towers, method)
 
 
-def load_dataset(name: str, root: str | Path | Sequence[str | Path] | None = None, allow_partial: bool = False) -> Any:
-    """Find and read a data set; `.manifest` is a frame with `path mask label class defect split`.
+def load_dataset(
+    name: str, root: str | Path | Sequence[str | Path] | None = None, allow_partial: bool = False
+) -> Dataset:
+    """Find and read a data set.
+
+    Args:
+        name: of the data set, or `folder:PATH` or `csv:PATH`.
+        root: one folder or several that hold data sets; None for those of the environment.
+        allow_partial: accept a copy that lacks classes or images.
+
+    Returns:
+        The data set; its `manifest` is a pandas frame with one row per image and at least the columns `path`, `mask`,
+        `label` (0 normal, 1 anomalous), `class`, `defect` and `split`.
 
     Raises:
         UsageError: no data set has this name.
-        DataError: it is missing, incomplete or wrong.
+        DataError: the copy is missing, incomplete or wrong.
     """
     from zsadbench import data
 

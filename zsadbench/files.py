@@ -3,6 +3,8 @@
 import hashlib
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -25,3 +27,29 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of `path` against every other process and thread; wait for it where another one holds it.
+
+    The lock is an empty hidden file next to `path`, which stays. The system releases the lock of a process that ends,
+    however it ends.
+
+    Raises:
+        OSError: the lock file cannot be written.
+    """
+    from filelock import FileLock, SoftFileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    name = path.with_name(f".{path.name}.lock")
+    lock = FileLock(name)
+    try:
+        lock.acquire()
+    except NotImplementedError:  # a file system without locks: the existence of the file is the lock
+        lock = SoftFileLock(name)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -18,6 +18,7 @@ from typing import Any
 from zsadbench.card_faults import faults_of
 from zsadbench.errors import UsageError, ZsadError, unknown
 from zsadbench.protocol import STRICT, EvaluationProtocol, find_protocol
+from zsadbench.source_hash import plugin_sha256
 from zsadbench.types import MethodCard
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,9 @@ def _foreign(point: EntryPoint) -> bool:
     return point.dist is None or point.dist.name != "zsadbench"
 
 
+_plugins: dict[str, str] = {}  # method of a plugin file → SHA-256 of its source
+
+
 def names(group: str) -> list[str]:
     """The registered names of a group, sorted; the group is `methods`, `datasets` or `reports`."""
     return sorted(_points(group))
@@ -60,13 +64,11 @@ def load(group: str, name: str) -> Any:
     Raises:
         UsageError: there is no such name, or the object cannot be imported.
     """
-    points = _points(group)
-    if name not in points:
-        raise unknown(group.removesuffix("s"), name, points)
+    point = entry_point(group, name)
     try:
-        return points[name].load()
+        return point.load()
     except (Exception, SystemExit) as failure:
-        raise UsageError(f"plugin '{name}' ({points[name].value}) cannot be loaded: {_reason(failure)}") from failure
+        raise UsageError(f"plugin '{name}' ({point.value}) cannot be loaded: {_reason(failure)}") from failure
 
 
 def method_card(name: str) -> MethodCard:
@@ -107,6 +109,23 @@ def _reason(failure: BaseException) -> str:
     return text if known and text else f"{type(failure).__name__}: {text}".removesuffix(": ")
 
 
+def entry_point(group: str, name: str) -> EntryPoint:
+    """Return the entry point `name` of a group; nothing is imported.
+
+    Raises:
+        UsageError: there is no such name.
+    """
+    points = _points(group)
+    if name not in points:
+        raise unknown(group.removesuffix("s"), name, points)
+    return points[name]
+
+
+def plugin_sha256_of(name: str) -> str | None:
+    """Return the SHA-256 of the plugin file that defines the method `name`; None for an installed method."""
+    return _plugins.get(name)
+
+
 def protocols() -> tuple[EvaluationProtocol, ...]:
     """All protocols: the strict ones, then those of the registered methods."""
     return (*STRICT, *(protocol for card in method_cards() for protocol in card.protocols))
@@ -128,6 +147,8 @@ def add_plugin(path: Path) -> None:
     spec = spec_from_file_location(f"zsadbench_plugin_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise UsageError(f"plugin '{path}' is no Python file")
+    if (folder := str(path.resolve().parent)) not in sys.path:
+        sys.path.append(folder)  # modules beside the file; at the end, so that they hide no installed one
     module = module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
@@ -141,4 +162,5 @@ def add_plugin(path: Path) -> None:
         raise UsageError(f"plugin '{path}' cannot be used: {'; '.join(faults)}")
     if card.name in _points("methods"):
         raise UsageError(f"plugin '{path}' calls itself '{card.name}', which is taken")
+    _plugins[card.name] = plugin_sha256(path)
     _points("methods")[card.name] = EntryPoint(card.name, f"{spec.name}:CARD", "zsadbench.methods")

@@ -269,6 +269,8 @@ class MethodCard:
         notes: how `explain` shows the stages, in the order of the paper's figure. Stages without a note are only
             listed; without any note, every stage that fits the patch grid is shown.
         macs: counts multiply-accumulates for a backbone, options and side of the patch grid; None if unknown.
+        version: of the method's code, changed whenever its numbers may change: records of two versions are two
+            records. Without one, a method is identified by the source of its package.
     """
 
     name: str
@@ -287,3 +289,4 @@ class MethodCard:
     augments: bool = False
     notes: tuple[StageNote, ...] = ()
     macs: Callable[[BackboneConfig, Any, int], Macs] | None = None
+    version: str = ""

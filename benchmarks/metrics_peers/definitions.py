@@ -1,4 +1,4 @@
-"""What has no package to install, written from its definition, and the oracle that errors are measured against."""
+"""Metrics that no package provides, written from their definitions, and the reference values for errors."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,10 @@ LIMIT = 0.3
 
 
 def aupro_by_sorting(maps: Maps, masks: Masks) -> float:
-    """AUPRO as the official evaluation of MVTec AD computes it: all pixels sorted once, two running sums.
+    """AUPRO as in the official evaluation of MVTec AD: all pixels sorted once, two running sums.
 
-    Source: P. Bergmann et al., IJCV 129 (2021), section 5. Every pixel is a step: a normal one to the right by
-    one over the normal pixels, an anomalous one upwards by one over its region's area and the number of regions.
+    Source: P. Bergmann et al., IJCV 129 (2021), section 5. Every pixel is a step of the curve: a normal one to the
+    right by 1 / (normal pixels), an anomalous one upwards by 1 / (area of its region · number of regions).
     """
     right, up = np.zeros(maps.shape), np.zeros(maps.shape)
     regions = 0
@@ -39,17 +39,17 @@ def _area(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
 
 
 def aupro_by_200_thresholds(maps: Maps, masks: Masks) -> float:
-    """AUPRO as FB-CLIP and AnomalyCLIP publish it: 200 thresholds, and the masks labelled anew at each."""
+    """AUPRO as FB-CLIP and AnomalyCLIP publish it: 200 thresholds, with the masks labelled again at each."""
     low, high = maps.min(), maps.max()
     fpr, pro = [], []
     for threshold in np.arange(low, high, (high - low) / 200):
         flagged = maps > threshold
         overlaps = []
-        for one, mask in zip(flagged, masks, strict=True):
+        for image, mask in zip(flagged, masks, strict=True):
             labels, number = ndimage.label(mask, CORNERS)
-            for region, place in enumerate(ndimage.find_objects(labels, number), 1):
-                inside = labels[place] == region
-                overlaps.append(one[place][inside].sum() / inside.sum())
+            for region, box in enumerate(ndimage.find_objects(labels, number), 1):
+                inside = labels[box] == region
+                overlaps.append(image[box][inside].sum() / inside.sum())
         fpr.append((flagged & (masks == 0)).sum() / (masks == 0).sum())
         pro.append(np.mean(overlaps))
     x, y = np.array(fpr), np.array(pro)
@@ -60,7 +60,7 @@ def aupro_by_200_thresholds(maps: Maps, masks: Masks) -> float:
 
 
 def oracle(maps: Maps, masks: Masks) -> dict[str, float]:
-    """AUROC, average precision and AUPRO from sorted scores, summed in integers and in extended precision."""
+    """Return AUROC, average precision and AUPRO from sorted scores, summed in integers and in extended precision."""
     area = np.empty(int(masks.sum()), np.int64)
     start = regions = 0
     for mask in masks:

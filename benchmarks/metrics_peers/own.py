@@ -1,4 +1,4 @@
-"""What only ours has to show: the cost of one image on its way into an accumulator, compilation, shards."""
+"""Measure zsadbench alone: the time of one image from map to accumulator, resampling, compilation, shards."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
-from metrics_peers.workload import draw
+from metrics_peers.workload import generate
 
 from zsadbench.metrics import BootstrapCounts, ClassDetails, ClassMetrics, count_regions
 
@@ -27,44 +27,44 @@ for mode in ("exact", "stream"):
     print(process_time() - start, perf_counter() - wall)
     start, wall = process_time(), perf_counter()
 """
-IMAGES = {"stream": 500, "exact": 25}  # a process
-DRAWN = 50
-AREAS = (0.0003, 0.002, 0.01)  # about the quartiles of the drawn regions
+IMAGES = {"stream": 500, "exact": 25}  # per process
+GENERATED = 50
+AREAS = (0.0003, 0.002, 0.01)  # about the quartiles of the generated regions
 
 
 def figures(shards: int) -> dict[str, Any]:
-    """All figures, by name."""
+    """Return all figures by name."""
     merged = {f"merge of {shards} processes, {mode}": merge(mode, shards) for mode in IMAGES if shards}
     return {**image_cost(), **intervals(), **compilation(), **merged}
 
 
 def image_cost() -> dict[str, float]:
-    """Milliseconds of CPU an image of 518 × 518, one image at a time, from the map to the accumulator."""
-    maps, masks = draw(100)
-    found = {}
+    """Measure milliseconds of CPU per image of 518 × 518, one image at a time, from the map to the accumulator."""
+    maps, masks = generate(100)
+    times = {}
     for mode in ("exact", "stream"):
-        found[f"ms an image, {mode}, with labelling"] = _milliseconds(lambda mode=mode: _fill(mode, maps, masks))
-        found[f"ms an image, {mode}, with labelling and details"] = _milliseconds(
+        times[f"ms an image, {mode}, with labelling"] = _milliseconds(lambda mode=mode: _fill(mode, maps, masks))
+        times[f"ms an image, {mode}, with labelling and details"] = _milliseconds(
             lambda mode=mode: _fill_details(mode, maps, masks)
         )
-    found["ms a mask, labelling alone"] = _milliseconds(lambda: [count_regions(mask) for mask in masks])
+    times["ms a mask, labelling alone"] = _milliseconds(lambda: [count_regions(mask) for mask in masks])
     for mode in ("exact", "stream"):
-        whole, alone = found[f"ms an image, {mode}, with labelling"], found["ms a mask, labelling alone"]
-        found[f"ms an image, {mode}, without labelling"] = whole - alone
-    return {name: value / len(maps) for name, value in found.items()}
+        whole, alone = times[f"ms an image, {mode}, with labelling"], times["ms a mask, labelling alone"]
+        times[f"ms an image, {mode}, without labelling"] = whole - alone
+    return {name: value / len(maps) for name, value in times.items()}
 
 
 def _fill(mode: Any, maps: Any, masks: Any) -> None:
     metrics = ClassMetrics(mode=mode, threads=1)
-    for one, mask in zip(maps, masks, strict=True):
-        metrics.update([0.5], [int(mask.any())], one[None], mask[None])
+    for anomaly_map, mask in zip(maps, masks, strict=True):
+        metrics.update([0.5], [int(mask.any())], anomaly_map[None], mask[None])
 
 
 def _fill_details(mode: Any, maps: Any, masks: Any) -> None:
-    """As `run` does it: parts, regions and spread besides, from one reading of each image."""
+    """Also collect parts, regions and bootstrap counts, as `run` does, reading each image once."""
     metrics, details = ClassMetrics(mode=mode, threads=1), ClassDetails(AREAS, threads=1)
-    for index, (one, mask) in enumerate(zip(maps, masks, strict=True)):
-        images = metrics.read(one[None], mask[None])
+    for index, (anomaly_map, mask) in enumerate(zip(maps, masks, strict=True)):
+        images = metrics.read(anomaly_map[None], mask[None])
         metrics.take([0.5], [int(mask.any())], images)
         details.take([str(index)], [0.5], images, [f"kind {index % 4}" if mask.any() else ""], [""])
 
@@ -79,27 +79,27 @@ def _milliseconds(work: Callable[[], Any]) -> float:
 
 
 def intervals() -> dict[str, float]:
-    """Seconds of CPU for resampling 12 classes of 180 images, 2,160 in all, and what an image takes."""
-    maps, masks = draw(20)
-    spread = BootstrapCounts()
+    """Measure seconds of CPU for resampling 12 classes of 180 images, 2,160 in all, and the memory per image."""
+    maps, masks = generate(20)
+    bootstrap = BootstrapCounts()
     for index in range(180):
         name, at = [str(index)], index % 20
-        spread.update(name, [float(maps[at].max())], [int(masks[at].any())], maps[at][None], masks[at][None])
-    found = {}
+        bootstrap.update(name, [float(maps[at].max())], [int(masks[at].any())], maps[at][None], masks[at][None])
+    costs = {}
     for level, draws, pixels in (("image", 2000, False), ("pixel", 1000, True)):
         start = process_time()
         for seed in range(12):
-            spread.deviations(draws, seed, pixels=pixels)
-        found[f"s for {draws} resamples of 2,160 images, {level} level"] = process_time() - start
-    found["KB an image for resampling"] = sum(one.nbytes for one in spread.state().values()) / 180 / 1000
-    return found
+            bootstrap.deviations(draws, seed, pixels=pixels)
+        costs[f"s for {draws} resamples of 2,160 images, {level} level"] = process_time() - start
+    costs["KB an image for resampling"] = sum(array.nbytes for array in bootstrap.state().values()) / 180 / 1000
+    return costs
 
 
 def compilation() -> dict[str, list[float]]:
-    """CPU and wall seconds of the first call in a process, exact and then stream: nothing kept, then all."""
+    """Measure CPU and wall seconds of the first call in a process, exact and then stream: compiling, then cached."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
-        made = [
+        runs = [
             subprocess.run(
                 [sys.executable, "-c", FIRST_CALL], env=environment, check=True, capture_output=True, text=True
             )
@@ -107,13 +107,13 @@ def compilation() -> dict[str, list[float]]:
         ]
     return {
         f"first call, {state}, {mode} [CPU s, wall s]": [round(float(number), 2) for number in line.split()]
-        for state, run in zip(("compiling", "cached"), made, strict=True)
+        for state, run in zip(("compiling", "cached"), runs, strict=True)
         for mode, line in zip(("exact", "then stream"), run.stdout.splitlines(), strict=True)
     }
 
 
 def merge(mode: str, processes: int) -> str:
-    """Whether accumulators filled by so many processes equal the single pass, bit for bit."""
+    """Compare accumulators filled by this number of processes with the single pass, bit for bit."""
     start = perf_counter()
     jobs = [(mode, first * IMAGES[mode], IMAGES[mode]) for first in range(processes)]
     with get_context("spawn").Pool(min(processes, os.cpu_count() or 1)) as pool:
@@ -125,19 +125,19 @@ def merge(mode: str, processes: int) -> str:
     first, second = merged.state(), single.state()
     same = all(first[key].tobytes() == second[key].tobytes() for key in (*first, *second))
     same = same and merged.compute() == single.compute()
-    size = sum(one.nbytes for one in states[0].values()) / 2**20
+    size = sum(array.nbytes for array in states[0].values()) / 2**20
     images = processes * IMAGES[mode]
     return f"{'equal' if same else 'DIFFERENT'}, {images} images, state {size:.1f} MiB, {perf_counter() - start:.0f} s"
 
 
 def _shard(job: tuple[Any, int, int]) -> dict[str, Any]:
-    """Images `first` to `first + number`: drawn ones, each rolled, scaled and shifted in its own way."""
+    """Return the state after images `first` to `first + number`, each rolled and scaled differently."""
     mode, first, number = job
-    maps, masks = draw(DRAWN)
+    maps, masks = generate(GENERATED)
     metrics = ClassMetrics(mode=mode, threads=1)
     for index in range(first, first + number):
         rng = np.random.default_rng(index)
-        by, at = tuple(rng.integers(0, 518, 2).tolist()), index % DRAWN
+        by, at = tuple(rng.integers(0, 518, 2).tolist()), index % GENERATED
         scores = (np.roll(maps[at], by, (0, 1)) * rng.uniform(0.5, 1)).astype(np.float32)
         metrics.update(rng.random(1), [int(masks[at].any())], scores[None], np.roll(masks[at], by, (0, 1))[None])
     return metrics.state()

@@ -1,4 +1,4 @@
-"""Everyone who computes pixel metrics, ours included, behind one kind of function: (maps, masks) → values."""
+"""All implementations of pixel metrics, ours included, as functions (maps, masks) → values."""
 
 from collections.abc import Callable
 from importlib.metadata import version
@@ -7,31 +7,31 @@ from typing import NamedTuple
 import numpy as np
 from metrics_peers.definitions import Maps, Masks, aupro_by_200_thresholds, aupro_by_sorting
 
-Values = dict[str, float]
+Metrics = dict[str, float]
 
 
 class Peer(NamedTuple):
-    """A function of maps and masks, and up to how many images, and how often, it is worth the wait."""
+    """One implementation: a function of maps and masks; slow ones run once, and on fewer images."""
 
     name: str
-    compute: Callable[[Maps, Masks], Values]
+    compute: Callable[[Maps, Masks], Metrics]
     slow: bool = False
 
 
-def ours(mode: str, bits: int, threads: int) -> Callable[[Maps, Masks], Values]:
-    """The metrics core; exact mode refers to the maps that the caller holds."""
+def ours(mode: str, bits: int, threads: int) -> Callable[[Maps, Masks], Metrics]:
+    """Return our implementation; exact mode refers to the maps of the caller."""
 
-    def compute(maps: Maps, masks: Masks) -> Values:
+    def compute(maps: Maps, masks: Masks) -> Metrics:
         from zsadbench.metrics import PixelMetrics
 
         metrics = PixelMetrics(mode=mode, bits=bits, threads=threads, copy=False)  # type: ignore[arg-type]
         metrics.update(maps, masks)
-        return {key: one.value for key, one in metrics.compute().items() if one.value is not None}
+        return {key: metric.value for key, metric in metrics.compute().items() if metric.value is not None}
 
     return compute
 
 
-def adeval(maps: Maps, masks: Masks) -> Values:
+def adeval(maps: Maps, masks: Masks) -> Metrics:
     """ADEval with its default of 1000 strips. It calls `numpy.trapz`, which NumPy 2.4 no longer has."""
     if not hasattr(np, "trapz"):
         np.trapz = np.trapezoid  # type: ignore[attr-defined]
@@ -41,24 +41,24 @@ def adeval(maps: Maps, masks: Masks) -> Values:
     return {"auroc": auroc, "ap": ap, "aupro": aupro}
 
 
-def anomalib(maps: Maps, masks: Masks) -> Values:
-    """AUPRO, AUROC and AUPR of anomalib."""
+def anomalib(maps: Maps, masks: Masks) -> Metrics:
+    """anomalib: AUPRO, AUROC and AUPR."""
     import torch
     from anomalib.metrics.aupr import _AUPR
     from anomalib.metrics.aupro import _AUPRO
     from anomalib.metrics.auroc import _AUROC
 
     scores, labels = torch.from_numpy(maps), torch.from_numpy(masks).int()
-    found = {}
+    values = {}
     for key, metric in (("aupro", _AUPRO()), ("auroc", _AUROC()), ("ap", _AUPR())):
         flat = key != "aupro"
         metric.update(scores.flatten() if flat else scores, labels.flatten() if flat else labels)
-        found[key] = float(metric.compute())
-    return found
+        values[key] = float(metric.compute())
+    return values
 
 
-def torchmetrics(maps: Maps, masks: Masks) -> Values:
-    """AUROC and average precision of torchmetrics."""
+def torchmetrics(maps: Maps, masks: Masks) -> Metrics:
+    """torchmetrics: AUROC and average precision."""
     import torch
     from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 
@@ -66,16 +66,16 @@ def torchmetrics(maps: Maps, masks: Masks) -> Values:
     return {"auroc": float(binary_auroc(scores, labels)), "ap": float(binary_average_precision(scores, labels))}
 
 
-def scikit_learn(maps: Maps, masks: Masks) -> Values:
-    """scikit-learn's AUROC and average precision."""
+def scikit_learn(maps: Maps, masks: Masks) -> Metrics:
+    """scikit-learn: AUROC and average precision."""
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     scores, labels = maps.ravel(), masks.ravel()
     return {"auroc": roc_auc_score(labels, scores), "ap": average_precision_score(labels, scores)}
 
 
-def fbclip(maps: Maps, masks: Masks) -> Values:
-    """What FB-CLIP's evaluation computes of pixels: scikit-learn's AUROC, and AUPRO from 200 thresholds."""
+def fbclip(maps: Maps, masks: Masks) -> Metrics:
+    """FB-CLIP's evaluation of pixels: scikit-learn's AUROC, and AUPRO from 200 thresholds."""
     from sklearn.metrics import roc_auc_score
 
     auroc = roc_auc_score(masks.ravel(), maps.ravel())
@@ -83,7 +83,7 @@ def fbclip(maps: Maps, masks: Masks) -> Values:
 
 
 def everyone(threads: int) -> list[Peer]:
-    """All of them; the first is the floor of whatever reads the maps, the second of whatever sorts them."""
+    """Return all implementations; the first two are lower bounds: of reading the maps once, and of sorting them."""
     return [
         Peer("one read (numpy.max)", lambda maps, masks: {"": float(maps.max()) + float(masks.max())}),
         Peer("numpy.sort", lambda maps, masks: {"": float(np.sort(maps, axis=None)[0])}),
@@ -99,11 +99,11 @@ def everyone(threads: int) -> list[Peer]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of everything measured, or that it is not installed."""
-    found = {}
+    """Return the version of every package, or that it is not installed."""
+    installed = {}
     for name in ("zsadbench", "numpy", "numba", "scipy", "adeval", "anomalib", "torchmetrics", "torch", "scikit-learn"):
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except ImportError:
-            found[name] = "not installed"
-    return found
+            installed[name] = "not installed"
+    return installed

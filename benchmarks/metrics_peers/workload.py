@@ -1,4 +1,4 @@
-"""Maps and masks as a detector gives them: drawn, the same for the same number, whatever the number of images."""
+"""Generate maps and masks like those of a detector; image i is the same for any number of images."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,19 +9,19 @@ GRID = 37  # patches
 NORMAL = 0.45  # of the images
 
 
-def draw(number: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Maps (number, 518, 518) and masks, 0 and 1: patch logits enlarged, squashed, smoothed; irregular regions.
+def generate(number: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Return maps (number, 518, 518) and masks of 0 and 1: enlarged patch logits, sigmoid, smoothed; irregular regions.
 
-    Of the images 45 % are normal, the others have one to six regions of 9 to 25,000 pixels.
+    45 % of the images are normal, the others have one to six regions of 9 to 25,000 pixels.
     """
     maps, masks = np.empty((number, SIZE, SIZE), np.float32), np.zeros((number, SIZE, SIZE), np.uint8)
     for index in range(number):
-        maps[index], masks[index] = one(index)
+        maps[index], masks[index] = generate_image(index)
     return maps, masks
 
 
-def one(seed: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """One map and its mask."""
+def generate_image(seed: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Return one map and its mask."""
     rng = np.random.default_rng(seed)
     logits, mask = rng.normal(size=(GRID, GRID)) - 3, np.zeros((SIZE, SIZE), np.uint8)
     for _ in range(rng.integers(1, 7) if rng.random() >= NORMAL else 0):

@@ -1,1 +1,1 @@
-"""Slow twins: each head in the order of operations of its published code, on the weights of ours, nothing saved."""
+"""Slow twins: each head in the order of operations of its published code, with our weights, without shortcuts."""

@@ -1,4 +1,4 @@
-"""AF-CLIP's zero-shot head as its published code orders it: windows unfolded, token sets one by one."""
+"""AF-CLIP's zero-shot head in the order of the published code: unfolded windows, one token set after the other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def score(detector: Any, tokens: Tokens, text: Tensor) -> Scores:
 
 
 def aggregate(z: Tensor, grid: int, window: int, sigma: float = 4.0) -> Tensor:
-    """Every patch as the Gaussian mean of its window, which is unfolded."""
+    """Return the Gaussian mean of the unfolded window of every patch."""
     if window == 1:
         return z
     line = torch.arange(window, device=z.device) - window // 2
@@ -37,7 +37,7 @@ def aggregate(z: Tensor, grid: int, window: int, sigma: float = 4.0) -> Tensor:
 
 
 def adapter(module: Any, z: Tensor) -> Tensor:
-    """One token set through the adapter."""
+    """Apply the adapter to one token set."""
     h = module.norm(z)
     out: Tensor = module.to_out(attend(module.to_q(h), module.to_k(h), module.to_v(h), 64**-0.5))
     return out

@@ -1,4 +1,4 @@
-"""AnomalyCLIP's head as its published code orders it: both sentences beside every patch, both probabilities kept."""
+"""AnomalyCLIP's head in the order of the published code: every patch with both sentences, both probabilities kept."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""FB-CLIP's head as its published code orders it.
+"""FB-CLIP's head in the order of the published code.
 
-Masks are made anew for every view; the semantic view has both L × L matrices, the spatial one tensors unfolded 25
-times; FB-Attention goes group by group and stream by stream; the bank of background rows is one tensor; the error that
-both logits get alike is computed. Text features are given: the published code makes them for every batch.
+Masks are computed again for every view; the semantic view has both L × L matrices, the spatial one tensors unfolded 25
+times; FB-Attention runs group by group and stream by stream; the bank of background rows is one tensor; the error that
+is added to both logits alike is computed. Text features are passed in; the published code computes them per batch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def score(detector: Any, tokens: Tokens, text: Tensor) -> Scores:
     for number, z in enumerate(tokens.layers):
         before = tokens.layers[number - 1] if number else None
         for view in ("id", "sem", "spa"):
-            soft = soft_mask(z, before)  # for the identity, too
+            soft = soft_mask(z, before)  # also for the identity
             groups.append(attention(detector.network.attention, VIEWS[view](z, soft)))
     half = groups[0].shape[1] // 2
     bank = torch.cat([group[:, :half] for group in groups], dim=1)
@@ -53,13 +53,13 @@ def soft_mask(z: Tensor, before: Tensor | None) -> Tensor:
 
 
 def scaled(cue: Tensor) -> Tensor:
-    """Between 0 and 1 over the patches of an image."""
+    """Scale to [0, 1] over the patches of an image."""
     low, high = cue.amin(dim=1, keepdim=True), cue.amax(dim=1, keepdim=True)
     return (cue - low) / (high - low).clamp_min(1e-6)
 
 
 def semantic(z: Tensor, soft: Tensor) -> Tensor:
-    """Both L × L attentions written out."""
+    """The semantic view, with both L × L attentions written out."""
     cls, x, rest = z[:, :1], z[:, 1:], 1 - soft
     stability = cosine_similarity(x, cls, dim=-1)
     alpha = ((1 - stability)[:, :, None] * soft[:, :, None] * soft[:, None, :]).softmax(dim=-1)
@@ -69,7 +69,7 @@ def semantic(z: Tensor, soft: Tensor) -> Tensor:
 
 
 def spatial(z: Tensor, soft: Tensor) -> Tensor:
-    """Foreground and background tokens beside the 25 of their windows each; outside the image both are 0."""
+    """The spatial view, with the 25 tokens of every window unfolded; tokens are 0 outside the image."""
     cls, x, batch, length = z[:, :1], z[:, 1:], len(z), z.shape[1] - 1
     grid = round(length**0.5)
     direction = normalize(cls, dim=-1).unsqueeze(1)  # (batch, 1, 1, width)
@@ -96,12 +96,12 @@ VIEWS = {"id": lambda z, soft: z, "sem": semantic, "spa": spatial}
 
 
 def attention(module: Any, z: Tensor) -> Tensor:
-    """One group, stream by stream."""
+    """FB-Attention of one group, stream by stream."""
     gate = module.gate(z).sigmoid()
-    made = []
+    streams = []
     for stream, share in ((module.foreground, gate), (module.background, 1 - gate)):
         h = stream.norm(share * z)
         attended = attend(stream.to_q(h), stream.to_k(h), stream.to_v(h), stream.scale)
-        made.append(stream.to_out(attended))
-    out: Tensor = module.norm(made[0] + made[1])
+        streams.append(stream.to_out(attended))
+    out: Tensor = module.norm(streams[0] + streams[1])
     return out

@@ -31,7 +31,7 @@ def request_of(cli, monkeypatch, photo):
             asked.append(request)
             raise UsageError("stopped")
 
-        for place in ("predict.heat_maps.make_detector", "engine.train.train_all"):
+        for place in ("predict.detector.make_detector", "engine.train.train_all"):
             monkeypatch.setattr(f"zsadbench.{place}", stop)
         images = () if verb == "train" else (photo,)
         assert cli(verb, "-m", "fbclip", *flags, *images).error == "error: stopped"

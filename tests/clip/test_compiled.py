@@ -30,7 +30,6 @@ def compiling(monkeypatch):
     return make
 
 
-@pytest.mark.slow
 def test_compiled_blocks_give_the_same_tokens(tiny_backbone, tiny_images, monkeypatch):
     tower = tiny_backbone.vision
     with torch.inference_mode():
@@ -91,7 +90,7 @@ def test_recordings_are_marked_and_what_they_give_is_copied(compiling, monkeypat
     tokens = torch.ones(2)
     for how, copied in (("off", False), ("blocks", False), ("graphs", True)):
         blocks = Blocks(how)
-        blocks.begin()
+        blocks.begin_batch()
         kept = blocks.keep(tokens)
         assert torch.equal(kept, tokens)
         assert (kept.data_ptr() != tokens.data_ptr()) == copied

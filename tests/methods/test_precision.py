@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from zsadbench.clip.towers import arithmetic
+from zsadbench.clip.towers import autocast
 from zsadbench.registry import method_card
 
 HEADS = ("fbclip", "afclip", "anomalyclip")
@@ -17,7 +17,7 @@ def scored(widened, make_tokens):
         detector = widened(name)
         taps = method_card(name).taps(detector.options)
         tokens = make_tokens(layers=len(taps.blocks), values=len(taps.value_blocks), grid=7)
-        with torch.inference_mode(), arithmetic("cpu", precision):
+        with torch.inference_mode(), autocast("cpu", precision):
             return detector.score(tokens, ["bolt"] * 3)
 
     return score
@@ -36,7 +36,7 @@ def test_scores_are_near_and_single(scored, name, precision):
 @pytest.mark.parametrize("name", HEADS)
 def test_features_of_the_text_do_not_depend_on_who_asks_first(widened, name):
     first, second = widened(name), widened(name)
-    with torch.inference_mode(), arithmetic("cpu", torch.bfloat16):
+    with torch.inference_mode(), autocast("cpu", torch.bfloat16):
         first.encode_text(["bolt"])
     second.encode_text(["bolt"])
     assert torch.equal(first._cached_text(), second._cached_text())
@@ -51,7 +51,7 @@ def test_masks_and_weights_of_views_are_found_in_single_precision(fbclip, make_t
         return views, foregrounds
 
     exact = computed()
-    with torch.inference_mode(), arithmetic("cpu", torch.bfloat16):
+    with torch.inference_mode(), autocast("cpu", torch.bfloat16):
         rough = computed()
     for one, other in zip(exact[0], rough[0], strict=True):
         assert torch.equal(one, other)

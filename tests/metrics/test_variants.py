@@ -105,7 +105,7 @@ def test_five_detectors_give_what_they_must():
     known = known_values()
     assert [(one.detector, one.variant) for one in known] == [(one, name) for one in DETECTORS for name in NAMES]
     assert [one for one in known if not one.passed] == []
-    share = variants_known.drawn_masks().mean()
+    share = variants_known.generated_masks().mean()
     expected = {(one.detector, one.variant): one.expected for one in known}
     assert expected["constant", "pixel_ap_trapezoid"] == (1 + share) / 2
     assert expected["inverted", "pixel_f1max"] == 2 * share / (1 + share)

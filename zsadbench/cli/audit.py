@@ -17,7 +17,7 @@ from zsadbench.flags.fields import OUTPUT
 from zsadbench.saved_maps.request import ScoreRequest, only_target
 
 if TYPE_CHECKING:
-    from zsadbench.metrics.variants_known import Known
+    from zsadbench.metrics.variants_known import KnownValue
     from zsadbench.saved_maps.metric_audit import ClassVariants, RankingFlip
 
 
@@ -74,7 +74,7 @@ def audit(
     _leave(known, audits, json=json)
 
 
-def _leave(known: Sequence[Known], audits: Sequence[ClassVariants], *, json: bool) -> None:
+def _leave(known: Sequence[KnownValue], audits: Sequence[ClassVariants], *, json: bool) -> None:
     """Leave with 1 where a known value is wrong, with 5 where a class failed."""
     wrong, failed = sum(not value.passed for value in known), sum(bool(audited.failure) for audited in audits)
     if json:
@@ -83,7 +83,7 @@ def _leave(known: Sequence[Known], audits: Sequence[ClassVariants], *, json: boo
         raise typer.Exit(1 if wrong else 5)
 
 
-def _show_known(known: Sequence[Known], *, json: bool) -> None:
+def _show_known(known: Sequence[KnownValue], *, json: bool) -> None:
     """Print the values of the five detectors; a wrong one is followed by the value that it must have."""
     if json:
         for value in known:

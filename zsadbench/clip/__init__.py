@@ -1,6 +1,6 @@
-"""The frozen backbone: CLIP through open_clip, and nothing of open_clip beyond this package.
+"""The frozen backbone: CLIP through open_clip, which only this package imports.
 
-`resolve` finds architecture and weights without loading them; `Backbone` holds the two towers.
+`resolve` finds architecture and weights without loading them; `Backbone` has the two towers.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""One block of the image tower, and the value-value path beside it.
+"""One block of the image tower: the plain path, and the value-value path next to it.
 
-The value-value path (CLIP Surgery; the diagonally prominent attention maps, DPAM, of AnomalyCLIP) reads
-the plain path and never acts back on it. With `Attn(a, b, v)` the block's own attention and
-`z` its normalised input,
+The value-value path (CLIP Surgery; the diagonally prominent attention maps, DPAM, of AnomalyCLIP) reads the plain path
+and never acts back on it. With `Attn(a, b, v)` the block's own attention for queries a, keys b and values v,
 
     plain:        x ← x + Attn(q, k, v);  x ← x + MLP(x)
     value-value:  y ← y + Attn(v, v, v)                      no MLP, no norm of its own
 
-where y begins as x at the block before the first. Queries, keys and values are made once for both.
+where q, k and v are computed from the normalised x, once for both paths, and y starts as the x before its first block.
 """
 
 from __future__ import annotations
@@ -19,30 +18,30 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 
 
 def run_block(block: Any, tokens: Tensor, value: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-    """Both paths through one block, (batch, tokens, width) each; the plain one does not see the other.
+    """Run both paths through one block, (batch, tokens, width) each.
 
     Args:
         block: a residual attention block of open_clip.
         tokens: the plain path.
         value: the value-value path where it runs, else None.
     """
-    q, k, v = _projected(block.attn, block.ln_1(tokens))
+    q, k, v = _qkv(block.attn, block.ln_1(tokens))
     if value is not None:
         value = value + _attend(block.attn, v, v, v)
     tokens = tokens + _attend(block.attn, q, k, v)
     return tokens + block.mlp(block.ln_2(tokens)), value
 
 
-def _projected(attention: Any, normed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys and values, (batch, heads, tokens, head width) each."""
+def _qkv(attention: Any, normed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute queries, keys and values, (batch, heads, tokens, head width) each."""
     batch, length, _ = normed.shape
-    fused = linear(normed, attention.in_proj_weight, attention.in_proj_bias)
+    fused = linear(normed, attention.in_proj_weight, attention.in_proj_bias)  # (batch, tokens, 3 · width)
     q, k, v = fused.view(batch, length, 3, attention.num_heads, attention.head_dim).permute(2, 0, 3, 1, 4)
     return q, k, v
 
 
 def _attend(attention: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """The heads joined and put through the output projection: (batch, tokens, width)."""
+    """Attend, join the heads and apply the output layer: (batch, tokens, width)."""
     heads = scaled_dot_product_attention(q, k, v)
     attended: Tensor = attention.out_proj(heads.transpose(1, 2).flatten(2))
     return attended

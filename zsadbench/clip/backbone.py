@@ -1,4 +1,4 @@
-"""The frozen CLIP: two towers, each built when it is first asked for."""
+"""The frozen CLIP: two towers, each built when it is first used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 from zsadbench.clip.half import keep_half
 from zsadbench.clip.resolve import BackboneSpec
-from zsadbench.clip.sources import Source, skeleton, source_of
+from zsadbench.clip.sources import TowerSource, skeleton, tower_source
 from zsadbench.clip.towers import TextTower, VisionTower
 
 if TYPE_CHECKING:
@@ -20,15 +20,15 @@ Tower = TypeVar("Tower", bound=nn.Module)
 
 
 class Backbone:
-    """A CLIP whose towers never learn: parameters without gradients, evaluation mode, float32 unless run in half.
+    """A frozen CLIP: parameters without gradients, evaluation mode, float32 unless it runs in half precision.
 
-    `vision` and `text` are the towers, `spec` says what they are, `activation` what runs in their
-    MLPs, `image_size` in pixels and `grid` in patches what the image tower takes, `device` where they are.
+    `vision` and `text` are the towers, `spec` says what they are, `activation` is that of their MLPs. `image_size` in
+    pixels and `grid` in patches are the sides of the input of the image tower, `device` is where the towers are.
     """
 
     def __init__(
         self,
-        source: Source,
+        source: TowerSource,
         spec: BackboneSpec,
         image_size: int,
         position: PositionRule,
@@ -50,33 +50,33 @@ class Backbone:
     def vision(self) -> VisionTower:
         """The image tower."""
         if self._vision is None:
-            with torch.inference_mode(mode=False):  # whoever asks first: others learn through it
+            with torch.inference_mode(mode=False):  # training may use a tower that was first used in inference mode
                 settings = self.image_size, self._position, self._compiling
-                made = VisionTower(self._source.vision(), self.spec.config, *settings)
-                keep_half(made, self._precision)
-                self._vision = self._frozen(made)
+                tower = VisionTower(self._source.vision(), self.spec.config, *settings)
+                keep_half(tower, self._precision)
+                self._vision = self._frozen(tower)
         return self._vision
 
     @property
     def text(self) -> TextTower:
-        """The text tower; after `release_text` it is built anew."""
+        """The text tower; after `release_text` it is built again."""
         if self._text is None:
             with torch.inference_mode(mode=False):
                 self._text = self._frozen(TextTower(self._source.text(), self.spec.config.text.context_length))
         return self._text
 
     def release_text(self) -> None:
-        """Let the text tower go: for whoever has all text features that are needed."""
+        """Free the text tower, once all text features that are needed are computed."""
         self._text = None
-        self._source.forget_text()
+        self._source.release_text()
 
     def count_parameters(self) -> int:
-        """Parameters of both towers, whether they are built or not."""
-        return sum(prod(one.shape) for one in skeleton(self.spec.config).values())
+        """Count the parameters of both towers without building them."""
+        return sum(prod(tensor.shape) for tensor in skeleton(self.spec.config).values())
 
     def to(self, device: torch.device | str) -> Backbone:
-        """Move what is built; what is not will be built there."""
-        self.device = torch.empty(0, device=device).device  # 'cuda' by its number
+        """Move the towers to a device; a tower that is not built yet will be built there."""
+        self.device = torch.empty(0, device=device).device  # adds the index to 'cuda'
         for tower in (self._vision, self._text):
             if tower is not None:
                 tower.to(self.device)
@@ -96,7 +96,7 @@ def build(
     compiling: Compiling = "off",
     precision: torch.dtype = torch.float32,
 ) -> Backbone:
-    """Make the backbone that `spec` describes; its towers are built when they are first asked for.
+    """Prepare the backbone that `spec` describes; its towers are built when they are first used.
 
     Args:
         spec: architecture and located weights.
@@ -105,15 +105,15 @@ def build(
         position: how the positional table is resized.
         device: where to put the towers.
         compiling: whether the blocks of the image tower are compiled (see `zsadbench.clip.compiled`).
-        precision: in which the image tower will run; in half precision its weights are kept so, too.
+        precision: of the image tower; in half precision its weights are stored in half precision, too.
 
     Raises:
-        UsageError: the size is no multiple of the patch.
+        UsageError: the size is not a multiple of the patch.
         WeightsError: the file is unreadable or of another architecture.
     """
     size = spec.config.vision.image_size if image_size is None else image_size
     spec.check_size(size)
     quick = spec.config.quick_gelu if activation == "native" else activation == "quick_gelu"
-    source = source_of(spec, quick_gelu=quick)
-    made = Backbone(source, spec, size, position, quick_gelu=quick, compiling=compiling, precision=precision)
-    return made.to(device)
+    source = tower_source(spec, quick_gelu=quick)
+    backbone = Backbone(source, spec, size, position, quick_gelu=quick, compiling=compiling, precision=precision)
+    return backbone.to(device)

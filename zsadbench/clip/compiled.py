@@ -1,7 +1,7 @@
-"""The blocks of a tower compiled by PyTorch, where that is asked for; where it cannot be done, they run as they are.
+"""The blocks of the image tower compiled by PyTorch, if requested; where compiling fails, they run uncompiled.
 
-One block is compiled and serves them all. `graphs` also records what is launched on a CUDA device (CUDA graphs), so
-that a small batch does not wait for its launches; what a recording gives is written over by the next one, so it is
+All blocks share one compiled function. `graphs` also records the kernels of a CUDA device (CUDA graphs), so that small
+batches do not wait for kernel launches; the next run of a recording overwrites its output, so tokens that are kept are
 copied.
 """
 
@@ -26,7 +26,7 @@ MODES = {"blocks": "default", "graphs": "reduce-overhead"}
 
 
 class Blocks:
-    """`run_block`, compiled or not; `compiled` says whether it still is."""
+    """`run_block`, compiled or not; after a failed compilation not."""
 
     def __init__(self, compiling: Compiling = "off") -> None:
         self.compiling = compiling
@@ -38,22 +38,22 @@ class Blocks:
         """Whether blocks run compiled."""
         return self._fast is not None
 
-    def begin(self) -> None:
-        """A batch begins: what recordings gave of the one before is not needed any more."""
+    def begin_batch(self) -> None:
+        """Tell CUDA graphs that a batch begins: the outputs of the previous one may be overwritten."""
         if self.compiled and self.compiling == "graphs":
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
 
     def keep(self, tokens: Tensor) -> Tensor:
-        """Tokens that outlive the batch's run through the tower, as float32."""
+        """Return tokens as float32 that stay valid after the run of the tower."""
         kept = tokens.float()
         return kept.clone() if kept is tokens and self.compiled and self.compiling == "graphs" else kept
 
     def __call__(self, block: Any, tokens: Tensor, value: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """As `run_block`."""
+        """Run both paths through one block, as `run_block`."""
         if self._fast is not None:
             try:
-                found: tuple[Tensor, Tensor | None] = self._fast(block, tokens, value)
-                return found
+                outputs: tuple[Tensor, Tensor | None] = self._fast(block, tokens, value)
+                return outputs
             except (torch.OutOfMemoryError, MemoryError):
                 raise
             except Exception as failure:

@@ -1,6 +1,6 @@
-"""The architecture of a CLIP: read by name, from a file, or from the shapes of its weights.
+"""The architecture of a CLIP: found by name, in a file, or from the shapes of its weights.
 
-Nothing here imports torch or open_clip: open_clip's own architecture files are read as JSON.
+This module imports neither torch nor open_clip: open_clip's own architecture files are read as JSON.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from zsadbench.errors import UsageError, WeightsError, unknown
 if TYPE_CHECKING:
     from torch import Tensor
 
-DEMO = "demo"  # the small backbone that is shipped, and its weights
+DEMO = "demo"  # the small backbone that is shipped with its weights
 DEMO_FOLDER = Path(__file__).with_name(DEMO)
 
 
 @dataclass(frozen=True)
 class VisionConfig:
-    """Sizes of the image tower; `image_size` in pixels is what it was trained at."""
+    """Sizes of the image tower; `image_size` in pixels is that of its training."""
 
     image_size: int
     patch_size: int
@@ -45,7 +45,7 @@ class TextConfig:
 
 @dataclass(frozen=True)
 class BackboneConfig:
-    """A whole CLIP. `quick_gelu` is x·sigmoid(1.702x), what OpenAI trained with; else exact GELU."""
+    """Sizes of both towers. `quick_gelu` is x·sigmoid(1.702x), with which OpenAI trained; else exact GELU."""
 
     name: str
     embed_dim: int
@@ -54,23 +54,21 @@ class BackboneConfig:
     text: TextConfig
 
     def sizes(self) -> dict[str, Any]:
-        """Everything but the name, as plain values."""
+        """All fields except the name, as plain values."""
         return {key: value for key, value in asdict(self).items() if key != "name"}
 
 
 def find_config(name: str) -> BackboneConfig:
-    """Return the architecture that open_clip ships as `name`, or that a `backbone.json` at that path states.
-
-    `demo` is the small one that is shipped here.
+    """Find the architecture `name`: one that open_clip ships, the path of a `backbone.json`, or `demo`.
 
     Raises:
-        UsageError: there is no such name or file, the file is wrong, or the towers are not plain CLIP.
+        UsageError: there is no such name or file, the file is invalid, or the towers are not plain CLIP.
     """
     if name == DEMO:
         return replace(_from_file(DEMO_FOLDER / "backbone.json"), name=DEMO)
     if name.endswith(".json") or "/" in name:
         return _from_file(Path(name))
-    folder = _shipped()
+    folder = _shipped_folder()
     path = folder / f"{name}.json"
     if not path.is_file():
         raise unknown("backbone", name, [DEMO, *(file.stem for file in folder.glob("*.json"))])
@@ -79,10 +77,10 @@ def find_config(name: str) -> BackboneConfig:
 
 def is_shipped(name: str) -> bool:
     """Whether open_clip ships an architecture of this name."""
-    return (_shipped() / f"{name}.json").is_file()
+    return (_shipped_folder() / f"{name}.json").is_file()
 
 
-def _shipped() -> Path:
+def _shipped_folder() -> Path:
     spec = find_spec("open_clip")
     if spec is None or not spec.submodule_search_locations:
         raise UsageError("open_clip is not installed; run 'pip install open_clip_torch'")
@@ -117,7 +115,9 @@ def _from_file(path: Path) -> BackboneConfig:
 
 
 def infer_config(state: Mapping[str, Tensor], source: str) -> BackboneConfig:
-    """Read the architecture off a state dict with OpenAI's names; heads are 64 wide, as OpenAI's are.
+    """Infer the architecture from a state dict with OpenAI's names; heads are assumed to be 64 wide, as OpenAI's are.
+
+    `source` names the state in the message of an error.
 
     Raises:
         WeightsError: the names are not those of a CLIP with two transformers.
@@ -138,7 +138,7 @@ def infer_config(state: Mapping[str, Tensor], source: str) -> BackboneConfig:
 
 
 def _size_name(vision: VisionConfig, text: TextConfig) -> str:
-    """A name that tells apart what weights cannot: heads are named where they are not 64 wide, as OpenAI's are."""
+    """Build a name from the sizes, with the number of heads where they are not 64 wide: weights do not show it."""
     name = f"ViT-{vision.width}x{vision.layers}-{vision.patch_size}-{vision.image_size}"
     sizes = (("h", vision.heads, vision.width), ("t", text.heads, text.width))
     return name + "".join(f"-{mark}{heads}" for mark, heads, width in sizes if width != 64 * heads)

@@ -1,4 +1,4 @@
-"""Published weights through open_clip's table of addresses and checksums: from a cache, or downloaded."""
+"""Published weights through open_clip's table of addresses and checksums, from a cache or by download."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HUB_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 
 def find_published(backbone: str, tag: str, folder: Path, *, offline: bool) -> Path | str:
-    """The file of the weights `tag`, downloaded into `folder` if it must be; or why there is none, as text.
+    """Find the file of the weights `tag` in a cache, or download it into `folder`; else return the reason as text.
 
     Raises:
         UsageError: open_clip knows no such tag for this backbone.
@@ -51,14 +51,14 @@ def _entry(backbone: str, tag: str) -> dict[str, Any]:
 
 
 def _in_cache(source: dict[str, Any], folder: Path) -> Path | None:
-    """A file that an earlier download, ours or another program's, left in a Hugging Face cache."""
+    """Find the file in a Hugging Face cache, ours or the default one."""
     from huggingface_hub import try_to_load_from_cache
 
     repository, _, name = source.get("hf_hub", "").rpartition("/")
-    places: tuple[Path | None, ...] = (folder, None)  # None is the hub's own cache
-    for place in places if repository else ():
-        for wanted in (name,) if name else HUB_NAMES:
-            found = try_to_load_from_cache(repository, wanted, cache_dir=place)
-            if isinstance(found, str):
-                return Path(found)
+    caches: tuple[Path | None, ...] = (folder, None)  # None is the default cache of the hub
+    for cache in caches if repository else ():
+        for file_name in (name,) if name else HUB_NAMES:
+            path = try_to_load_from_cache(repository, file_name, cache_dir=cache)
+            if isinstance(path, str):
+                return Path(path)
     return None

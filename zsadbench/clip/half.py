@@ -1,4 +1,4 @@
-"""Weights of products kept in half precision: bit for bit what autocast would make of them in every call."""
+"""Weights of matrix products in half precision, bit-equal to what autocast computes from them in every call."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ PRODUCTS = (nn.Linear, nn.Conv2d)
 
 
 def keep_half(tower: nn.Module, precision: torch.dtype) -> None:
-    """Round what autocast rounds, linear layers, convolutions and attention, and keep no single precision of it.
+    """Round the weights that autocast rounds, those of linear layers, convolutions and attention, in place.
 
-    Norms, embeddings, positions and the projection into the joint space, which heads take in either precision, stay
-    as they are. Single precision changes nothing.
+    Norms, embeddings, positions and the projection into the joint space, which heads use in either precision, stay in
+    single precision. With `torch.float32` nothing changes.
     """
     if precision == torch.float32:
         return

@@ -1,9 +1,9 @@
 """Multiply-accumulates of the two towers, in closed form.
 
 Counted are the products of matrices: linear layers, convolutions, and both products of every attention. Norms,
-activations, softmaxes and sums are not. One multiply-accumulate is two floating-point operations. N tokens through a
-block of width D take `12·N·D²` in linear layers (four for the attention, eight for an MLP four times as wide) and
-`2·N²·D` in the attention.
+activations, softmaxes and sums are not counted. One multiply-accumulate is two floating-point operations. N tokens
+through a block of width D take `12·N·D²` in linear layers (four for the attention, eight for an MLP four times as wide)
+and `2·N²·D` in the attention.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ MLP_RATIO = 4
 
 
 def attention_macs(queries: int, keys: int, width: int) -> int:
-    """Both products of an attention: queries with keys, weights with values; `width` is that of all heads together."""
+    """Count both products of an attention, queries with keys and weights with values; `width` is that of all heads."""
     return 2 * queries * keys * width
 
 
 def block_macs(tokens: int, width: int) -> int:
-    """One transformer block on one sequence."""
+    """Count one transformer block on one sequence."""
     return (4 + 2 * MLP_RATIO) * tokens * width**2 + attention_macs(tokens, tokens, width)
 
 
 def image_macs(vision: VisionConfig, image_size: int, blocks: int | None = None) -> int:
-    """The plain image tower on one image: all of it, or the first so many blocks."""
+    """Count the plain image tower on one image: all blocks, or the first `blocks` of them."""
     patches, blocks = (image_size // vision.patch_size) ** 2, vision.layers if blocks is None else blocks
     stem = patches * vision.width * 3 * vision.patch_size**2
     return stem + blocks * block_macs(1 + patches, vision.width)
 
 
 def tower_macs(config: BackboneConfig, image_size: int, taps: Taps) -> int:
-    """The image tower on one image as far as `taps` reach, value-value path included."""
+    """Count the image tower on one image up to the last tap, value-value path included."""
     vision, placed = config.vision, place_taps(taps, config.vision.layers)
     if not placed.last:
         return 0
     tokens, width = 1 + (image_size // vision.patch_size) ** 2, vision.width
-    value = attention_macs(tokens, tokens, width) + tokens * width**2  # its queries, keys and values are made already
-    beside = placed.last - placed.value_from + 1 if placed.value_blocks else 0
-    return image_macs(vision, image_size, placed.last) + beside * value
+    value_block = attention_macs(tokens, tokens, width) + tokens * width**2  # queries, keys, values are those of plain
+    value_blocks = placed.last - placed.value_from + 1 if placed.value_blocks else 0
+    return image_macs(vision, image_size, placed.last) + value_blocks * value_block
 
 
 def text_macs(config: BackboneConfig, sentences: int, length: int | None = None) -> int:
-    """The text tower on so many sentences of `length` tokens, the whole context if None; without the projection."""
+    """Count the text tower on sentences of `length` tokens, by default the whole context; without the projection."""
     text = config.text
     return sentences * text.layers * block_macs(text.context_length if length is None else length, text.width)

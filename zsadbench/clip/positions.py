@@ -1,8 +1,8 @@
 """The positional table at another resolution.
 
-Publications resize it differently: FB-CLIP, AnomalyCLIP and AF-CLIP bilinearly, APRIL-GAN and
-AA-CLIP with antialiased bicubic (coefficient -0.5), AdaCLIP with plain bicubic (-0.75). The
-difference is small and visible in every score, so the rule is an option that the record states.
+Publications resize it differently: FB-CLIP, AnomalyCLIP and AF-CLIP bilinearly, APRIL-GAN and AA-CLIP with antialiased
+bicubic (coefficient -0.5), AdaCLIP with plain bicubic (-0.75). The difference is small but changes every score, so the
+rule is an option, and the record states it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def resize_positions(table: Tensor, grid: int, rule: PositionRule) -> Tensor:
     """Resize a positional table (1 + native², width) to (1 + grid², width), float32; row 0 is kept.
 
-    A table that already has the size is returned as it is.
+    A table that already has the size is returned unchanged.
     """
+    import torch
     from torch.nn.functional import interpolate
 
     native = round((len(table) - 1) ** 0.5)
@@ -28,11 +29,5 @@ def resize_positions(table: Tensor, grid: int, rule: PositionRule) -> Tensor:
     patches = table[1:].reshape(1, native, native, -1).permute(0, 3, 1, 2)  # (1, width, native, native)
     mode, antialias = ("bilinear", False) if rule == "bilinear" else ("bicubic", rule == "bicubic_antialias")
     resized = interpolate(patches.float(), (grid, grid), mode=mode, align_corners=False, antialias=antialias)
-    return _joined(table, resized)
-
-
-def _joined(table: Tensor, resized: Tensor) -> Tensor:
-    import torch
-
     rows = resized.permute(0, 2, 3, 1).reshape(-1, table.shape[1]).to(table.dtype)  # (grid², width)
     return torch.cat([table[:1], rows])

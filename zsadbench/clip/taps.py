@@ -16,10 +16,10 @@ RULE = "ceil(block * depth / 24)"
 
 
 def map_taps(blocks: Sequence[int], depth: int) -> tuple[int, ...]:
-    """Map 1-based block numbers of a 24-block tower to a tower of `depth` blocks.
+    """Map 1-based block numbers of a 24-block tower to a tower of `depth` blocks, in order of depth.
 
     Raises:
-        UsageError: a block lies outside 1..24, or two of them fall on one block.
+        UsageError: a block lies outside 1..24, or two of them are mapped to one block.
     """
     outside = [block for block in blocks if not 1 <= block <= REFERENCE_DEPTH]
     if outside:
@@ -33,7 +33,7 @@ def map_taps(blocks: Sequence[int], depth: int) -> tuple[int, ...]:
     return mapped
 
 
-class Placed(NamedTuple):
+class PlacedTaps(NamedTuple):
     """Taps in a tower of a given depth: 1-based blocks of both paths, and where the value-value path begins."""
 
     blocks: tuple[int, ...]
@@ -42,15 +42,15 @@ class Placed(NamedTuple):
 
     @property
     def last(self) -> int:
-        """The block after which nothing more is read."""
+        """The last tapped block, after which the tower may stop; 0 where no block is tapped."""
         return max(self.blocks + self.value_blocks, default=0)
 
 
-def place_taps(taps: Taps, depth: int) -> Placed:
-    """Map everything that a method taps to a tower of `depth` blocks.
+def place_taps(taps: Taps, depth: int) -> PlacedTaps:
+    """Map all taps of a method to a tower of `depth` blocks.
 
     Raises:
-        UsageError: as `map_taps`; nothing is tapped; the value-value path is read before it begins.
+        UsageError: as `map_taps`; nothing is tapped; the value-value path is tapped before it begins.
     """
     if not (taps.blocks + taps.value_blocks or taps.colours):
         raise UsageError("no block is tapped; choose one at least")
@@ -58,4 +58,4 @@ def place_taps(taps: Taps, depth: int) -> Placed:
     if early:
         raise UsageError(f"the value-value path begins at block {taps.value_from}; it cannot be read after {early}")
     (begin,) = map_taps((taps.value_from,), depth)
-    return Placed(map_taps(taps.blocks, depth), map_taps(taps.value_blocks, depth), begin)
+    return PlacedTaps(map_taps(taps.blocks, depth), map_taps(taps.value_blocks, depth), begin)

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 class VisionTower(nn.Module):
-    """CLIP's image transformer, read block by block."""
+    """CLIP's image transformer, whose tokens are read after single blocks.
+
+    `grid` is the side of the patch grid, `positions` the positional table resized to it.
+    """
 
     positions: Tensor
 
@@ -49,43 +52,52 @@ class VisionTower(nn.Module):
 
     @property
     def norm(self) -> nn.Module:
-        """The final layer norm, which most methods leave out."""
+        """The final layer norm, which most methods do not apply."""
         norm: nn.Module = self.visual.ln_post
         return norm
 
     def stem(self, images: Tensor) -> Tensor:
-        """Patches with the class token and positions: (batch, 3, size, size) → (batch, 1 + grid², width)."""
-        patches = self.visual.conv1(images).flatten(2).transpose(1, 2)
-        cls = self.visual.class_embedding.expand(len(images), 1, -1).to(patches.dtype)
+        """Embed patches, class token and positions: (batch, 3, size, size) → (batch, 1 + grid², width)."""
+        patches = self.visual.conv1(images).flatten(2).transpose(1, 2)  # (batch, grid², width)
+        cls = self.visual.class_embedding.expand(len(images), 1, -1).to(patches.dtype)  # (batch, 1, width)
         tokens: Tensor = self.visual.ln_pre(torch.cat([cls, patches], dim=1) + self.positions)
         return tokens
 
     def forward(self, images: Tensor, taps: Taps, precision: torch.dtype = torch.float32) -> Tokens:
-        """Run the tower once, both paths, and keep the raw tokens after every tapped block, as float32."""
+        """Run both paths of the tower once and keep the raw tokens after every tapped block.
+
+        Args:
+            images: (batch, 3, size, size), normalised.
+            taps: what to keep.
+            precision: of matrix products; the tokens are float32 in any case.
+
+        Raises:
+            UsageError: the taps do not fit the tower.
+        """
         placed = place_taps(taps, self.depth)
-        kept: list[Tensor] = []
-        value_kept: list[Tensor] = []
-        self.blocks.begin()
-        with arithmetic(images.device.type, precision):
+        layers: list[Tensor] = []
+        value_layers: list[Tensor] = []
+        self.blocks.begin_batch()
+        with autocast(images.device.type, precision):
             tokens, value = self.stem(images), None
             for number, block in enumerate(self.visual.transformer.resblocks[: placed.last], start=1):
                 if placed.value_blocks and number == placed.value_from:
                     value = tokens
                 tokens, value = self.blocks(block, tokens, value)
                 if number in placed.blocks:
-                    kept.append(self.blocks.keep(tokens))
+                    layers.append(self.blocks.keep(tokens))
                 if value is not None and number in placed.value_blocks:
-                    value_kept.append(self.blocks.keep(value))
+                    value_layers.append(self.blocks.keep(value))
         colours = self._colours(images) if taps.colours else None
-        return Tokens(tuple(kept), self.grid, tuple(value_kept), colours)
+        return Tokens(tuple(layers), self.grid, tuple(value_layers), colours)
 
     def _colours(self, images: Tensor) -> Tensor:
-        """The mean colour of every patch, (batch, grid², 3)."""
+        """Average the colours of every patch: (batch, grid², 3)."""
         return avg_pool2d(images, images.shape[-1] // self.grid).flatten(2).transpose(1, 2)
 
 
-def arithmetic(device: str, precision: torch.dtype) -> AbstractContextManager[Any]:
-    """Products on a kind of device, `cpu` or `cuda`, in this precision; what must not be keeps its own."""
+def autocast(device: str, precision: torch.dtype) -> AbstractContextManager[Any]:
+    """Return a context in which matrix products on a kind of device, `cpu` or `cuda`, have this precision."""
     if precision == torch.float32:
         return nullcontext()
     return torch.autocast(device, dtype=precision)
@@ -93,14 +105,14 @@ def arithmetic(device: str, precision: torch.dtype) -> AbstractContextManager[An
 
 @cache
 def _tokenizer() -> Any:
-    """CLIP's vocabulary and merges, read once."""
+    """Load CLIP's vocabulary and merges, once."""
     from open_clip.tokenizer import SimpleTokenizer
 
     return SimpleTokenizer()
 
 
 class TextTower(nn.Module):
-    """CLIP's text transformer, entered by embeddings and left with every token's state."""
+    """CLIP's text transformer: takes embeddings, returns the states of all tokens."""
 
     causal_mask: Tensor
 
@@ -114,44 +126,40 @@ class TextTower(nn.Module):
         self.register_buffer("causal_mask", mask, persistent=False)
 
     def tokenize(self, sentences: Sequence[str]) -> Tensor:
-        """CLIP's byte-pair encoding: int64 (sentences, context), zero padded; 49407 ends a sentence."""
+        """Encode sentences with CLIP's byte pairs: int64 (sentences, context), zero padded; 49407 ends a sentence."""
         ids: Tensor = _tokenizer()(list(sentences), self.context_length)
         return ids.to(self.positional_embedding.device)
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Token embeddings without positions: (n, context) → (n, context, width)."""
+        """Look up token embeddings, without positions: (n, context) → (n, context, width)."""
         embeddings: Tensor = self.token_embedding(ids)
         return embeddings
 
     def forward(self, embeddings: Tensor, *, causal: bool = True, deep: Sequence[Tensor] = ()) -> Tensor:
-        """All token states after the final norm: (n, length, width) → the same; gradients flow through.
+        """Compute the states of all tokens after the final norm: (n, length, width) → the same; gradients pass.
 
         Args:
-            embeddings: at most `context_length` tokens a sentence; a causal tower needs none after the
-                last one that is read.
-            causal: whether a token sees only those before it.
-            deep: deep prompts: before block k + 2, counted from 1, `deep[k]`, (n, m, width), takes the place
-                of the tokens 1 to m of every sentence; more of them than such blocks are passed over.
+            embeddings: at most `context_length` tokens per sentence; a causal tower needs none after the last token
+                whose state is used.
+            causal: whether a token attends only to itself and the tokens before it.
+            deep: deep prompts: before block k + 2, counted from 1, `deep[k]`, (n, m, width), replaces the tokens 1 to m
+                of every sentence; those without a block are ignored.
         """
         length = embeddings.shape[1]
         tokens = embeddings + self.positional_embedding[:length]
         mask = self.causal_mask[:length, :length] if causal else None
         for number, block in enumerate(self.transformer.resblocks):
             if 0 < number <= len(deep):
-                tokens = _overwritten(tokens, deep[number - 1])
+                prompts = deep[number - 1]
+                tokens = torch.cat([tokens[:, :1], prompts, tokens[:, 1 + prompts.shape[1] :]], dim=1)
             tokens = block(tokens, attn_mask=mask)
         states: Tensor = self.norm(tokens)
         return states
 
     def sentence_features(self, sentences: Sequence[str]) -> Tensor:
-        """CLIP's own features of whole sentences, (n, joint), not normalised."""
-        ids = self.tokenize(sentences)
-        states = self(self.embed(ids))
-        ends = states[torch.arange(len(ids), device=ids.device), ids.argmax(dim=1)]
+        """Compute CLIP's own features of whole sentences: (n, joint), not normalised."""
+        ids = self.tokenize(sentences)  # (n, context)
+        states = self(self.embed(ids))  # (n, context, width)
+        ends = states[torch.arange(len(ids), device=ids.device), ids.argmax(dim=1)]  # (n, width)
         features: Tensor = ends @ self.projection
         return features
-
-
-def _overwritten(tokens: Tensor, prompts: Tensor) -> Tensor:
-    """Every sentence with its prompts, (n, m, width), in place of its tokens 1 to m."""
-    return torch.cat([tokens[:, :1], prompts, tokens[:, 1 + prompts.shape[1] :]], dim=1)

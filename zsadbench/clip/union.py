@@ -1,7 +1,7 @@
-"""One run of the tower for several readers: the union of what they tap, and each one's own tokens out of it.
+"""One run of the image tower for several methods: the union of their taps, and the tokens of each method from it.
 
-The value-value path does not act on the plain one, and blocks after the last tap act on nothing before it: what
-is picked is bit for bit what a run for one reader alone would give.
+The value-value path does not act on the plain path, and blocks after the last tap act on nothing before it. The tokens
+that are picked are therefore bit-equal to those of a run for one method alone.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 def unite(several: Sequence[Taps], depth: int) -> Taps | None:
-    """What one run of a tower of `depth` blocks must keep to serve all; None where one run cannot.
+    """Find the taps with which one run of a tower of `depth` blocks serves all; None where one run cannot.
 
-    It cannot where two begin the value-value path at different blocks, or where taps that differ fall on one block
-    of a shallow tower. Activation, position rule and preprocessing are the first one's: that these agree is for
-    the caller to see to.
+    One run cannot where two value-value paths begin at different blocks, or where different taps are mapped to the same
+    block of a shallow tower. Activation, position rule and preprocessing are taken from the first; the caller ensures
+    that they agree.
     """
     begins = {taps.value_from for taps in several if taps.value_blocks}
     if len(begins) > 1:
@@ -45,17 +45,18 @@ def unite(several: Sequence[Taps], depth: int) -> Taps | None:
 
 
 def pick(tokens: Tokens, united: Taps, taps: Taps) -> Tokens:
-    """The tokens of `taps` out of a run for `united`, which holds them all; nothing is copied."""
+    """Pick the tokens of `taps` from a run for `united`, which includes them; nothing is copied."""
+    blocks, value_blocks = sorted(united.blocks), sorted(united.value_blocks)
     return Tokens(
-        tuple(tokens.layers[sorted(united.blocks).index(block)] for block in sorted(taps.blocks)),
+        tuple(tokens.layers[blocks.index(block)] for block in sorted(taps.blocks)),
         tokens.grid,
-        tuple(tokens.value_layers[sorted(united.value_blocks).index(block)] for block in sorted(taps.value_blocks)),
+        tuple(tokens.value_layers[value_blocks.index(block)] for block in sorted(taps.value_blocks)),
         tokens.colours if taps.colours else None,
     )
 
 
-def some(tokens: Tokens, rows: slice) -> Tokens:
-    """The tokens of some images of a batch; nothing is copied."""
+def slice_batch(tokens: Tokens, rows: slice) -> Tokens:
+    """Take the tokens of some images of a batch; nothing is copied."""
     return Tokens(
         tuple(layer[rows] for layer in tokens.layers),
         tokens.grid,
@@ -64,14 +65,14 @@ def some(tokens: Tokens, rows: slice) -> Tokens:
     )
 
 
-def join(parts: Sequence[Tokens]) -> Tokens:
-    """The tokens of several batches as those of one."""
-    if len(parts) == 1:
-        return parts[0]
-    colours = [part.colours for part in parts if part.colours is not None]
+def join(batches: Sequence[Tokens]) -> Tokens:
+    """Concatenate the tokens of several batches."""
+    if len(batches) == 1:
+        return batches[0]
+    colours = [batch.colours for batch in batches if batch.colours is not None]
     return Tokens(
-        tuple(torch.cat(layers) for layers in zip(*(part.layers for part in parts), strict=True)),
-        parts[0].grid,
-        tuple(torch.cat(layers) for layers in zip(*(part.value_layers for part in parts), strict=True)),
+        tuple(torch.cat(layers) for layers in zip(*(batch.layers for batch in batches), strict=True)),
+        batches[0].grid,
+        tuple(torch.cat(layers) for layers in zip(*(batch.value_layers for batch in batches), strict=True)),
         torch.cat(colours) if colours else None,
     )

@@ -1,7 +1,7 @@
-"""Where weights come from: a published tag, a file, or a seeded random draw.
+"""Where weights come from: a published tag, a file, or a seeded random initialisation.
 
-Light: locating imports neither torch nor open_clip, so that a plan can be made, and missing weights
-be named, before anything heavy starts.
+Locating a file or random weights imports neither torch nor open_clip, so that a plan is made, and missing weights are
+reported, before anything heavy is loaded.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ RANDOM_SEED = 0
 class Weights:
     """Located weights. `path` is None for random ones; `sha256` identifies them in every record.
 
-    `quick_gelu` says that they were trained with QuickGELU, as far as their tag tells.
+    `quick_gelu` is True where their tag says that they were trained with QuickGELU.
     """
 
     kind: Literal["tag", "file", "random", "demo"]
@@ -48,7 +48,7 @@ class Weights:
 
 
 def cache_folder() -> Path:
-    """Where downloads and trained checkpoints live: `ZSADBENCH_CACHE`, else the platform's cache."""
+    """Return the folder of downloads and trained checkpoints: `ZSADBENCH_CACHE`, else the platform's cache."""
     return Path(os.environ.get("ZSADBENCH_CACHE") or user_cache_path("zsadbench"))
 
 
@@ -56,13 +56,13 @@ def locate_weights(weights: str, config: BackboneConfig | None, backbone: str, *
     """Find the weights called `weights`: `random`, `demo`, a path, or a published tag such as `openai`.
 
     Args:
-        weights: what the user asked for.
+        weights: `random`, `demo`, a path, or a tag.
         config: the architecture, needed to identify random weights.
         backbone: its name, needed to find a tag's file.
         offline: never download.
 
     Raises:
-        WeightsError: nothing was found; the message says where it was looked for and how to get it.
+        WeightsError: nothing was found; the message says which places were searched and how to get the weights.
     """
     if weights == "random":
         return Weights("random", "random", _random_identity(config))
@@ -83,41 +83,43 @@ def _random_identity(config: BackboneConfig | None) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _places(backbone: str) -> list[Path]:
+def _openai_paths(backbone: str) -> list[Path]:
+    """The paths at which the file that OpenAI published may be."""
     name = OPENAI_FILES[backbone][1]
     return [cache_folder() / "weights" / name, Path.home() / ".cache" / "clip" / name]
 
 
 def _by_tag(tag: str, backbone: str, *, offline: bool) -> Weights:
-    """Published weights: OpenAI's where they are known to lie, all others through open_clip's table."""
+    """Locate published weights: OpenAI's at their usual paths, all others through open_clip's table."""
     if tag == "openai" and backbone in OPENAI_FILES:
-        there = next((place for place in _places(backbone) if place.is_file()), None)
-        if there is not None:
-            return Weights("tag", tag, _verified(there, OPENAI_FILES[backbone][0]), there, quick_gelu=True)
+        path = next((path for path in _openai_paths(backbone) if path.is_file()), None)
+        if path is not None:
+            return Weights("tag", tag, _verified_sha256(path, OPENAI_FILES[backbone][0]), path, quick_gelu=True)
     if tag == "openai" and offline:
         raise WeightsError(_how_to_get(tag, backbone, NO_DOWNLOAD))
-    found = find_published(backbone, tag, cache_folder() / "weights", offline=offline)
-    if isinstance(found, str):
-        raise WeightsError(_how_to_get(tag, backbone, found))
-    return Weights("tag", tag, file_sha256(found), found, quick_gelu=is_quick_gelu(backbone, tag))
+    published = find_published(backbone, tag, cache_folder() / "weights", offline=offline)
+    if isinstance(published, str):
+        raise WeightsError(_how_to_get(tag, backbone, published))
+    return Weights("tag", tag, file_sha256(published), published, quick_gelu=is_quick_gelu(backbone, tag))
 
 
-def _verified(path: Path, published: str) -> str:
-    """The SHA-256 of a file that shall be the published one."""
-    found = file_sha256(path)
-    if found != published:
+def _verified_sha256(path: Path, published: str) -> str:
+    """Return the SHA-256 of a file that must be the published one."""
+    sha256 = file_sha256(path)
+    if sha256 != published:
         raise WeightsError(
-            f"{path} is not what OpenAI published: its SHA-256 is {found[:12]}…, not {published[:12]}…; "
-            "remove it to have it downloaded anew, or pass --weights PATH to use it as what it is"
+            f"{path} is not what OpenAI published: its SHA-256 is {sha256[:12]}…, not {published[:12]}…; "
+            "remove it to have it downloaded again, or pass --weights PATH to use it as it is"
         )
-    return found
+    return sha256
 
 
 def _how_to_get(tag: str, backbone: str, why: str) -> str:
+    """Write the message for weights that were not found."""
     head = f"no weights '{tag}' for backbone '{backbone}': "
     if tag == "openai" and backbone in OPENAI_FILES:
         sha256, name = OPENAI_FILES[backbone]
-        looked = " and ".join(str(place) for place in _places(backbone))
+        looked = " and ".join(str(path) for path in _openai_paths(backbone))
         return (
             f"{head}looked in {looked}; {why}; get {OPENAI_URL}/{sha256}/{name} "
             "and put it there, or pass --weights PATH (or set ZSADBENCH_WEIGHTS)"

@@ -1,37 +1,46 @@
-"""The metrics: how well scores rank anomalies above normality, in images and in pixels.
+"""Metrics: how well scores rank anomalous samples above normal ones, in images and in pixels.
 
-    estimate      Estimate: a number with certified bounds, or none with the reason
-    roc           AUROC                          ─┐
-    precision     average precision               ├ of images and of pixels, by ranks alone
-    f1            the largest F1                 ─┘
-    pro           AUPRO, exactly
-    pro200        AUPRO as most repositories publish it, from 200 thresholds
-    regions       the 8-connected regions of a mask
-    ranked        the metrics of images; what images and pixels share
-    pixels        PixelMetrics: the accumulator of one class
-    exact         … keeping every score, spilled to a file beyond a budget
-    stream        … counting scores by their upper bits, with certified bounds
-    curves        ROC, precision–recall and PRO at a bounded number of points
-    overlaps      region by region: what is found at fixed rates of false alarms
-    variants      everything that is published as AUPRO, AP or F1, side by side; variants_known checks it
-    subsets       defect types, views, quartiles of region areas, in one pass
-    intervals     how far metrics would move with other images
-    names         the names of metrics in records, tables and commands
+Metrics, a module each, with source, idea and conventions:
+
+    roc           AUROC of images and of pixels
+    precision     average precision
+    f1            the largest F1 over all thresholds
+    pro           AUPRO, exact: every score is a threshold; the curve is interpolated at the limit here (`_areas_up_to`)
+    pro200        AUPRO as most repositories publish it, from 200 thresholds, without interpolation at the limit
     at_threshold  F1 at a threshold that was chosen on other images
+    samples       the metrics of images over objects photographed from several views
+    regions       the regions of a mask: pixels connected by edges and corners
+    curves        ROC, precision–recall and PRO curves at a bounded number of points
+    overlaps      the overlap of every region at fixed false positive rates
+    intervals     how far metrics would move with other images: bootstrap intervals, and differences of two methods
+    variants      every published definition of AUPRO, AP and F1, side by side
+    variants_known  checks the variants on five detectors whose values are known
+
+Accumulators, which take images in batches:
+
+    rank_metrics  AUROC, average precision and F1 of images or pixels at once
+    pixels        PixelMetrics: every pixel metric of one class
+    by_class      ClassMetrics: every requested metric of one class, of images and of pixels
+    subsets       Subsets: the metrics of the parts of a class, such as defect types, views and area quartiles
     details       ClassDetails: parts, curves, regions and intervals of one class, in the same pass
-    samples       the metrics of images over objects seen from several sides
-    by_class      ClassMetrics: every requested name of one class, batch by batch
 
-**One fact carries all of it.** Every metric here depends on the scores only through, for each
-distinct anomalous score s, the number of normal scores above s and the number equal to s. Normal
-scores are therefore only counted, ties are counted as ties, and a strictly monotone change of the
-scores changes nothing (the 200-threshold variants excepted: their thresholds are spaced by value).
+Names and values:
 
-Plain functions return a float, or None where the metric is undefined: without a normal or without an
-anomalous sample there is nothing to rank. The accumulators return an `Estimate`, which says why, and within
-which bounds the exact value lies. Scores are float16, float32 or float64, ties and ±inf included; NaN raises.
-NumPy alone is needed for images; numba comes in when the first pixel is read, and its machine code is kept
-(`_compiled`).
+    names         the names of metrics in records, tables and commands
+    estimate      Estimate: a value with certified bounds, or none with the reason
+
+Machinery:
+
+    counting/     reads images, keeps or streams their scores, counts them in threads (numba)
+
+**Every metric here is a function of the same counts:** for each distinct anomalous score s, the number of normal scores
+above s and the number equal to s. Normal scores are therefore only counted, ties are counted as ties, and a strictly
+monotone change of the scores changes nothing (except the 200-threshold variants, whose thresholds are spaced by value).
+
+Plain functions return a float, or None if the metric is undefined: without a normal or without an anomalous sample
+there is nothing to rank. Accumulators return an `Estimate`, which gives the reason, and bounds between which the exact
+value lies. Scores are float16, float32 or float64, ties and ±inf included; NaN raises a ValueError. Image metrics need
+NumPy alone; numba is imported when the first pixel is read, and its machine code is cached (`counting.compiled`).
 """
 
 from zsadbench.metrics.at_threshold import F1At, best_threshold, best_threshold_of
@@ -52,7 +61,7 @@ from zsadbench.metrics.roc import image_auroc, pixel_auroc
 from zsadbench.metrics.samples import by_sample, sample_estimates
 from zsadbench.metrics.subsets import Subsets, area_quartiles
 
-Spread, area_edges = BootstrapCounts, area_quartiles  # their names in earlier versions
+Spread, area_edges = BootstrapCounts, area_quartiles  # second names, as in earlier versions
 
 __all__ = [
     "DEFAULT_NAMES",

@@ -1,11 +1,11 @@
-"""F1 at a threshold that was chosen elsewhere: what a detector reaches once it has to decide.
+"""F1 at a threshold that was chosen on other images, as a deployed detector has to decide.
 
-F1-max looks for its threshold among the images that it judges; a deployed detector cannot. Here the threshold is the
-one that gives the largest F1 on other images, those of the auxiliary set, all of its classes together: image scores
-have one, pixels another. What is lost against F1-max is the price of scales that do not carry over.
+F1-max chooses its threshold on the images that it evaluates; a deployed detector cannot. Here the threshold is the one
+with the largest F1 on other images: those of the auxiliary set, all of its classes together. Image scores have one
+threshold, pixels another. The difference to F1-max is what is lost because scores of two data sets differ in scale.
 
-F1 is 2·TP / (2·TP + FP + FN), flagged is what scores at or above the threshold. Undefined without a normal or without
-an anomalous sample, like F1-max; 0 where nothing anomalous is flagged.
+F1 is 2·TP / (2·TP + FP + FN); samples that score at or above the threshold are flagged. Undefined without a normal or
+without an anomalous sample, like F1-max; 0 if no anomalous sample is flagged.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from zsadbench.metrics.counting.arguments import labelled
+from zsadbench.metrics.counting.arguments import split_by_label
 from zsadbench.metrics.counting.counts import Counts, count
 from zsadbench.metrics.counting.groups import Groups
 from zsadbench.metrics.counting.image import Image
@@ -21,9 +21,9 @@ from zsadbench.metrics.estimate import Estimate
 
 
 def best_threshold(scores: ArrayLike, labels: ArrayLike) -> float | None:
-    """The score that gives the largest F1 when it is a threshold, the highest of several; None when undefined.
+    """The score that gives the largest F1 as a threshold, the highest of several; None if undefined.
 
-    `scores` (n,) floats, higher is stranger; `labels` (n,) boolean or 0 and 1, 1 is anomalous.
+    `scores` (n,) floats, higher is more anomalous; `labels` (n,) boolean or 0 and 1, 1 is anomalous.
 
     >>> best_threshold([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
     0.35
@@ -31,57 +31,58 @@ def best_threshold(scores: ArrayLike, labels: ArrayLike) -> float | None:
     Raises:
         ValueError: shapes differ, a label is neither 0 nor 1, or a score is NaN.
     """
-    normal, anomalous = labelled(scores, labels, ndim=1)
+    normal, anomalous = split_by_label(scores, labels, ndim=1)
     counts = count(normal, anomalous)
-    return float(np.unique(anomalous)[_best(counts)]) if counts.defined else None
+    return float(np.unique(anomalous)[_best_group(counts)]) if counts.defined else None
 
 
 def best_threshold_of(groups: Groups) -> float | None:
-    """The threshold that gives pixels the largest F1: the lowest score of a group; None when undefined."""
-    return float(groups.least[_best(groups.counts)]) if groups.counts.defined else None
+    """The threshold that gives pixels the largest F1: the lowest score of a group; None if undefined."""
+    return float(groups.least[_best_group(groups.counts)]) if groups.counts.defined else None
 
 
-def _best(counts: Counts) -> int:
+def _best_group(counts: Counts) -> int:
     detected = counts.detected
     f1 = 2 * detected / (detected + counts.greater + counts.equal + counts.anomalies)
     return int(f1.size - 1 - np.argmax(f1[::-1]))
 
 
 class F1At:
-    """F1 of samples at one threshold, batch by batch; `unit`, "image" or "pixel", goes into the reasons.
+    """F1 of samples at one threshold, batch by batch; `unit`, "image" or "pixel", is named in reasons.
 
-    >>> found = F1At(0.5, "image")
-    >>> found.update([0.2, 0.7, 0.9], [0, 0, 1])
-    >>> found.compute().value
+    >>> at_half = F1At(0.5, "image")
+    >>> at_half.update([0.2, 0.7, 0.9], [0, 0, 1])
+    >>> at_half.compute().value
     0.6666666666666666
     """
 
     def __init__(self, threshold: float, unit: str) -> None:
         self.threshold, self.unit = threshold, unit
-        self._normals = self._anomalies = self._false = self._found = 0
+        self._normals = self._anomalies = self._false_positives = self._true_positives = 0
 
     def update(self, scores: ArrayLike, labels: ArrayLike) -> None:
-        """Take in a batch of samples, scores and labels of one shape; the errors are those of `f1_max`."""
-        normal, anomalous = labelled(scores, labels)
+        """Add a batch of samples, scores and labels of one shape; the errors are those of `f1_max`."""
+        normal, anomalous = split_by_label(scores, labels)
         self._count(normal.size, anomalous.size, (normal >= self.threshold).sum(), (anomalous >= self.threshold).sum())
 
     def take(self, images: Sequence[Image]) -> None:
-        """Take in the pixels of images that were read already."""
+        """Add the pixels of images that `PixelMetrics.read` has read."""
         for image in images:
-            inside = image.inside
-            flagged, found = (image.scores >= self.threshold).sum(), (inside >= self.threshold).sum()
-            self._count(image.scores.size - inside.size, inside.size, flagged - found, found)
+            anomalous = image.anomalous_scores
+            flagged, detected = (image.scores >= self.threshold).sum(), (anomalous >= self.threshold).sum()
+            self._count(image.scores.size - anomalous.size, anomalous.size, flagged - detected, detected)
 
     def compute(self) -> Estimate:
-        """F1 of all that was seen."""
+        """Return F1 of all samples so far."""
         if not self._normals or not self._anomalies:
             nothing = np.empty(0, np.int64)
             counts = Counts(nothing, nothing, nothing, self._normals, self._anomalies)
-            return Estimate.undefined(str(counts.missing(self.unit)))
-        return Estimate.sure(2 * self._found / (self._found + self._false + self._anomalies))
+            return Estimate.undefined(str(counts.undefined_reason(self.unit)))
+        positives = self._true_positives + self._false_positives
+        return Estimate.sure(2 * self._true_positives / (positives + self._anomalies))
 
-    def _count(self, normals: int, anomalies: int, false: int, found: int) -> None:
+    def _count(self, normals: int, anomalies: int, false_positives: int, true_positives: int) -> None:
         self._normals += normals
         self._anomalies += anomalies
-        self._false += int(false)
-        self._found += int(found)
+        self._false_positives += int(false_positives)
+        self._true_positives += int(true_positives)

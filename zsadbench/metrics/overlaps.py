@@ -1,8 +1,8 @@
-"""Region by region: how much of each is found at a fixed rate of false alarms.
+"""The overlap of every region at fixed false positive rates.
 
-At a rate, the threshold is the lowest anomalous score whose false positive rate does not exceed it, as on the
-curve of AUPRO. Of every region up to 256 scores are kept, evenly spaced in rank, so the overlap of regions
-of up to 256 pixels is exact and that of larger ones is off by 1/256 at the most; a region takes 1 KB.
+At a rate, the threshold is the lowest anomalous score whose false positive rate does not exceed it, as on the curve of
+AUPRO. Up to 256 scores of every region are kept, evenly spaced in rank, so the overlap of regions of up to 256 pixels
+is exact, and that of larger ones is off by at most 1/256; a region takes 1 KB.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,18 +10,19 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from zsadbench.metrics.counting.arguments import Floats, Images, checked_connectivity, checked_limit
+from zsadbench.metrics.counting.arguments import checked_connectivity, checked_limit
+from zsadbench.metrics.counting.arrays import Floats, Images
 from zsadbench.metrics.counting.groups import Groups
-from zsadbench.metrics.counting.image import Image, read
+from zsadbench.metrics.counting.image import Image, read_images
 
-KEPT = 256  # scores of a region
+KEPT = 256  # scores per region
 RATES = (0.01, 0.05, 0.1, 0.3)
 
 
 class Region(NamedTuple):
-    """One region: the name of its image, its area in pixels and over that of its image, its overlap at each rate.
+    """One region: the name of its image, its area in pixels, its area over that of the image, its overlap at each rate.
 
-    `border` is how many pixels lie between it and the nearest border of its image.
+    `border` is the number of pixels between the region and the nearest border of its image.
     """
 
     image: str
@@ -32,7 +33,7 @@ class Region(NamedTuple):
 
 
 class RegionOverlaps:
-    """Collects regions, batch by batch; a table of them needs the counts of the whole class.
+    """Collects the regions of a class, batch by batch; thresholds are applied once the class is complete.
 
     >>> from zsadbench.metrics.pixels import PixelMetrics
     >>> scores, masks = [[[0.9, 0.8, 0.1], [0.3, 0.2, 0.1]]], [[[1, 1, 0], [1, 0, 0]]]
@@ -48,42 +49,42 @@ class RegionOverlaps:
 
     def __init__(self, *, connectivity: int = 8) -> None:
         self._corners = checked_connectivity(connectivity)
-        self._found: list[tuple[str, int, float, int, Floats]] = []
+        self._regions: list[tuple[str, int, float, int, Floats]] = []
 
     def update(self, scores: Images, masks: Images, names: Sequence[str]) -> None:
-        """Take in the regions of one batch; `scores` and `masks` as in `PixelMetrics.update`, `names` one an image.
+        """Add the regions of one batch; `scores` and `masks` as in `PixelMetrics.update`, one name per image.
 
         Raises:
-            ValueError: as in `PixelMetrics.update`, or there is not one name an image.
+            ValueError: as in `PixelMetrics.update`, or the numbers of names and images differ.
         """
-        images = read(scores, masks, self._corners, 1)
+        images = read_images(scores, masks, self._corners, 1)
         if len(names) != len(images):
             raise ValueError(f"{len(images)} images but {len(names)} names")
         for name, image in zip(names, images, strict=True):
             self.take(name, image)
 
     def take(self, name: str, image: Image) -> None:
-        """Take in the regions of one image that was read and checked already."""
-        self._found += [
-            (name, found.size, found.size / image.scores.size, border, _thinned(np.sort(found)))
-            for found, border in zip(image.by_region(), image.borders.tolist(), strict=True)
+        """Add the regions of one image that `PixelMetrics.read` has read."""
+        self._regions += [
+            (name, scores.size, scores.size / image.scores.size, border, _thinned(np.sort(scores)))
+            for scores, border in zip(image.scores_by_region(), image.border_distances.tolist(), strict=True)
         ]
 
     def merge(self, other: Self) -> Self:
-        """Take in the regions of another, and return self."""
-        self._found.extend(other._found)
+        """Add the regions of another, and return self."""
+        self._regions.extend(other._regions)
         return self
 
     def table(self, groups: Groups, rates: Iterable[float] = RATES) -> list[Region]:
-        """Every region with its overlap at each rate, by image and area; `groups` are those of the class.
+        """Every region with its overlap at each rate, sorted by image and area; `groups` are those of the class.
 
         Raises:
             ValueError: a rate is not in [0, 1].
         """
-        cuts = [_threshold(groups, rate if rate == 0 else checked_limit(rate)) for rate in rates]
+        thresholds = [_threshold(groups, rate if rate == 0 else checked_limit(rate)) for rate in rates]
         rows = [
-            Region(name, area, fraction, border, tuple(float((scores >= cut).mean()) for cut in cuts))
-            for name, area, fraction, border, scores in self._found
+            Region(name, area, fraction, border, tuple(float((scores >= cut).mean()) for cut in thresholds))
+            for name, area, fraction, border, scores in self._regions
         ]
         return sorted(rows)
 
@@ -91,11 +92,11 @@ class RegionOverlaps:
 def _thinned(ascending: Floats) -> Floats:
     if ascending.size <= KEPT:
         return ascending
-    places = ((np.arange(KEPT) + 0.5) * ascending.size / KEPT).astype(np.int64)
-    return ascending[places]
+    ranks = ((np.arange(KEPT) + 0.5) * ascending.size / KEPT).astype(np.int64)
+    return ascending[ranks]
 
 
 def _threshold(groups: Groups, rate: float) -> float:
-    """The lowest score that flags no more normal pixels than the rate allows; infinite where none does."""
+    """Return the lowest score that flags no more normal pixels than the rate allows; infinite if none does."""
     allowed = np.flatnonzero(groups.counts.greater + groups.counts.equal <= rate * groups.counts.normals)
     return float(groups.least[allowed[0]]) if allowed.size else np.inf

@@ -1,34 +1,35 @@
-"""Parts of a class in one pass: by defect type, by view, by area, number and place of regions.
+"""Parts of a class in one pass: by defect type, view, and the area, number and position of regions.
 
-What is normal in a part is written down once, here. Of every part but a view: all normal images of the class, and
-the normal pixels of the images that show the defect, or have a region of the part. Pixels of other regions are
-ignored, never counted as normal. A view's are those of its own images alone. So a part differs from its class in
-what is to be found, hardly in what may be mistaken for it. Average precision and F1 depend on how rare anomalies
-are: they are read beside the prevalence of the part.
+The negatives of a part are all normal images of the class, and the normal pixels of the images that show the defect, or
+have a region of the part. Pixels of other regions are ignored, never counted as normal. The negatives of a view are
+those of its own images alone. So a part differs from its class in what is to be detected, and hardly in what may be
+mistaken for it. Average precision and F1 depend on how rare anomalies are: read them together with the prevalence of
+the part.
 
-    view=NAME           images from one side
+    view=NAME           images of one view
     defect=NAME         images with this type of defect
     area=1 … area=4     regions by quartile of region area over image area, the smallest first; the quartiles are those
-                        of the ground truth of the whole data set (`area_quartiles`), the same for every method, and a
-                        region on an edge belongs to the smaller one
+                        of the ground truth of the whole data set (`area_quartiles`), the same for every method; a
+                        region whose area equals an edge belongs to the smaller quartile
     regions=1 2 3-5 6+  images by their number of regions
-    border=touching     regions that reach the first or last row or column of their image;
-    border=near         … that do not, but come closer to it than a tenth of the image's shorter side;
-    border=far          … that stay farther away
+    border=touching     regions that reach the first or last row or column of their image
+    border=near         regions that do not, but come closer to it than a tenth of the image's shorter side
+    border=far          regions that stay farther away
 
-Each image is counted once in cells (`_cells`), so numbers of a part have bounds, narrow ones, that meet where
-scores are coarse. Memory does not grow with the number of images.
+Each image is counted once in cells (`counting.cells`), so the numbers of a part have bounds. They are narrow, and meet
+if scores are coarse. Memory does not grow with the number of images, but for one score per image.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from zsadbench.metrics.counting.arguments import Images, checked_connectivity, checked_limit, labelled
-from zsadbench.metrics.counting.cells import Bools, Cells, Extreme, Table, cells_of
-from zsadbench.metrics.counting.image import Image, as_float32, read
+from zsadbench.metrics.counting.arguments import checked_connectivity, checked_limit, split_by_label
+from zsadbench.metrics.counting.arrays import Bools, Images
+from zsadbench.metrics.counting.cells import Cells, CellSums, ImageExtreme, cells_of
+from zsadbench.metrics.counting.image import Image, as_float32, read_images
 from zsadbench.metrics.counting.threads import threads_of
 from zsadbench.metrics.estimate import Estimate
 from zsadbench.metrics.names import DEFAULT_LIMIT
@@ -42,27 +43,27 @@ NUMBERS = {1: "1", 2: "2", 3: "3-5", 4: "3-5", 5: "3-5"}
 
 
 class Part(NamedTuple):
-    """The metrics of a part by their record keys, and how rare anomalous pixels are in it (None without a pixel)."""
+    """The metrics of a part by record key, its prevalence of anomalous pixels (None without a pixel), its images."""
 
     estimates: dict[str, Estimate]
     prevalence: float | None
     images: int
 
 
-class _Sum:
-    """The images of a part, or the normal ones that parts share."""
+class _Accumulated:
+    """Pixel counts and image scores of some images: the anomalous ones of a part, or the normal ones of a view."""
 
     def __init__(self) -> None:
-        self.table = Table()
+        self.pixels = CellSums()
         self.scores: list[float] = []
 
     def merge(self, other: Self) -> None:
-        self.table.merge(other.table)
+        self.pixels.merge(other.pixels)
         self.scores += other.scores
 
 
 def area_quartiles(masks: Iterable[ArrayLike], connectivity: int = 8) -> tuple[float, float, float]:
-    """The quartiles of region area over image area, from every mask of a data set.
+    """The quartiles of region area over image area, from all masks (height, width) of a data set.
 
     Raises:
         ValueError: no mask has a region.
@@ -79,11 +80,11 @@ def area_quartiles(masks: Iterable[ArrayLike], connectivity: int = 8) -> tuple[f
 class Subsets:
     """The metrics of the parts of one class.
 
-    `edges` are those of `area_quartiles`, None where areas shall not divide the class; `limit`, `connectivity` and
-    `threads` are those of `PixelMetrics`.
+    `edges` are those of `area_quartiles`, None for no parts by area; `limit`, `connectivity` and `threads` are those of
+    `PixelMetrics`.
 
     Raises:
-        ValueError: edges do not ascend, or a setting cannot be right.
+        ValueError: edges do not ascend, or a setting is invalid.
     """
 
     def __init__(
@@ -99,8 +100,8 @@ class Subsets:
             raise ValueError(f"edges must ascend, not {self.edges.tolist()}")
         self.limit, self.connectivity = checked_limit(limit), connectivity
         self._corners, self._threads = checked_connectivity(connectivity), threads_of(threads)
-        self._normal: dict[str, _Sum] = {}  # by view
-        self._parts: dict[str, _Sum] = {}
+        self._normal: dict[str, _Accumulated] = {}  # by view
+        self._anomalous: dict[str, _Accumulated] = {}  # by part
         self._least = self._greatest = -1
         self._union, self._rounded = 0, False
 
@@ -112,38 +113,47 @@ class Subsets:
         masks: Images,
         views: Sequence[str] | None = None,
     ) -> None:
-        """Take in one batch; after an error nothing of it has been taken in.
+        """Add one batch; after an error nothing of it has been added.
 
-        `defects` names the defect type of each image, empty for a normal one; `views` where each was taken
-        from. The others are those of `ClassMetrics.update`.
+        `defects` names the defect type of each image, empty for a normal one; `views` names the view of each. The
+        others are those of `ClassMetrics.update`.
 
         Raises:
             ValueError: as in `ClassMetrics.update`, or a normal image has an anomalous pixel.
         """
-        images = read(maps, masks, self._corners, self._threads)
-        seen = views if views is not None else [""] * len(images)
+        images = read_images(maps, masks, self._corners, self._threads)
+        view_names = views if views is not None else [""] * len(images)
         scores = np.asarray(image_scores, np.float64)
-        if not len(images) == len(defects) == len(seen) == scores.size:
-            raise ValueError(f"{len(images)} maps, {len(defects)} defects, {len(seen)} views, {scores.size} scores")
-        labelled(scores, [bool(defect) for defect in defects], ndim=1)
+        if not len(images) == len(defects) == len(view_names) == scores.size:
+            numbers = f"{len(images)} maps, {len(defects)} defects, {len(view_names)} views, {scores.size} scores"
+            raise ValueError(numbers)
+        split_by_label(scores, [bool(defect) for defect in defects], ndim=1)
         for index, (image, defect) in enumerate(zip(images, defects, strict=True)):
             if len(image.areas) and not defect:
                 raise ValueError(f"masks[{index}] has an anomalous pixel, but the image names no defect")
-        for image, defect, view, score in zip(images, defects, seen, scores.tolist(), strict=True):
+        for image, defect, view, score in zip(images, defects, view_names, scores.tolist(), strict=True):
             narrow, rounded = as_float32(image)
             self._rounded |= rounded
             self.take(narrow, cells_of(narrow), defect, view, score)
 
     def take(self, image: Image, cells: Cells, defect: str, view: str, score: float) -> None:
-        """Take in one image that was read, checked and counted already; its scores are float32."""
+        """Add one image that was read, checked and counted already; its scores are float32."""
         least, greatest = self._extremes(image, cells)
         self._union |= image.union
-        for one, chosen in self._sums(image, defect, view):
-            one.table.add(image, cells, chosen, least, greatest)
-            one.scores.append(score)
+        every = np.ones(len(image.areas), np.bool_)
+        if defect:
+            parts = [
+                (self._anomalous.setdefault(name, _Accumulated()), chosen)
+                for name, chosen in self._parts_of(image, defect, view, every)
+            ]
+        else:
+            parts = [(self._normal.setdefault(view, _Accumulated()), every)]
+        for part, chosen in parts:
+            part.pixels.add(image, cells, chosen, least, greatest)
+            part.scores.append(score)
 
     def merge(self, other: Self) -> Self:
-        """Take in everything that `other` has seen, and return self.
+        """Add all images of `other`, and return self.
 
         Raises:
             ValueError: edges or settings differ.
@@ -152,79 +162,63 @@ class Subsets:
             raise ValueError("subsets differ in the edges of their quartiles")
         if (self.limit, self.connectivity) != (other.limit, other.connectivity):
             raise ValueError("subsets differ in limit or connectivity")
-        for mine, theirs in ((self._normal, other._normal), (self._parts, other._parts)):
-            for name, one in theirs.items():
-                mine.setdefault(name, _Sum()).merge(one)
+        for own, others in ((self._normal, other._normal), (self._anomalous, other._anomalous)):
+            for name, accumulated in others.items():
+                own.setdefault(name, _Accumulated()).merge(accumulated)
         self._least = min((key for key in (self._least, other._least) if key >= 0), default=-1)
         self._greatest = max(self._greatest, other._greatest)
         self._union, self._rounded = self._union | other._union, self._rounded | other._rounded
         return self
 
     def compute(self) -> dict[str, Part]:
-        """Every part that has an anomalous image, and every view, by its name; views first, then by name."""
+        """Every part that has an anomalous image, and every view, by name; views first, then in order of names."""
         views = {f"view={view}" for view in self._normal if view}
-        names = sorted(views | self._parts.keys(), key=lambda name: (not name.startswith("view="), name))
+        names = sorted(views | self._anomalous.keys(), key=lambda name: (not name.startswith("view="), name))
         return {name: self._part(name) for name in names}
 
-    def _extremes(self, image: Image, cells: Cells) -> tuple[Extreme | None, Extreme | None]:
-        """The pixels of the least and of the greatest score of all images so far, where this image has them."""
+    def _extremes(self, image: Image, cells: Cells) -> tuple[ImageExtreme | None, ImageExtreme | None]:
+        """Return the pixels with the least and the greatest score of all images so far, if this image has some."""
         if cells.least < 0:
             return None, None
         self._least = cells.least if self._least < 0 else min(self._least, cells.least)
         self._greatest = max(self._greatest, cells.greatest)
-        least = Extreme.of(image, cells.least) if cells.least == self._least else None
-        return least, Extreme.of(image, cells.greatest) if cells.greatest == self._greatest else None
+        least = ImageExtreme.of(image, cells.least) if cells.least == self._least else None
+        return least, ImageExtreme.of(image, cells.greatest) if cells.greatest == self._greatest else None
 
-    def _sums(self, image: Image, defect: str, view: str) -> Iterator[tuple[_Sum, Bools]]:
-        """Where an image is to be added, and which of its regions."""
-        every = np.ones(len(image.areas), np.bool_)
-        if not defect:
-            yield self._normal.setdefault(view, _Sum()), every
-            return
-        for name, chosen in self._belongs(image, defect, view, every):
-            yield self._parts.setdefault(name, _Sum()), chosen
-
-    def _belongs(self, image: Image, defect: str, view: str, every: Bools) -> Iterator[tuple[str, Bools]]:
+    def _parts_of(self, image: Image, defect: str, view: str, every: Bools) -> Iterator[tuple[str, Bools]]:
+        """Yield the parts that an anomalous image belongs to, and which of its regions."""
         if view:
             yield f"view={view}", every
         yield f"defect={defect}", every
         if not every.size:
             return
         yield f"regions={NUMBERS.get(every.size, '6+')}", every
-        places = _places(image)
-        kinds = [("border", place, BORDERS[place]) for place in sorted(set(places.tolist()))]
-        for kind, place, name in kinds:
-            yield f"{kind}={name}", places == place
+        height, distances = image.scores.size // image.width, image.border_distances
+        near = np.where(distances < NEAR * min(image.width, height), 1, 2)
+        borders = np.where(distances == 0, 0, near)
+        for border in sorted(set(borders.tolist())):
+            yield f"border={BORDERS[border]}", borders == border
         if self.edges.size:
             quartiles = np.searchsorted(self.edges, image.areas / image.scores.size, side="left")
             for quartile in sorted(set(quartiles.tolist())):
                 yield f"area={quartile + 1}", quartiles == quartile
 
     def _part(self, name: str) -> Part:
-        """The images of a part, with the normal ones that it is measured against."""
-        table, normal, anomalous = Table(), [], []
-        for view, shared in sorted(self._normal.items()):
+        """Evaluate the anomalous images of a part together with its normal images."""
+        sums, normal, anomalous = CellSums(), [], []
+        for view, accumulated in sorted(self._normal.items()):
             if not name.startswith("view=") or name == f"view={view}":
-                table.merge(shared.table)
-                normal += shared.scores
-        if name in self._parts:
-            table.merge(self._parts[name].table)
-            anomalous = self._parts[name].scores
-        pixels = self._pixels(table)
+                sums.merge(accumulated.pixels)
+                normal += accumulated.scores
+        if name in self._anomalous:
+            sums.merge(self._anomalous[name].pixels)
+            anomalous = self._anomalous[name].scores
+        settings = {"limit": self.limit, "mode": "stream", "bits": 32, "connectivity": self.connectivity}
+        state = sums.state(self._least, self._greatest, self._union, rounded=self._rounded)
+        pixels = PixelMetrics.from_state({key: np.array(value) for key, value in settings.items()} | state)
         counts = pixels.groups().counts
         total = counts.normals + counts.anomalies
         labels = [0] * len(normal) + [1] * len(anomalous)
-        found = {f"image_{key}": one for key, one in image_metrics([*normal, *anomalous], labels).items()}
-        found |= {f"pixel_{key}": one for key, one in pixels.compute().items()}
-        return Part(found, counts.anomalies / total if total else None, len(labels))
-
-    def _pixels(self, table: Table) -> PixelMetrics:
-        settings = {"limit": self.limit, "mode": "stream", "bits": 32, "connectivity": self.connectivity}
-        state = table.state(self._least, self._greatest, self._union, rounded=self._rounded)
-        return PixelMetrics.from_state({key: np.array(value) for key, value in settings.items()} | state)
-
-
-def _places(image: Image) -> NDArray[np.int64]:
-    """How far each region is from the border: 0 touching, 1 near, 2 far."""
-    shorter, distances = min(image.width, image.scores.size // image.width), image.borders
-    return np.where(distances == 0, 0, np.where(distances < NEAR * shorter, 1, 2))
+        estimates = {f"image_{key}": value for key, value in image_metrics([*normal, *anomalous], labels).items()}
+        estimates |= {f"pixel_{key}": value for key, value in pixels.compute().items()}
+        return Part(estimates, counts.anomalies / total if total else None, len(labels))

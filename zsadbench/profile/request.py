@@ -35,14 +35,14 @@ class ProfileRequest:
         choices=get_args(Scenario),
     )
     rounds: int | None = flag(
-        "Number of timed calls (default: 5 or more, for ten seconds).",
+        "Number of timed calls (default: at least 5, for ten seconds).",
         WHAT,
         default=None,
         form=NUMBER,
         variable=False,
         at_least=1,
     )
-    training: bool = flag("Time steps of training, too.", WHAT, default=False, form=SWITCH, variable=False)
+    training: bool = flag("Also measure steps of training.", WHAT, default=False, form=SWITCH, variable=False)
     precisions: Names = same_flag(
         RunRequest,
         "precision",

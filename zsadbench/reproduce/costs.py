@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from zsadbench.records import Record
+from zsadbench.records.stages import FORWARD_STAGES
 from zsadbench.reproduce.layout import RowRun
 from zsadbench.reproduce.numbers import AGREES, DRIFTS, NOT_COMPARABLE, NOT_RUN, ReproducedNumber
 
-FORWARD = ("tower", "head", "map")
 MIB_IN_GB = 2**20 / 1e9
 
 
@@ -30,7 +30,7 @@ def _our_cost(metric: str, costs: Sequence[dict[str, Any]]) -> float | None:
     """Time of tower, head and map per image over all records; memory and parameters as the largest of the records."""
     if metric in {"inference_time_ms", "inference_time_s"}:
         images = sum(sum(cost.get("images", {}).values()) for cost in costs)
-        seconds = sum(float(cost["seconds"].get(stage, 0.0)) for cost in costs for stage in FORWARD if images)
+        seconds = sum(float(cost["seconds"].get(stage, 0.0)) for cost in costs for stage in FORWARD_STAGES if images)
         return (1000 if metric.endswith("ms") else 1) * seconds / images if images else None
     name, scale = {
         "inference_memory_GB": ("peak_device_mib", MIB_IN_GB),

@@ -56,6 +56,7 @@ class ScorePlan:
     fault: str
     metrics: tuple[MetricName, ...]
     workers: int
+    overwrite: bool = False
 
 
 def make_score_plan(request: ScoreRequest) -> ScorePlan:
@@ -90,6 +91,7 @@ def make_score_plan(request: ScoreRequest) -> ScorePlan:
         fault=fault,
         metrics=metrics,
         workers=run_request.workers,
+        overwrite=request.overwrite == "always",
     )
 
 

@@ -136,7 +136,7 @@ class MapsRecorder:
             ledger=dict(run_record.ledger if run_record else NO_LEDGER),
             signature=signature(plan.cell),
         )
-        self.writer = RecordWriter(plan.path, truth.target, plan.metrics, plan.record, new)
+        self.writer = RecordWriter(plan.path, truth.target, plan.metrics, plan.record, new, overwrite=plan.overwrite)
         self.area_quartiles = (
             self.writer.area_quartiles(truth.protocol, truth.size, plan.workers) if plan.todo else None
         )
@@ -148,15 +148,17 @@ class MapsRecorder:
         Raises:
             DataError, CellError: as `SavedClass.measure`; the record stays as it was.
         """
-        name, result, before = saved.name, saved.measure(), self.writer.record.cost
-        cost = {
-            "seconds": {},  # of a detector: none of its stages ran here
-            "seconds_scoring": {**before.get("seconds_scoring", {}), name: saved.seconds},
-            "images": {**before.get("images", {}), name: len(result.images)},
-            "peak_host_mib": peak_host_mib(),
-        }
-        made_with = provenance(torch.device("cpu")) | self._origin(name, saved.reader.enlarged)
-        self.writer.add_class(name, result, cost, made_with)
+        name, result = saved.name, saved.measure()
+        with self.writer.lock():
+            before = self.writer.record.cost
+            cost = {
+                "seconds": {},  # of a detector: none of its stages ran here
+                "seconds_scoring": {**before.get("seconds_scoring", {}), name: saved.seconds},
+                "images": {**before.get("images", {}), name: len(result.images)},
+                "peak_host_mib": peak_host_mib(),
+            }
+            made_with = provenance(torch.device("cpu")) | self._origin(name, saved.reader.enlarged)
+            self.writer.add_class(name, result, cost, made_with)
 
     def _origin(self, name: str, enlarged: Counter[str]) -> dict[str, Any]:
         """Return the provenance of the maps; the first class with maps of another size also gives a warning."""

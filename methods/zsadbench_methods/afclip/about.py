@@ -193,6 +193,7 @@ PAPER_PROTOCOL = EvaluationProtocol("paper:afclip", mask_resize="bicubic-half", 
 
 CARD = MethodCard(
     name="afclip",
+    version="1",
     paper=Paper(
         title="AF-CLIP: zero-shot anomaly detection via anomaly-focused CLIP adaptation",
         venue="ACM MM",

@@ -154,6 +154,7 @@ PAPER_PROTOCOL = EvaluationProtocol(
 
 CARD = MethodCard(
     name="anomalyclip",
+    version="1",
     paper=Paper(
         title="AnomalyCLIP: object-agnostic prompt learning for zero-shot anomaly detection",
         venue="ICLR",

@@ -36,6 +36,7 @@ def _taps(options: Options) -> Taps:
 
 CARD = MethodCard(
     name="clip",
+    version="1",
     paper=Paper(
         title="Learning Transferable Visual Models From Natural Language Supervision",
         venue="ICML",

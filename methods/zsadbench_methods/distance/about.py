@@ -41,6 +41,7 @@ def macs(config: BackboneConfig, options: TokenOptions | ColourOptions, grid: in
 
 TOKENS = MethodCard(
     name="token-distance",
+    version="1",
     paper=OURS,
     options=TokenOptions,
     taps=_token_taps,
@@ -52,6 +53,7 @@ TOKENS = MethodCard(
 
 COLOURS = MethodCard(
     name="colour-distance",
+    version="1",
     paper=OURS,
     options=ColourOptions,
     taps=_colour_taps,

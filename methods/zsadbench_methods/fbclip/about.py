@@ -218,6 +218,7 @@ PAPER_PROTOCOL = EvaluationProtocol(
 
 CARD = MethodCard(
     name="fbclip",
+    version="1",
     paper=Paper(
         title="FB-CLIP: foreground-background disentanglement for zero-shot anomaly detection",
         venue="CVPR",

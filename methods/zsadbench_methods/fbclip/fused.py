@@ -130,8 +130,8 @@ def attend_view(
     factors = (shares * torch.rsqrt(shares.square() * variance + attention.foreground.norm.eps)).unsqueeze(-1)
 
     def normed_heads(product: Tensor, offset: Tensor) -> Tensor:
-        by_stream = (2, INNER)  # (batch, tokens, 2 · inner) → (batch, tokens, 2, inner)
-        normed = torch.addcmul(offset, factors, torch.unflatten(mix(product), -1, by_stream)).to(product.dtype)
+        by_stream = (*product.shape[:2], 2, INNER)  # (batch, tokens, 2 · inner) → (batch, tokens, 2, inner)
+        normed = torch.addcmul(offset, factors, mix(product).reshape(by_stream)).to(product.dtype)
         return split_heads(normed, 2 * HEADS)  # (batch, 2 · heads, tokens, 64)
 
     q, k, v = (normed_heads(product, offset) for product, offset in zip(products[:3], params.offsets, strict=True))

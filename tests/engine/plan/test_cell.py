@@ -41,7 +41,17 @@ def test_the_cell_has_the_fields_of_the_contract(request_for):
     (job,) = make_plan(request_for()).jobs
     assert set(job.cell) == {
         *("method", "options", "recipe", "aux", "target", "seed", "shots", "supports", "backbone", "weights_sha256"),
-        *("checkpoint_sha256", "tap_rule", "image_size", "protocol", "precision", "limit", "partial", "synthetic"),
+        *(
+            "code",
+            "checkpoint_sha256",
+            "tap_rule",
+            "image_size",
+            "protocol",
+            "precision",
+            "limit",
+            "partial",
+            "synthetic",
+        ),
     }
     assert set(job.cell["aux"]) == {"name", "fingerprint", "counts"}
     assert {"epochs", "lr", "batch", "loss"} <= set(job.cell["recipe"])

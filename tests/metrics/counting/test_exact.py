@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from zsadbench.metrics import ClassMetrics, PixelMetrics, aupro, pixel_auroc
 from zsadbench.metrics.counting import exact
 from zsadbench.metrics.counting.exact import ExactPixels
-from zsadbench.metrics.counting.image import keys_of, read, scores_of
+from zsadbench.metrics.counting.image import keys_of, read_images, scores_of
 from zsadbench.metrics.counting.spill_buffer import SpillBuffer
 
 
@@ -43,17 +43,17 @@ def test_counting_by_keys_agrees_with_sorting(kind, seed, density, keep):
     shape = (3, *rng.integers(1, 30, 2))
     maps, masks = KINDS[kind](rng, shape).astype(np.float32), rng.random(shape) < density
     pixels = ExactPixels(SpillBuffer() if keep else None)
-    pixels.add(read(maps, masks, True, 1), 1)
+    pixels.add(read_images(maps, masks, True, 1), 1)
     anomalous = np.unique(maps[masks] + np.float32(0))
     cuts = np.unique(rng.choice(maps.ravel(), 20) + np.float32(0))
-    groups, places = pixels.groups(cuts, 1)
+    groups, positions = pixels.groups(cuts, 1)
     values = np.union1d(anomalous, cuts)
     normal = maps[~masks]
     assert groups.counts.greater.tolist() == [(normal > value).sum() for value in values]
     assert groups.counts.equal.tolist() == [(normal == value).sum() for value in values]
     assert groups.counts.anomalous.tolist() == [(maps[masks] == value).sum() for value in values]
-    assert values[places.at].tolist() == cuts.tolist()
-    slow = exact._count_by_sorting(pixels.parts, values)
+    assert values[positions.group].tolist() == cuts.tolist()
+    slow = exact._count_by_sorting(pixels.blocks, values)
     assert np.array_equal(slow, groups.counts[1:3])
 
 
@@ -89,9 +89,9 @@ def test_scores_beyond_the_budget_go_into_a_file_and_nothing_is_left(dtype, memo
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     maps, masks = (make(2)[0].astype(dtype), make(2)[1])
     spilled, held = accumulate(maps, masks, memory=memory), accumulate(maps, masks)
-    parts = [part.scores for part in spilled._pixels.parts]
-    bases = [part.base if part.base is not None else part for part in parts]
-    assert sum(isinstance(base, np.memmap) or hasattr(base, "filename") for base in bases) >= len(parts) - 2
+    blocks = [block.scores for block in spilled._pixels.blocks]
+    bases = [block.base if block.base is not None else block for block in blocks]
+    assert sum(isinstance(base, np.memmap) or hasattr(base, "filename") for base in bases) >= len(blocks) - 2
     assert spilled.compute() == held.compute()
     assert list(tmp_path.iterdir()) == []
     assert spilled.merge(accumulate(maps, masks)).compute() == held.merge(accumulate(maps, masks)).compute()
@@ -100,9 +100,9 @@ def test_scores_beyond_the_budget_go_into_a_file_and_nothing_is_left(dtype, memo
 def test_maps_that_the_caller_holds_are_not_copied():
     maps, masks = make(3)
     held = accumulate(maps, masks, copy=False)
-    assert all(np.shares_memory(part.scores, maps) for part in held._pixels.parts)
+    assert all(np.shares_memory(block.scores, maps) for block in held._pixels.blocks)
     kept = accumulate(maps, masks)
-    assert not any(np.shares_memory(part.scores, maps) for part in kept._pixels.parts)
+    assert not any(np.shares_memory(block.scores, maps) for block in kept._pixels.blocks)
     assert held.compute() == kept.compute()
     assert all((held.state()[key] == value).all() for key, value in kept.state().items())
     assert pixel_auroc(maps, masks) == kept.compute()["auroc"].value

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from zsadbench.metrics import Estimate, PixelMetrics
 from zsadbench.metrics.counting import stream, thread_tables
-from zsadbench.metrics.counting.image import read
-from zsadbench.metrics.counting.thread_tables import Tables, sparse
+from zsadbench.metrics.counting.image import read_images
+from zsadbench.metrics.counting.thread_tables import ThreadTables, sparse_histogram
 from zsadbench.metrics.pro200 import UNCLEAR
 
 LAWS = settings(max_examples=60, deadline=None)
@@ -204,11 +204,11 @@ def test_threads_change_nothing(mode, threads, monkeypatch):
 
 def test_spread_scores_are_counted_without_tables(monkeypatch):
     maps, masks = make(3)
-    (image, *_) = read(maps, masks, True, 1)
+    (image, *_) = read_images(maps, masks, True, 1)
     whole = accumulate(maps, masks, mode="stream")
-    tables = Tables(24)
+    tables = ThreadTables(24)
     tables.add([image])
-    for one, other in zip(tables.take(), sparse(image, 24), strict=True):
+    for one, other in zip(tables.take(), sparse_histogram(image, 24), strict=True):
         assert np.array_equal(one, other)
     for most in (0, 3, 40):
         monkeypatch.setattr(thread_tables, "MOST_PAGES", most)

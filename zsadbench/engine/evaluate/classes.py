@@ -119,7 +119,7 @@ def evaluate_class(
 
     A head that fails keeps its failure and the others go on; if a batch cannot be read or encoded, all heads fail. On a
     GPU a background thread counts batches while the next ones are scored; on a CPU each batch is counted before the
-    next is read. Results are the same.
+    next is encoded. Results are the same.
 
     Args:
         images: the class.

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zsadbench.clip.towers import arithmetic
-from zsadbench.clip.union import some
+from zsadbench.clip.towers import autocast
+from zsadbench.clip.union import slice_batch
 from zsadbench.engine.encode.batching import Halving
 from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.evaluate.maps import AnomalyMap, start_map
@@ -103,7 +103,7 @@ class Scorer:
             CellError: the method fails, or returns something else than such scores and maps.
         """
         of = batch_of(paths, len(class_words))
-        with torch.inference_mode(), arithmetic(self.device.type, DTYPES[self.precision]):
+        with torch.inference_mode(), autocast(self.device.type, DTYPES[self.precision]):
             returned = call_method(self.name, "score", self.method.score, tokens, class_words, of=of)
             return checked_scores(self.name, returned, len(class_words), of)
 
@@ -135,7 +135,9 @@ class Scorer:
         """
         words = [class_word] * len(paths)
         with self.watch.stage("head") as scoring, torch.inference_mode():
-            parts = self.halving(lambda rows: self.score(some(tokens, rows), words[rows], paths[rows]), len(words))
+            parts = self.halving(
+                lambda rows: self.score(slice_batch(tokens, rows), words[rows], paths[rows]), len(words)
+            )
             self._check_alike(parts)
             image, pixel = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
         scores = to_host(image.float())

@@ -22,9 +22,21 @@ if TYPE_CHECKING:
     from zsadbench.engine.plan.supports import Supports
     from zsadbench.protocol import EvaluationProtocol
 
+PIPELINE = "1"  # version of preprocessing, encoder walk, maps and metrics: changed whenever their results change
 TRAINING_KEYS = (
-    *("method", "options", "recipe", "aux", "seed", "backbone", "weights_sha256", "checkpoint_sha256", "tap_rule"),
-    *("image_size", "precision"),
+    *(
+        "method",
+        "code",
+        "options",
+        "recipe",
+        "aux",
+        "seed",
+        "backbone",
+        "weights_sha256",
+        "checkpoint_sha256",
+        "tap_rule",
+    ),
+    *("tap_rule", "image_size", "precision"),
 )
 UNKNOWN = "unknown"  # the backbone of another program whose maps are evaluated
 STATED_ELSEWHERE = {"epochs", "epochs_else", "image_size", "on"}  # fields of a recipe that other keys state, resolved
@@ -38,6 +50,7 @@ def training_cell(setup: MethodSetup, aux: Dataset | None, seed: int) -> dict[st
         aux_part = {"name": aux.card.name, "fingerprint": aux.fingerprint, "counts": count_labels(aux)}
     return {
         "method": setup.name,
+        "code": {"method": setup.code, "pipeline": PIPELINE},
         "options": setup.method.changed(),
         "recipe": _recipe(setup, aux),
         "aux": aux_part,
@@ -59,7 +72,8 @@ def training_cell(setup: MethodSetup, aux: Dataset | None, seed: int) -> dict[st
 
 def unknown_training(method: str, seed: int, image_size: int) -> dict[str, Any]:
     """Return what stands for `training_cell` where another program made the maps; what is not known is None."""
-    known = {"method": method, "options": {}, "seed": seed, "backbone": UNKNOWN, "image_size": image_size}
+    code = {"method": None, "pipeline": PIPELINE}
+    known = {"method": method, "code": code, "options": {}, "seed": seed, "backbone": UNKNOWN, "image_size": image_size}
     return {key: known.get(key) for key in TRAINING_KEYS}
 
 

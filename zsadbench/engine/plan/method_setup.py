@@ -14,6 +14,7 @@ from zsadbench.engine.plan.options import ConfiguredMethod, build_options, taps_
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.engine.plan.trained_state import checkpoint_sha256, read_state
 from zsadbench.errors import WeightsError
+from zsadbench.method_code import code_of
 from zsadbench.protocol import EvaluationProtocol
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class MethodSetup:
     """A method with its options, the encoder that it reads, and how it is trained and evaluated.
 
     `image_size` is the side of the input in pixels. `limit` is the number of test images per label and class, None for
-    all; `epochs` None for those of protocol and recipe. `token_precision` is that of the tokens in training.
+    all; `epochs` None for those of protocol and recipe. `token_precision` is that of the tokens in training. `code`
+    identifies the method's code, see `zsadbench.method_code`.
     """
 
     method: ConfiguredMethod
@@ -43,6 +45,7 @@ class MethodSetup:
     checkpoint_sha256: str | None
     token_precision: str = "fp32"
     compiling: Compiling = "off"
+    code: str = ""
 
     @property
     def name(self) -> str:
@@ -89,6 +92,7 @@ def load_setup(
         checkpoint_sha256=sha256,
         token_precision=request.token_precision,
         compiling=request.compile,
+        code=code_of(method.card.name).identity,
     )
 
 

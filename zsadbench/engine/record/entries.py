@@ -14,6 +14,7 @@ from zsadbench.engine.machine.method_calls import call_method
 from zsadbench.engine.plan.jobs import Job
 from zsadbench.engine.record.details import bounds_of
 from zsadbench.files import file_sha256
+from zsadbench.method_code import code_of
 from zsadbench.records import Record
 
 T = TypeVar("T")
@@ -44,6 +45,7 @@ def origin(detector: Detector, job: Job) -> dict[str, Any]:
     """Return the provenance of a job: checkpoint, weights, copy of the target, support seed."""
     path = detector.checkpoint
     return {
+        "method": code_of(job.setup.name).provenance(),
         "checkpoint": path.name if path else None,
         "checkpoint_sha256": file_sha256(path) if path else None,
         "data_layout": job.target.layout,

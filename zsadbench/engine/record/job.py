@@ -43,7 +43,8 @@ class JobRecorder:
         self.plan, self.job, self.backbone, self.batch_size = plan, job, backbone, batch_size
         label = signature(job.cell, job.setup.spec.weights.label)
         new = Record(cell=job.cell, expected=list(job.target.classes), signature=label)
-        self.writer = RecordWriter(job.path, job.target, plan.metrics, job.record, new)
+        overwrite = plan.request.overwrite == "always"
+        self.writer = RecordWriter(job.path, job.target, plan.metrics, job.record, new, overwrite=overwrite)
         self.failure: Exception | None = None
         self.failed = False
         self.thresholds = Thresholds()
@@ -139,15 +140,16 @@ class JobRecorder:
         with head.scorer.watch.stage("metrics"):
             skipped = self.job.target.skipped.get(class_name, 0)
             result = head.measurement.result(skipped, images.mask_counts)
-        before = self.record.cost
         encoding, scoring = images.watch.seconds, head.scorer.watch.seconds
         seconds = {stage: encoding[stage] + scoring[stage] for stage in STAGES}
-        cost = self._cost(before, class_name, len(result.images), seconds)
-        cost |= {"shared": shared or bool(before.get("shared"))} | parameters(self.detector, self.backbone)
         compiled = {"compiled": self.job.setup.compiling} if self.backbone.vision.blocks.compiled else {}
         made_with = provenance(self.backbone.device) | self._origin | compiled
         scores_file = self.job.path.with_suffix(".maps") / "scores.csv" if self.plan.request.save_maps else None
-        self.writer.add_class(class_name, result, cost, made_with, scores_file)
+        with self.writer.lock():
+            before = self.record.cost
+            cost = self._cost(before, class_name, len(result.images), seconds)
+            cost |= {"shared": shared or bool(before.get("shared"))} | parameters(self.detector, self.backbone)
+            self.writer.add_class(class_name, result, cost, made_with, scores_file)
 
     def _cost(
         self, before: Mapping[str, Any], class_name: str, count: int, seconds: Mapping[str, float]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ from zsadbench.engine.evaluate.region_quartiles import quartiles_of
 from zsadbench.engine.record.details import with_details
 from zsadbench.engine.record.entries import with_class
 from zsadbench.engine.record.pooled import pooled_entries
-from zsadbench.files import write_atomically
-from zsadbench.records import Record, identity, read_images, write_record
+from zsadbench.errors import CellError, ZsadError
+from zsadbench.files import locked, write_atomically
+from zsadbench.records import Record, identity, read_images, read_record, write_record
 from zsadbench.records.sidecars import Sidecars, read_sidecars
 
 if TYPE_CHECKING:
@@ -34,16 +36,54 @@ class RecordWriter:
         metrics: all metrics of the run.
         before: the record on disk that is continued; None to start with `new`.
         new: a record without classes.
+        overwrite: whether a record that lies at `path` now is replaced; what other processes write later is kept.
     """
 
     def __init__(
-        self, path: Path, target: Dataset, metrics: Sequence[MetricName], before: Record | None, new: Record
+        self,
+        path: Path,
+        target: Dataset,
+        metrics: Sequence[MetricName],
+        before: Record | None,
+        new: Record,
+        *,
+        overwrite: bool = False,
     ) -> None:
         self.path, self.target, self.metrics = path, target, metrics
         self.record = before or new
         key = identity(self.record.cell)
-        self.images = read_images(path) if before is not None else None
-        self.sidecars = read_sidecars(path, key) if before is not None else Sidecars(key)
+        self.images: pd.DataFrame | None = None
+        self.sidecars = Sidecars(key)
+        self._seen = _stamp(path) if overwrite else None  # of the file that may be replaced without being read
+        if before is not None:
+            self._read_again()
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the lock of the record, and continue what other processes have added to it since.
+
+        Raises:
+            CellError: the record was replaced by a file that is no readable record.
+        """
+        with locked(self.path):
+            self._read_again()
+            yield
+
+    def _read_again(self) -> None:
+        """Read record, images and sidecars unless the record is still the file that was read or written last."""
+        stamp = _stamp(self.path)
+        if stamp is None or stamp == self._seen:
+            return
+        try:
+            self.record = read_record(self.path)
+        except ZsadError as failure:
+            raise CellError(f"{failure}; nothing is added to it") from failure
+        self.images = read_images(self.path)
+        quartiles = self.sidecars.area_quartiles
+        self.sidecars = read_sidecars(self.path, self.sidecars.identity)
+        if self.sidecars.area_quartiles is None:
+            self.sidecars = replace(self.sidecars, area_quartiles=quartiles)
+        self._seen = stamp
 
     def area_quartiles(self, protocol: EvaluationProtocol, size: int, workers: int) -> list[float] | None:
         """Return the quartiles of region area of the whole target, in pixels; None where it has no masks or no region.
@@ -63,7 +103,7 @@ class RecordWriter:
         provenance: Mapping[str, Any],
         scores_file: Path | None = None,
     ) -> None:
-        """Write the record with one more class; a failure leaves the record in memory as it was.
+        """Write the record with one more class, within `lock`; a failure leaves the record in memory as it was.
 
         Args:
             class_name: the class; an earlier result of it is replaced.
@@ -86,4 +126,13 @@ class RecordWriter:
         if scores_file is not None:
             write_atomically(scores_file, images[["path", "score"]].to_csv(index=False).encode())
         write_record(self.path, record, images)
-        self.record, self.images, self.sidecars = record, images, sidecars
+        self.record, self.images, self.sidecars, self._seen = record, images, sidecars, _stamp(self.path)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Return what tells one file at `path` from another that replaced it; None without a file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size

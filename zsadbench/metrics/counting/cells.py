@@ -1,7 +1,8 @@
-"""Pixels counted by the first bits of their keys, image by image: what parts and intervals are made of.
+"""Count one image in histogram cells: bins of keys with few bits, for parts of a class and for bootstrap intervals.
 
-An image is counted once, in some thousands of cells, and its counts are then added to each part of the class that it
-belongs to: additions of cells, not of pixels. Cells are coarser than the bins of a stream, because parts are many.
+An image is counted once, in some thousands of cells, and these counts are then added to every part of the class that
+the image belongs to: cells are added, not pixels. Cells are coarser than the bins of a stream, because there are many
+parts. (They have nothing to do with the cells of a run, for which records are written.)
 """
 
 from typing import Any, NamedTuple, Self
@@ -9,106 +10,107 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.metrics.counting.histogram import Edge
+from zsadbench.metrics.counting.arrays import Bools, Int64s, UInt32s
+from zsadbench.metrics.counting.histogram import ExtremeCounts
 from zsadbench.metrics.counting.image import Image, key_of
 
 BITS = 20
 SHIFT = 32 - BITS
 PAGE = 1 << 10  # cells by which a table grows at least
 UNITS = 1 << 63  # the weight of a region
-NORMAL, ANOMALOUS, LOW, HIGH = range(4)  # rows of a table
-
-Bools = NDArray[np.bool_]
+NORMAL, ANOMALOUS, LOW, HIGH = range(4)  # rows of `CellSums.sums`
 
 
 class Cells(NamedTuple):
-    """The normal pixels of one image: the cells that hold one, ascending, and how many each holds.
+    """The normal pixels of one image: the cells that hold one, ascending, and the number of pixels in each.
 
-    `least` and `greatest` are the extreme keys of all of its pixels, -1 without a pixel.
+    `least` and `greatest` are the extreme keys of all pixels of the image, -1 without a pixel.
     """
 
-    names: NDArray[np.uint32]
-    numbers: NDArray[np.uint32]
+    cells: UInt32s
+    numbers: UInt32s
     least: int
     greatest: int
 
 
 def cells_of(image: Image) -> Cells:
-    """Count the normal pixels of an image of float32 scores."""
+    """Count the normal pixels of an image with float32 scores."""
     from zsadbench.metrics.counting.cells_kernel import count_normal
 
     if not image.scores.size:
         return Cells(np.empty(0, np.uint32), np.empty(0, np.uint32), -1, -1)
     least, greatest = key_of(image.least), key_of(image.greatest)
     first, last = np.uint64(least >> SHIFT), np.uint64(greatest >> SHIFT)
-    counted = count_normal(image.scores.view(np.uint32), image.runs, np.uint64(SHIFT), first, last)
-    return Cells(*counted, least, greatest)
+    cells, numbers = count_normal(image.scores.view(np.uint32), image.runs, np.uint64(SHIFT), first, last)
+    return Cells(cells, numbers, least, greatest)
 
 
-class Extreme(NamedTuple):
-    """The pixels of an image that have one key, an extreme one of the class: normal ones, and those of each region."""
+class ImageExtreme(NamedTuple):
+    """The pixels of an image with one key, an extreme one of the class: normal ones, and those of each region."""
 
     key: int
     normal: int
-    regions: NDArray[np.int64]
+    regions: Int64s
 
     @classmethod
     def of(cls, image: Image, key: int) -> Self:
         """Count the pixels with this key."""
-        from zsadbench.metrics.counting.cells_kernel import count_at
+        from zsadbench.metrics.counting.cells_kernel import count_key
 
         bits = image.scores.view(np.uint32)
-        return cls(key, *count_at(bits, image.runs, len(image.areas), np.uint32(key)))
+        return cls(key, *count_key(bits, image.runs, len(image.areas), np.uint32(key)))
 
-    def edge(self, image: Image, chosen: Bools) -> Edge:
-        """The same pixels, those of the chosen regions alone."""
+    def of_regions(self, image: Image, chosen: Bools) -> ExtremeCounts:
+        """Return the normal pixels and those of the chosen regions."""
         pairs = zip(self.regions[chosen].tolist(), image.areas[chosen].tolist(), strict=True)
         units = sum(number * (UNITS // area) for number, area in pairs)
-        return Edge(self.key, self.normal, int(self.regions[chosen].sum()), units)
+        return ExtremeCounts(self.key, self.normal, int(self.regions[chosen].sum()), units)
 
 
-class Table:
-    """The sums of the cells of some images over a range of cells that grows.
+class CellSums:
+    """The sums of the cells of some images, over a range of cells that grows.
 
-    `sums` (4, cells) uint64: normal pixels, anomalous ones, and the low and high words of what these weigh.
+    `sums` (4, cells) uint64: normal pixels, anomalous pixels, and the low and high words of the anomalous weight.
     """
 
     def __init__(self) -> None:
         self.first = 0
         self.sums = np.zeros((4, 0), np.uint64)
-        self.least, self.greatest = Edge(), Edge()
+        self.least, self.greatest = ExtremeCounts(), ExtremeCounts()
         self.regions = 0
 
-    def add(self, image: Image, cells: Cells, chosen: Bools, least: Extreme | None, greatest: Extreme | None) -> None:
-        """Add all normal pixels of an image, and the anomalous ones of the chosen regions."""
+    def add(
+        self, image: Image, cells: Cells, chosen: Bools, least: ImageExtreme | None, greatest: ImageExtreme | None
+    ) -> None:
+        """Add all normal pixels of an image, and the anomalous pixels of the chosen regions."""
         from zsadbench.metrics.counting.cells_kernel import add_anomalous, add_normal
 
         if cells.least < 0:
             return
-        self._reach(cells.least >> SHIFT, cells.greatest >> SHIFT)
+        self._grow(cells.least >> SHIFT, cells.greatest >> SHIFT)
         first = np.uint64(self.first)
-        add_normal(cells.names, cells.numbers, first, self.sums)
+        add_normal(cells.cells, cells.numbers, first, self.sums)
         if chosen.size:
             bits = image.scores.view(np.uint32)
             add_anomalous(bits, (image.runs, image.areas), chosen, np.uint64(SHIFT), (first, self.sums))
             self.regions += int(chosen.sum())
         if least is not None:
-            self.least = self.least.joined(least.edge(image, chosen), min)
+            self.least = self.least.merged(least.of_regions(image, chosen), min)
         if greatest is not None:
-            self.greatest = self.greatest.joined(greatest.edge(image, chosen), max)
+            self.greatest = self.greatest.merged(greatest.of_regions(image, chosen), max)
 
     def merge(self, other: Self) -> None:
-        """Add the cells of another."""
+        """Add the sums of another."""
         if other.sums.size:
-            self._reach(other.first, other.first + other.sums.shape[1] - 1)
-            mine = self.sums[:, other.first - self.first :][:, : other.sums.shape[1]]
-            mine += other.sums
-            mine[HIGH] += mine[LOW] < other.sums[LOW]
-        self.least = self.least.joined(other.least, min)
-        self.greatest = self.greatest.joined(other.greatest, max)
+            self._grow(other.first, other.first + other.sums.shape[1] - 1)
+            overlap = self.sums[:, other.first - self.first :][:, : other.sums.shape[1]]
+            overlap += other.sums
+            overlap[HIGH] += overlap[LOW] < other.sums[LOW]
+        self.least = self.least.merged(other.least, min)
+        self.greatest = self.greatest.merged(other.greatest, max)
         self.regions += other.regions
 
-    def _reach(self, first: int, last: int) -> None:
+    def _grow(self, first: int, last: int) -> None:
         """Make room for the cells from `first` to `last`, and for some more."""
         size = self.sums.shape[1]
         if size and self.first <= first and last < self.first + size:
@@ -121,17 +123,18 @@ class Table:
         self.sums, self.first = longer, start
 
     def state(self, least: int, greatest: int, union: int, *, rounded: bool) -> dict[str, NDArray[Any]]:
-        """The state of a stream that has seen these pixels; `least` and `greatest` are extreme keys of the class."""
-        used, found = np.flatnonzero(self.sums[NORMAL]), np.flatnonzero(self.sums[ANOMALOUS])
-        ends = [(self.least, least), (self.greatest, greatest)]
-        edges = [one if one.key == key else Edge(key) for one, key in ends[: 1 + (least != greatest)]]
+        """Return the state of a stream that has counted these pixels; `least` and `greatest` are keys of the class."""
+        normal, anomalous = np.flatnonzero(self.sums[NORMAL]), np.flatnonzero(self.sums[ANOMALOUS])
+        pairs = [(self.least, least), (self.greatest, greatest)][: 1 + (least != greatest)]
+        extremes = [extreme if extreme.key == key else ExtremeCounts(key) for extreme, key in pairs]
+        words = [extreme.words() for extreme in extremes if least >= 0]
         return {
-            "normal_bins": (used + self.first).astype(np.uint32),
-            "normal": self.sums[NORMAL, used].astype(np.int64),
-            "anomalous_bins": (found + self.first).astype(np.uint32),
-            "anomalous": self.sums[ANOMALOUS, found].astype(np.int64),
-            "weight": self.sums[LOW:, found],
-            "edges": np.array([edge.words() for edge in edges if least >= 0], np.uint64).reshape(-1, 5),
+            "normal_bins": (normal + self.first).astype(np.uint32),
+            "normal": self.sums[NORMAL, normal].astype(np.int64),
+            "anomalous_bins": (anomalous + self.first).astype(np.uint32),
+            "anomalous": self.sums[ANOMALOUS, anomalous].astype(np.int64),
+            "weight": self.sums[LOW:, anomalous],
+            "edges": np.array(words, np.uint64).reshape(-1, 5),
             "union": np.array(union, np.uint32),
             "rounded": np.array(rounded),
             "resolution": np.array(BITS),

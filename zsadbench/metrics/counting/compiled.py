@@ -1,9 +1,9 @@
-"""How a kernel is compiled: without the interpreter's lock, and kept for the next process.
+"""Compile kernels with numba: they run without the interpreter's lock, and machine code is cached on disk.
 
-numba keeps machine code beside the source, or where that may not be written in the user's own cache;
-where neither may be written, in `ZSADBENCH_CACHE`, then in a folder of the user's below the system's
-temporary one. Files are replaced as a whole, so processes may compile at the same time. Importing this
-module imports numba: kernels are imported in the functions that call them.
+numba caches machine code next to the source, or in the user's cache folder if the source folder is read-only. If
+neither can be written, the cache is a folder below `ZSADBENCH_CACHE`, or else a private folder of the user below the
+system's temporary one. Files are replaced as a whole, so several processes may compile at the same time. Importing
+this module imports numba, so kernels are imported only in the functions that call them.
 """
 
 import os
@@ -25,31 +25,32 @@ R = TypeVar("R")
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a kernel when it is first called."""
-    kept: Callable[P, R]
+    """Return a kernel that is compiled at its first call."""
+    kernel: Callable[P, R]
     try:
-        kept = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # numba found no folder that it may write
-        kept = _kept_elsewhere(function)
-    return kept
+        kernel = numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # numba found no cache folder that it can write
+        kernel = _compiled_with_other_cache(function)
+    return kernel
 
 
-def _kept_elsewhere(function: Callable[P, R]) -> Callable[P, R]:
+def _compiled_with_other_cache(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile with the first cache folder that can be written; without one, every process compiles again."""
     before = config.CACHE_DIR
-    kept: Callable[P, R] = numba.njit(nogil=True)(function)  # every process compiles again, at the worst
-    for folder in _folders():
+    kernel: Callable[P, R] = numba.njit(nogil=True)(function)
+    for folder in _cache_folders():
         config.CACHE_DIR = str(folder)
         try:
-            kept = numba.njit(cache=True, nogil=True)(function)
+            kernel = numba.njit(cache=True, nogil=True)(function)
             break
         except RuntimeError:
             continue
         finally:
             config.CACHE_DIR = before
-    return kept
+    return kernel
 
 
-def _folders() -> Iterator[Path]:
+def _cache_folders() -> Iterator[Path]:
     if "ZSADBENCH_CACHE" in os.environ:
         yield Path(os.environ["ZSADBENCH_CACHE"], "kernels")
     private = Path(tempfile.gettempdir(), f"zsadbench-kernels-{os.getuid() if hasattr(os, 'getuid') else 'user'}")
@@ -58,19 +59,19 @@ def _folders() -> Iterator[Path]:
 
 
 def _is_private(folder: Path) -> bool:
-    """Whether a folder is ours alone: code that another user could write there must never be loaded."""
+    """Whether only this user can write to a folder: code that another user could replace must never be loaded."""
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
+        status = folder.lstat()
     except OSError:
         return False
     if not hasattr(os, "getuid"):
-        return stat.S_ISDIR(found.st_mode)
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+        return stat.S_ISDIR(status.st_mode)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
 
 
 def _popcount(typing: Any, word: Any) -> Any:
-    """The number of set bits of a 64-bit word, as the processor counts them."""
+    """Count the set bits of a 64-bit word with the processor's instruction."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])

@@ -1,42 +1,43 @@
-"""The one fact that carries every metric: how many normal scores lie above and at each anomalous one."""
+"""Counts that determine every rank metric: normal scores above, and equal to, each distinct anomalous score."""
 
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.metrics.counting.arguments import Bools, Floats
+from zsadbench.metrics.counting.arrays import Bools, Floats, Int64s
 
 T = TypeVar("T", bound=np.generic)
 
 
 class Counts(NamedTuple):
-    """For each group of anomalous scores, in ascending order, int64 counts of shape (groups,).
+    """Counts per group of anomalous scores, groups in ascending order: int64 arrays of shape (groups,).
 
-    A group is one distinct score, or in a stream the scores of one bin. `anomalous` and `equal` count it,
-    `greater` the normal scores above it; `normals` and `anomalies` are totals. `mixed` flags the groups
-    whose scores may differ, of whose order nothing is known; None where there are none.
+    A group is one distinct score, or in a stream the scores of one bin. `anomalous` and `equal` are the numbers of
+    anomalous and of normal scores in the group, `greater` is the number of normal scores above it; `normals` and
+    `anomalies` are totals. `mixed` flags groups that may hold different scores, whose order is then unknown; None
+    where there is no such group.
     """
 
-    anomalous: NDArray[np.int64]
-    greater: NDArray[np.int64]
-    equal: NDArray[np.int64]
+    anomalous: Int64s
+    greater: Int64s
+    equal: Int64s
     normals: int
     anomalies: int
     mixed: Bools | None = None
 
     @property
     def defined(self) -> bool:
-        """Whether there is something to rank."""
+        """Whether there are normal and anomalous scores, so that a ranking exists."""
         return self.normals > 0 and self.anomalies > 0
 
     @property
-    def detected(self) -> NDArray[np.int64]:
-        """Anomalous scores in or above each group: the true positives of that threshold."""
+    def detected(self) -> Int64s:
+        """True positives when the threshold is the group: anomalous scores in it or above it."""
         return self.anomalous[::-1].cumsum()[::-1]
 
-    def missing(self, unit: str) -> str | None:
-        """Why nothing can be ranked, None when it can; `unit` is "image" or "pixel"."""
+    def undefined_reason(self, unit: str) -> str | None:
+        """Return why a ranking is undefined, None if it is defined; `unit` is "image" or "pixel"."""
         if self.defined:
             return None
         if not self.normals and not self.anomalies:
@@ -55,23 +56,23 @@ def count(normal: Floats, anomalous: Floats) -> Counts:
     return Counts(repeats, normal.size - up_to, up_to - below, normal.size, anomalous.size)
 
 
-def starts_of(ascending: NDArray[np.generic]) -> NDArray[np.int64]:
-    """Where each distinct value of an ascending array starts."""
+def starts_of(ascending: NDArray[np.generic]) -> Int64s:
+    """Return the index at which each distinct value of an ascending array starts."""
     return np.flatnonzero(np.concatenate([[True], ascending[1:] != ascending[:-1]])[: ascending.size])
 
 
-def absent(ascending: NDArray[T], wanted: NDArray[T]) -> NDArray[T]:
-    """Those of the wanted values that an ascending array does not have, ascending and distinct."""
-    values = np.unique(wanted)
+def missing_values(ascending: NDArray[T], wanted: NDArray[T]) -> NDArray[T]:
+    """Return the wanted values that an ascending array does not contain, ascending and distinct."""
+    distinct = np.unique(wanted)
     if not ascending.size:
-        return values
-    places = np.minimum(np.searchsorted(ascending, values), ascending.size - 1)
-    found: NDArray[T] = values[ascending[places] != values]
-    return found
+        return distinct
+    positions = np.minimum(np.searchsorted(ascending, distinct), ascending.size - 1)
+    missing: NDArray[T] = distinct[ascending[positions] != distinct]
+    return missing
 
 
-def summed_products(one: NDArray[np.int64], other: NDArray[np.int64]) -> int:
-    """The sum of the products of counts, exactly, whatever their size."""
-    if float(one.sum()) * float(other.max(initial=0)) < 2.0**62:
-        return int((one * other).sum())
-    return sum(a * b for a, b in zip(one.tolist(), other.tolist(), strict=True))
+def sum_of_products(first: Int64s, second: Int64s) -> int:
+    """Return the exact sum of the products of two arrays of counts, also beyond 64 bits."""
+    if float(first.sum()) * float(second.max(initial=0)) < 2.0**62:
+        return int((first * second).sum())
+    return sum(a * b for a, b in zip(first.tolist(), second.tolist(), strict=True))

@@ -1,12 +1,12 @@
-"""The pixels of a class, all of them kept: every count is exact.
+"""Keep all pixels of a class, so that every count is exact.
 
-Normal scores are never sorted. Anomalous ones are, and each distinct one, with every score that is asked
-for besides, gets two counters: normal scores at it, and between it and the next. float32 scores are
-counted by keys, in blocks that fit into the cache (`_exact_kernel`); float64 scores, and float32 ones that
-are spread over too many blocks, by sorting one neighbourhood of images after another.
+Normal scores are never sorted. Anomalous scores are sorted, and every distinct one, and every threshold asked for, gets
+two counters: of normal scores equal to it, and of those between it and the next. float32 scores are counted by their
+keys, in blocks that fit into the cache (`exact_kernel`). float64 scores, and float32 scores that are spread over too
+many pages of keys, are counted by sorting one batch of images after another.
 
-Beside the kept scores (4 bytes a normal pixel, 8 an anomalous one) counting takes about 40 bytes an
-anomalous pixel and 50 MB.
+Counting takes about 40 bytes per anomalous pixel and 50 MB, in addition to the kept scores (4 bytes per normal pixel, 8
+per anomalous one).
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,147 +15,162 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.metrics.counting.arguments import Floats
-from zsadbench.metrics.counting.counts import Counts, absent, starts_of
-from zsadbench.metrics.counting.groups import Groups, Places
-from zsadbench.metrics.counting.image import Image, extremes, flags_of, keys_of, scores_of
+from zsadbench.metrics.counting.arguments import checked_connectivity
+from zsadbench.metrics.counting.arrays import Floats, Images, Int64s, UInt32s
+from zsadbench.metrics.counting.counts import Counts, missing_values, starts_of
+from zsadbench.metrics.counting.groups import Groups, ThresholdPositions
+from zsadbench.metrics.counting.image import Image, extremes, keys_of, mask_of_runs, read_images, scores_of
 from zsadbench.metrics.counting.spill_buffer import SpillBuffer
-from zsadbench.metrics.counting.threads import ranges, side_by_side
-from zsadbench.metrics.counting.weights import Weights, pixel_weights, summed
+from zsadbench.metrics.counting.threads import chunks, run_in_threads, threads_of
+from zsadbench.metrics.counting.weights import Weights, pixel_weights, sum_groups
 
 MOST_PAGES = 4096  # of 2¹⁶ keys; each takes 10 KB
 BUFFERS = 1 << 23  # scores in the buffers of one thread
-TOGETHER = 1 << 22  # scores that are sorted at once, or restored as one part
-FULL = 1 << 31  # scores that a 32-bit counter can surely take
+TOGETHER = 1 << 22  # scores that are sorted at once, or restored as one block
+FULL = 1 << 31  # scores that a 32-bit counter can surely count
 NO_RUNS = np.empty((0, 3), np.int64)
 
 
-class Part(NamedTuple):
-    """Some pixels: anomalous ones with the area of their region, and normal ones, between the runs of `scores`."""
+class PixelBlock(NamedTuple):
+    """Some pixels: the anomalous ones with the area of their region, and the normal ones, between the runs of `scores`.
+
+    `scores` has only normal pixels where there are no `runs`; `least` and `greatest` are the extremes of all pixels.
+    """
 
     scores: Floats
-    runs: NDArray[np.int64]
+    runs: Int64s
     anomalous: Floats
-    area: NDArray[np.uint32]
+    area: UInt32s
     regions: int
     least: float
     greatest: float
 
     @property
     def normals(self) -> int:
-        """Normal pixels."""
+        """Number of normal pixels."""
         return int(self.scores.size - (self.runs[:, 1] - self.runs[:, 0]).sum())
+
+    @property
+    def normal_scores(self) -> Floats:
+        """The scores of the normal pixels."""
+        return self.scores[~mask_of_runs(self.runs, self.scores.size)] if len(self.runs) else self.scores
 
 
 class ExactPixels:
-    """All pixels of a class. Where `spill` is None, images are kept as they were given, not copied."""
+    """All pixels of a class. Without a `spill` buffer, the given images are referred to, not copied."""
 
     def __init__(self, spill: SpillBuffer | None) -> None:
         self.spill = spill
-        self.parts: list[Part] = []
+        self.blocks: list[PixelBlock] = []
 
     @property
     def regions(self) -> int:
-        """Regions seen so far."""
-        return sum(part.regions for part in self.parts)
+        """Number of regions added so far."""
+        return sum(block.regions for block in self.blocks)
 
     def add(self, images: Sequence[Image], threads: int) -> None:
-        """Take in images."""
+        """Add images."""
         spill = self.spill
-        jobs = ranges(images, threads if len(images) > 1 else 1)
-        made = side_by_side(lambda job: [_part(image, spill is not None) for image in job], jobs)
-        for part in (part for job in made for part in job):
-            self.parts.append(part if spill is None else part._replace(scores=spill.put(part.scores)))
+        jobs = chunks(images, threads if len(images) > 1 else 1)
+        results = run_in_threads(lambda job: [_block_of(image, copy=spill is not None) for image in job], jobs)
+        for block in (block for blocks in results for block in blocks):
+            self.blocks.append(block if spill is None else block._replace(scores=spill.put(block.scores)))
 
     def merge(self, other: Self) -> None:
-        """Take in the pixels of another."""
-        self.parts.extend(other.parts)
+        """Add the pixels of another."""
+        self.blocks.extend(other.blocks)
 
     def extremes(self) -> tuple[np.floating[Any], np.floating[Any]] | None:
-        """The least and the greatest score, in the dtype of the scores; None without a pixel."""
+        """Return the least and the greatest score, in the dtype of the scores; None without a pixel."""
         dtype = self._dtype()
-        seen = [part for part in self.parts if part.scores.size or part.anomalous.size]
-        if not seen:
+        filled = [block for block in self.blocks if block.scores.size or block.anomalous.size]
+        if not filled:
             return None
-        return dtype.type(min(part.least for part in seen)), dtype.type(max(part.greatest for part in seen))
+        return dtype.type(min(block.least for block in filled)), dtype.type(max(block.greatest for block in filled))
 
-    def groups(self, cuts: Floats, threads: int) -> tuple[Groups, Places]:
-        """A group for each distinct anomalous score and each of `cuts`; and where the cuts lie."""
-        normals = sum(part.normals for part in self.parts)
+    def groups(self, thresholds: Floats, threads: int) -> tuple[Groups, ThresholdPositions]:
+        """Return a group for each distinct anomalous score and each threshold, and the groups of the thresholds."""
         dtype = self._dtype()
-        anomalous = np.concatenate([np.empty(0, dtype), *(part.anomalous for part in self.parts)])
-        area = np.concatenate([np.empty(0, np.uint32), *(part.area for part in self.parts)])
-        values, numbers, weights = _distinct(anomalous, area)
-        values, numbers, weights = _with(values, numbers, weights, np.asarray(cuts, dtype) + dtype.type(0))
-        greater, equal = self._count(values, normals, threads)
+        anomalous, area = self._anomalous(dtype)
+        scores, numbers, weights = _group_by_score(anomalous, area)
+        added = missing_values(scores, np.asarray(thresholds, dtype) + dtype.type(0))  # as groups without a pixel
+        positions = np.searchsorted(scores, added)
+        low, high = np.insert(weights.low, positions, 0), np.insert(weights.high, positions, 0)
+        scores, numbers = np.insert(scores, positions, added), np.insert(numbers, positions, 0)
+        normals = sum(block.normals for block in self.blocks)
+        greater, equal = self._count(scores, normals, threads)
         counts = Counts(numbers, greater, equal, normals, int(anomalous.size))
-        at = np.searchsorted(values, np.asarray(cuts, dtype))
-        return Groups(counts, weights.values, values), Places(at, np.zeros(at.shape, np.bool_))
+        group = np.searchsorted(scores, np.asarray(thresholds, dtype))
+        certain = ThresholdPositions(group, np.zeros(group.shape, np.bool_))
+        return Groups(counts, Weights(low, high).values, scores), certain
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Sorted normal scores, and anomalous ones with the area of their region; the number of regions."""
+        """Return sorted normal scores, anomalous scores with the area of their region, and the number of regions."""
         dtype = self._dtype()
-        normal = np.concatenate([np.empty(0, dtype), *(_normal(part) for part in self.parts)]) + dtype.type(0)
-        anomalous = np.concatenate([np.empty(0, dtype), *(part.anomalous for part in self.parts)]) + dtype.type(0)
-        area = np.concatenate([np.empty(0, np.uint32), *(part.area for part in self.parts)])
+        normal = np.concatenate([np.empty(0, dtype), *(block.normal_scores for block in self.blocks)]) + dtype.type(0)
+        anomalous, area = self._anomalous(dtype)
+        anomalous = anomalous + dtype.type(0)
         order = np.lexsort((area, anomalous))
         normal.sort()
-        found = {"normal": normal, "anomalous": anomalous[order], "area": area[order]}
-        return {**found, "regions": np.array(self.regions)}
+        regions = np.array(self.regions)
+        return {"normal": normal, "anomalous": anomalous[order], "area": area[order], "regions": regions}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take in the pixels of a state.
+        """Replace all pixels by those of a state.
 
         Raises:
-            ValueError: arrays do not fit.
+            ValueError: the sizes of the arrays do not fit together.
         """
         normal, anomalous, area = (np.ascontiguousarray(state[name]) for name in ("normal", "anomalous", "area"))
         if anomalous.shape != area.shape:
             raise ValueError("the state has not one area for each anomalous score")
-        (low, high, _), (low_too, high_too, _) = extremes(normal), extremes(anomalous)
-        least, greatest = float(np.fmin(low, low_too)), float(np.fmax(high, high_too))
-        nothing = Part(normal[:0], NO_RUNS, anomalous, area, int(state["regions"]), least, greatest)
+        (normal_least, normal_greatest, _), (anomalous_least, anomalous_greatest, _) = map(
+            extremes, (normal, anomalous)
+        )
+        least = float(np.fmin(normal_least, anomalous_least))
+        greatest = float(np.fmax(normal_greatest, anomalous_greatest))
+        no_normal = PixelBlock(normal[:0], NO_RUNS, anomalous, area, int(state["regions"]), least, greatest)
+        empty = no_normal._replace(anomalous=anomalous[:0], area=area[:0], regions=0)
         pieces = [normal[start : start + TOGETHER] for start in range(0, normal.size, TOGETHER)]
-        empty = nothing._replace(anomalous=anomalous[:0], area=area[:0], regions=0)
-        self.parts = [nothing, *(empty._replace(scores=piece) for piece in pieces)]
+        self.blocks = [no_normal, *(empty._replace(scores=piece) for piece in pieces)]
 
     def _dtype(self) -> np.dtype[Any]:
-        return np.result_type(np.float32, *(one.dtype for part in self.parts for one in (part.scores, part.anomalous)))
+        arrays = (array for block in self.blocks for array in (block.scores, block.anomalous))
+        return np.result_type(np.float32, *(array.dtype for array in arrays))
 
-    def _count(self, values: Floats, normals: int, threads: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Normal scores above, and at, each of ascending distinct values."""
-        if values.dtype == np.float32:
-            keys = keys_of(values)
+    def _anomalous(self, dtype: np.dtype[Any]) -> tuple[Floats, UInt32s]:
+        """Return the scores of all anomalous pixels, and the area of the region of each."""
+        scores = np.concatenate([np.empty(0, dtype), *(block.anomalous for block in self.blocks)])
+        return scores, np.concatenate([np.empty(0, np.uint32), *(block.area for block in self.blocks)])
+
+    def _count(self, scores: Floats, normals: int, threads: int) -> tuple[Int64s, Int64s]:
+        """Count the normal scores above, and equal to, each of some ascending distinct scores."""
+        if scores.dtype == np.float32:
+            keys = keys_of(scores)
             pages = (keys >> 16)[starts_of(keys >> 16)]
-            if pages.size <= MOST_PAGES and self.parts:
-                return _count_keys(self.parts, keys, pages, normals, threads)
-        return _count_by_sorting(self.parts, values)
+            if pages.size <= MOST_PAGES and self.blocks:
+                return _count_keys(self.blocks, keys, pages, normals, threads)
+        return _count_by_sorting(self.blocks, scores)
 
 
-def _part(image: Image, keep: bool) -> Part:
-    """An image with its anomalous pixels apart, and its normal ones too where they are to be kept."""
-    regions = len(image.areas)
+def _block_of(image: Image, *, copy: bool) -> PixelBlock:
+    """Return the pixels of an image: anomalous ones copied, normal ones copied only if `copy`."""
     if image.scores.dtype == np.float32:
         from zsadbench.metrics.counting.keys_kernel import separate
 
-        bits = image.scores.view(np.uint32)
-        outside, inside, area = separate(bits, image.runs, image.areas, keep)
-        normal, anomalous = outside.view(np.float32), inside.view(np.float32)
+        normal_bits, anomalous_bits, area = separate(image.scores.view(np.uint32), image.runs, image.areas, copy)
+        normal, anomalous = normal_bits.view(np.float32), anomalous_bits.view(np.float32)
     else:
-        normal, anomalous = image.scores[~image.flags], image.scores[image.flags]
+        normal, anomalous = image.scores[~image.mask], image.scores[image.mask]
         lengths = image.runs[:, 1] - image.runs[:, 0]
         area = np.repeat(image.areas[image.runs[:, 2]].astype(np.uint32), lengths)
-    scores, runs = (normal, NO_RUNS) if keep else (image.scores, image.runs)
-    return Part(scores, runs, anomalous, area, regions, image.least, image.greatest)
+    scores, runs = (normal, NO_RUNS) if copy else (image.scores, image.runs)
+    return PixelBlock(scores, runs, anomalous, area, len(image.areas), image.least, image.greatest)
 
 
-def _normal(part: Part) -> Floats:
-    return part.scores[~flags_of(part.runs, part.scores.size)] if len(part.runs) else part.scores
-
-
-def _distinct(anomalous: Floats, area: NDArray[np.uint32]) -> tuple[Floats, NDArray[np.int64], Weights]:
-    """Distinct anomalous scores in ascending order, how often each occurs, and the weight of its pixels."""
-    if anomalous.dtype == np.float32:  # keys and areas in one word each are sorted many times faster
+def _group_by_score(anomalous: Floats, area: UInt32s) -> tuple[Floats, Int64s, Weights]:
+    """Return the distinct anomalous scores in ascending order, the number of pixels of each, and their weights."""
+    if anomalous.dtype == np.float32:  # key and area packed into one word are sorted many times faster
         packed = (keys_of(anomalous).astype(np.uint64) << np.uint64(32)) | area
         packed.sort()
         anomalous, area = scores_of((packed >> np.uint64(32)).astype(np.uint32)), packed.astype(np.uint32)
@@ -165,24 +180,14 @@ def _distinct(anomalous: Floats, area: NDArray[np.uint32]) -> tuple[Floats, NDAr
         anomalous, area = anomalous[order] + 0.0, area[order]
     first = starts_of(anomalous)
     words = pixel_weights(area)
-    weights = summed(Weights(words, np.zeros_like(words)), first)
+    weights = sum_groups(Weights(words, np.zeros_like(words)), first)
     return anomalous[first], np.diff(first, append=anomalous.size), weights
 
 
-def _with(
-    values: Floats, numbers: NDArray[np.int64], weights: Weights, cuts: Floats
-) -> tuple[Floats, NDArray[np.int64], Weights]:
-    """The groups with an empty one for each cut that is not among the values."""
-    new = absent(values, cuts)
-    places = np.searchsorted(values, new)
-    low, high = np.insert(weights.low, places, 0), np.insert(weights.high, places, 0)
-    return np.insert(values, places, new), np.insert(numbers, places, 0), Weights(low, high)
-
-
 def _count_keys(
-    parts: Sequence[Part], keys: NDArray[np.uint32], pages: NDArray[Any], normals: int, threads: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Normal scores above, and at, each of ascending distinct keys, which lie in `pages`."""
+    blocks: Sequence[PixelBlock], keys: UInt32s, pages: NDArray[Any], normals: int, threads: int
+) -> tuple[Int64s, Int64s]:
+    """Count the normal scores above, and at, each of ascending distinct keys, which lie in `pages`."""
     from zsadbench.metrics.counting import exact_kernel as kernel
 
     slot_of = np.full(kernel.PAGES, -1, np.int32)
@@ -190,43 +195,61 @@ def _count_keys(
     marked = kernel.mark_keys(keys, slot_of, pages.size)
     room = np.uint64(np.clip(BUFFERS // max(pages.size, 1), 256, 8192))
 
-    def work(job: Sequence[Part]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    def work(job: Sequence[PixelBlock]) -> tuple[NDArray[Any], Int64s]:
         buffers, filled = np.empty(pages.size * int(room), np.uint16), np.zeros(pages.size, np.uint64)
         counters, elsewhere = np.zeros(marked.first[-1], np.uint32), np.zeros(kernel.PAGES, np.int64)
         into = kernel.Counters(room, buffers, filled, counters, elsewhere)
-        full, taken = np.zeros(1, np.int64), 0
-        for part in job:
-            if taken + part.scores.size > FULL:
+        total, counted = np.zeros(1, np.int64), 0
+        for block in job:
+            if counted + block.scores.size > FULL:
                 kernel.empty_all(marked, into)
-                full = full + counters
-                counters[:], taken = 0, 0
-            kernel.count_scores(part.scores.view(np.uint32), part.runs, marked, into)
-            taken += part.scores.size
+                total = total + counters
+                counters[:], counted = 0, 0
+            kernel.count_scores(block.scores.view(np.uint32), block.runs, marked, into)
+            counted += block.scores.size
         kernel.empty_all(marked, into)
-        return full + counters if full.size > 1 else counters, elsewhere
+        return total + counters if total.size > 1 else counters, elsewhere
 
-    done = side_by_side(work, ranges(parts, threads))
+    results = run_in_threads(work, chunks(blocks, threads))
     counters, elsewhere = np.zeros(marked.first[-1], np.int64), np.zeros(kernel.PAGES, np.int64)
-    while done:
-        found, beside = done.pop()
-        counters += found
-        elsewhere += beside
-    at = 2 * np.arange(keys.size) + slot_of[keys >> 16] + 1  # each page before has one counter more than two a key
+    while results:  # each result is released once it is added
+        of_thread, elsewhere_of_thread = results.pop()
+        counters += of_thread
+        elsewhere += elsewhere_of_thread
+    at = 2 * np.arange(keys.size) + slot_of[keys >> 16] + 1  # each page before has one counter more than two per key
     equal = counters[at]
     np.cumsum(counters, out=counters)
     return normals - counters[at] - elsewhere.cumsum()[keys >> 16], equal
 
 
-def _count_by_sorting(parts: Sequence[Part], values: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    greater, equal = np.zeros(values.size, np.int64), np.zeros(values.size, np.int64)
+def _count_by_sorting(blocks: Sequence[PixelBlock], scores: Floats) -> tuple[Int64s, Int64s]:
+    """Count the normal scores above, and equal to, each of some ascending distinct scores, by sorting the blocks."""
+    greater, equal = np.zeros(scores.size, np.int64), np.zeros(scores.size, np.int64)
     together: list[Floats] = []
-    for place, part in enumerate(parts, 1):
-        together.append(_normal(part))
-        if place < len(parts) and sum(one.size for one in together) < TOGETHER:
+    for number, block in enumerate(blocks, 1):
+        together.append(block.normal_scores)
+        if number < len(blocks) and sum(normal.size for normal in together) < TOGETHER:
             continue
         ascending = np.sort(np.concatenate(together))
-        up_to = np.searchsorted(ascending, values, side="right")
-        equal += up_to - np.searchsorted(ascending, values, side="left")
+        up_to = np.searchsorted(ascending, scores, side="right")
+        equal += up_to - np.searchsorted(ascending, scores, side="left")
         greater += ascending.size - up_to
         together = []
     return greater, equal
+
+
+def pixels_in_memory(scores: Images, masks: Images, connectivity: int = 8) -> ExactPixels:
+    """Read all images of a class: maps and masks (n, height, width), or lists of n arrays of different sizes.
+
+    Raises:
+        ValueError: shapes differ, a mask value is invalid, a map has a NaN, or the connectivity is neither 4 nor 8.
+    """
+    threads = threads_of(None)
+    pixels = ExactPixels(None)
+    pixels.add(read_images(scores, masks, checked_connectivity(connectivity), threads), threads)
+    return pixels
+
+
+def groups_in_memory(scores: Images, masks: Images, connectivity: int = 8) -> Groups:
+    """Group all pixels of a class by distinct anomalous score; arguments and errors are those of `pixels_in_memory`."""
+    return pixels_in_memory(scores, masks, connectivity).groups(np.empty(0, np.float32), threads_of(None))[0]

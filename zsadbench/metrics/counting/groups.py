@@ -1,41 +1,39 @@
-"""Anomalous pixels in groups, with what each group weighs in regions: all that a pixel metric needs."""
+"""Groups of anomalous pixels with their counts and region weights: the input of every pixel metric."""
 
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from zsadbench.metrics.counting.arguments import Floats
+from zsadbench.metrics.counting.arrays import Bools, Float64s, Floats, Int64s
 from zsadbench.metrics.counting.counts import Counts
 
 
-class Places(NamedTuple):
-    """Where some scores lie: `at` is a group for each, of whose pixels none exceeds the score.
+class ThresholdPositions(NamedTuple):
+    """The group in which each threshold lies, (thresholds,).
 
-    Where `unknown`, some of its pixels may. All groups above `at` exceed the score, all groups below do not.
+    All groups above `group` exceed the threshold, all groups below do not. Of the pixels of the group itself none
+    exceeds the threshold, unless `uncertain`: then some of them may.
     """
 
-    at: NDArray[np.int64]
-    unknown: NDArray[np.bool_]
+    group: Int64s
+    uncertain: Bools
 
 
 class Groups(NamedTuple):
-    """Groups of anomalous pixels, in ascending order of their scores.
+    """Groups of pixels in ascending order of their scores.
 
-    `weight` (groups,) float64 belongs to the groups of `counts`: the fractions of regions in each. `least`
-    (groups,) is the lowest score that a group may hold, and no group below holds one as high.
+    `weight` (groups,) float64 is the sum of region fractions in each group of `counts`. `least` (groups,) is the lowest
+    score that a group may hold; all scores of the groups below are lower.
     """
 
     counts: Counts
-    weight: NDArray[np.float64]
+    weight: Float64s
     least: Floats
 
     def anomalous_only(self) -> "Groups":
-        """The groups that hold an anomalous pixel; the others add nothing to a metric."""
-        counts, some = self.counts, self.counts.anomalous > 0
-        if some.all():
+        """Return the groups that hold an anomalous pixel; the others add nothing to a metric."""
+        counts, anomalous = self.counts, self.counts.anomalous > 0
+        if anomalous.all():
             return self
-        mixed = None if counts.mixed is None else counts.mixed[some]
-        kept = (counts.anomalous[some], counts.greater[some], counts.equal[some])
-        counts = Counts(*kept, counts.normals, counts.anomalies, mixed)
-        return Groups(counts, self.weight[some], self.least[some])
+        mixed = None if counts.mixed is None else counts.mixed[anomalous]
+        columns = (counts.anomalous[anomalous], counts.greater[anomalous], counts.equal[anomalous])
+        kept = Counts(*columns, counts.normals, counts.anomalies, mixed)
+        return Groups(kept, self.weight[anomalous], self.least[anomalous])

@@ -1,27 +1,27 @@
-"""Compiled: the runs of a mask and the regions that they form. Import it only where it is called.
+"""Compiled: the runs of a mask and the regions that they form. Import this module only in functions that call it.
 
-Runs of one row are joined with the runs of the row above that they touch, in a forest where every run
-points at an earlier run of its region (union–find). Regions are then numbered by their first run.
+Each run of anomalous pixels is joined with the runs of the row above that it touches, in a forest in which every run
+points to an earlier run of its region (union–find). Regions are then numbered by their first run.
 """
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zsadbench.metrics.counting.arrays import Floats, Int64s, UInt8s
 from zsadbench.metrics.counting.compiled import compiled
 
-BLOCK = np.uint64(64)  # pixels that are looked at together
+BLOCK = np.uint64(64)  # pixels that are compared together
 ONE = np.uint64(1)
 
 
 @compiled
-def label_runs(mask: NDArray[np.uint8], corners: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Runs (k, 3) of a contiguous mask in raster order, and the area of every region.
+def label_runs(mask: UInt8s, corners: bool) -> tuple[Int64s, Int64s]:
+    """Return the runs (runs, 3) of a contiguous mask in raster order, and the area of every region (regions,).
 
-    A run is its first flat index, the index after its last, and its region from 0. Regions touch by edges,
-    and by `corners` where asked for. The mask holds 0 and one other value, 1 or 255; where it does not,
-    there is a single run of length 0.
+    A run is its first flat index, the index after its last, and its region, counted from 0. Pixels connect by edges,
+    and if `corners` by corners, too. The mask must hold 0 and one other value, 1 or 255; for any other mask the result
+    is a single run of length 0.
     """
     width = mask.shape[1]
     runs = _find_runs(mask)
@@ -41,13 +41,15 @@ def label_runs(mask: NDArray[np.uint8], corners: bool) -> tuple[NDArray[np.int64
             above += 1
         other = above
         while other < row_first and runs[other, 0] < right:
-            _join(parent, other, run)
+            first, second = _root(parent, other), _root(parent, run)
+            parent[max(first, second)] = min(first, second)
             other += 1
     return runs, _number(runs, parent)
 
 
 @compiled
-def _find_runs(mask: NDArray[np.uint8]) -> NDArray[np.int64]:
+def _find_runs(mask: UInt8s) -> Int64s:
+    """Return the runs in raster order, regions not yet numbered; a single empty run if a mask value is invalid."""
     height, width = mask.shape
     runs = np.zeros((64, 3), np.int64)
     count = 0
@@ -72,14 +74,14 @@ def _find_runs(mask: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 @compiled
-def _end_of(row: NDArray[np.uint8], start: int, value: np.uint8) -> int:
-    """The first place from `start` on that does not hold `value`."""
-    x, width = np.uint64(start), np.uint64(len(row))  # unsigned: a negative index would be looked out for
+def _end_of(row: UInt8s, start: int, value: np.uint8) -> int:
+    """Return the first index from `start` on whose pixel differs from `value`."""
+    x, width = np.uint64(start), np.uint64(len(row))  # unsigned: numba then omits the check for negative indices
     while x + BLOCK <= width:
-        other = np.uint8(0)
-        for place in range(x, x + BLOCK):
-            other |= row[place] ^ value
-        if other:
+        difference = np.uint8(0)
+        for pixel in range(x, x + BLOCK):
+            difference |= row[pixel] ^ value
+        if difference:
             break
         x += BLOCK
     while x < width and row[x] == value:
@@ -88,7 +90,8 @@ def _end_of(row: NDArray[np.uint8], start: int, value: np.uint8) -> int:
 
 
 @compiled
-def _root(parent: NDArray[np.int64], run: int) -> int:
+def _root(parent: Int64s, run: int) -> int:
+    """Return the first run of the tree of a run, and shorten the path to it."""
     while parent[run] != run:
         parent[run] = parent[parent[run]]
         run = parent[run]
@@ -96,14 +99,8 @@ def _root(parent: NDArray[np.int64], run: int) -> int:
 
 
 @compiled
-def _join(parent: NDArray[np.int64], one: int, other: int) -> None:
-    first, second = _root(parent, one), _root(parent, other)
-    parent[max(first, second)] = min(first, second)
-
-
-@compiled
-def _number(runs: NDArray[np.int64], parent: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number the regions of the runs in place; returns their areas."""
+def _number(runs: Int64s, parent: Int64s) -> Int64s:
+    """Write the region of each run into `runs`; return the areas of the regions."""
     regions = 0
     areas = np.zeros(len(runs), np.int64)
     for run in range(len(runs)):
@@ -118,24 +115,25 @@ def _number(runs: NDArray[np.int64], parent: NDArray[np.int64]) -> NDArray[np.in
 
 
 @compiled
-def by_region(scores: NDArray[np.floating[Any]], runs: NDArray[np.int64], areas: NDArray[np.int64]) -> Any:
-    """The scores of anomalous pixels, those of each region together, regions in order."""
-    found = np.empty(areas.sum(), scores.dtype)
-    at = np.zeros(len(areas), np.int64)
-    at[1:] = areas.cumsum()[:-1]
+def sort_by_region(scores: Floats, runs: Int64s, areas: Int64s) -> Any:
+    """Return the scores of the anomalous pixels, (anomalous pixels,), region after region."""
+    by_region = np.empty(areas.sum(), scores.dtype)
+    next_index = np.zeros(len(areas), np.int64)
+    next_index[1:] = areas.cumsum()[:-1]
     for run in range(len(runs)):
         region, length = runs[run, 2], runs[run, 1] - runs[run, 0]
-        found[at[region] : at[region] + length] = scores[runs[run, 0] : runs[run, 1]]
-        at[region] += length
-    return found
+        start = next_index[region]
+        by_region[start : start + length] = scores[runs[run, 0] : runs[run, 1]]
+        next_index[region] += length
+    return by_region
 
 
 @compiled
-def border_distances(runs: NDArray[np.int64], regions: int, width: int, height: int) -> NDArray[np.int64]:
-    """How many pixels lie between each region and the nearest border, (regions,); 0 where it touches."""
-    found = np.full(regions, width + height)
+def border_distances(runs: Int64s, regions: int, width: int, height: int) -> Int64s:
+    """Return the number of pixels between each region and the nearest border, (regions,); 0 if it touches."""
+    distances = np.full(regions, width + height)
     for run in range(len(runs)):
         row = runs[run, 0] // width
         left, right = runs[run, 0] - row * width, (row + 1) * width - runs[run, 1]
-        found[runs[run, 2]] = min(found[runs[run, 2]], row, height - 1 - row, left, right)
-    return found
+        distances[runs[run, 2]] = min(distances[runs[run, 2]], row, height - 1 - row, left, right)
+    return distances

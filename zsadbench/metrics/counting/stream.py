@@ -1,14 +1,14 @@
-"""The pixels of a class, counted by the upper bits of their scores and let go: memory that does not grow.
+"""Count the pixels of a class by the upper bits of their scores, without keeping them: memory does not grow.
 
-Three histograms are kept over bins of the keys of float32 scores (`_keys_kernel`): normal pixels, anomalous
-ones, and what these weigh in regions. In a bin the order of scores is lost, so a metric has bounds, which
-meet where every bin is known to hold one score: where the lower bits of all scores are zero, as in float16
-maps. The least and the greatest score are counted apart, because saturated maps tie there.
+There are three histograms over bins of the keys of float32 scores (`keys_kernel`): normal pixels, anomalous pixels, and
+the region weight of the anomalous ones. The order of scores within a bin is unknown, so a metric has bounds. They meet
+if every bin is known to hold a single score: if the lower bits of all scores are zero, as in float16 maps. The least
+and the greatest score are counted separately, because saturated maps have many ties there.
 
-All of the state is integers, so neither the order of images, nor shards, nor threads change a bit of it.
-Classes that fill more than 2¹⁹ bins lose their lowest bit, again until they fill fewer: which bits are
-left depends on the pixels alone. float64 scores are rounded to float32; what that ties is not known
-to be equal, so there the bounds do not meet.
+The state consists of integers, so neither the order of images, nor shards, nor threads change a bit of it. A class
+that fills more than 2¹⁹ bins loses the lowest bit of its bins, repeatedly until it fills fewer; the remaining bits
+depend on the pixels alone. float64 scores are rounded to float32; scores that this makes equal may have differed, so
+the bounds do not meet there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,22 +17,22 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.metrics.counting.arguments import Floats
-from zsadbench.metrics.counting.groups import Groups, Places
-from zsadbench.metrics.counting.histogram import Edge, Histogram, joined
+from zsadbench.metrics.counting.arrays import Floats
+from zsadbench.metrics.counting.groups import Groups, ThresholdPositions
+from zsadbench.metrics.counting.histogram import ExtremeCounts, Histogram, sum_histograms
 from zsadbench.metrics.counting.image import Image, as_float32, scores_of
-from zsadbench.metrics.counting.stream_groups import Stream, groups_of
-from zsadbench.metrics.counting.thread_tables import Tables
-from zsadbench.metrics.counting.threads import ranges, side_by_side
+from zsadbench.metrics.counting.stream_groups import StreamCounts, groups_of
+from zsadbench.metrics.counting.thread_tables import ThreadTables
+from zsadbench.metrics.counting.threads import chunks, run_in_threads
 from zsadbench.metrics.counting.weights import Weights
 
 MOST_BINS = 1 << 19
 FULL = (1 << 32) - 1  # pixels that a 32-bit table can surely count
-SMALL = 1 << 20  # pixels that are not worth a thread
+SMALL = 1 << 20  # pixels; for fewer, one thread is faster
 
 
 class StreamPixels:
-    """The histograms of a class; at first `bits` of the 32 of a key are kept."""
+    """The histograms of a class; bins are the first `bits` of the 32 bits of a key, later perhaps fewer."""
 
     def __init__(self, bits: int) -> None:
         self.bits = bits
@@ -40,62 +40,68 @@ class StreamPixels:
         self._union = 0
         self._rounded = False
         self._histogram = Histogram.empty()
-        self._least, self._greatest = Edge(), Edge()
-        self._tables: list[Tables] = []
+        self._least, self._greatest = ExtremeCounts(), ExtremeCounts()
+        self._tables: list[ThreadTables] = []
 
     def add(self, images: Sequence[Image], threads: int) -> None:
-        """Take in images."""
-        narrow = [self._as_float32(image) for image in images if image.scores.size]
+        """Count images."""
+        narrow: list[Image] = []
+        for image in images:
+            if image.scores.size:
+                with_float32, rounded = as_float32(image)
+                narrow.append(with_float32)
+                self._rounded |= rounded
         size = sum(image.scores.size for image in narrow)
-        jobs = ranges(narrow, threads if size > SMALL else 1)
+        jobs = chunks(narrow, threads if size > SMALL else 1)
         if any(table.pixels + size > FULL for table in self._tables):
             self._flush()
-        self._tables += [Tables(self.bits) for _ in range(len(jobs) - len(self._tables))]
-        side_by_side(lambda pair: pair[0].add(pair[1]), list(zip(self._tables, jobs, strict=False)))
-        self.regions += sum(len(image.areas) for image in narrow)
+        self._tables += [ThreadTables(self.bits) for _ in range(len(jobs) - len(self._tables))]
+        run_in_threads(lambda pair: pair[0].add(pair[1]), list(zip(self._tables, jobs, strict=False)))
         for image in narrow:
+            self.regions += len(image.areas)
             self._union |= image.union
 
     def merge(self, other: Self) -> None:
-        """Take in the counts of another that was made with as many bits."""
+        """Add the counts of another that was created with the same number of bits."""
         self._flush()
         other._flush()
         bits = min(self.bits, other.bits)
-        parts = [one._histogram.coarsened(one.bits - bits) for one in (self, other)]
-        self.bits, self._histogram, self._tables = bits, joined(parts), []
-        self._least = self._least.joined(other._least, min)
-        self._greatest = self._greatest.joined(other._greatest, max)
+        parts = [pixels._histogram.coarsened(pixels.bits - bits) for pixels in (self, other)]
+        self.bits, self._histogram, self._tables = bits, sum_histograms(parts), []
+        self._least = self._least.merged(other._least, min)
+        self._greatest = self._greatest.merged(other._greatest, max)
         self._union |= other._union
         self._rounded |= other._rounded
         self.regions += other.regions
-        self._limit()
+        self._limit_bins()
 
     def extremes(self) -> tuple[np.float32, np.float32] | None:
-        """The least and the greatest score, None without a pixel."""
+        """Return the least and the greatest score, None without a pixel."""
         self._flush()
         if self._least.key < 0:
             return None
         low, high = scores_of(np.array([self._least.key, self._greatest.key], np.uint32))
         return low, high
 
-    def groups(self, cuts: Floats, threads: int) -> tuple[Groups, Places]:
-        """A group for each bin with an anomalous pixel or a cut, and for both extremes; and where the cuts lie."""
+    def groups(self, thresholds: Floats, threads: int) -> tuple[Groups, ThresholdPositions]:
+        """Return a group per bin with an anomalous pixel or a threshold and per extreme score, and the thresholds'."""
         self._flush()
-        bits = None if self._rounded else self._union
-        stream = Stream(self.bits, self._histogram, self._least, self._greatest, bits)
-        return groups_of(stream, np.asarray(cuts, np.float32))
+        union = None if self._rounded else self._union
+        counted = StreamCounts(self.bits, self._histogram, self._least, self._greatest, union)
+        return groups_of(counted, np.asarray(thresholds, np.float32))
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Everything that was counted, integers all."""
+        """Return all counts, as integers."""
         self._flush()
-        found = self._histogram
+        histogram = self._histogram
+        extremes = [extreme.words() for extreme in (self._least, self._greatest) if extreme.key >= 0]
         return {
-            "normal_bins": found.normal_bins,
-            "normal": found.normal,
-            "anomalous_bins": found.anomalous_bins,
-            "anomalous": found.anomalous,
-            "weight": np.stack(found.weight),
-            "edges": np.array([edge.words() for edge in self._edges() if edge.key >= 0], np.uint64).reshape(-1, 5),
+            "normal_bins": histogram.normal_bins,
+            "normal": histogram.normal,
+            "anomalous_bins": histogram.anomalous_bins,
+            "anomalous": histogram.anomalous,
+            "weight": np.stack(histogram.weight),
+            "edges": np.array(extremes, np.uint64).reshape(-1, 5),
             "union": np.array(self._union, np.uint32),
             "rounded": np.array(self._rounded),
             "resolution": np.array(self.bits),
@@ -103,39 +109,31 @@ class StreamPixels:
         }
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take over a state.
+        """Replace all counts by those of a state.
 
         Raises:
-            ValueError: arrays do not fit.
+            ValueError: the sizes of the arrays do not fit together.
         """
         names = ("normal_bins", "normal", "anomalous_bins", "anomalous", "weight")
         normal_bins, normal, anomalous_bins, anomalous, weight = (state[name] for name in names)
         if normal.shape != normal_bins.shape or not weight[0].shape == anomalous.shape == anomalous_bins.shape:
             raise ValueError("the state has not one count for each bin")
-        edges = [Edge(key, n, p, low + (high << 64)) for key, n, p, low, high in state["edges"].tolist()]
+        extremes = [ExtremeCounts(key, n, p, low + (high << 64)) for key, n, p, low, high in state["edges"].tolist()]
         self._histogram = Histogram(normal_bins, normal, anomalous_bins, anomalous, Weights(weight[0], weight[1]))
-        self._least, self._greatest = (edges[0], edges[-1]) if edges else (Edge(), Edge())
+        self._least, self._greatest = (extremes[0], extremes[-1]) if extremes else (ExtremeCounts(), ExtremeCounts())
         self._union, self._rounded = int(state["union"]), bool(state["rounded"])
         self.bits, self.regions, self._tables = int(state["resolution"]), int(state["regions"]), []
 
-    def _edges(self) -> tuple[Edge, Edge]:
-        return self._least, self._greatest
-
-    def _as_float32(self, image: Image) -> Image:
-        narrow, rounded = as_float32(image)
-        self._rounded |= rounded
-        return narrow
-
     def _flush(self) -> None:
-        """Bring what the tables counted into the one histogram, which has the same bytes in whatever way it came."""
+        """Move the counts of the thread tables into the histogram, which has the same bytes for the same pixels."""
         if any(table.pixels for table in self._tables):
             for table in self._tables:
-                self._least = self._least.joined(table.least, min)
-                self._greatest = self._greatest.joined(table.greatest, max)
-                table.least = table.greatest = Edge()
-            self._histogram = joined([self._histogram, *(table.take() for table in self._tables)])
-            self._limit()
+                self._least = self._least.merged(table.least, min)
+                self._greatest = self._greatest.merged(table.greatest, max)
+                table.least = table.greatest = ExtremeCounts()
+            self._histogram = sum_histograms([self._histogram, *(table.take() for table in self._tables)])
+            self._limit_bins()
 
-    def _limit(self) -> None:
+    def _limit_bins(self) -> None:
         while self._histogram.size > MOST_BINS:
             self._histogram, self.bits, self._tables = self._histogram.coarsened(1), self.bits - 1, []

@@ -1,4 +1,4 @@
-"""From the histograms of a stream to groups of pixels: a bin is a group, and so is each extreme score."""
+"""Convert the histograms of a stream to groups of pixels: each bin is a group, and so is each extreme score."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -6,105 +6,107 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.metrics.counting.counts import Counts, absent
-from zsadbench.metrics.counting.groups import Groups, Places
-from zsadbench.metrics.counting.histogram import WORD, Edge, Histogram
+from zsadbench.metrics.counting.arrays import Bools, Int64s, UInt32s
+from zsadbench.metrics.counting.counts import Counts, missing_values
+from zsadbench.metrics.counting.groups import Groups, ThresholdPositions
+from zsadbench.metrics.counting.histogram import WORD, ExtremeCounts, Histogram
 from zsadbench.metrics.counting.image import keys_of, scores_of
 from zsadbench.metrics.counting.weights import Weights
 
 
-class Stream(NamedTuple):
-    """What was counted. `union` has the bits that some score has, None where scores were rounded."""
+class StreamCounts(NamedTuple):
+    """The counts of a stream; `union` has every bit that some score has, None if scores were rounded."""
 
     bits: int
     histogram: Histogram
-    least: Edge
-    greatest: Edge
+    least: ExtremeCounts
+    greatest: ExtremeCounts
     union: int | None
 
     @property
     def shift(self) -> np.uint32:
-        """Bits of a key that do not name its bin."""
+        """Number of lower bits of a key that are not part of its bin."""
         return np.uint32(32 - self.bits)
 
     @property
     def quantised(self) -> bool:
-        """Whether each bin holds one score: no score has one of the bits that were left out."""
+        """Whether each bin holds a single score, because the lower bits of all scores are zero."""
         return self.union is not None and not self.union & ((1 << int(self.shift)) - 1)
 
 
-def groups_of(stream: Stream, cuts: NDArray[np.float32]) -> tuple[Groups, Places]:
-    """The groups in ascending order, and where `cuts` lie."""
+def groups_of(stream: StreamCounts, thresholds: NDArray[np.float32]) -> tuple[Groups, ThresholdPositions]:
+    """Return the groups in ascending order, and the groups in which thresholds lie."""
     if stream.least.key < 0:
         none = np.empty(0, np.int64)
-        return Groups(Counts(none, none, none, 0, 0), np.empty(0), np.empty(0, np.float32)), Places(none, none > 0)
-    edges = [stream.least] if stream.least.key == stream.greatest.key else [stream.least, stream.greatest]
-    inner = _without(stream.histogram, edges, stream.shift)
-    keys = keys_of(cuts)
-    new = absent(inner.anomalous_bins, keys >> stream.shift)
-    bins = np.insert(inner.anomalous_bins, np.searchsorted(inner.anomalous_bins, new), new)
-    words = np.array([edge.words() for edge in edges], np.uint64)
+        no_groups = Groups(Counts(none, none, none, 0, 0), np.empty(0), np.empty(0, np.float32))
+        return no_groups, ThresholdPositions(none, none > 0)
+    extremes = [stream.least] if stream.least.key == stream.greatest.key else [stream.least, stream.greatest]
+    inner = _without_extremes(stream.histogram, extremes, stream.shift)
+    keys = keys_of(thresholds)
+    added = missing_values(inner.anomalous_bins, keys >> stream.shift)
+    bins = np.insert(inner.anomalous_bins, np.searchsorted(inner.anomalous_bins, added), added)
+    words = np.array([extreme.words() for extreme in extremes], np.uint64)
     anomalous = _framed(words[:, 2], _at(bins, inner.anomalous_bins, inner.anomalous))
     weight = _framed(Weights(words[:, 3], words[:, 4]).values, _at(bins, inner.anomalous_bins, inner.weight.values))
     equal = _framed(words[:, 1], _at(bins, inner.normal_bins, inner.normal))
     up_to = np.concatenate([[0], inner.normal.cumsum()])[np.searchsorted(inner.normal_bins, bins, side="right")]
-    normals = int(inner.normal.sum()) + sum(edge.normal for edge in edges)
-    greater = normals - edges[0].normal - _framed(np.array([0, inner.normal.sum()])[: len(edges)], up_to)
-    if len(edges) > 1:
+    normals = int(inner.normal.sum()) + sum(extreme.normal for extreme in extremes)
+    greater = normals - extremes[0].normal - _framed(np.array([0, inner.normal.sum()])[: len(extremes)], up_to)
+    if len(extremes) > 1:
         greater[-1] = 0
     mixed = _mixed(stream, anomalous + equal)
     counts = Counts(anomalous, greater, equal, normals, int(anomalous.sum()), mixed if mixed.any() else None)
     least = _framed(words[:, 0], np.maximum(bins << stream.shift, np.uint32(stream.least.key + 1)))
-    return Groups(counts, weight, scores_of(least)), _places(stream, keys, bins)
+    return Groups(counts, weight, scores_of(least)), _positions(stream, keys, bins)
 
 
-def _without(histogram: Histogram, edges: Sequence[Edge], shift: np.uint32) -> Histogram:
-    """The histogram less the pixels of the extreme scores."""
+def _without_extremes(histogram: Histogram, extremes: Sequence[ExtremeCounts], shift: np.uint32) -> Histogram:
+    """Return the histogram without the pixels of the extreme scores."""
     normal, anomalous = histogram.normal.copy(), histogram.anomalous.copy()
     low, high = histogram.weight.low.copy(), histogram.weight.high.copy()
-    for edge in edges:
-        if edge.normal:
-            normal[np.searchsorted(histogram.normal_bins, edge.key >> int(shift))] -= edge.normal
-        if edge.anomalous:
-            at = np.searchsorted(histogram.anomalous_bins, edge.key >> int(shift))
-            anomalous[at] -= edge.anomalous
-            rest = (int(high[at]) << 64) + int(low[at]) - edge.weight
-            low[at], high[at] = rest & WORD, rest >> 64
+    for extreme in extremes:
+        if extreme.normal:
+            normal[np.searchsorted(histogram.normal_bins, extreme.key >> int(shift))] -= extreme.normal
+        if extreme.anomalous:
+            index = np.searchsorted(histogram.anomalous_bins, extreme.key >> int(shift))
+            anomalous[index] -= extreme.anomalous
+            rest = (int(high[index]) << 64) + int(low[index]) - extreme.weight
+            low[index], high[index] = rest & WORD, rest >> 64
     return histogram._replace(normal=normal, anomalous=anomalous, weight=Weights(low, high))
 
 
-def _framed(of_edges: NDArray[np.generic], of_bins: NDArray[Any]) -> NDArray[Any]:
-    """What belongs to the least score, to each bin, and to the greatest score where it is another."""
-    edges = of_edges.astype(of_bins.dtype)
-    return np.concatenate([edges[:1], of_bins, edges[1:]])
+def _framed(of_extremes: NDArray[np.generic], of_bins: NDArray[Any]) -> NDArray[Any]:
+    """Return one value per group: of the least score, of each bin, and of the greatest score if it is another one."""
+    extremes = of_extremes.astype(of_bins.dtype)
+    return np.concatenate([extremes[:1], of_bins, extremes[1:]])
 
 
-def _at(bins: NDArray[np.uint32], known: NDArray[np.uint32], values: NDArray[Any]) -> NDArray[Any]:
-    """The values of some bins, 0 for bins that are not known."""
-    found = np.zeros(bins.size, values.dtype)
-    places = np.minimum(np.searchsorted(known, bins), max(known.size - 1, 0))
-    there = known[places] == bins if known.size else np.zeros(bins.size, np.bool_)
-    found[there] = values[places[there]]
-    return found
+def _at(bins: UInt32s, known: UInt32s, values: NDArray[Any]) -> NDArray[Any]:
+    """Return the values of some bins, 0 for those that are not among the `known` ones, which have `values`."""
+    result = np.zeros(bins.size, values.dtype)
+    positions = np.minimum(np.searchsorted(known, bins), max(known.size - 1, 0))
+    present = known[positions] == bins if known.size else np.zeros(bins.size, np.bool_)
+    result[present] = values[positions[present]]
+    return result
 
 
-def _mixed(stream: Stream, pixels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which groups may hold different scores: no single pixel does, nor an extreme score that was not rounded."""
-    mixed: NDArray[np.bool_] = (pixels > 1) & (not stream.quantised)
+def _mixed(stream: StreamCounts, pixels: Int64s) -> Bools:
+    """Return which groups may hold different scores: not those of one pixel, nor extreme scores, unless rounded."""
+    mixed: Bools = (pixels > 1) & (not stream.quantised)
     if stream.union is not None:
         mixed[0] = False
         mixed[-1] &= stream.least.key == stream.greatest.key and mixed.size > 1
     return mixed
 
 
-def _places(stream: Stream, keys: NDArray[np.uint32], bins: NDArray[np.uint32]) -> Places:
-    """The group that each cut lies in; where that holds one score, and it is greater than the cut, the group below."""
-    places = np.searchsorted(bins, keys >> stream.shift) + 1
+def _positions(stream: StreamCounts, keys: UInt32s, bins: UInt32s) -> ThresholdPositions:
+    """Return the group of each threshold: the group below if it lies in one of a single score, which is greater."""
+    group = np.searchsorted(bins, keys >> stream.shift) + 1
     if stream.quantised:
         rest = np.uint32((1 << int(stream.shift)) - 1)
         score = (keys >> stream.shift << stream.shift) | np.where(keys >> 31, np.uint32(0), rest)
-        places -= score > keys
+        group -= score > keys
     lowest, highest = keys <= stream.least.key, keys >= stream.greatest.key
-    places[highest] = bins.size + 1
-    places[lowest] = 0
-    return Places(places, ~(lowest | highest) & (not stream.quantised) | (stream.union is None))
+    group[highest] = bins.size + 1
+    group[lowest] = 0
+    return ThresholdPositions(group, ~(lowest | highest) & (not stream.quantised) | (stream.union is None))

@@ -1,4 +1,4 @@
-"""Work in threads: kernels let go of the interpreter's lock, so threads run side by side."""
+"""Run work in threads; the compiled kernels release the interpreter's lock, so threads run in parallel."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -7,31 +7,35 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-MOST = 8  # beyond it, memory is the limit
+MOST = 8  # with more threads, memory bandwidth is the limit
 
 
-def threads_of(asked: int | None) -> int:
-    """The threads asked for, or as many as this process may use processors, at most eight."""
-    if asked is not None and asked < 1:
-        raise ValueError(f"threads must be at least 1, not {asked}")
-    if asked is not None:
-        return asked
-    return min(MOST, processors())
+def threads_of(requested: int | None) -> int:
+    """Return the number of threads: the requested one, by default one per available processor, at most eight.
+
+    Raises:
+        ValueError: fewer than one thread is requested.
+    """
+    if requested is None:
+        return min(MOST, processors())
+    if requested < 1:
+        raise ValueError(f"threads must be at least 1, not {requested}")
+    return requested
 
 
 def processors() -> int:
-    """How many processors this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def ranges(items: Sequence[T], parts: int) -> list[Sequence[T]]:
-    """Items in order, divided into at most `parts` neighbourhoods of about one length; none is empty."""
-    length = -(-len(items) // parts) if items else 1
+def chunks(items: Sequence[T], number: int) -> list[Sequence[T]]:
+    """Divide items into at most `number` consecutive chunks of about equal length, none of them empty."""
+    length = -(-len(items) // number) if items else 1
     return [items[start : start + length] for start in range(0, len(items), length)]
 
 
-def side_by_side(work: Callable[[T], R], jobs: Sequence[T]) -> list[R]:
-    """The results of all jobs in order, a thread a job; the first job that fails, in order, raises."""
+def run_in_threads(work: Callable[[T], R], jobs: Sequence[T]) -> list[R]:
+    """Run every job in a thread of its own and return the results in order; the first failing job raises."""
     if len(jobs) < 2:
         return [work(job) for job in jobs]
     from concurrent.futures import ThreadPoolExecutor

@@ -1,6 +1,7 @@
-"""What a region weighs: one in all, its pixels evenly, summed in integers so that no order changes a bit.
+"""Weights of pixels in AUPRO: every region weighs 1, divided evenly among its pixels.
 
-A pixel of a region of A pixels weighs ⌊2⁶³ / A⌋ units. Sums are 128 bits, held as a high and a low word.
+A pixel of a region of A pixels weighs ⌊2⁶³ / A⌋ units of 2⁻⁶³. Sums are integers of 128 bits, a high and a low word,
+so the order of summation cannot change a bit.
 """
 
 from typing import NamedTuple
@@ -8,33 +9,33 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-UNIT = 63  # a weight of 1 is 2 to this
+from zsadbench.metrics.counting.arrays import Float64s, Int64s, UInt64s
+
+UNIT = 63  # a weight of 1 is 2 to this power
 LOWER = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 
-Words = NDArray[np.uint64]
-
 
 class Weights(NamedTuple):
-    """Sums of weights, uint64 words of one shape."""
+    """Sums of weights: low and high words, uint64 of one shape."""
 
-    low: Words
-    high: Words
+    low: UInt64s
+    high: UInt64s
 
     @property
-    def values(self) -> NDArray[np.float64]:
-        """The sums as regions, float64."""
+    def values(self) -> Float64s:
+        """The sums in units of regions, float64."""
         return self.high * 2.0 ** (64 - UNIT) + self.low * 2.0**-UNIT
 
 
-def pixel_weights(area: NDArray[np.unsignedinteger]) -> Words:
-    """The weight of a pixel, by the area of its region."""
-    weights: Words = np.uint64(1 << UNIT) // area.astype(np.uint64)
+def pixel_weights(area: NDArray[np.unsignedinteger]) -> UInt64s:
+    """Return the weight of a pixel for each region area."""
+    weights: UInt64s = np.uint64(1 << UNIT) // area.astype(np.uint64)
     return weights
 
 
-def summed(weights: Weights, starts: NDArray[np.int64]) -> Weights:
-    """Sums of neighbours, each group from one start to the next; fewer than 2³² in a group."""
+def sum_groups(weights: Weights, starts: Int64s) -> Weights:
+    """Sum consecutive weights by group; a group reaches from one start to the next and has fewer than 2³² weights."""
     if not starts.size:
         return Weights(np.empty(0, np.uint64), np.empty(0, np.uint64))
     lower = np.add.reduceat(weights.low & LOWER, starts)

@@ -1,0 +1,40 @@
+"""A shipped method may not give other numbers under the same version."""
+
+import pytest
+import torch
+
+from zsadbench.registry import method_card
+from zsadbench.types import Batch, FewShot, Trainable
+
+METHODS = ("afclip", "anomalyclip", "clip", "colour-distance", "fbclip", "token-distance")
+
+
+def outputs(name, backbone, images):
+    """Scores, some pixels of maps, and losses of a method with its initial values on three random images."""
+    card = method_card(name)
+    options = card.options()
+    torch.manual_seed(0)
+    detector = card.build(backbone, options)
+    words = ("bottle", "skin lesion", "bottle")
+    with torch.inference_mode():
+        tokens = backbone.vision(images, card.taps(options))
+        scores = detector.score(tokens, words)
+    values = {"image": scores.image, "pixel": scores.pixel.flatten(1)[:, ::7]}
+    if isinstance(detector, FewShot):
+        with torch.inference_mode():
+            detector.remember(backbone.vision(images[:1], card.taps(options)))
+            values["few_shot"] = detector.score(tokens, words).image
+            detector.remember(backbone.vision(images[:0], card.taps(options)))
+    if isinstance(detector, Trainable):
+        with torch.no_grad():
+            tokens = backbone.vision(images, card.taps(options))
+        masks = torch.zeros(len(images), *images.shape[2:])
+        masks[1:, 10:40, 20:50] = 1.0
+        losses = detector.loss(tokens, Batch(images, masks, torch.tensor([0, 1, 1]), words))
+        values |= {f"loss_{part}": loss.detach() for part, loss in losses.items()}
+    return values
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_change_of_results_needs_a_new_version(name, tiny_backbone, tiny_images, check_pinned):
+    check_pinned(name, method_card(name).version, outputs(name, tiny_backbone, tiny_images))
