@@ -4,6 +4,7 @@ import json
 import sys
 import textwrap
 from importlib.metadata import EntryPoint
+from types import ModuleType
 
 import pytest
 
@@ -98,6 +99,17 @@ def test_modules_beside_a_plugin_file_count(plugin, parts):
     imported = package / "helper_inside.py" if "others" in str(parts) else path.parent / "helper_of_all.py"
     imported.write_text("value = 2\n")
     assert plugin_sha256(path) != before
+
+
+def test_a_module_that_names_a_file_which_is_nowhere_does_not_count(tmp_path, monkeypatch):
+    """PyTorch makes modules at run time whose file is a bare name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("CARD = None")
+    before = plugin_sha256(tmp_path / "mine.py")
+    made = ModuleType("made")
+    made.__file__ = "_made.py"
+    monkeypatch.setitem(sys.modules, "made", made)
+    assert plugin_sha256(tmp_path / "mine.py") == before
 
 
 def test_a_plugin_may_import_the_modules_beside_it(plugin):

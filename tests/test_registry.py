@@ -116,6 +116,7 @@ FAULTS = {
     "nothing": (None, "it is no MethodCard but NoneType"),
     "the class": (MethodCard, "it is no MethodCard but type"),
     "name": (replace(PLAIN, name=None), "'name' is None, not a text"),
+    "version": (replace(PLAIN, version=2), "'version' is int, not str"),
     "paper": (replace(PLAIN, paper="A paper"), "'paper' is str, not Paper"),
     "options": (replace(PLAIN, options=dict), "'options' is dict, not a frozen dataclass"),
     "an instance": (replace(PLAIN, options=Fine()), "'options' is Fine, not a frozen dataclass"),

@@ -62,7 +62,9 @@ def _imported_from(folder: Path) -> Iterator[Path]:
     """Yield the files of imported modules that lie in the folder or below it."""
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        if file and file.endswith(".py") and Path(file).resolve().is_relative_to(folder):
+        if not isinstance(file, str) or not file.endswith(".py") or not Path(file).is_absolute():
+            continue  # modules that are made at run time name files such as `_classes.py`, which are nowhere
+        if Path(file).resolve().is_relative_to(folder):
             yield Path(file).resolve()
 
 

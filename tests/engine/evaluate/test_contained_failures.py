@@ -225,6 +225,8 @@ def with_method(monkeypatch):
     def install(build, **changes):
         card = replace(known("colour-distance"), **{"name": "odd", "options": Options, "build": build, **changes})
         monkeypatch.setattr(registry, "method_card", lambda name: card if name == "odd" else known(name))
+        point = registry.entry_point("methods", "colour-distance")
+        monkeypatch.setitem(registry._points("methods"), "odd", point)
 
     return install
 

@@ -67,6 +67,8 @@ def with_method(monkeypatch):
             recipe=replace(RECIPE, **changes),
         )
         monkeypatch.setattr(registry, "method_card", lambda name: card if name == "odd" else known(name))
+        point = registry.entry_point("methods", "colour-distance")
+        monkeypatch.setitem(registry._points("methods"), "odd", point)
 
     return install
 
@@ -308,7 +310,7 @@ def test_a_training_survives_a_cache_that_is_a_file(trained, tmp_path, monkeypat
     (said,) = (text for text in warned if "checkpoint" in text)
     assert str(tmp_path / "taken" / "cache" / "checkpoints" / "odd") in said
     assert said.startswith("odd is trained and used, but its checkpoint ")
-    assert sum("image cache" in text for text in warned) == 2, "one per data set, not one per image"
+    assert sum("resized images cannot be kept" in text for text in warned) == 2, "one per data set, not one per image"
 
 
 def test_cached_tokens_give_way_to_a_checkpoint(tmp_path, monkeypatch):

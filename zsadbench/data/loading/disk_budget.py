@@ -60,7 +60,7 @@ class DiskBudget:
             return
         temporary = entry.with_name(f".{entry.name}.{secrets.token_hex(4)}")
         try:
-            if not self._make_folder(entry.parent):
+            if not self._make_folder(entry.parent, what):
                 return
             parts = content()
             with temporary.open("xb") as stream:  # not flushed to disk, unlike results: entries have a checksum
@@ -87,12 +87,12 @@ class DiskBudget:
             log.warning("%s", reason)
         self._full = True
 
-    def _make_folder(self, folder: Path) -> bool:
+    def _make_folder(self, folder: Path, what: str) -> bool:
         """Make a folder for entries; False, and nothing more is written, where that is impossible."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as failure:
-            self.close(f"the {self.what} cannot be written to '{folder}': {failure.strerror or failure}")
+            self.close(f"{what} cannot be kept in '{folder}': {failure.strerror or failure}")
             return False
         return True
 
