@@ -43,7 +43,7 @@ def show(
     options = {field.name: getattr(default, field.name) for field in fields(default)}
     about = {
         "name": card.name,
-        "paper": asdict(card.paper),
+        "paper": asdict(card.paper) | ({} if json else {"authors": ", ".join(card.paper.authors)}),
         "taps": asdict(card.taps(default)),
         "smoothing": card.smoothing,
         "recipe": asdict(card.recipe) if card.recipe else None,

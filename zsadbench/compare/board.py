@@ -12,7 +12,7 @@ import pandas as pd
 
 from zsadbench.compare.deduplicate import drop_contradictions
 from zsadbench.compare.frame import MEASURED, set_of
-from zsadbench.compare.measured import measured
+from zsadbench.compare.measured import measured, target_names
 from zsadbench.compare.published import read_published
 from zsadbench.data import all_cards
 from zsadbench.records import Record, find_records
@@ -57,8 +57,11 @@ class Board:
     @cached_property
     def copies(self) -> Mapping[str, str]:
         """The name of the data set of every measured target that is one of several copies: `visa (3f9a)` → `visa`."""
-        targets = self.measured[["target", "fingerprint"]].drop_duplicates().itertuples(index=False)
-        names = {str(target): set_of(str(target), str(fingerprint)) for target, fingerprint in targets}
+        cells = [record.cell for _, record in self.records]
+        names = dict(zip(target_names(cells), (str(cell["target"]["name"]) for cell in cells), strict=True))
+        if not self.frame.empty:
+            targets = self.measured[["target", "fingerprint"]].drop_duplicates().itertuples(index=False)
+            names |= {str(target): set_of(str(target), str(fingerprint)) for target, fingerprint in targets}
         return {target: name for target, name in names.items() if target != name}
 
     def set_of(self, target: str) -> str:
