@@ -56,6 +56,7 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.")])
         "to get it": card.obtain,
         "doi": card.doi,
         "cite": card.cite,
+        "files not used": ", ".join(card.ignored),
         "layouts": ", ".join(layout.name for layout in card.layouts),
     }
     for key, value in lines.items():

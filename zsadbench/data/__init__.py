@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zsadbench.data.cards.card import Card
     from zsadbench.data.catalogue import all_cards, find_card, synthesise
-    from zsadbench.data.copies.dataset import Dataset, check_masks, load_dataset
+    from zsadbench.data.copies.dataset import Dataset, check_files, check_masks, load_dataset
     from zsadbench.data.copies.locate import find_copy, roots_from_environment
     from zsadbench.data.copies.manifest import limited
     from zsadbench.data.images.masks import read_mask, resize_mask_nearest, soften_mask, training_mask
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "cards.card": ("Card",),
     "catalogue": ("all_cards", "find_card", "synthesise"),
-    "copies.dataset": ("Dataset", "check_masks", "load_dataset"),
+    "copies.dataset": ("Dataset", "check_files", "check_masks", "load_dataset"),
     "copies.locate": ("find_copy", "roots_from_environment"),
     "copies.manifest": ("limited",),
     "images.masks": ("read_mask", "resize_mask_nearest", "soften_mask", "training_mask"),
@@ -50,6 +50,7 @@ __all__ = [
     "TensorCache",
     "all_cards",
     "batches",
+    "check_files",
     "check_masks",
     "file_stamp",
     "find_card",

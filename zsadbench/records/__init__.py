@@ -18,6 +18,7 @@ from zsadbench.records.record import (
     validate,
     write_record,
 )
+from zsadbench.records.remarks import data_remarks
 from zsadbench.records.sidecars import read_details
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "MetricValues",
     "Record",
     "canonical",
+    "data_remarks",
     "find_records",
     "identity",
     "map_path",

@@ -49,7 +49,7 @@ class GroundTruth:
         """
         if row.label:
             card = self.target.card
-            return read_mask(row.mask, card.positive if self.protocol.mask_values == "card" else "> 0")
+            return read_mask(row.mask, card.positive if self.protocol.mask_values == "card" else "!= 0", row.path)
         if self.protocol.mask_resize != "none":
             return np.zeros((self.size, self.size), np.uint8)  # a mask of zeros is the same at every size
         width, height = oriented_size(row.path)

@@ -63,17 +63,17 @@ def _masks(
     dataset: Dataset, protocol: EvaluationProtocol, size: int, workers: int, unreadable: list[str]
 ) -> Iterator[Mask]:
     """Yield every anomalous mask at its evaluated size; paths that cannot be read are added to `unreadable`."""
-    positive = dataset.card.positive if protocol.mask_values == "card" else "> 0"
+    positive = dataset.card.positive if protocol.mask_values == "card" else "!= 0"
 
-    def read(path: str) -> Mask | None:
+    def read(path: str, image: str) -> Mask | None:
         try:
-            return resize_mask(read_mask(path, positive), protocol, size)
+            return resize_mask(read_mask(path, positive, image), protocol, size)
         except DataError:
             return None
 
     marked = dataset.manifest[(dataset.manifest["mask"] != "") & (dataset.manifest["label"] == 1)]
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="zsadbench-areas") as pool:
-        for path, mask in zip(marked["mask"], pool.map(read, marked["mask"]), strict=True):
+        for path, mask in zip(marked["mask"], pool.map(read, marked["mask"], marked["path"]), strict=True):
             if mask is None:
                 unreadable.append(path)
             else:

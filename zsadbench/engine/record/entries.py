@@ -43,8 +43,7 @@ def origin(detector: Detector, job: Job) -> dict[str, Any]:
     return {
         "checkpoint": path.name if path else None,
         "checkpoint_sha256": file_sha256(path) if path else None,
-        "data_layout": job.target.layout,
-        "data_edition": job.target.edition or None,
+        **job.target.provenance(),
         "backbone_sizes": job.setup.spec.config.sizes(),
         "weights": job.setup.spec.weights.label,
         **({"support_seed": job.supports.seed} if job.supports else {}),
