@@ -47,6 +47,10 @@ def blank_masks_line(emptied: int, masks: int, size: int, regions: str = "") -> 
     >>> blank_masks_line(3, 4, 518)
     '3 of 4 masks are blank at 518×518; evaluate at a larger --image-size or with --protocol strict-native'
     """
-    blank = f"{emptied} of {masks} masks are blank" if emptied else ""
-    what = " and ".join(filter(None, (blank, regions)))
-    return f"{what} at {size}×{size}; evaluate at a larger --image-size or with --protocol strict-native"
+    at = f"at {size}×{size}"
+    what = (
+        f"{regions} {at}"
+        if not emptied
+        else f"{emptied} of {masks} masks are blank {at}" + f" ({regions})" * bool(regions)
+    )
+    return f"{what}; evaluate at a larger --image-size or with --protocol strict-native"

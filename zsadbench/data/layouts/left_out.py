@@ -98,7 +98,8 @@ def _ignored(card: Card, used: AbstractSet[str]) -> Callable[[str], bool]:
     """Whether a path matches a glob of the card; a glob of whole folders counts only where no file in them is used."""
     globs = [path_glob(text) for text in card.ignored if not text.endswith("/**")]
     folders = [path_glob(text.removesuffix("/**")) for text in card.ignored if text.endswith("/**")]
-    used_folders = {folder for path in used for folder in _parents(path)} if folders else set()
+    with_images = {posixpath.dirname(path) for path in used} if folders else set()
+    used_folders = {folder for path in with_images for folder in _parents(f"{path}/")}
     unused: dict[str, bool] = {}
 
     def in_ignored_folder(folder: str) -> bool:
