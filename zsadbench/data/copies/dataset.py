@@ -165,7 +165,7 @@ def check_masks(dataset: Dataset) -> None:
     Raises:
         DataError: there is another mask; the first is named, the others are counted.
     """
-    _raise_first(dataset, dataset.mask_review.refused)
+    _raise_first(dataset, review_masks(dataset.manifest, dataset.card.positive).refused)
 
 
 def check_files(dataset: Dataset) -> None:
@@ -174,7 +174,7 @@ def check_files(dataset: Dataset) -> None:
     Raises:
         DataError: there is a fault; the first is named, the others are counted.
     """
-    check_masks(dataset)
+    _raise_first(dataset, dataset.mask_review.refused)
     _raise_first(dataset, frame_faults(dataset.manifest["path"]))
 
 
