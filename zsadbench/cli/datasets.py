@@ -124,6 +124,7 @@ def _as_json(copy: Check) -> dict[str, object]:
         "edition": copy.edition or None,
         "fingerprint": copy.fingerprint or None,
         "classes": {name: {"found": have, "expected": want} for name, (have, want) in copy.classes.items()},
+        "left_out": {name: left_out._asdict() for name, left_out in copy.unread.items()},
         "faults": copy.faults,
         "notes": copy.notes,
         "masks": copy.masks.as_json() if copy.masks else None,

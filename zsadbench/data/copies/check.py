@@ -13,7 +13,7 @@ from zsadbench.data.copies.dataset import Dataset, load_dataset
 from zsadbench.data.copies.mask_review import emptied_masks
 from zsadbench.data.copies.mask_statistics import MaskStatistics, mask_statistics
 from zsadbench.data.images.preprocess import oriented_size, read_image
-from zsadbench.data.layouts.left_out import all_left_out
+from zsadbench.data.layouts.left_out import LeftOut, all_left_out
 from zsadbench.data.user_images.target import is_user_target
 from zsadbench.errors import DataError
 from zsadbench.printing import blank_masks_line, left_out_line
@@ -36,6 +36,7 @@ class Check:
         notes: oddities that do not prevent a run, one line each.
         edition: the known edition of the data set that this is; empty if it is none.
         masks: statistics of the masks, after a deep check.
+        unread: class → files that are or claim to be images and are not read, as in `Dataset.unread`.
     """
 
     card: Card
@@ -48,6 +49,7 @@ class Check:
     notes: tuple[str, ...] = ()
     edition: str = ""
     masks: MaskStatistics | None = None
+    unread: Mapping[str, LeftOut] = field(default_factory=dict)
 
 
 def check_copy(
@@ -86,6 +88,7 @@ def check_copy(
         notes=tuple(notes),
         edition=dataset.edition,
         masks=masks,
+        unread=dataset.unread,
     )
 
 

@@ -59,11 +59,14 @@ def _open(path: str | Path) -> Image.Image:
     if Path(path).suffix.lstrip(".").casefold() in EXTENSIONS:
         return read_dicom(path)
     try:
-        return Image.open(path, formats=FORMATS)
+        image = Image.open(path, formats=FORMATS)
     except UnidentifiedImageError as failure:
         if not is_dicom(path):
             raise ValueError(_why_unknown(path)) from failure
-    return read_dicom(path)
+        return read_dicom(path)
+    if image.format == "TIFF":
+        image.filename = ""  # else Pillow maps an uncompressed file into memory, by a wrong width if EXIF turns it
+    return image
 
 
 def _why_unknown(path: str | Path) -> str:

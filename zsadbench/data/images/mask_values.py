@@ -46,8 +46,9 @@ def read_grey_mask(path: str | Path) -> GreyMask:
         DataError: the file cannot be read.
     """
     with open_image(path) as image:
+        oriented = ORIENTATION in image.getexif()  # before Pillow turns a TIFF
         image.load()
-        lossy, oriented = _is_lossy(image, path), ORIENTATION in image.getexif()
+        lossy = _is_lossy(image, path)
         ImageOps.exif_transpose(image, in_place=True)
         values = values_16_bit(image)
         if values is not None:

@@ -19,6 +19,7 @@ MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)  # of CLI
 STD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
 
 ORIENTATION = 0x0112  # a tag of EXIF
+IMAGE_WIDTH, IMAGE_LENGTH = 256, 257  # tags of TIFF
 TRANSPOSED = {  # orientations that exchange width and height → how to turn the stored pixels upright
     5: Image.Transpose.TRANSPOSE,
     6: Image.Transpose.ROTATE_270,
@@ -107,7 +108,9 @@ def read_header(path: str | Path) -> ImageHeader:
     """
     with open_image(path) as image:
         has_exif = image.format != "PNG" or not image.info.keys().isdisjoint(EXIF_IN_PNG)  # else getexif decodes
-        return ImageHeader(*image.size, image.getexif().get(ORIENTATION) if has_exif else None)
+        tags = getattr(image, "tag_v2", {})  # of TIFF, whose size Pillow gives as turned
+        stored = tags.get(IMAGE_WIDTH, image.width), tags.get(IMAGE_LENGTH, image.height)
+        return ImageHeader(*stored, image.getexif().get(ORIENTATION) if has_exif else None)
 
 
 def oriented_size(path: str | Path) -> tuple[int, int]:
