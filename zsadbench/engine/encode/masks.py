@@ -40,17 +40,20 @@ def region_counts(native: Sequence[Mask], resized: Sequence[Mask], rule: str = "
     counts = dict(NO_REGIONS)
     for before, after in zip(native, resized, strict=True):
         labels, number = label_regions(before)
-        counts["regions_native"] += number
-        counts["regions_lost"] += number - _surviving(labels, after, rule) if number else 0
-        counts["masks_emptied"] += bool(number) and not after.any()
+        counts["regions_native"] += int(number)
+        counts["regions_lost"] += int(number) - _surviving(labels, after, rule)
+        counts["masks_emptied"] += int(number > 0 and not after.any())
     return counts
 
 
 def _surviving(labels: NDArray[np.int32], resized: Mask, rule: str) -> int:
-    """The number of regions, labelled at native size, of which the resized mask has a pixel."""
-    (height, width), (rows, columns) = resized.shape, np.nonzero(labels)
-    if rule == "nearest" and resized.shape != labels.shape:
-        small = np.asarray(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))
+    """The number of regions, labelled at native size, where the resized mask is anomalous."""
+    (rows, columns), size = labels.shape, resized.shape
+    if rule == "nearest" and size != labels.shape:
+        small = np.asarray(Image.fromarray(labels).resize(size[::-1], Image.Resampling.NEAREST))
         return len(np.unique(small[small > 0]))
-    found = resized[rows * height // labels.shape[0], columns * width // labels.shape[1]] > 0
-    return len(np.unique(labels[rows, columns][found]))
+    down, right = np.nonzero(resized)  # of a larger mask, the pixels that lie in a region
+    above = labels[(2 * down + 1) * rows // (2 * size[0]), (2 * right + 1) * columns // (2 * size[1])]
+    down, right = np.nonzero(labels)  # of a smaller mask, the pixels in which a region lies
+    below = labels[down, right] * (resized[down * size[0] // rows, right * size[1] // columns] > 0)
+    return int(np.count_nonzero(np.unique(np.concatenate([above, below]))))
