@@ -1,4 +1,6 @@
-r"""Print names of classes, defects and files safely: they come from outside and may contain control characters.
+r"""Print names of classes, defects and files safely, and sentences that several commands print.
+
+Names come from outside and may contain control characters.
 
 >>> print(one_line("metal\nnut"), one_line("\x1b[31mred"), one_line("übrig 中"))
 metal\nnut \x1b[31mred übrig 中
@@ -23,3 +25,32 @@ def one_line(text: object) -> str:
 
 def _is_printable(character: str) -> bool:
     return character.isprintable() or unicodedata.category(character) == "Zs"  # spaces of any width
+
+
+def left_out_line(number: int, first: str) -> str:
+    """Say that files of a data set are not read; `first` is the path of the first.
+
+    >>> left_out_line(12, "test/dent/cam1/000.png")
+    "12 files that are or claim to be images are not read, first 'test/dent/cam1/000.png'"
+    """
+    files = (
+        "1 file that is or claims to be an image is"
+        if number == 1
+        else f"{number} files that are or claim to be images are"
+    )
+    return f"{files} not read" + (f", first '{first}'" if first else "")
+
+
+def blank_masks_line(emptied: int, masks: int, size: int, regions: str = "") -> str:
+    """Say that masks mark nothing after resizing to `size` × `size`, and what to do; `regions` says what else vanishes.
+
+    >>> blank_masks_line(3, 4, 518)
+    '3 of 4 masks are blank at 518×518; evaluate at a larger --image-size or with --protocol strict-native'
+    """
+    at = f"at {size}×{size}"
+    what = (
+        f"{regions} {at}"
+        if not emptied
+        else f"{emptied} of {masks} masks are blank {at}" + f" ({regions})" * bool(regions)
+    )
+    return f"{what}; evaluate at a larger --image-size or with --protocol strict-native"

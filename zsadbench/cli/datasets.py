@@ -59,6 +59,7 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.")])
         "to get it": card.obtain,
         "doi": card.doi or ", ".join(paper.doi for paper in cited if paper.doi),
         "cite": ", ".join(card.cite),
+        "files not used": ", ".join(card.ignored),
         **{paper.key: paper.text for paper in cited},
         "layouts": ", ".join(layout.name for layout in card.layouts),
     }
@@ -127,6 +128,7 @@ def _as_json(copy: Check) -> dict[str, object]:
         "edition": copy.edition or None,
         "fingerprint": copy.fingerprint or None,
         "classes": {name: {"found": have, "expected": want} for name, (have, want) in copy.classes.items()},
+        "left_out": {name: left_out._asdict() for name, left_out in copy.unread.items()},
         "faults": copy.faults,
         "notes": copy.notes,
         "masks": copy.masks.as_json() if copy.masks else None,

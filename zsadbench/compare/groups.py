@@ -11,7 +11,9 @@ from zsadbench.compare.board import Board
 from zsadbench.compare.citations import Cites, cites_of
 from zsadbench.compare.measured import aupro_of
 from zsadbench.compare.summary import Key, Score, over_seeds
+from zsadbench.records import data_remarks
 
+DATA = "data of "  # the beginning of notes on the data of one target
 GROUP = ["protocol", "digest", "backbone", "shots"]
 
 
@@ -49,8 +51,19 @@ def group_of(board: Board, rows: pd.DataFrame) -> Group:
     name = f"protocol {first['protocol']} ({first['digest']}), backbone {first['backbone']}{shots}"
     levels = {"image": ("image_auroc", "image_ap"), "pixel": ("pixel_auroc", aupro_of(first["protocol"]))}
     entries = list(dict.fromkeys(rows["entry"]))
-    targets, notes = board.ordered(list(rows["target"])), _notes(board, rows)
+    marks, *others = _notes(board, rows)
+    targets, notes = board.ordered(list(rows["target"])), (marks, *_data_notes(board, rows), *others)
     return Group(name, entries, targets, over_seeds(rows), levels, notes, cites_of(board, rows))
+
+
+def _data_notes(board: Board, rows: pd.DataFrame) -> Iterator[str]:
+    """What records say of their data: files not read, unusual masks, masks and regions that vanish at the size."""
+    signatures, seen = set(rows["signature"]), set[str]()
+    for _, record in board.records:
+        if record.signature in signatures:
+            title = board.dataset(record.cell["target"]["name"]).title
+            seen.update(f"{DATA}{title}: {line}." for line in data_remarks(record))
+    yield from sorted(seen)
 
 
 def _notes(board: Board, rows: pd.DataFrame) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zsadbench.data.cards.card import Card
     from zsadbench.data.catalogue import all_cards, find_card, synthesise
-    from zsadbench.data.copies.dataset import Dataset, check_masks, load_dataset
+    from zsadbench.data.copies.dataset import Dataset, check_files, check_masks, load_dataset
     from zsadbench.data.copies.file_hashes import FileHashes, hash_files
     from zsadbench.data.copies.locate import find_copy, roots_from_environment
     from zsadbench.data.copies.manifest import limited
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "cards.card": ("Card",),
     "catalogue": ("all_cards", "find_card", "synthesise"),
-    "copies.dataset": ("Dataset", "check_masks", "load_dataset"),
+    "copies.dataset": ("Dataset", "check_files", "check_masks", "load_dataset"),
     "copies.file_hashes": ("FileHashes", "hash_files"),
     "copies.locate": ("find_copy", "roots_from_environment"),
     "copies.manifest": ("limited",),
@@ -53,6 +53,7 @@ __all__ = [
     "TensorCache",
     "all_cards",
     "batches",
+    "check_files",
     "check_masks",
     "file_stamp",
     "find_card",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zsadbench.data import prepare_image, training_mask
+from zsadbench.data.images.formats import FORMATS
 from zsadbench.metrics import PixelMetrics, image_metrics
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _grey_mask(path: Path, size: int, *, nonzero: bool, bicubic: bool) -> Array:
     """Resize a mask in grey, (1, size, size) in 0 to 1; with `nonzero`, all values but 0 are set to 255 before."""
     from PIL import Image
 
-    with Image.open(path) as image:
+    with Image.open(path, formats=FORMATS) as image:
         grey = np.asarray(image.convert("L"))
     values = np.where(grey > 0, 255, 0).astype(np.uint8) if nonzero else grey
     filter_ = Image.Resampling.BICUBIC if bicubic else Image.Resampling.BILINEAR

@@ -18,6 +18,7 @@ from zsadbench.records.record import (
     validate,
     write_record,
 )
+from zsadbench.records.remarks import data_remarks
 from zsadbench.records.sidecars import read_details
 from zsadbench.records.stale import is_stale, stale_records
 
@@ -27,6 +28,7 @@ __all__ = [
     "MetricValues",
     "Record",
     "canonical",
+    "data_remarks",
     "find_records",
     "identity",
     "is_stale",

@@ -57,7 +57,8 @@ class GroundTruth:
         if row.label:
             card = self.target.card
             with self._unchanged(row.mask):
-                return read_mask(row.mask, card.positive if self.protocol.mask_values == "card" else "> 0")
+                positive = card.positive if self.protocol.mask_values == "card" else "!= 0"
+                return read_mask(row.mask, positive, row.path)
         if self.protocol.mask_resize != "none":
             return np.zeros((self.size, self.size), np.uint8)  # a mask of zeros is the same at every size
         with self._unchanged(row.path):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsadbench import registry
 from zsadbench.clip.config import DEMO, find_config
-from zsadbench.data import FileHashes, check_masks, find_card, hash_files, load_dataset
+from zsadbench.data import FileHashes, check_files, find_card, hash_files, load_dataset
 from zsadbench.engine.plan.cell import cell_of, unknown_training
 from zsadbench.engine.plan.checks import check_out, checked_targets
 from zsadbench.engine.plan.done import classes_done, record_so_far, selected_classes
@@ -190,7 +190,9 @@ def load_truth(run_request: RunRequest) -> GroundTruth:
         raise UsageError("maps belong to one target; pass --target once")
     protocol = registry.protocol(run_request.protocol)
     target = load_dataset(run_request.targets[0], run_request.data_roots or None, run_request.allow_partial)
-    check_masks(target)
+    check_files(target)
+    for line in target.warnings:
+        log.warning("%s: %s", target.card.name, line)
     assert run_request.image_size is not None  # noqa: S101 - set by `as_run_request`
     return GroundTruth(target, protocol, run_request.image_size, run_request.limit)
 

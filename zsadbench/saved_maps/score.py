@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zsadbench.engine.encode.masks import region_counts
+from zsadbench.engine.encode.masks import NO_REGIONS, region_counts
 from zsadbench.engine.evaluate.classes import RECOVERABLE
 from zsadbench.engine.evaluate.measure import ClassMeasurement, ClassResult
 from zsadbench.engine.evaluate.thresholds import Thresholds
@@ -85,7 +85,7 @@ class SavedClass:
             area_quartiles=area_quartiles,
             thresholds=Thresholds(),
         )
-        self.mask_counts: Counter[str] = Counter({"regions_native": 0, "masks_emptied": 0} if self.masked else {})
+        self.mask_counts: Counter[str] = Counter(NO_REGIONS if self.masked else {})
         self.seconds = 0.0
 
     def measure(self) -> ClassResult:
@@ -99,7 +99,9 @@ class SavedClass:
         for first in range(0, len(self.rows), BATCH):
             self._count(np.arange(first, min(first + BATCH, len(self.rows))))
         skipped = self.truth.target.skipped.get(self.name, 0) + len(self.plan.missing.get(self.name, ()))
-        result = self.measurement.result(skipped, self.mask_counts)
+        result = self.measurement.result(
+            skipped, {**self.mask_counts, "left_out": self.truth.target.left_out_of(self.name)}
+        )
         self.seconds = perf_counter() - start
         return result
 
@@ -114,7 +116,7 @@ class SavedClass:
             return
         native = [self.truth.native(row) for row in rows]
         masks = [self.truth.resized(mask) for mask in native]
-        self.mask_counts.update(region_counts(native, masks))
+        self.mask_counts.update(region_counts(native, masks, self.truth.protocol.mask_resize))
         triples = zip(maps, rows, masks, strict=True)
         fitted = [self.reader.fit(each, row.relative, mask.shape) for each, row, mask in triples]
         self.measurement.update(np.array(scores), positions, fitted, masks)
@@ -173,8 +175,7 @@ class MapsRecorder:
         sizes = {**self.writer.record.provenance.get("maps_enlarged", {}), name: dict(enlarged)}
         return {
             "started": self.started,
-            "data_layout": plan.truth.target.layout,
-            "data_edition": plan.truth.target.edition or None,
+            **plan.truth.target.provenance(),
             "maps": str(plan.folder.root),
             "maps_of": identity(plan.run_record.cell) if plan.run_record else None,
             "maps_enlarged": {class_name: counts for class_name, counts in sizes.items() if counts},

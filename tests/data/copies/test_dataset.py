@@ -135,12 +135,17 @@ def test_masks_are_not_asked_for_at_image_level(miniature):
     assert not found.partial
 
 
-def test_more_images_than_known_are_a_note(miniature, write_image):
+def test_more_images_than_an_exact_number_are_refused_unless_partial_data_are_allowed(miniature, write_image):
     root = miniature("mvtec")
     write_image(root / "bottle/test/good/999.png")
-    found = load_dataset("mvtec", [root.parent])
-    assert found.notes == ("bottle: 2 normal where 1 are known",)
-    assert not found.partial
+    with pytest.raises(DataError) as caught:
+        load_dataset("mvtec", [root.parent])
+    assert str(caught.value) == (
+        f"mvtec: more images than the data set has: bottle: 2 normal where 1 are known; in '{root}'. Remove what "
+        "belongs to other data sets, or pass --allow-partial to use what is there (the record says so)."
+    )
+    found = load_dataset("mvtec", [root.parent], allow_partial=True)
+    assert (found.excess, found.partial, found.missing) == (("bottle: 2 normal where 1 are known",), True, ())
 
 
 def samples(normal, anomalous, name="colon"):
@@ -150,26 +155,33 @@ def samples(normal, anomalous, name="colon"):
 
 def test_uncertain_counts_make_notes_and_totals_are_judged():
     certain, uncertain = (Expected({"colon": (2, 3)}, certain=flag) for flag in (True, False))
-    assert compare_counts(samples(1, 3), {"test": certain}, ["test"]) == (["colon: 1 of 2 normal"], [])
-    assert compare_counts(samples(1, 3), {"test": uncertain}, ["test"]) == ([], ["colon: 1 of 2 normal"])
+    assert compare_counts(samples(1, 3), {"test": certain}, ["test"]) == (["colon: 1 of 2 normal"], [], [])
+    assert compare_counts(samples(1, 3), {"test": uncertain}, ["test"]) == ([], ["colon: 1 of 2 normal"], [])
     assert compare_counts([], {"test": uncertain}, ["test"]).missing == ["1 of 1 classes missing (colon)"]
     total = {"test": Expected(total=(2, 2))}
     assert compare_counts(samples(1, 3), total, ["test"]) == (
         ["in all: 1 of 2 normal"],
+        [],
         ["in all: 3 anomalous where 2 are known"],
     )
-    assert compare_counts(samples(1, 3), total, ["train"]) == ([], [])
+    assert compare_counts(samples(1, 3), total, ["train"]) == ([], [], [])
+
+
+def test_more_images_than_an_uncertain_number_are_a_note_and_than_a_certain_sum_a_fault():
+    uncertain = {"test": Expected({"colon": (2, 3)}, certain=False, images=6)}
+    assert compare_counts(samples(2, 4), uncertain, ["test"]) == ([], ["colon: 4 anomalous where 3 are known"], [])
+    assert compare_counts(samples(2, 5), uncertain, ["test"]).excess == ["in all: 7 images where 6 are known"]
 
 
 def test_even_an_uncertain_count_wants_something_of_each_label():
     uncertain = {"test": Expected({"colon": (2, 3)}, certain=False)}
-    assert compare_counts(samples(2, 0), uncertain, ["test"]) == (["colon: 0 of 3 anomalous"], [])
+    assert compare_counts(samples(2, 0), uncertain, ["test"]) == (["colon: 0 of 3 anomalous"], [], [])
 
 
 def test_a_copy_with_less_than_half_of_an_uncertain_count_is_short():
     uncertain = {"test": Expected({"brain": (10, 10)}, certain=False)}
     assert compare_counts(samples(5, 9, "brain"), uncertain, ["test"]).missing == []
-    assert compare_counts(samples(4, 10, "brain"), uncertain, ["test"]) == (["brain: 4 of 10 normal"], [])
+    assert compare_counts(samples(4, 10, "brain"), uncertain, ["test"]) == (["brain: 4 of 10 normal"], [], [])
 
 
 def test_a_total_names_the_classes_without_images_and_counts_all_images():
@@ -177,6 +189,7 @@ def test_a_total_names_the_classes_without_images_and_counts_all_images():
     assert compare_counts(samples(1, 1), total, ["test"]) == (
         ["1 of 2 classes missing (skin)", "in all: 2 of 4 images"],
         ["in all: 1 of 2 normal, 1 of 2 anomalous"],
+        [],
     )
     assert (
         compare_counts(samples(3, 1), {"test": Expected(total=(2, 2), certain=False, images=4)}, ["test"]).missing == []

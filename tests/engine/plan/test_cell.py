@@ -201,8 +201,8 @@ WEIGHTS = ("random weights", "backbone 'ViT-64x12-14-28' is no published one")
 @pytest.mark.parametrize(
     ("of_maps", "reason"),
     [
-        (False, "the target or the auxiliary set is incomplete"),
-        (True, "the target or its maps are incomplete"),
+        (False, "the target or the auxiliary set is incomplete or too large"),
+        (True, "the target or its maps are incomplete or too large"),
     ],
 )
 def test_why_a_partial_record_is_not_comparable(request_for, of_maps, reason):

@@ -8,6 +8,7 @@ from zsadbench.cli.shared.output import say, table
 from zsadbench.cli.tables.fpr_spans import span_remarks
 from zsadbench.clip.config import DEMO
 from zsadbench.compare.frame import HEADINGS
+from zsadbench.records.remarks import data_remarks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,7 +94,10 @@ def _cell(value: float | None, bounds: Sequence[float] | None) -> str:
 
 
 def remarks(record: Record) -> list[str]:
-    """Return why metrics have no value in a class, unless they are over all classes; why a record is not comparable."""
+    """Return why metrics have no value in a class, unless they are over all classes; why a record is not comparable.
+
+    Then come the remarks on its data: files not read, unusual masks, masks and regions that vanish.
+    """
     reasons: dict[str, list[str]] = {}
     means, _, _ = record.mean()
     rows = record.classes.values()
@@ -104,4 +108,4 @@ def remarks(record: Record) -> list[str]:
     lines = [f"-: {reason} ({', '.join(names)})" for reason, names in reasons.items()]
     if not record.comparable:
         lines.append(f"not comparable with published numbers: {'; '.join(record.not_comparable_because)}")
-    return lines
+    return [*lines, *data_remarks(record)]

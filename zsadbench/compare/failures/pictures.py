@@ -44,7 +44,8 @@ def photograph(example: Example, positive: PositiveRule) -> tuple[Image | None, 
     size = max(1, round(scale * image.width)), max(1, round(scale * image.height))
     thumbnail = image.resize(size, Pictures.Resampling.LANCZOS)
     try:
-        grey = None if example.mask is None else Pictures.fromarray(255 * read_mask(example.mask, positive))
+        mask = None if example.mask is None else 255 * read_mask(example.mask, positive, example.image)
+        grey = None if mask is None else Pictures.fromarray(mask)
     except DataError:
         grey = None
     return thumbnail, None if grey is None else grey.resize(size, Pictures.Resampling.BOX)

@@ -124,11 +124,11 @@ class _Masks:
 
     def __call__(self, path: str, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
         """The mask of an anomalous image, bool of `shape`; None where there is none that can be read."""
-        _, file = self.copy.files(path)
+        image, file = self.copy.files(path)
         if file is None or self.copy.data is None:
             return None
         try:
-            mask = read_mask(file, self.copy.data.card.positive)
+            mask = read_mask(file, self.copy.data.card.positive, image)
         except DataError:
             return None
         if mask.shape != shape:

@@ -7,7 +7,7 @@ from itertools import product
 
 from zsadbench.compare.board import Board
 from zsadbench.compare.frame import HEADINGS
-from zsadbench.compare.groups import Group, groups
+from zsadbench.compare.groups import DATA, Group, groups
 from zsadbench.compare.summary import Score, average_ranks, common_targets, marks, target_means
 from zsadbench.compare.tables.layout import APART, Number, Row, Table
 
@@ -123,7 +123,8 @@ def _class_table(board: Board, group: Group, number: int, target: str, entry: st
         rows.append(Row(name, cells, "mean" if name == "mean" else "", summary=name == "mean"))
     title = board.dataset(target).title
     caption = f"{entry} on {title} by class. Measured: {group.name}."
-    notes = tuple(note for note in group.notes if note.startswith((f"{entry}: ", "not comparable", "±")))
+    beginnings = (f"{DATA}{title}: ", f"{entry}: ", "not comparable", "±")
+    notes = tuple(note for note in group.notes if note.startswith(beginnings))
     cites = tuple(cite for cite in group.cites if cite[0] in {entry.partition(" [")[0], title})
     columns = tuple(HEADINGS[metric] for metric in metrics)
     return Table(f"measured-{number}-{target}-{entry}", caption, "class", columns, tuple(rows), notes, cites)

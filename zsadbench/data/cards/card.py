@@ -58,6 +58,8 @@ class Card:
             or (total,).
         generated: whether the package of the card generates the images on first use.
         source: the file that the card was read from.
+        ignored: files of the official archive that are no images of the benchmark, as globs for paths below its root;
+            a glob that ends in `/**` names a folder, and counts only in copies of which no file in it is used.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Card:
     editions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     generated: bool = False
     source: str = ""
+    ignored: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

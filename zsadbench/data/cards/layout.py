@@ -12,8 +12,14 @@ from typing import Literal
 
 Label = Literal["from_mask"] | int | None
 
-MASK_EXTENSIONS = ("png", "bmp", "tif", "tiff", "jpg", "jpeg")  # in the order in which they are tried
-IMAGE_EXTENSIONS = frozenset({"png", "jpg", "jpeg", "bmp", "tif", "tiff", "dcm", "dicom"})
+# in the order in which they are tried
+MASK_EXTENSIONS = (
+    *("png", "bmp", "tif", "tiff", "jpg", "jpeg"),
+    *("gif", "webp", "pgm", "ppm", "pbm", "pnm", "jp2", "j2k", "jpe", "jfif", "dib"),
+)
+IMAGE_EXTENSIONS = frozenset(
+    {*MASK_EXTENSIONS, "apng", "mpo", "pfm", "jpx", "jpf", "jpc", "j2c", "dcm", "dicom"}
+)  # of the formats that are read
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ def card_of(table: Mapping[str, object], source: str) -> Card:
         editions=_editions(fields.table("editions", {})),
         generated=generated,
         source=source,
+        ignored=fields.texts("ignored", ()),
     )
     fields.done()
     return card

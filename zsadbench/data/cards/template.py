@@ -40,3 +40,14 @@ def fill(template: str, values: Mapping[str, str]) -> str:
     'masks/7.{ext}'
     """
     return _NAME.sub(lambda match: values.get(match[1], match[0]), template)
+
+
+def path_glob(glob: str) -> re.Pattern[str]:
+    """The regular expression of a glob for whole paths, ignoring case: `*` stays in one segment, `**` does not.
+
+    >>> path_glob("**/*.png").fullmatch("a/b/1.PNG") is None, path_glob("*/1.png").fullmatch("a/b/1.png") is None
+    (False, True)
+    """
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
+    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.compile("".join(meaning.get(part, re.escape(part)) for part in parts), re.IGNORECASE | re.DOTALL)

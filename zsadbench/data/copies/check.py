@@ -9,11 +9,16 @@ import pandas as pd
 from zsadbench.data.cards.card import Card, LabelCounts
 from zsadbench.data.catalogue import find_card
 from zsadbench.data.copies.completeness import expected_counts
-from zsadbench.data.copies.dataset import Dataset, load_dataset, mask_faults
+from zsadbench.data.copies.dataset import Dataset, load_dataset
+from zsadbench.data.copies.mask_review import emptied_masks
 from zsadbench.data.copies.mask_statistics import MaskStatistics, mask_statistics
 from zsadbench.data.images.preprocess import oriented_size, read_image
+from zsadbench.data.layouts.left_out import LeftOut, all_left_out
 from zsadbench.data.user_images.target import is_user_target
 from zsadbench.errors import DataError
+from zsadbench.printing import blank_masks_line, left_out_line
+
+SIZE = 518  # pixels: the usual size of evaluation
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Check:
         notes: oddities that do not prevent a run, one line each.
         edition: the known edition of the data set that this is; empty if it is none.
         masks: statistics of the masks, after a deep check.
+        unread: class → files that are or claim to be images and are not read, as in `Dataset.unread`.
     """
 
     card: Card
@@ -43,6 +49,7 @@ class Check:
     notes: tuple[str, ...] = ()
     edition: str = ""
     masks: MaskStatistics | None = None
+    unread: Mapping[str, LeftOut] = field(default_factory=dict)
 
 
 def check_copy(
@@ -64,9 +71,8 @@ def check_copy(
     except DataError as failure:
         unreadable = Card(name, name, "own", (), {}, (), licence="your own")
         return Check(unreadable if is_user_target(name) else find_card(name), (str(failure),))
-    notes, masks = list(dataset.notes), None
-    faults = [*dataset.missing, *dataset.left_out, *mask_faults(dataset)]
-    faults += [fault for fault in _header_faults(dataset.manifest) if fault not in faults]
+    notes, masks = [*dataset.notes, *dataset.mask_review.warnings, *_size_notes(dataset)], None
+    faults = _file_faults(dataset)
     if deep:
         faults += [fault for fault in _decoding_faults(dataset.manifest) if fault not in faults]
         masks = mask_statistics(dataset.manifest, dataset.card.positive)
@@ -82,7 +88,22 @@ def check_copy(
         notes=tuple(notes),
         edition=dataset.edition,
         masks=masks,
+        unread=dataset.unread,
     )
+
+
+def _file_faults(dataset: Dataset) -> list[str]:
+    """What is missing or too much, files that are not read, masks that cannot be used, and images without a header."""
+    unread, review = all_left_out(dataset.unread), dataset.mask_review
+    faults = [*dataset.missing, *dataset.excess, *dataset.left_out, *([left_out_line(*unread)] if unread else [])]
+    faults += [*review.refused, *review.broken]
+    return [*faults, *(fault for fault in _header_faults(dataset.manifest) if fault not in faults)]
+
+
+def _size_notes(dataset: Dataset) -> list[str]:
+    """A note on masks that are blank at the usual size."""
+    emptied = [] if dataset.card.generated else emptied_masks(dataset.manifest, dataset.card.positive, SIZE)
+    return [blank_masks_line(len(emptied), int((dataset.manifest["mask"] != "").sum()), SIZE)] if emptied else []
 
 
 def _counts_by_class(dataset: Dataset) -> dict[str, tuple[LabelCounts, LabelCounts | None]]:

@@ -21,16 +21,17 @@ ImageCounts = Mapping[tuple[str, str, int], int]  # (split, class, label) → im
 
 
 class Completeness(NamedTuple):
-    """What is missing, and notes on other differences; one line each."""
+    """What is missing, notes on other differences, and what is more than an exact number; one line each."""
 
     missing: list[str]
     notes: list[str]
+    excess: list[str]
 
 
 def compare_counts(samples: Iterable[Sample], expected: Mapping[str, Expected], splits: Sequence[str]) -> Completeness:
     """Compare the number of samples with the expected numbers, in the given splits."""
     found = Counter((sample.split, sample.class_name, sample.label) for sample in samples)
-    result = Completeness([], [])
+    result = Completeness([], [], [])
     for split in splits:
         if split in expected:
             _compare_split(found, expected[split], split, result)
@@ -39,9 +40,37 @@ def compare_counts(samples: Iterable[Sample], expected: Mapping[str, Expected], 
 
 def edition_of(card: Card, samples: Iterable[Sample]) -> str:
     """The known edition of the data set with this number of test images; empty if there is none."""
-    found = Counter(sample.label for sample in samples if sample.split == "test")
-    counts = {(found[0], found[1]), (found[0] + found[1],)}
+    normal, anomalous = _test_counts(samples)
+    counts = {(normal, anomalous), (normal + anomalous,)}
     return next((name for name, edition in card.editions.items() if edition in counts), "")
+
+
+def probable_set(card: Card, cards: Iterable[Card], samples: Iterable[Sample]) -> str:
+    """The title of another data set of the same classes that has this number of test images; empty if there is none."""
+    counts = _test_counts(samples)
+    for other in cards:
+        expected = other.expected.get("test")
+        if (
+            other.name == card.name
+            or other.generated
+            or expected is None
+            or not other.classes.keys() & card.classes.keys()
+        ):
+            continue
+        known = expected.total or _sum_counts(expected.counts.values())
+        if known == counts or counts in other.editions.values():
+            return other.title
+    return ""
+
+
+def _test_counts(samples: Iterable[Sample]) -> LabelCounts:
+    found = Counter(sample.label for sample in samples if sample.split == "test")
+    return found[0], found[1]
+
+
+def _sum_counts(counts: Iterable[LabelCounts]) -> LabelCounts:
+    pairs = list(counts)
+    return sum(normal for normal, _ in pairs), sum(anomalous for _, anomalous in pairs)
 
 
 def _compare_split(found: ImageCounts, expected: Expected, split: str, result: Completeness) -> None:
@@ -53,6 +82,8 @@ def _compare_split(found: ImageCounts, expected: Expected, split: str, result: C
     total = sum(number for key, number in found.items() if key[0] == split)
     if total < expected.images:
         result.missing.append(f"{prefix}in all: {total} of {expected.images} images")
+    if 0 < expected.images < total:
+        result.excess.append(f"{prefix}in all: {total} images where {expected.images} are known")
     groups = {name: ([name], counts) for name, counts in expected.counts.items() if name not in absent}
     if expected.total is not None:
         groups = {"in all": (sorted({key[1] for key in found}), expected.total)}
@@ -64,7 +95,7 @@ def _compare_split(found: ImageCounts, expected: Expected, split: str, result: C
             certain = expected.certain or any(have < CREDIBLE * want for have, want, _ in pairs)
             (result.missing if certain else result.notes).append(f"{prefix}{name}: {', '.join(fewer)}")
         if more:
-            result.notes.append(f"{prefix}{name}: {', '.join(more)}")
+            (result.excess if expected.certain else result.notes).append(f"{prefix}{name}: {', '.join(more)}")
 
 
 def _by_label(found: ImageCounts, split: str, classes: Iterable[str]) -> LabelCounts:

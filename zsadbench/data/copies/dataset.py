@@ -2,24 +2,27 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from zsadbench.data.cards.card import Card
-from zsadbench.data.catalogue import find_card
-from zsadbench.data.copies.completeness import compare_counts, edition_of, expected_counts
+from zsadbench.data.catalogue import all_cards, find_card
+from zsadbench.data.copies.completeness import compare_counts, edition_of, expected_counts, probable_set
 from zsadbench.data.copies.file_hashes import FileHashes
 from zsadbench.data.copies.fingerprint import content_fingerprint, fingerprint, hash_manifest
 from zsadbench.data.copies.locate import CopyLocation, find_copy
 from zsadbench.data.copies.manifest import make_manifest
-from zsadbench.data.images.preprocess import oriented_size, size_text
+from zsadbench.data.copies.mask_review import MaskReview, frame_faults, review_masks
+from zsadbench.data.layouts.left_out import LeftOut, all_left_out
 from zsadbench.data.layouts.read import read_layout
 from zsadbench.data.layouts.sample import LayoutSamples, Sample
 from zsadbench.data.user_images.target import is_user_target, user_target_card
 from zsadbench.errors import DataError
+from zsadbench.printing import left_out_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +35,17 @@ class Dataset:
         layout: the name of its layout.
         manifest: one row per sample; see `zsadbench.data.copies.manifest`.
         splits: the splits that were loaded.
-        partial: whether images are missing, or samples are left out because their masks are missing.
+        partial: whether images are missing, or samples are left out because their masks are missing, or there are more
+            images than the data set has.
         synthetic: whether the copy is a synthetic miniature.
         missing: what is missing, one line each.
         skipped: class → number of samples left out because their masks are missing.
-        notes: oddities that change nothing, one line each: more images than expected, files that the layout ignores.
+        notes: oddities that change nothing, one line each.
         left_out: the missing mask of each sample left out, one line each.
         edition: the known edition of the data set that this is, by its number of images; empty if it is none.
+        excess: the images that are more than an exact number, one line each.
+        unread: class → files below its folders that are or claim to be images, are not ignored by the card, and are
+            not read; those below no folder of a class are under an empty name.
     """
 
     card: Card
@@ -53,6 +60,8 @@ class Dataset:
     notes: tuple[str, ...]
     left_out: tuple[str, ...] = ()
     edition: str = ""
+    excess: tuple[str, ...] = ()
+    unread: Mapping[str, LeftOut] = field(default_factory=dict)
 
     @cached_property
     def files(self) -> FileHashes:
@@ -75,6 +84,31 @@ class Dataset:
             return content_fingerprint(self.manifest)
         return fingerprint(self.manifest, self.card.positive, files)
 
+    @cached_property
+    def mask_review(self) -> MaskReview:
+        """What is wrong or odd about the masks; see `zsadbench.data.copies.mask_review`."""
+        return review_masks(self.manifest, self.card.positive)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user of the numbers should know of the files, one line each: files not read, unusual masks."""
+        unread = all_left_out(self.unread)
+        return (*([left_out_line(*unread)] if unread else []), *self.mask_review.warnings)
+
+    def left_out_of(self, class_name: str) -> int:
+        """The number of files below the folders of a class that are or claim to be images and are not read."""
+        return self.unread[class_name].number if class_name in self.unread else 0
+
+    def provenance(self) -> dict[str, Any]:
+        """What a record says of the copy: its layout, its edition, and where there are any, its warnings."""
+        unread, warnings = all_left_out(self.unread), self.mask_review.warnings
+        return {
+            "data_layout": self.layout,
+            "data_edition": self.edition or None,
+            **({"data_left_out": unread._asdict()} if unread else {}),
+            **({"data_warnings": list(warnings)} if warnings else {}),
+        }
+
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes that have images, in the order of the card."""
@@ -93,22 +127,25 @@ def load_dataset(
     Args:
         name: a data set, `folder:PATH` or `csv:PATH`.
         roots: data roots; None for those of the environment, see `zsadbench.data.copies.locate`.
-        allow_partial: whether images and masks may be missing.
+        allow_partial: whether images and masks may be missing, and whether there may be more than the data set has.
         splits: the splits to load.
 
     Raises:
         UsageError: there is no data set with this name.
-        DataError: the copy is not found, incomplete (unless `allow_partial`), or invalid.
+        DataError: the copy is not found, incomplete or too large (unless `allow_partial`), or invalid.
     """
     card, location = _locate(name, roots)
     expected, synthetic = expected_counts(card, location.root)
     content = _read_splits(card, location, splits)
     completeness = compare_counts(content.samples, expected, splits)
     missing = [*completeness.missing, *_absent_images(content.absent)]
-    edition = edition_of(card, content.samples) if completeness.missing else ""
-    edition_notes = [f"as many images as in another edition: {edition}"] if edition else []
-    if missing and not allow_partial:
-        raise _incomplete(card, location, [*missing, *edition_notes])
+    excess, differs = completeness.excess, bool(completeness.missing or completeness.excess)
+    edition = edition_of(card, content.samples) if differs else ""
+    likely = (
+        f"as many images as in another edition: {edition}" if edition else _likely(card, content) if differs else ""
+    )
+    if (missing or excess) and not allow_partial:
+        raise _incomplete(card, location, missing, excess, likely)
     kept, maskless = _split_maskless(card, content.samples, leave_out=allow_partial and not is_user_target(name))
     skipped = Counter(sample.class_name for sample in maskless)
     for class_name, number in skipped.items():
@@ -119,50 +156,47 @@ def load_dataset(
         layout=location.layout.name,
         manifest=make_manifest(card, location.root, kept),
         splits=tuple(splits),
-        partial=bool(missing),
+        partial=bool(missing or excess),
         synthetic=synthetic,
         missing=tuple(missing),
         skipped=dict(skipped),
-        notes=(*edition_notes, *completeness.notes, *content.notes),
+        notes=(*filter(None, [likely]), *completeness.notes, *content.notes),
         left_out=tuple(f"{sample.wanted or 'a mask'} is missing (the mask of {sample.image})" for sample in maskless),
         edition=edition,
+        excess=tuple(excess),
+        unread=content.left_out,
     )
 
 
+def _likely(card: Card, content: LayoutSamples) -> str:
+    """A line that names another data set with as many images; empty if there is none."""
+    title = "" if is_user_target(card.name) else probable_set(card, all_cards(), content.samples)
+    return f"as many images as in {title}: probably that data set" if title else ""
+
+
 def check_masks(dataset: Dataset) -> None:
-    """Check that every mask is as large as its image, by the headers of the files.
+    """Check that every mask is as large as its image and can be read in one way only.
 
     Raises:
-        DataError: a mask has another size or cannot be opened; the first is named, the others are counted.
+        DataError: there is another mask; the first is named, the others are counted.
     """
-    faults = mask_faults(dataset)
+    _raise_first(dataset, review_masks(dataset.manifest, dataset.card.positive).refused)
+
+
+def check_files(dataset: Dataset) -> None:
+    """Check what can be known of the files before a run: masks, as `check_masks`, and that no image has several frames.
+
+    Raises:
+        DataError: there is a fault; the first is named, the others are counted.
+    """
+    _raise_first(dataset, dataset.mask_review.refused)
+    _raise_first(dataset, frame_faults(dataset.manifest["path"]))
+
+
+def _raise_first(dataset: Dataset, faults: Sequence[str]) -> None:
     if faults:
         more = f"; {len(faults) - 1} more like it" if len(faults) > 1 else ""
         raise DataError(f"{dataset.card.name}: {faults[0]}{more}")
-
-
-def mask_faults(dataset: Dataset) -> list[str]:
-    """One line per mask that cannot be opened or is not as large as its image, by the headers of the files.
-
-    An image that cannot be opened is not a fault of its mask; it fails its own class when it is read.
-    """
-    masked = dataset.manifest[dataset.manifest["mask"] != ""]
-    pairs = zip(masked["path"], masked["mask"], strict=True)
-    return [fault for image, mask in pairs if (fault := _mask_fault(image, mask))]
-
-
-def _mask_fault(image: str, mask: str) -> str:
-    try:
-        mask_size = oriented_size(mask)
-    except DataError as failure:
-        return str(failure)
-    try:
-        image_size = oriented_size(image)
-    except DataError:
-        return ""
-    if mask_size == image_size:
-        return ""
-    return f"mask '{mask}' is {size_text(*mask_size)}, its image is {size_text(*image_size)}"
 
 
 def _locate(name: str, roots: Sequence[str | Path] | None) -> tuple[Card, CopyLocation]:
@@ -187,7 +221,7 @@ def _read_splits(card: Card, location: CopyLocation, splits: Sequence[str]) -> L
             f"{card.name}: no {' or '.join(splits)} image in '{location.root}' "
             f"(layout '{location.layout.name}'){''.join(f'; {line}' for line in _absent_images(absent))}"
         )
-    return LayoutSamples(samples, absent, content.notes)
+    return content._replace(samples=samples, absent=absent)
 
 
 def _absent_images(absent: Sequence[Sample]) -> list[str]:
@@ -197,16 +231,18 @@ def _absent_images(absent: Sequence[Sample]) -> list[str]:
     return [f"{len(absent)} images that a table names are not there, first {first.image} (named in {first.named_in})"]
 
 
-def _incomplete(card: Card, location: CopyLocation, missing: Iterable[str]) -> DataError:
-    what = f"{card.name}: incomplete: {'; '.join(missing)}; in '{location.root}'. "
+def _incomplete(
+    card: Card, location: CopyLocation, missing: Sequence[str], excess: Sequence[str], likely: str
+) -> DataError:
+    found = [("incomplete", missing), ("more images than the data set has", excess)]
+    lines = [f"{fault}: {'; '.join(lines)}" for fault, lines in found if lines]
+    what = f"{card.name}: {'; '.join(filter(None, [*lines, likely]))}; in '{location.root}'. "
     if card.generated:
         return DataError(f"{what}Remove this folder, and the set is generated again")
     if is_user_target(card.name):
         return DataError(f"{what}Restore what is missing, or correct the table")
-    return DataError(
-        f"{what}Restore what is missing from {card.homepage}, or pass --allow-partial to use what is there "
-        "(the record says so)."
-    )
+    remedy = f"Restore what is missing from {card.homepage}" if missing else "Remove what belongs to other data sets"
+    return DataError(f"{what}{remedy}, or pass --allow-partial to use what is there (the record says so).")
 
 
 def _split_maskless(card: Card, samples: Iterable[Sample], leave_out: bool) -> tuple[list[Sample], list[Sample]]:

@@ -18,7 +18,7 @@ from PIL import Image
 from zsadbench.data.cards.card import PositiveRule
 from zsadbench.data.copies.file_hashes import FileHashes, hash_files
 from zsadbench.data.copies.mask_facts import mask_facts
-from zsadbench.data.images.masks import read_grey_mask
+from zsadbench.data.images.mask_values import read_grey_mask
 from zsadbench.data.images.preprocess import read_image
 
 COLUMNS = ["relative", "path", "mask", "label", "class", "split"]

@@ -14,13 +14,14 @@ import pandas as pd
 
 from zsadbench.clip import cache_folder
 from zsadbench.data.cards.card import PositiveRule
-from zsadbench.data.images.masks import is_positive, read_grey_mask
+from zsadbench.data.images.mask_values import read_grey_mask
+from zsadbench.data.images.masks import is_positive
 from zsadbench.errors import DataError
 from zsadbench.files import write_atomically
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # of the facts and of the cache file
+VERSION = 2  # of the facts and of the cache file
 MANY = 1000  # masks; decoding more than these is announced
 
 

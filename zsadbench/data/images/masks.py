@@ -1,35 +1,57 @@
 """Read masks, make them binary by the card's rule, and resize them for evaluation and training."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from zsadbench.data.cards.card import PositiveRule
-from zsadbench.data.images.formats import open_image, values_16_bit
+from zsadbench.data.images.mask_values import GreyMask, read_grey_mask
+from zsadbench.data.images.preprocess import TRANSPOSED, ImageHeader, read_header
+
+# `!= 0` is the rule of publications: every value but 0, also in JPEG.
+ReadingRule = PositiveRule | Literal["!= 0"]
 
 
-def read_mask(path: str | Path, positive: PositiveRule = "> 0") -> NDArray[np.uint8]:
-    """Read a mask at its native size; uint8 (height, width), 1 where its grey value is anomalous by `positive`.
+def read_mask(path: str | Path, positive: ReadingRule = "> 0", image: str | Path | None = None) -> NDArray[np.uint8]:
+    """Read a mask at its native size; uint8 (height, width), 1 where its value is anomalous by `positive`.
+
+    Args:
+        path: of the mask.
+        positive: the rule.
+        image: the image of the mask; if its EXIF turns it and the mask has the size of the stored pixels, the mask is
+            turned with it. None to read the mask as it is.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: the file cannot be read, or can be read in two ways.
     """
-    return is_positive(read_grey_mask(path), positive).astype(np.uint8)
+    grey = read_grey_mask(path)
+    mask = is_positive(grey, positive).astype(np.uint8)
+    if image is None:
+        return mask
+    height, width = mask.shape
+    header = read_header(image)
+    turned = is_drawn_unturned(header, ImageHeader(width, height, 1 if grey.oriented else None))
+    return np.asarray(Image.fromarray(mask).transpose(TRANSPOSED[header.orientation or 1])) if turned else mask
 
 
-class GreyMask(NamedTuple):
-    """A mask before it is made binary: grey values 0..255, (height, width), and whether it is stored as JPEG."""
+def is_drawn_unturned(image: ImageHeader, mask: ImageHeader) -> bool:
+    """Whether a mask is drawn on the stored pixels of an image that EXIF turns, as far as their sizes tell.
 
-    values: NDArray[Any]
-    jpeg: bool
+    A mask that states an orientation is turned by it and never with its image.
+    """
+    by_exif = image.orientation in TRANSPOSED and mask.orientation is None
+    return by_exif and mask.upright == image.stored != image.upright
 
 
-def is_positive(grey: GreyMask, positive: PositiveRule) -> NDArray[np.bool_]:
-    """Where the grey values of a mask are anomalous by the card's rule; bool (height, width)."""
-    from_middle = grey.jpeg if positive == "> 0; jpeg >= 128" else positive == ">= 128"
+def is_positive(grey: GreyMask, positive: ReadingRule) -> NDArray[np.bool_]:
+    """Where the values of a mask are anomalous by the rule; bool (height, width).
+
+    Lossy compression leaves dark grey pixels around the marked region: in such a file, values count from 128 on.
+    """
+    from_middle = positive != "!= 0" and (grey.lossy or positive == ">= 128")
     return np.asarray(grey.values >= 128 if from_middle else grey.values > 0)
 
 
@@ -56,20 +78,4 @@ def training_mask(path: str | Path, size: int) -> NDArray[np.uint8]:
     Raises:
         DataError: the file cannot be read.
     """
-    return soften_mask(read_mask(path), size)
-
-
-def read_grey_mask(path: str | Path) -> GreyMask:
-    """Read the grey values of a mask; 16-bit values are rounded up, so that values above 0 stay above 0.
-
-    Raises:
-        DataError: the file cannot be read.
-    """
-    with open_image(path) as image:
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        values = values_16_bit(image)
-        if values is not None:
-            return GreyMask(-(-values // 257), jpeg=False)
-        image.info.pop("transparency", None)
-        return GreyMask(np.asarray(image.convert("L")), jpeg=image.format in {"JPEG", "MPO"})
+    return soften_mask(read_mask(path, "!= 0"), size)

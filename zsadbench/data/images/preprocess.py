@@ -6,6 +6,7 @@ Publications use two orders of preprocessing: `resize_first` resizes the image a
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,14 @@ MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)  # of CLI
 STD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
 
 ORIENTATION = 0x0112  # a tag of EXIF
+IMAGE_WIDTH, IMAGE_LENGTH = 256, 257  # tags of TIFF
+TRANSPOSED = {  # orientations that exchange width and height → how to turn the stored pixels upright
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+EXIF_IN_PNG = ("exif", "Raw profile type exif", "XML:com.adobe.xmp")  # entries that may state the orientation
 
 
 def read_image(path: str | Path, min_side: int = 0) -> Image.Image:
@@ -73,17 +82,44 @@ def prepare_image(path: str | Path, size: int, preprocessing: Preprocessing) -> 
     return prepare(read_image(path), size, preprocessing)
 
 
+class ImageHeader(NamedTuple):
+    """Width and height as stored, and the EXIF orientation; None if the file states none."""
+
+    width: int
+    height: int
+    orientation: int | None = None
+
+    @property
+    def stored(self) -> tuple[int, int]:
+        """(width, height) as stored."""
+        return self.width, self.height
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """(width, height) after EXIF orientation."""
+        return (self.height, self.width) if self.orientation in TRANSPOSED else (self.width, self.height)
+
+
+def read_header(path: str | Path) -> ImageHeader:
+    """Read the size and orientation of an image without decoding it.
+
+    Raises:
+        DataError: the file cannot be opened as an image.
+    """
+    with open_image(path) as image:
+        has_exif = image.format != "PNG" or not image.info.keys().isdisjoint(EXIF_IN_PNG)  # else getexif decodes
+        tags = getattr(image, "tag_v2", {})  # of TIFF, whose size Pillow gives as turned
+        stored = tags.get(IMAGE_WIDTH, image.width), tags.get(IMAGE_LENGTH, image.height)
+        return ImageHeader(*stored, image.getexif().get(ORIENTATION) if has_exif else None)
+
+
 def oriented_size(path: str | Path) -> tuple[int, int]:
     """Read (width, height) after EXIF orientation from the header, without decoding the image.
 
     Raises:
         DataError: the file cannot be opened as an image.
     """
-    with open_image(path) as image:
-        width, height = image.size
-        has_exif = image.format != "PNG" or "exif" in image.info  # getexif would decode the whole PNG
-        turned = has_exif and image.getexif().get(ORIENTATION, 1) in {5, 6, 7, 8}
-        return (height, width) if turned else (width, height)
+    return read_header(path).upright
 
 
 def _rgb(image: Image.Image) -> Image.Image:

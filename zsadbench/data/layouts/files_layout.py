@@ -22,20 +22,14 @@ def read_files(card: Card, layout: FilesLayout, tree: FileTree) -> LayoutSamples
     """
     rules = [(pattern(rule.match), rule) for rule in layout.rules]
     samples: list[Sample] = []
-    ignored: list[str] = []
     for path in tree.files:
         if path.rpartition(".")[2].casefold() not in IMAGE_EXTENSIONS:
             continue
         matches = ((match, rule) for expression, rule in rules if (match := expression.fullmatch(path)))
         match, rule = next(matches, (None, None))
-        if match is None or rule is None or rule.label is None:
-            ignored.append(path)
-        else:
+        if match is not None and rule is not None and rule.label is not None:
             samples.append(_sample(card, rule, match.groupdict(), path, tree))
-    masks = {sample.mask for sample in samples}
-    unused = [path for path in ignored if path not in masks]
-    notes = (f"{len(unused)} image files that the layout does not speak of are passed over",) if unused else ()
-    return LayoutSamples(samples, [], notes)
+    return LayoutSamples(samples, [])
 
 
 def _sample(card: Card, rule: Rule, values: Mapping[str, str], path: str, tree: FileTree) -> Sample:

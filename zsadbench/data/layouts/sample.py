@@ -1,6 +1,10 @@
 """One labelled image as a layout lists it, before it becomes a row of the manifest."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
+
+from zsadbench.data.layouts.left_out import LeftOut
 
 
 class Sample(NamedTuple):
@@ -32,11 +36,19 @@ class Sample(NamedTuple):
 
 
 class LayoutSamples(NamedTuple):
-    """The samples of a copy, samples whose image file does not exist, and notes about oddities, one line each."""
+    """The samples of a copy.
+
+    Attributes:
+        samples: of all splits.
+        absent: samples whose image file does not exist.
+        notes: oddities, one line each.
+        left_out: class → files that are or claim to be images and are not read; see `zsadbench.data.layouts.left_out`.
+    """
 
     samples: list[Sample]
     absent: list[Sample]
     notes: tuple[str, ...] = ()
+    left_out: Mapping[str, LeftOut] = MappingProxyType({})
 
 
 def defect_kind(label: int, defect: str) -> str:

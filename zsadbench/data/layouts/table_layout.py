@@ -11,6 +11,7 @@ from zsadbench.data.cards.layout import IMAGE_EXTENSIONS, TableLayout
 from zsadbench.data.cards.template import captures, fill
 from zsadbench.data.layouts.file_tree import FileTree
 from zsadbench.data.layouts.files_layout import unknown_class
+from zsadbench.data.layouts.pair_names import check_pairs
 from zsadbench.data.layouts.sample import LayoutSamples, Sample, defect_kind
 from zsadbench.data.layouts.table_rows import TableRow, read_rows
 from zsadbench.errors import DataError
@@ -23,7 +24,8 @@ def read_table(card: Card, layout: TableLayout, tree: FileTree) -> LayoutSamples
 
     Raises:
         DataError: the table is missing or malformed, a class or a label is unknown, a path leaves the root, two rows
-            about one image differ, or the numbers of the files do not fit those in the table.
+            about one image differ, the numbers of the files do not fit those in the table, or most masks have the
+            name of another image.
     """
     samples: dict[str, Sample] = {}
     absent: dict[str, Sample] = {}
@@ -41,7 +43,9 @@ def read_table(card: Card, layout: TableLayout, tree: FileTree) -> LayoutSamples
     if layout.digits:
         _refuse_shifted_numbers(card, tree, samples, absent)
     notes = _note_unknown_fields(with_unknown_fields)
-    return LayoutSamples(list(samples.values()), list(absent.values()), notes)
+    tables = dict.fromkeys(sample.named_in.partition(" ")[0] for sample in samples.values())
+    odd_pairs = check_pairs([*samples.values(), *absent.values()], f"{card.name}: {', '.join(tables)}")
+    return LayoutSamples(list(samples.values()), list(absent.values()), (*notes, *odd_pairs))
 
 
 def _rows_of_tables(card: Card, layout: TableLayout, tree: FileTree) -> Iterator[tuple[str, TableRow]]:

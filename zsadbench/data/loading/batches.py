@@ -18,9 +18,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from zsadbench.data.cards.card import PositiveRule
 from zsadbench.data.copies.file_hashes import FileHashes
-from zsadbench.data.images.masks import read_mask, resize_mask_grey, resize_mask_nearest, soften_mask
+from zsadbench.data.images.masks import ReadingRule, read_mask, resize_mask_grey, resize_mask_nearest, soften_mask
 from zsadbench.data.images.preprocess import normalise, read_image, resize_image, size_text
 from zsadbench.data.loading.tensor_cache import ResizedImage, TensorCache
 from zsadbench.errors import DataError
@@ -56,7 +55,7 @@ def batches(
     size: int,
     preprocessing: Preprocessing = "rgb_first",
     masks: MaskRule = "strict",
-    positive: PositiveRule = "> 0",
+    positive: ReadingRule = "> 0",
     batch_size: int = 8,
     workers: int = 4,
     order: Sequence[int] | NDArray[np.int64] | None = None,
@@ -147,7 +146,7 @@ class _Reader:
     size: int
     preprocessing: Preprocessing
     masks: MaskRule
-    positive: PositiveRule
+    positive: ReadingRule
     cache: TensorCache | None
     files: FileHashes | None
 
@@ -192,8 +191,11 @@ class _Reader:
         path = self.mask_paths[position]
         if not path:
             raise DataError(f"'{self.paths[position]}' is anomalous and has no mask")
+        rule: ReadingRule = "!= 0" if self.masks.startswith("training") else self.positive
         with self._unchanged(path):
-            mask = read_mask(path, "> 0" if self.masks.startswith("training") else self.positive)
+            mask = read_mask(path, rule)
+            if mask.shape != native_size:  # of the stored pixels of an image that EXIF turns
+                mask = read_mask(path, rule, self.paths[position])
         if mask.shape != native_size:
             sizes = f"{size_text(*mask.shape[::-1])}, its image is {size_text(*native_size[::-1])}"
             raise DataError(f"mask '{path}' is {sizes}")

@@ -1,5 +1,6 @@
 """Targets that name files of the user: `folder:PATH` and `csv:PATH` as data sets, or any paths as a list of images."""
 
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,9 +8,13 @@ from pathlib import Path
 from zsadbench.data.cards.card import Card
 from zsadbench.data.cards.layout import IMAGE_EXTENSIONS, Layout
 from zsadbench.data.layouts.file_tree import FileTree
+from zsadbench.data.layouts.left_out import LeftOut, all_left_out, is_image_file
 from zsadbench.data.layouts.read import read_layout
 from zsadbench.data.user_images import folder, table
 from zsadbench.errors import DataError
+from zsadbench.printing import left_out_line
+
+log = logging.getLogger(__name__)
 
 
 def is_user_target(name: str) -> bool:
@@ -47,13 +52,24 @@ def _images(name: str) -> list[Path]:
         images = table.table_images(name)
     elif name.startswith(folder.PREFIX) and folder.is_labelled(folder.root_of(name)):
         card, layout, root = folder.folder_card(name)
-        images = [root / sample.image for sample in read_layout(card, layout, root).samples if sample.split == "test"]
+        content = read_layout(card, layout, root)
+        images = [root / sample.image for sample in content.samples if sample.split == "test"]
+        _warn_of(all_left_out(content.left_out), root)
     else:
         path = folder.root_of(name) if name.startswith(folder.PREFIX) else Path(name)
         if os.path.isfile(path):  # noqa: PTH113  (Path.is_file raises if a name is too long)
             return [path]
         files = FileTree(path).files if os.path.isdir(path) else []  # noqa: PTH112
-        images = [path / file for file in files if file.rpartition(".")[2].casefold() in IMAGE_EXTENSIONS]
+        read = [file for file in files if file.rpartition(".")[2].casefold() in IMAGE_EXTENSIONS]
+        known = set(read)
+        unread = [file for file in files if file not in known and is_image_file(file, path)]
+        _warn_of(LeftOut(len(unread), unread[0]) if unread else None, path)
+        images = [path / file for file in read]
     if not images:
         raise DataError(f"'{name}' is no image and no folder of images")
     return images
+
+
+def _warn_of(left_out: LeftOut | None, root: Path) -> None:
+    if left_out:
+        log.warning("'%s': %s", root, left_out_line(*left_out))

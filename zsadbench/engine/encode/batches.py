@@ -18,7 +18,7 @@ from zsadbench.clip import Backbone
 from zsadbench.clip.union import join
 from zsadbench.data import TensorCache, batches
 from zsadbench.engine.encode.batching import Halving
-from zsadbench.engine.encode.masks import Mask, region_counts, resize_mask
+from zsadbench.engine.encode.masks import NO_REGIONS, Mask, region_counts, resize_mask
 from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.machine.timing import Span, Stopwatch
 from zsadbench.types import Taps, Tokens
@@ -49,8 +49,8 @@ class ClassImages:
     """The test images of one class; iterating over them reads and encodes each batch once.
 
     `setup` belongs to any of the methods that share the encoding: they agree in all that is used here. `taps` is the
-    union of what these methods read. `mask_counts` counts regions at native size and masks that are blank after
-    resizing, over the batches so far; it is empty for a data set without masks.
+    union of what these methods read. `mask_counts` counts regions at native size, and regions and masks that vanish
+    by resizing, over the batches so far; it is empty for a data set without masks.
     """
 
     setup: MethodSetup
@@ -65,7 +65,7 @@ class ClassImages:
     mask_counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.mask_counts = Counter({"regions_native": 0, "masks_emptied": 0} if self.target.card.pixel_level else {})
+        self.mask_counts = Counter(NO_REGIONS if self.target.card.pixel_level else {})
 
     @property
     def pixels(self) -> int:
@@ -90,7 +90,7 @@ class ClassImages:
             size=size,
             preprocessing=protocol.preprocessing,
             masks="native" if card.pixel_level else "none",
-            positive=card.positive if protocol.mask_values == "card" else "> 0",
+            positive=card.positive if protocol.mask_values == "card" else "!= 0",
             batch_size=self.batch_size,
             workers=self.workers,
             cache=TensorCache.for_set(self.target, size, protocol.preprocessing, self.image_cache),
@@ -105,11 +105,11 @@ class ClassImages:
             yield loaded
 
     def _masks(self, loaded: LoadedBatch) -> list[Mask] | None:
-        """Resize masks by the protocol's rule, and count regions at native size and blank results."""
+        """Resize masks by the protocol's rule, and count regions and what vanishes."""
         if loaded.masks is None:
             return None
         protocol, size = self.setup.protocol, self.setup.image_size
         with self.watch.stage("metrics"):
             resized = [resize_mask(mask, protocol, size) for mask in loaded.masks]
-            self.mask_counts.update(region_counts(list(loaded.masks), resized))
+            self.mask_counts.update(region_counts(list(loaded.masks), resized, protocol.mask_resize))
         return resized

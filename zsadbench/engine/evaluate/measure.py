@@ -118,21 +118,21 @@ class ClassMeasurement:
             shown = {"path": row["relative"], "class": row["class"], "label": int(row["label"])}
             self.images.append({**shown, "defect": row["defect"], "score": float(score), "seconds": seconds})
 
-    def result(self, skipped: int, mask_counts: Mapping[str, int]) -> ClassResult:
+    def result(self, skipped: int, counts: Mapping[str, int]) -> ClassResult:
         """Compute the metrics of all batches.
 
         Args:
             skipped: images of the class that the data set lacks.
-            mask_counts: further counts about the masks.
+            counts: further counts of files and masks.
         """
         estimates = self.metrics.compute() | self._over_samples() | self._over_classes() | self._at_thresholds()
         ordered = {str(name): estimates[str(name)] for name in self.names}
         pixels = self.metrics.pixels
         details = self.details.compute(ordered, pixels) if self.details is not None and pixels else None
         anomalous = int(self.rows["label"].sum())
-        counts = {"normal": len(self.rows) - anomalous, "anomalous": anomalous, "regions": self.metrics.regions}
-        counts |= {"skipped": skipped, **mask_counts}
-        return ClassResult(ordered, counts, self.images, details, self.pooled.state() if self.pooled else {})
+        images = {"normal": len(self.rows) - anomalous, "anomalous": anomalous}
+        every_count = {**images, "regions": self.metrics.regions, "skipped": skipped, **counts}
+        return ClassResult(ordered, every_count, self.images, details, self.pooled.state() if self.pooled else {})
 
     def _over_samples(self) -> dict[str, Estimate]:
         """Compute the metrics in which all views of one object count as one image."""

@@ -67,19 +67,19 @@ def _masks(
 
     The paths of those that cannot be read, or have changed, are added to `unreadable`.
     """
-    positive = dataset.card.positive if protocol.mask_values == "card" else "> 0"
+    positive = dataset.card.positive if protocol.mask_values == "card" else "!= 0"
 
-    def read(path: str) -> Mask | None:
+    def read(path: str, image: str) -> Mask | None:
         try:
             with dataset.files.unchanged(path):
-                mask = read_mask(path, positive)
+                mask = read_mask(path, positive, image)
         except DataError:
             return None
         return resize_mask(mask, protocol, size)
 
     marked = dataset.manifest[(dataset.manifest["mask"] != "") & (dataset.manifest["label"] == 1)]
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="zsadbench-areas") as pool:
-        for path, mask in zip(marked["mask"], pool.map(read, marked["mask"]), strict=True):
+        for path, mask in zip(marked["mask"], pool.map(read, marked["mask"], marked["path"]), strict=True):
             if mask is None:
                 unreadable.append(path)
             else:

@@ -156,7 +156,7 @@ def why_not_comparable(
     reasons = {
         **origin,
         f"limited to {cell['limit']} images a label and class": cell["limit"] is not None,
-        f"the target or {other} incomplete": cell["partial"],
+        f"the target or {other} incomplete or too large": cell["partial"],
         "synthetic data": cell["synthetic"],
         f"'{card.name}' is drawn for trials, no published benchmark": card.generated,
         "its trained parts were left at their initial values": bool(setup and setup.trains) and cell["aux"] is None,

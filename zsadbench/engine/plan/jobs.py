@@ -5,6 +5,7 @@ The checks come in this order: arguments of the request (exit code 2), weights a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsadbench import registry
 from zsadbench.clip import resolve
-from zsadbench.data import check_masks, load_dataset
+from zsadbench.data import check_files, load_dataset
 from zsadbench.engine.machine.device import choose_device
 from zsadbench.engine.plan.cell import cell_of, training_cell
 from zsadbench.engine.plan.checks import aux_for, check_aux, check_out, check_size, checked_targets, with_backbone
@@ -27,6 +28,8 @@ from zsadbench.records import Record, record_path
 
 if TYPE_CHECKING:
     from zsadbench.data import Dataset
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -163,8 +166,10 @@ def _load_all(
         try:
             if name not in loaded:
                 dataset = load_dataset(name, request.data_roots or None, request.allow_partial)
-                check_masks(dataset)
+                check_files(dataset)
                 loaded[name] = dataset
+                for line in dataset.warnings:
+                    log.warning("%s: %s", dataset.card.name, line)
         except DataError as failure:
             faults.append(str(failure))
     if faults:

@@ -138,8 +138,9 @@ class JobRecorder:
             shared: whether other jobs share the encoding, so that the cost is not that of this job alone.
         """
         with head.scorer.watch.stage("metrics"):
-            skipped = self.job.target.skipped.get(class_name, 0)
-            result = head.measurement.result(skipped, images.mask_counts)
+            target = self.job.target
+            counts = {**images.mask_counts, "left_out": target.left_out_of(class_name)}
+            result = head.measurement.result(target.skipped.get(class_name, 0), counts)
         encoding, scoring = images.watch.seconds, head.scorer.watch.seconds
         seconds = {stage: encoding[stage] + scoring[stage] for stage in STAGES}
         compiled = {"compiled": self.job.setup.compiling} if self.backbone.vision.blocks.compiled else {}
