@@ -29,7 +29,7 @@ def test_an_image_level_set_has_null_pixel_metrics_with_the_reason(record_of):
     assert all(row[name] is not None for name in IMAGE)
     assert all(value is None for name, value in row.items() if name not in IMAGE)
     assert set(record["undefined"]["brain"].values()) == {"the data set has no masks"}
-    assert record["counts"]["brain"] == {"normal": 3, "anomalous": 3, "regions": 0, "skipped": 0}
+    assert record["counts"]["brain"] == {"normal": 3, "anomalous": 3, "regions": 0, "skipped": 0, "left_out": 0}
 
 
 def test_a_set_without_normal_images_has_null_image_metrics_with_the_reason(record_of):

@@ -9,6 +9,7 @@ from zsadbench.data import all_cards, catalogue, find_card
 from zsadbench.data.cards.card import prompt_words
 from zsadbench.data.cards.layout import ANOMALYCLIP
 from zsadbench.data.cards.parse_card import read_card
+from zsadbench.data.cards.template import path_glob
 from zsadbench.errors import DataError, UsageError
 
 TOML = """
@@ -339,3 +340,24 @@ def test_an_unknown_name_of_the_package_is_no_attribute():
     assert all(getattr(package, name) is not None for name in package.__all__)
     with pytest.raises(AttributeError, match="nonsense"):
         _ = package.nonsense
+
+
+def test_files_that_the_benchmark_does_not_use_are_globs():
+    assert read_card(f'ignored = ["extra/**", "*.gif"]\n{TOML}', "card").ignored == ("extra/**", "*.gif")
+    assert read_card(TOML, "card").ignored == ()
+    with pytest.raises(DataError, match="field 'ignored' must be a list of texts"):
+        read_card(f"ignored = [3]\n{TOML}", "card")
+
+
+@pytest.mark.parametrize(
+    ("glob", "fits", "others"),
+    [
+        ("*.png", ["1.png", "A.PNG"], ["a/1.png", "1.png.txt"]),
+        ("*/masks/*", ["a/masks/1.png"], ["masks/1.png", "a/masks/b/1.png"]),
+        ("masks/**", ["masks/1.png", "masks/a/b.png"], ["masks", "a/masks/1.png"]),
+        ("**/*.png", ["1.png", "a/b/1.png"], ["a/1.jpg"]),
+        ("a+b/?.png", ["a+b/1.png"], ["aab/1.png", "a+b/12.png"]),
+    ],
+)
+def test_a_glob_stays_in_a_folder_unless_it_has_two_stars(glob, fits, others):
+    assert [path for path in [*fits, *others] if path_glob(glob).fullmatch(path)] == fits

@@ -189,3 +189,31 @@ def test_isic_and_tn3k_as_they_unpack(put):
     top = "Thyroid Dataset/tn3k"
     put(*(f"{top}/test-{kind}/{number:04d}.jpg" for kind in ("image", "mask") for number in range(614)))
     assert counted("tn3k", root) == (0, 614)
+
+
+@pytest.mark.parametrize(
+    ("folder", "number", "title"),
+    [
+        ("CVC-ColonDB", 612, "CVC-ClinicDB"),
+        ("CVC-ColonDB", 1000, "Kvasir-SEG"),
+        ("CVC-ColonDB", 62, "CVC-ClinicDB"),
+        ("CVC-ClinicDB", 380, "CVC-ColonDB"),
+        ("CVC-ColonDB", 400, ""),
+    ],
+)
+def test_another_set_under_the_name_of_one_is_named_by_its_number_of_images(put, folder, number, title):
+    root = put(*pairs(f"{folder}/images", f"{folder}/masks", number))
+    name = folder.removeprefix("CVC-").lower()
+    with pytest.raises(DataError) as caught:
+        load_dataset(name, [root])
+    assert (f"as many images as in {title}: probably that data set" in str(caught.value)) == bool(title)
+    assert ("probably that data set" in str(caught.value)) == bool(title)
+    found = load_dataset(name, [root], allow_partial=True)
+    assert found.partial
+    assert any("probably that data set" in note for note in found.notes) == bool(title)
+
+
+def test_another_set_of_the_brain_is_named_by_both_labels(put):
+    root = put(*(f"brainmri/{label}/{n}.png" for label in ("no", "yes") for n in range(1500)))
+    with pytest.raises(DataError, match="as many images as in Br35H: probably that data set"):
+        load_dataset("brainmri", [root])
