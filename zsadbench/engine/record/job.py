@@ -49,6 +49,7 @@ class JobRecorder:
         self.failed = False
         self.thresholds = Thresholds()
         self._detector: Detector | None = None
+        self._area_quartiles: list[float] | None = None
         self._train_seconds = 0.0
         self._origin: dict[str, Any] = {}
         self._text_failures: Mapping[str, Exception] = {}
@@ -93,6 +94,8 @@ class JobRecorder:
         self._text_failures = encode_text_of_classes(
             detector.method, {name: words[name] for name in job.todo}, job.setup.name
         )
+        setup = job.setup
+        self._area_quartiles = self.writer.area_quartiles(setup.protocol, setup.image_size, request.workers)
         self._detector = detector
         return detector
 
@@ -113,7 +116,7 @@ class JobRecorder:
             images.rows,
             masked=target.card.pixel_level,
             pixels=images.pixels,
-            area_quartiles=self.writer.area_quartiles(setup.protocol, setup.image_size, request.workers),
+            area_quartiles=self._area_quartiles,
             thresholds=self.thresholds,
         )
         head = Head(
