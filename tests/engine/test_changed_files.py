@@ -18,7 +18,7 @@ CLASSES = ("bottle", "cable")
 
 @pytest.fixture
 def copy(mini, tmp_path):
-    """A data root of one's own, with MVTec AD and CVC-ColonDB."""
+    """A data root for these tests alone, with MVTec AD and CVC-ColonDB."""
     for name in ("mvtec", "CVC-ColonDB"):
         shutil.copytree(mini / name, tmp_path / "data" / name)
     return tmp_path / "data"

@@ -122,7 +122,7 @@ def normalise(request: Any) -> None:
 
 
 def check_choices(request: Any) -> None:
-    """Raise `UsageError` where a field has none of its flag's choices."""
+    """Raise `UsageError` where the value of a field is not among the choices of its flag."""
     for name, flag in flags_of(type(request)).items():
         if flag.choices and (value := getattr(request, name)) not in flag.choices:
             raise UsageError(f"{flag.long} is '{value}'; it takes one of: {', '.join(flag.choices)}")

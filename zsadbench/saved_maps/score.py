@@ -154,7 +154,7 @@ class MapsRecorder:
         with self.writer.lock():
             before = self.writer.record.cost
             cost = {
-                "seconds": {},  # of a detector: none of its stages ran here
+                "seconds": {},  # no stage of a detector ran here
                 "seconds_scoring": {**before.get("seconds_scoring", {}), name: saved.seconds},
                 "images": {**before.get("images", {}), name: len(result.images)},
                 "peak_host_mib": peak_host_mib(),

@@ -42,7 +42,7 @@ def test_shifted_masks_are_refused_with_the_first(style, shift):
     assert str(caught.value) == (
         f"colondb: meta.json: {number} of {NUMBER} rows name a mask that has the name of another image, first "
         f"'{mask.format(other)}' for '{image.format(first)}', although '{image.format(other)}' is there; "
-        "pair masks and images by their names, and write the table anew"
+        "pair masks and images by their names, and write the table again"
     )
 
 

@@ -56,7 +56,7 @@ def check_pairs(samples: Iterable[Sample], where: str) -> list[str]:
         f"'{sample.image}', although '{other}' is there"
     )
     if len(odd) > MOST * len(pairs):
-        raise DataError(f"{where}: {line}; pair masks and images by their names, and write the table anew")
+        raise DataError(f"{where}: {line}; pair masks and images by their names, and write the table again")
     return [line]
 
 
