@@ -21,7 +21,7 @@ class Settings:
     `pool` images are generated once and used rotated and mirrored; `boxes` regions per image are captioned as well.
     """
 
-    steps: int = 3000
+    steps: int = 2500
     batch: int = 64
     pool: int = 24_000
     boxes: int = 6
@@ -29,7 +29,7 @@ class Settings:
     weight_decay: float = 0.05
     warmup: int = 200
     seed: int = 0
-    threads: int = 2
+    threads: int = 1
 
     def plain(self) -> dict[str, Any]:
         """The settings as plain values, for `made.json`."""
