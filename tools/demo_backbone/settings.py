@@ -21,13 +21,13 @@ class Settings:
     `pool` images are generated once and used rotated and mirrored; `boxes` regions per image are captioned as well.
     """
 
-    steps: int = 2500
-    batch: int = 64
-    pool: int = 24_000
+    steps: int = 2000
+    batch: int = 48
+    pool: int = 12_000
     boxes: int = 6
     lr: float = 1e-3
     weight_decay: float = 0.05
-    warmup: int = 200
+    warmup: int = 150
     seed: int = 0
     threads: int = 1
 

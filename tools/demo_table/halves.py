@@ -10,10 +10,11 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
+from demo_table.runs import TARGET
 from zsadbench.data import load_dataset, read_mask, resize_mask_nearest
 from zsadbench.metrics import ClassMetrics, parse_metric
 from zsadbench.records import map_path, read_images
-from zsadbench_datasets.demo.families import SEEN_KINDS, UNSEEN_KINDS
+from zsadbench_datasets.demo.kinds import SEEN_KINDS, UNSEEN_KINDS
 
 METRICS = ("pixel_auroc", "pixel_aupro", "image_auroc")
 PARTS: dict[str, tuple[str, ...]] = {
@@ -23,18 +24,17 @@ PARTS: dict[str, tuple[str, ...]] = {
 }
 
 
-def measure(record: Path, target: str, kinds: Sequence[str]) -> dict[str, float]:
+def measure(record: Path, kinds: Sequence[str]) -> dict[str, float]:
     """Average each metric over the classes that have one of these kinds of defect.
 
     Args:
         record: a record with saved maps.
-        target: the name of the set.
         kinds: names of kinds of defect.
     """
     images = read_images(record)
     if images is None:
         raise SystemExit(f"{record}: the table of its images is missing; run again")
-    masks = _masks(target)
+    masks = _masks()
     chosen = images[(images["label"] == 0) | images["defect"].isin(kinds)]
     by_class = []
     for _, rows in chosen.groupby("class"):
@@ -51,9 +51,9 @@ def measure(record: Path, target: str, kinds: Sequence[str]) -> dict[str, float]
 
 
 @cache
-def _masks(target: str) -> dict[str, str]:
+def _masks() -> dict[str, str]:
     """Relative path of an image → path of its mask."""
-    manifest = load_dataset(target).manifest
+    manifest = load_dataset(TARGET).manifest
     return dict(zip(manifest["relative"], manifest["mask"], strict=True))
 
 
