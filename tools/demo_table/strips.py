@@ -43,7 +43,11 @@ def strips(records: Mapping[str, Path]) -> dict[str, Image.Image]:
     found = {}
     for number, row in enumerate(rows):
         image = read_image(row["path"]).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-        truth = Image.fromarray(read_mask(row["mask"]) * np.uint8(255)).convert("RGB").resize((SIDE, SIDE))
+        truth = (
+            Image.fromarray(read_mask(row["mask"]) * np.uint8(255))
+            .convert("RGB")
+            .resize((SIDE, SIDE), Image.Resampling.NEAREST)
+        )
         heat = {name: _heat(image, of_record, number) for name, of_record in maps.items()}
         found[str(row["relative"])] = _row({"image": image, "truth": truth, **heat})
     return found
