@@ -141,20 +141,39 @@ def test_the_explicit_attention_equals_that_of_open_clip(pool):
     assert torch.allclose(block(tokens), _block(block, tokens), atol=1e-5)
 
 
-def test_training_leaves_a_backbone_that_can_be_built(tmp_path, capsys):
+@pytest.fixture
+def trained(tmp_path):
+    """`trained(**settings)` runs two steps of training and returns the folder of the files."""
     from demo_backbone.settings import Settings
     from demo_backbone.training import run
 
+    before = torch.get_num_threads()
+
+    def make(**settings):
+        run(Settings(steps=2, batch=4, pool=8, boxes=2, warmup=1, threads=1, **settings), tmp_path)
+        return tmp_path
+
+    yield make
+    torch.set_num_threads(before)
+
+
+def test_training_leaves_a_backbone_that_can_be_built(trained, capsys):
     from zsadbench.clip import build, resolve
 
-    before = torch.get_num_threads()
-    try:
-        run(Settings(steps=2, batch=4, pool=8, boxes=2, warmup=1, threads=1), tmp_path)
-    finally:
-        torch.set_num_threads(before)
-    made = json.loads((tmp_path / "made.json").read_text())
+    folder = trained()
+    made = json.loads((folder / "made.json").read_text())
     assert made["settings"]["steps"] == 2
-    assert all(tensor.dtype == torch.float16 for tensor in load_file(tmp_path / "weights.safetensors").values())
-    backbone = build(resolve(str(tmp_path / "backbone.json"), str(tmp_path / "weights.safetensors")))
+    assert all(tensor.dtype == torch.float16 for tensor in load_file(folder / "weights.safetensors").values())
+    backbone = build(resolve(str(folder / "backbone.json"), str(folder / "weights.safetensors")))
     assert backbone.grid == GRID
     assert "step 2 of 2" in capsys.readouterr().out
+
+
+def test_an_image_tower_that_is_given_is_kept_to_the_bit_and_the_text_tower_is_trained(trained):
+    from zsadbench.clip.config import DEMO_FOLDER
+
+    given = DEMO_FOLDER / "weights.safetensors"
+    before, after = load_file(given), load_file(trained(image_tower=str(given)) / "weights.safetensors")
+    kept = {name for name in after if torch.equal(before[name], after[name])}
+    assert {name for name in after if name.startswith("visual.")} | {"logit_scale"} <= kept
+    assert "text_projection" not in kept
