@@ -27,7 +27,7 @@ Done = Sequence[tuple["Entry", Results]]
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of the table: its label, the method, whether it depends on the seed, and further arguments of the run."""
+    """One row of the table: its label, the method, whether it runs with every seed, further arguments of the run."""
 
     label: str
     method: str
@@ -61,7 +61,7 @@ ENTRIES = (
     *(Entry(name, name, seeded=True) for name in TRAINED),
     *(Entry(untrained(name), name, seeded=True, arguments={"aux": "none"}) for name in TRAINED),
     *(
-        Entry(f"{name}, masks permuted", name, seeded=True, arguments={"option": ["recipe.permuted=true"]})
+        Entry(f"{name}, masks permuted", name, seeded=False, arguments={"option": ["recipe.permuted=true"]})
         for name in TRAINED
     ),
     Entry(TOLD, BASELINE, seeded=False, arguments={"option": ["normal=a photo of a {}.", f"anomalous={WORDS}"]}),

@@ -26,14 +26,15 @@ all kinds of defect: the smallest over the seeds, and each seed in brackets. The
 on `demo`, was at least 5 points of pixel AUROC and of AUPRO over both, with every seed."""
 
 CONTROLS = f"""\
-`clip` compares every token with the sentences *a photo of a normal …* and *a photo of a damaged …*; no caption of the
-backbone's training says either, as hardly a caption of CLIP's does. *Untrained* is a method with its initial values.
-*Masks permuted* is a method trained with masks and labels exchanged randomly between images. *Told the kinds* is `clip`
-with the sentence *{WORDS.format("…")}* for anomalous images: it is told what the
-defects are called, which is no zero-shot detection. `token-distance` and `colour-distance` are not trained and use no
-text: the score of a patch is the distance of its token, or of its mean colour, to the mean of the image. *Seen* kinds
-of defect also occur in `demo-aux`, with other parameters; *unseen* kinds occur nowhere else. All numbers are percent;
-for several seeds, the mean with the smallest and the largest value."""
+`clip` compares every token with the sentences *a photo of a normal …* and *a photo of a damaged …*; no caption of its
+text tower's training says either, as hardly a caption of CLIP's does. *Untrained* is a method with its initial values.
+*Masks permuted* is a method trained with masks and labels exchanged randomly between images, with seed 0 alone. *Told
+the kinds* is `clip` with the sentence
+*{WORDS.format("…")}*
+for anomalous images: it is told what the defects are called, which is no zero-shot detection. `token-distance` and
+`colour-distance` are not trained and use no text: the score of a patch is the distance of its token, or of its mean
+colour, to the mean of the image. *Seen* kinds of defect also occur in `demo-aux`, with other parameters; *unseen* kinds
+occur nowhere else. All numbers are percent; for several seeds, the mean with the smallest and the largest value."""
 
 PERMUTED = """\
 Permuted masks are no clean control here. Masks of defects cover little of an image, so that even masks of other images
