@@ -250,7 +250,7 @@ CARD = MethodCard(
         betas=(0.5, 0.999),
         image_size=518,
         loss="focal+dice+consistency",
-        on={"demo-aux": {"lr": 3e-3, "batch": 2}},  # 336 generated images; chosen by tools/demo_recipe
+        on={"demo-aux": {"lr": 1e-3, "batch": 2}},  # 336 generated images; chosen by tools/demo_recipe
     ),
     protocols=(PAPER_PROTOCOL,),
     presets={"base": BASE},
