@@ -24,12 +24,13 @@ PARTS: dict[str, tuple[str, ...]] = {
 }
 
 
-def measure(record: Path, kinds: Sequence[str]) -> dict[str, float]:
+def measure(record: Path, kinds: Sequence[str], metrics: Sequence[str] = METRICS) -> dict[str, float]:
     """Average each metric over the classes that have one of these kinds of defect.
 
     Args:
         record: a record with saved maps.
         kinds: names of kinds of defect.
+        metrics: names of metrics.
     """
     images = read_images(record)
     if images is None:
@@ -40,14 +41,14 @@ def measure(record: Path, kinds: Sequence[str]) -> dict[str, float]:
     for _, rows in chosen.groupby("class"):
         if not rows["label"].any():
             continue
-        metrics = ClassMetrics([parse_metric(name) for name in METRICS])
+        counted = ClassMetrics([parse_metric(name) for name in metrics])
         for row in rows.itertuples():
             anomaly_map = np.load(map_path(record.with_suffix(".maps"), str(row.path)))
             shape = anomaly_map.shape
             mask = _mask(masks[row.path], shape[0]) if row.label else np.zeros(shape, np.uint8)
-            metrics.update(np.array([row.score]), np.array([row.label]), anomaly_map[None], mask[None])
-        by_class.append({name: estimate.value for name, estimate in metrics.compute().items()})
-    return {name: fmean(value for values in by_class if (value := values[name]) is not None) for name in METRICS}
+            counted.update(np.array([row.score]), np.array([row.label]), anomaly_map[None], mask[None])
+        by_class.append({name: estimate.value for name, estimate in counted.compute().items()})
+    return {name: fmean(value for values in by_class if (value := values[name]) is not None) for name in metrics}
 
 
 @cache

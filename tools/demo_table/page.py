@@ -54,7 +54,11 @@ def _numbers(path: Path) -> Numbers:
 def _by_kind(done: Done) -> Iterator[Table]:
     for kinds, seen in ((SEEN_KINDS, True), (UNSEEN_KINDS, False)):
         rows = {
-            entry.label: {kind: [measure(path, [kind])["pixel_auroc"] for path, _ in results.records] for kind in kinds}
+            entry.label: {kind: [_pixel_auroc(path, kind) for path, _ in results.records] for kind in kinds}
             for entry, results in done
         }
         yield by_kind(rows, kinds, seen=seen)
+
+
+def _pixel_auroc(path: Path, kind: str) -> float:
+    return measure(path, [kind], ["pixel_auroc"])["pixel_auroc"]
