@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
-from zsadbench.checkpoints import check_state, load_state, read_archive
+from zsadbench.checkpoints import check_state, check_tensors, load_state, read_archive
 from zsadbench.clip.resolve import BackboneSpec, state_of
 from zsadbench.clip.weights import RANDOM_SEED
 
@@ -109,6 +109,7 @@ class StoredTowers:
         tensors = state_of(read_archive(path), str(path))
         state = {name: tensor for name, tensor in tensors.items() if name not in UNREAD}
         check_state(skeleton(self._spec.config), state, self._label)
+        check_tensors(state, self._label)
         return {
             "vision": {name.removeprefix(IMAGE): state[name] for name in state if name.startswith(IMAGE)},
             "text": {name: state[name] for name in state if not name.startswith(IMAGE)},
