@@ -251,9 +251,7 @@ class _Cache:
         except OSError as failure:
             log.info("the hashes of the files in '%s' are not kept: %s", self.prefix, failure)
 
-    def _content(
-        self, paths: Sequence[str], stamps: Stamps, digests: Digests, wanted: NDArray[np.bool_]
-    ) -> bytes:
+    def _content(self, paths: Sequence[str], stamps: Stamps, digests: Digests, wanted: NDArray[np.bool_]) -> bytes:
         new = [self._name(path) for path in paths]
         here = set(new)
         kept = [name for name in self.rows if name not in here and os.path.lexists(self._path(name))]
