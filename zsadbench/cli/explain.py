@@ -61,7 +61,7 @@ def explain(
     from zsadbench.predict.detector import make_detector
     from zsadbench.predict.explain import explain as draw
 
-    paths = images_of(images)
+    paths = images_of(images, fields.get("normal", ()))
     detector = make_detector(detector_request(fields))
     failed = False
     for explained in draw(detector, paths, class_name, out):

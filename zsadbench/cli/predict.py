@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FLAGS = RequestFlags(
     RunRequest,
-    "methods options data_roots allow_partial backbone weights checkpoint image_size offline device",
+    "methods options data_roots allow_partial normal backbone weights checkpoint image_size offline device",
     aux="Auxiliary set to learn from without --checkpoint, or 'none' (default: mvtec; demo-aux for the demo backbone).",
 )
 EXAMPLES = examples(
@@ -61,7 +61,7 @@ def predict(
     from zsadbench.predict.detector import make_detector
     from zsadbench.predict.heat_maps import predict_images, write_scores
 
-    paths = images_of(images)
+    paths = images_of(images, fields.get("normal", ()))
     detector = make_detector(detector_request(fields))
     predictions = []
     for prediction in predict_images(detector, paths, class_name, out):

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from zsadbench.data.cards.card import Card
@@ -11,10 +11,13 @@ from zsadbench.data.layouts.file_tree import FileTree
 from zsadbench.data.layouts.left_out import LeftOut, all_left_out, is_image_file
 from zsadbench.data.layouts.read import read_layout
 from zsadbench.data.user_images import folder, table
+from zsadbench.data.user_images.normal_folders import SHOWN
 from zsadbench.errors import DataError
 from zsadbench.printing import left_out_line
 
 log = logging.getLogger(__name__)
+
+NORMAL_NAMES = f"a folder of normal images is named {SHOWN}, or as --normal NAME says"
 
 
 def is_user_target(name: str) -> bool:
@@ -26,32 +29,40 @@ def is_user_target(name: str) -> bool:
     return name.startswith((folder.PREFIX, table.PREFIX))
 
 
-def user_target_card(name: str) -> tuple[Card, Layout, Path]:
+def is_folder(name: str) -> bool:
+    """Whether the name of a target or a card is `folder:…`."""
+    return name.startswith(folder.PREFIX)
+
+
+def user_target_card(name: str, normal: Sequence[str] = ()) -> tuple[Card, Layout, Path]:
     """Make the card, the layout and the root of `folder:PATH` or `csv:PATH`.
+
+    `normal` are names of folders of normal images, as in `folder_card`.
 
     Raises:
         UsageError: there is no path after the prefix.
         DataError: the folder or the table does not exist, or does not say which images are normal.
     """
-    return table.table_card(name) if name.startswith(table.PREFIX) else folder.folder_card(name)
+    return table.table_card(name) if name.startswith(table.PREFIX) else folder.folder_card(name, normal)
 
 
-def images_of(names: Iterable[str | Path]) -> list[Path]:
+def images_of(names: Iterable[str | Path], normal: Sequence[str] = ()) -> list[Path]:
     """List the images to predict, each once: single files, and the images in folders, `folder:PATH` and `csv:PATH`.
 
-    A labelled `folder:PATH` gives its test images without the masks. Labels in a table are not read.
+    A labelled `folder:PATH` gives its test images without the masks. Labels in a table are not read. `normal` are names
+    of folders of normal images, as in `folder_card`.
 
     Raises:
-        DataError: a path does not exist, or contains no image.
+        DataError: a path does not exist or contains no image, or names of folders can be meant in two ways.
     """
-    return list(dict.fromkeys(path for name in names for path in _images(str(name))))
+    return list(dict.fromkeys(path for name in names for path in _images(str(name), normal)))
 
 
-def _images(name: str) -> list[Path]:
+def _images(name: str, normal: Sequence[str]) -> list[Path]:
     if name.startswith(table.PREFIX):
         images = table.table_images(name)
-    elif name.startswith(folder.PREFIX) and folder.is_labelled(folder.root_of(name)):
-        card, layout, root = folder.folder_card(name)
+    elif name.startswith(folder.PREFIX) and folder.is_labelled(folder.root_of(name), normal):
+        card, layout, root = folder.folder_card(name, normal)
         content = read_layout(card, layout, root)
         images = [root / sample.image for sample in content.samples if sample.split == "test"]
         _warn_of(all_left_out(content.left_out), root)

@@ -165,7 +165,7 @@ def _load_all(
     for name in dict.fromkeys(names):
         try:
             if name not in loaded:
-                dataset = load_dataset(name, request.data_roots or None, request.allow_partial)
+                dataset = load_dataset(name, request.data_roots or None, request.allow_partial, normal=request.normal)
                 check_files(dataset)
                 loaded[name] = dataset
                 for line in dataset.warnings:

@@ -145,6 +145,13 @@ class RunRequest:
     allow_partial: bool = flag(
         "Use an incomplete data set; the record says so.", DATA, default=False, form=SWITCH, variable=False
     )
+    normal: Names = flag(
+        "folder:PATH: name of the folder that holds normal images, where it is not good, OK, normal or the like.",
+        DATA,
+        default=(),
+        form=NAMES,
+        variable=False,
+    )
     backbone: str | None = flag(
         "Architecture (default: ViT-L-14-336), or the path of a backbone.json.", MODEL, default=None
     )
