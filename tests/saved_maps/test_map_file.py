@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from torch.nn.functional import interpolate
 
+from zsadbench.data.images.pixel_limit import allow_pixels
 from zsadbench.errors import DataError
 from zsadbench.saved_maps.ground_truth import MapReader
 from zsadbench.saved_maps.map_file import read_map
@@ -44,11 +45,20 @@ def test_a_tiff_that_is_cut_off_is_refused(tmp_path, share):
         read_map(path)
 
 
-def test_a_header_that_promises_too_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
-    tifffile.imwrite(tmp_path / "m.tif", VALUES)
-    with pytest.raises(DataError, match="which is implausible"):
-        read_map(tmp_path / "m.tif")
+@pytest.mark.parametrize("suffix", [".tif", ".npy", ".png"])
+def test_a_header_that_promises_too_much_is_refused(tmp_path, monkeypatch, suffix):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 26)
+    path = tmp_path / f"m{suffix}"
+    if suffix == ".npy":
+        np.save(path, VALUES)
+    elif suffix == ".tif":
+        tifffile.imwrite(path, VALUES)
+    else:
+        Image.fromarray((VALUES * 65535).astype(np.uint16)).save(path)
+    with pytest.raises(DataError, match="more than 52"):
+        read_map(path)
+    allow_pixels(54)
+    assert read_map(path).shape == (6, 9)
 
 
 @pytest.mark.parametrize("save", [np.save, tifffile.imwrite])

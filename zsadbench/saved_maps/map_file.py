@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zsadbench.data.images.formats import open_image, values_16_bit
+from zsadbench.data.images.pixel_limit import max_pixels
 from zsadbench.errors import DataError
 
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -84,8 +85,8 @@ def _needs_tifffile(page: Any) -> bool:
 
 def _check_pixels(shape: tuple[int, ...]) -> None:
     """Raise `ValueError` if an array is too large for an image."""
-    if math.prod(shape) > (Image.MAX_IMAGE_PIXELS or math.inf):
-        raise ValueError(f"its header promises {list(shape)}, which is implausible")
+    if math.prod(shape) > max_pixels():
+        raise ValueError(f"its header promises {list(shape)}, more than {max_pixels():,} pixels (--max-pixels)")
 
 
 def _from_npy(path: Path) -> SavedMap:
@@ -113,9 +114,9 @@ def _read_array(stream: IO[bytes], size: int) -> SavedMap:
         raise ValueError(f"it has the shape {list(shape)}; a map has (height, width)")
     if dtype.kind not in "fiu" or dtype.itemsize > 8:
         raise ValueError(f"it holds {dtype}; a map holds float16, float32, float64 or integers")
-    pixels = math.prod(map_shape)
-    if pixels > (Image.MAX_IMAGE_PIXELS or math.inf) or pixels * dtype.itemsize > size:
-        raise ValueError(f"its header promises {list(shape)}, which is implausible or not all there")
+    _check_pixels(map_shape)
+    if math.prod(map_shape) * dtype.itemsize > size:
+        raise ValueError(f"its header promises {list(shape)}, which is not all there")
     stream.seek(0)
     values = npy.read_array(stream, allow_pickle=False).reshape(map_shape)
     if dtype.kind == "f":

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zsadbench import registry
 from zsadbench.clip.config import DEMO, find_config
 from zsadbench.data import FileHashes, check_files, find_card, hash_files, load_dataset
+from zsadbench.data.images.pixel_limit import allow_pixels
 from zsadbench.engine.plan.cell import cell_of, unknown_training
 from zsadbench.engine.plan.checks import check_out, checked_targets
 from zsadbench.engine.plan.done import classes_done, record_so_far, selected_classes
@@ -154,7 +155,7 @@ def as_run_request(request: ScoreRequest, run_record: Record | None) -> RunReque
         protocol=values["protocol"] or "strict",
         **{
             name: getattr(request, name)
-            for name in ("metrics", "workers", "data_roots", "normal", "out", "allow_partial")
+            for name in ("metrics", "workers", "data_roots", "normal", "max_pixels", "out", "allow_partial")
         },
         overwrite=request.overwrite,
     )
@@ -193,6 +194,7 @@ def load_truth(run_request: RunRequest) -> GroundTruth:
     """
     if len(run_request.targets) != 1:
         raise UsageError("maps belong to one target; pass --target once")
+    allow_pixels(run_request.max_pixels)
     protocol = registry.protocol(run_request.protocol)
     target = load_dataset(
         run_request.targets[0], run_request.data_roots or None, run_request.allow_partial, normal=run_request.normal

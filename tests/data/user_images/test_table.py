@@ -92,7 +92,7 @@ def test_odd_names_are_read_as_they_are(table, write_image, name):
     write_image(path.parent / name)
     write_image(path.parent / "z.png")
     assert set(load(path).manifest["relative"]) == {name, "z.png"}
-    assert images_of([f"csv:{path}"]) == [path.parent / name, path.parent / "z.png"]
+    assert list(images_of([f"csv:{path}"])) == [path.parent / name, path.parent / "z.png"]
 
 
 def test_blanks_around_a_cell_are_none_of_a_name_that_lacks_them(table, write_image):
@@ -210,7 +210,7 @@ def test_a_flat_folder_is_scored_not_measured(tmp_path, write_image):
     for leftover in (tmp_path / "shots").rglob("*.*.png"):
         leftover.unlink()
     expected = [tmp_path / "shots" / name for name in ("A.JPG", "b.png", "deep/c.dcm")]
-    assert images_of([f"folder:{tmp_path / 'shots'}"]) == images_of([tmp_path / "shots"]) == expected
+    assert list(images_of([f"folder:{tmp_path / 'shots'}"])) == list(images_of([tmp_path / "shots"])) == expected
     with pytest.raises(DataError, match="holds no labels"):
         load_dataset(f"folder:{tmp_path / 'shots'}")
 
@@ -218,7 +218,7 @@ def test_a_flat_folder_is_scored_not_measured(tmp_path, write_image):
 def test_of_a_labelled_folder_the_test_images_are_scored(tmp_path, write_image):
     for name in ("train/good/1.png", "test/good/2.png", "test/dent/3.png", "ground_truth/dent/3_mask.png"):
         write_image(tmp_path / name)
-    assert images_of([f"folder:{tmp_path}"]) == [tmp_path / "test/dent/3.png", tmp_path / "test/good/2.png"]
+    assert list(images_of([f"folder:{tmp_path}"])) == [tmp_path / "test/dent/3.png", tmp_path / "test/good/2.png"]
     (tmp_path / "empty").mkdir()
     write_image(tmp_path / "caps/good/.hidden.png")
     for nothing in (tmp_path / "empty", tmp_path / "none.png", f"folder:{tmp_path / 'caps'}"):
@@ -231,7 +231,7 @@ def test_of_a_table_only_paths_are_asked_for(table, write_image):
     write_image(path.parent / "a.png")
     write_image(path.parent / "b.png")
     files = [path.parent / "b.png", path.parent / "a.png"]
-    assert images_of([f"csv:{path}", path.parent / "a.png"]) == files
+    assert list(images_of([f"csv:{path}", path.parent / "a.png"])) == files
     table("path", "b.png", "gone.png", "lost.png")
     with pytest.raises(DataError, match=r"gone.png' is missing \(named in list.csv line 3\), and 1 more"):
         images_of([f"csv:{path}"])

@@ -59,8 +59,8 @@ def table_card(name: str) -> tuple[Card, TableLayout, Path]:
     return card, layout, path.parent
 
 
-def table_images(name: str) -> list[Path]:
-    """List the images in the column `path` of `csv:PATH`; no other column is read.
+def table_images(name: str) -> dict[Path, str]:
+    """List the images of `csv:PATH` with the words of their classes; labels and masks are not read.
 
     Raises:
         UsageError: as `table_card`.
@@ -68,8 +68,11 @@ def table_images(name: str) -> list[Path]:
     """
     path = _path(name)
     layout = _layout(path, ("path",))
-    layout = replace(layout, columns={"image": layout.columns["image"]}, maskless_normal=True)
-    card = Card(name, name, "own", ("image",), {path.stem: ""}, (layout,))
+    columns = {ours: column for ours, column in layout.columns.items() if ours in {"image", "class"}}
+    layout = replace(layout, columns=columns, maskless_normal=True)
+    classes = dict.fromkeys(row.text("class") or path.stem for row in read_csv_rows(path, layout)) or {path.stem: None}
+    words = {class_name: prompt_words(class_name) for class_name in classes}
+    card = Card(name, name, "own", ("image",), words, (layout,))
     content = read_table(card, layout, FileLookup(path.parent))
     if content.absent:
         first, more = content.absent[0], len(content.absent) - 1
@@ -77,7 +80,7 @@ def table_images(name: str) -> list[Path]:
             f"'{path.parent / first.image}' is missing (named in {first.named_in})"
             + (f", and {more} more" * bool(more))
         )
-    return [path.parent / sample.image for sample in content.samples]
+    return {path.parent / sample.image: words[sample.class_name] for sample in content.samples}
 
 
 def _path(name: str) -> Path:

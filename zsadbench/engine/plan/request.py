@@ -152,6 +152,13 @@ class RunRequest:
         form=NAMES,
         variable=False,
     )
+    max_pixels: int | None = flag(
+        "Largest number of pixels of an image that is read (default: 178956970).",
+        DATA,
+        default=None,
+        form=NUMBER,
+        at_least=1,
+    )
     backbone: str | None = flag(
         "Architecture (default: ViT-L-14-336), or the path of a backbone.json.", MODEL, default=None
     )
