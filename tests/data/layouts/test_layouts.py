@@ -377,9 +377,7 @@ def test_rows_that_leave_the_root_by_a_link_are_refused(tmp_path, write_image, l
     (root / link).symlink_to(tmp_path / "elsewhere" if link.startswith("inside") else tmp_path / "elsewhere/photo.png")
     row = f"{link}/photo.png" if link.startswith("inside") else link
     (root / "list.csv").write_text(f"path,label\na.png,0\n{row},1\n")
-    with pytest.raises(
-        DataError, match=f"'{row}' leads by a link to '{tmp_path}/elsewhere/photo.png', out of the root"
-    ):
+    with pytest.raises(DataError, match=f"'{row}' leads by a link to '{tmp_path}/elsewhere/photo.png', out of"):
         load_dataset(f"csv:{root}/list.csv")
     (root / "b.png").symlink_to(root / "a.png")
     (root / "list.csv").write_text("path,label\na.png,0\nb.png,1\n")
