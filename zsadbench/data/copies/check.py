@@ -53,7 +53,12 @@ class Check:
 
 
 def check_copy(
-    name: str, roots: Sequence[str | Path] | None = None, splits: Sequence[str] = ("test",), *, deep: bool = False
+    name: str,
+    roots: Sequence[str | Path] | None = None,
+    splits: Sequence[str] = ("test",),
+    normal: Sequence[str] = (),
+    *,
+    deep: bool = False,
 ) -> Check:
     """Check the copy of the data set `name` that a run would use.
 
@@ -61,13 +66,14 @@ def check_copy(
         name: a data set, `folder:PATH` or `csv:PATH`.
         roots: data roots; None for those of the environment.
         splits: the splits to check; a zero-shot run reads only `test`.
+        normal: of `folder:PATH`, names of the folders of normal images; empty to recognise them.
         deep: whether to decode every file instead of reading only headers.
 
     Raises:
         UsageError: there is no data set with this name.
     """
     try:
-        dataset = load_dataset(name, roots, allow_partial=True, splits=splits)
+        dataset = load_dataset(name, roots, allow_partial=True, splits=splits, normal=normal)
     except DataError as failure:
         unreadable = Card(name, name, "own", (), {}, (), licence="your own")
         return Check(unreadable if is_user_target(name) else find_card(name), (str(failure),))
@@ -76,7 +82,7 @@ def check_copy(
     if deep:
         faults += [fault for fault in _decoding_faults(dataset.manifest) if fault not in faults]
         masks = mask_statistics(dataset.manifest, dataset.card.positive)
-        notes += _mask_notes(masks, dataset.card.positive)
+        notes += _mask_notes(masks)
     return Check(
         card=dataset.card,
         faults=tuple(faults),
@@ -140,10 +146,7 @@ def _header_faults(manifest: pd.DataFrame) -> Iterator[str]:
             yield str(failure)
 
 
-def _mask_notes(masks: MaskStatistics, positive: str) -> list[str]:
-    """Notes on anomalous images with a blank mask and on masks with more than two grey values."""
-    kinds = (
-        (masks.blank, "blank masks of anomalous images (their label stays)"),
-        (masks.grey, f"masks with more than two grey values (the rule is '{positive}')"),
-    )
-    return [f"{len(paths)} {what}, first {paths[0]}" for paths, what in kinds if paths]
+def _mask_notes(masks: MaskStatistics) -> list[str]:
+    """A note on anomalous images with a blank mask."""
+    blank = masks.blank
+    return [f"{len(blank)} blank masks of anomalous images (their label stays), first {blank[0]}"] if blank else []
