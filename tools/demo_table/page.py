@@ -10,12 +10,13 @@ from demo_recipe.held_out import read_rows
 
 from demo_table.halves import METRICS, PARTS, measure
 from demo_table.runs import BASELINE, RESULT, TRAINED, Done, untrained
-from demo_table.tables import Numbers, Table, by_class, by_kind, controls, gains, held_out
+from demo_table.tables import Numbers, Table, by_class, by_kind, controls, gains, held_out, missed
 from demo_table.text import (
     CONTROLS,
     GAINS,
     HELD_OUT,
     INTRODUCTION,
+    ONE_LOOK,
     PERMUTED,
     backbone_text,
     recipes_text,
@@ -37,7 +38,12 @@ def document(done: Done, seeds: Sequence[int]) -> str:
     parts = [
         *("# The demo, with its controls", INTRODUCTION),
         *(f"## FB-CLIP by class ({NOT_CLIP})", percent, by_class(records[RESULT]).markdown()),
-        *(f"## What training adds ({NOT_CLIP})", GAINS, gains(rows, bases).markdown()),
+        *(
+            f"## What training adds ({NOT_CLIP})",
+            GAINS,
+            gains(rows, bases).markdown(),
+            f"{missed(rows, bases)} {ONE_LOOK}",
+        ),
         *(f"## All runs ({NOT_CLIP})", CONTROLS, *(controls(rows, metric).markdown() for metric in METRICS), PERMUTED),
         *(f"## Pixel AUROC by kind of defect ({NOT_CLIP})", *(table.markdown() for table in _by_kind(done))),
         *("## How it was made", rules_text(), backbone_text(json.loads(MADE.read_text(encoding="utf-8")))),

@@ -10,7 +10,7 @@ from demo_table.strips import write_strips
 from demo_table.tables import by_class, means
 from zsadbench.cli.shared.output import table
 
-NEXT = "zsadbench run --method anomalyclip --target demo"
+NEXT = ".venv/bin/zsadbench run --method anomalyclip --target demo"
 
 
 def say(done: Done, out: Path) -> None:

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from demo_table.runs import TARGET
-from zsadbench.data import load_dataset, read_image, read_mask
+from zsadbench.data import load_dataset, read_image, read_mask, resize_mask_nearest
+from zsadbench.metrics import ClassMetrics, parse_metric
 from zsadbench.pictures import overlay, write_png
 from zsadbench.records import map_path
 
 SIDE, GAP, HEAD = 168, 6, 22  # pixels: of a picture, between two, of the line of names
-COUNT = 3
+EVERY = 2  # second class is shown
 
 
 def strips(records: Mapping[str, Path]) -> dict[str, Image.Image]:
     """Make one strip per image: the image, its mask, and for each record the anomaly map over the image.
 
-    The images are fixed by their places in the set: anomalous ones of three classes, of other kinds each. The colours
-    of a record go from the smallest to the largest value of its maps of these images.
+    The images are typical ones: of every second class, the anomalous image whose pixel AUROC, averaged over the
+    records, is the median of its class. The colours of a map go from its smallest to its largest value.
 
     Args:
         records: name → path of a record of the demo with saved maps.
@@ -31,24 +34,16 @@ def strips(records: Mapping[str, Path]) -> dict[str, Image.Image]:
         Path of the image in its set → strip.
     """
     manifest = load_dataset(TARGET).manifest
-    chosen = _chosen(manifest["class"].unique().tolist())
-    rows = []
-    for class_name, part in chosen:
-        anomalous = manifest[(manifest["class"] == class_name) & (manifest["label"] == 1)]
-        rows.append(anomalous.iloc[int(part * len(anomalous))])
-    maps = {
-        name: [np.load(map_path(record.with_suffix(".maps"), row["relative"])) for row in rows]
-        for name, record in records.items()
-    }
+    rows = [_typical(manifest, name, list(records.values())) for name in manifest["class"].unique()[::EVERY]]
     found = {}
-    for number, row in enumerate(rows):
+    for row in rows:
         image = read_image(row["path"]).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
         truth = (
             Image.fromarray(read_mask(row["mask"]) * np.uint8(255))
             .convert("RGB")
             .resize((SIDE, SIDE), Image.Resampling.NEAREST)
         )
-        heat = {name: _heat(image, of_record, number) for name, of_record in maps.items()}
+        heat = {name: _heat(image, _map(record, row)) for name, record in records.items()}
         found[str(row["relative"])] = _row({"image": image, "truth": truth, **heat})
     return found
 
@@ -75,14 +70,27 @@ def write_strips(record: Path, name: str, folder: Path) -> list[Path]:
     return paths
 
 
-def _chosen(classes: Sequence[str]) -> list[tuple[str, float]]:
-    """Three classes and the place of an image among the anomalous ones of each, as a fraction."""
-    return [(classes[len(classes) * number // COUNT], (number + 0.5) / COUNT) for number in range(COUNT)]
+def _typical(manifest: pd.DataFrame, class_name: str, records: Sequence[Path]) -> pd.Series:
+    """The row of the anomalous image of a class with the median of the mean pixel AUROC over the records."""
+    rows = manifest[(manifest["class"] == class_name) & (manifest["label"] == 1)]
+    means = [fmean(_pixel_auroc(_map(record, row), row["mask"]) for record in records) for _, row in rows.iterrows()]
+    return rows.iloc[int(np.argsort(means, kind="stable")[len(means) // 2])]
 
 
-def _heat(image: Image.Image, maps: Sequence[NDArray[np.float32]], number: int) -> Image.Image:
-    low, high = min(float(one.min()) for one in maps), max(float(one.max()) for one in maps)
-    return overlay(image, maps[number], low, high)
+def _pixel_auroc(anomaly_map: NDArray[np.float32], mask: str) -> float:
+    counted = ClassMetrics([parse_metric("pixel_auroc")])
+    truth = resize_mask_nearest(read_mask(mask), anomaly_map.shape[0])
+    counted.update(np.ones(1), np.ones(1, np.int64), anomaly_map[None], truth[None])
+    return counted.compute()["pixel_auroc"].value or 0.0
+
+
+def _map(record: Path, row: pd.Series) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = np.load(map_path(record.with_suffix(".maps"), str(row["relative"])))
+    return found
+
+
+def _heat(image: Image.Image, anomaly_map: NDArray[np.float32]) -> Image.Image:
+    return overlay(image, anomaly_map, float(anomaly_map.min()), float(anomaly_map.max()))
 
 
 def _row(pictures: Mapping[str, Image.Image]) -> Image.Image:
