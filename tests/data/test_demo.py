@@ -148,7 +148,7 @@ def test_regions_are_small_and_large_several_and_of_every_contrast(flawed):
     assert np.mean(np.array(sizes) <= 40) > 0.05
     assert max(sizes) >= 0.15 * 128 * 128
     assert several >= 30
-    assert np.percentile(contrasts, 10) < 15
+    assert 20 < np.percentile(contrasts, 10) < 35  # faint ones, but none that cannot be seen
     assert np.percentile(contrasts, 90) > 70
 
 

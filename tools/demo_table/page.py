@@ -18,6 +18,7 @@ from demo_table.text import (
     INTRODUCTION,
     ONE_LOOK,
     PERMUTED,
+    TIME,
     backbone_text,
     recipes_text,
     rules_text,
@@ -47,6 +48,7 @@ def document(done: Done, seeds: Sequence[int]) -> str:
         *(f"## All runs ({NOT_CLIP})", CONTROLS, *(controls(rows, metric).markdown() for metric in METRICS), PERMUTED),
         *(f"## Pixel AUROC by kind of defect ({NOT_CLIP})", *(table.markdown() for table in _by_kind(done))),
         *("## How it was made", rules_text(), backbone_text(json.loads(MADE.read_text(encoding="utf-8")))),
+        *("## What takes how long", TIME),
         *("## How the recipes were chosen", recipes_text(recipes), HELD_OUT, held_out(read_rows(), recipes).markdown()),
     ]
     return "\n\n".join(parts) + "\n"
