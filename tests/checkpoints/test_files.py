@@ -82,9 +82,13 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, content, suffix):
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
-    for path in (tmp_path / "nothing.pt", tmp_path):
-        with pytest.raises(WeightsError, match="is not a file; give the path of a checkpoint"):
-            read_archive(path)
+    with pytest.raises(WeightsError, match="is not a file; give the path of a checkpoint"):
+        read_archive(tmp_path / "nothing.pt")
+    with pytest.raises(WeightsError, match="is not a file but a folder; give the path of a checkpoint"):
+        read_archive(tmp_path)
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(WeightsError, match=r"is not a file but a folder; give a file in it: model\.safetensors"):
+        read_archive(tmp_path)
 
 
 @given(data=st.data())

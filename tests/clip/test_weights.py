@@ -118,10 +118,16 @@ def test_an_unknown_tag_is_refused_before_any_download(monkeypatch):
 def test_cached_openai_weights_are_found(no_network, monkeypatch):
     place = weights.cache_folder() / "weights" / "ViT-B-16.pt"
     place.parent.mkdir(parents=True)
-    place.write_bytes(b"anything")
-    with pytest.raises(WeightsError, match=r"is not what OpenAI published: its SHA-256 is ee0874170b7f"):
+    place.write_bytes(b"<!DOCTYPE html><html>Sign in</html>")
+    with pytest.raises(WeightsError, match="is not what OpenAI published but a web page: .*remove it to have it"):
         resolve("ViT-B-16", "openai", offline=True)
-    published = (hashlib.sha256(b"anything").hexdigest(), "ViT-B-16.pt")
+    place.write_bytes(b"\0anything")
+    with pytest.raises(
+        WeightsError,
+        match=rf"is not what OpenAI published: its SHA-256 is {hashlib.sha256(place.read_bytes()).hexdigest()[:12]}",
+    ):
+        resolve("ViT-B-16", "openai", offline=True)
+    published = (hashlib.sha256(place.read_bytes()).hexdigest(), "ViT-B-16.pt")
     monkeypatch.setitem(weights.OPENAI_FILES, "ViT-B-16", published)
     for name in ("ViT-B-16", "ViT-B-16-quickgelu"):
         spec = resolve(name, "openai", offline=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from platformdirs import user_cache_path
 
+from zsadbench.checkpoints import check_kind, foreign_kind
 from zsadbench.clip.config import DEMO, DEMO_FOLDER
 from zsadbench.clip.download import NO_DOWNLOAD, find_published, is_quick_gelu
 from zsadbench.errors import WeightsError
@@ -74,6 +75,8 @@ def locate_weights(weights: str, config: BackboneConfig | None, backbone: str, *
     if path.is_file():
         return Weights("file", path.name, file_sha256(path), path)
     if path.suffix or "/" in weights or "\\" in weights:
+        if path.is_dir():
+            check_kind(path)
         raise WeightsError(f"weights '{weights}' are not a file; give --weights a file, 'openai' or 'random'")
     return _by_tag(weights, backbone.removesuffix("-quickgelu"), offline=offline)
 
@@ -107,6 +110,10 @@ def _verified_sha256(path: Path, published: str) -> str:
     """Return the SHA-256 of a file that must be the published one."""
     sha256 = file_sha256(path)
     if sha256 != published:
+        if kind := foreign_kind(path):
+            raise WeightsError(
+                f"{path} is not what OpenAI published but {kind}, or remove it to have it downloaded again"
+            )
         raise WeightsError(
             f"{path} is not what OpenAI published: its SHA-256 is {sha256[:12]}…, not {published[:12]}…; "
             "remove it to have it downloaded again, or pass --weights PATH to use it as it is"
