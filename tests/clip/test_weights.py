@@ -119,7 +119,7 @@ def test_cached_openai_weights_are_found(no_network, monkeypatch):
     place = weights.cache_folder() / "weights" / "ViT-B-16.pt"
     place.parent.mkdir(parents=True)
     place.write_bytes(b"<!DOCTYPE html><html>Sign in</html>")
-    with pytest.raises(WeightsError, match="is not what OpenAI published but a web page: .*remove it to have it"):
+    with pytest.raises(WeightsError, match=r"is not what OpenAI published but a web page: .*remove it to have it"):
         resolve("ViT-B-16", "openai", offline=True)
     place.write_bytes(b"\0anything")
     with pytest.raises(
