@@ -21,6 +21,7 @@ from zsadbench.cli.shared.options import (
 from zsadbench.cli.shared.output import say, say_json, tell
 from zsadbench.cli.shared.requests import detector_request
 from zsadbench.flags.fields import OUTPUT, WHAT
+from zsadbench.flags.out import check_out
 
 if TYPE_CHECKING:
     from zsadbench.predict.explain import Explanation
@@ -61,6 +62,7 @@ def explain(
     from zsadbench.predict.detector import make_detector
     from zsadbench.predict.explain import explain as draw
 
+    check_out(out)
     paths = images_of(images)
     detector = make_detector(detector_request(fields))
     failed = False

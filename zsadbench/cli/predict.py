@@ -22,6 +22,7 @@ from zsadbench.cli.shared.output import say, say_json, table, tell
 from zsadbench.cli.shared.requests import detector_request
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.flags.fields import OUTPUT, WHAT
+from zsadbench.flags.out import check_out
 
 if TYPE_CHECKING:
     from zsadbench.predict.heat_maps import Prediction
@@ -61,6 +62,7 @@ def predict(
     from zsadbench.predict.detector import make_detector
     from zsadbench.predict.heat_maps import predict_images, write_scores
 
+    check_out(out)
     paths = images_of(images)
     detector = make_detector(detector_request(fields))
     predictions = []

@@ -16,10 +16,11 @@ from zsadbench.clip.weights import OPENAI_FILES
 from zsadbench.compare.paper_rows import why_left_out
 from zsadbench.data import find_card
 from zsadbench.engine.machine.device import choose_device
-from zsadbench.engine.plan.checks import aux_for, check_out, with_backbone
+from zsadbench.engine.plan.checks import aux_for, with_backbone
 from zsadbench.engine.plan.jobs import Job, Plan, make_plan
 from zsadbench.engine.plan.request import NO_AUX
 from zsadbench.errors import DataError, UsageError
+from zsadbench.flags.out import check_out
 
 if TYPE_CHECKING:
     from zsadbench.compare.paper_rows import PaperRow, PaperTable
