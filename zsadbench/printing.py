@@ -8,6 +8,7 @@ metal\nnut \x1b[31mred übrig 中
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 
@@ -21,6 +22,15 @@ def one_line(text: object) -> str:
         character if _is_printable(character) else character.encode("unicode_escape").decode()
         for character in str(text)
     )
+
+
+def printable_lines(message: object) -> list[str]:
+    r"""Convert a message to printable lines: one, or three where something was not found.
+
+    >>> printable_lines("no x\n  looked for: 'a\nb'\n  what to do: make it")
+    ['no x', "  looked for: 'a\\\\nb'", '  what to do: make it']
+    """
+    return [one_line(line) for line in re.split(r"\n(?=  (?:looked for|what to do): )", str(message))]
 
 
 def _is_printable(character: str) -> bool:

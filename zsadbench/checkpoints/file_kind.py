@@ -7,7 +7,7 @@ import struct
 import zipfile
 from pathlib import Path
 
-from zsadbench.errors import WeightsError
+from zsadbench.errors import WeightsError, not_found, where_looked
 from zsadbench.printing import one_line
 
 HEAD = 1024  # bytes read from the start of a file
@@ -54,7 +54,7 @@ def check_kind(path: Path) -> None:
     if path.is_dir():
         raise WeightsError(f"{path} is not a file but a folder; {_files_in(path)}")
     if not path.is_file():
-        raise WeightsError(f"{path} is not a file; give the path of a checkpoint")
+        raise WeightsError(not_found(f"{path} is not a file", where_looked(path), "give the path of a checkpoint"))
     try:
         what = foreign_kind(path)
     except OSError as failure:

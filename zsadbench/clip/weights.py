@@ -18,7 +18,7 @@ from platformdirs import user_cache_path
 from zsadbench.checkpoints import check_kind, foreign_kind
 from zsadbench.clip.config import DEMO, DEMO_FOLDER
 from zsadbench.clip.download import NO_DOWNLOAD, find_published, is_quick_gelu
-from zsadbench.errors import WeightsError
+from zsadbench.errors import WeightsError, not_found, where_looked
 from zsadbench.files import file_sha256
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def locate_weights(weights: str, config: BackboneConfig | None, backbone: str, *
     if path.suffix or "/" in weights or "\\" in weights:
         if path.is_dir():
             check_kind(path)
-        raise WeightsError(f"weights '{weights}' are not a file; give --weights a file, 'openai' or 'random'")
+        remedy = "give --weights a file, 'openai' or 'random'"
+        raise WeightsError(not_found(f"weights '{weights}' are not a file", where_looked(path), remedy))
     return _by_tag(weights, backbone.removesuffix("-quickgelu"), offline=offline)
 
 
@@ -123,12 +124,11 @@ def _verified_sha256(path: Path, published: str) -> str:
 
 def _how_to_get(tag: str, backbone: str, why: str) -> str:
     """Write the message for weights that were not found."""
-    head = f"no weights '{tag}' for backbone '{backbone}': "
+    what = f"no weights '{tag}' for backbone '{backbone}'"
     if tag == "openai" and backbone in OPENAI_FILES:
         sha256, name = OPENAI_FILES[backbone]
         looked = " and ".join(str(path) for path in _openai_paths(backbone))
-        return (
-            f"{head}looked in {looked}; {why}; get {OPENAI_URL}/{sha256}/{name} "
-            "and put it there, or pass --weights PATH (or set ZSADBENCH_WEIGHTS)"
-        )
-    return f"{head}{why}; pass --weights PATH, or --weights random to try things without"
+        get = f"get {OPENAI_URL}/{sha256}/{name} and put it there"
+        return not_found(what, f"{looked}; {why}", f"{get}, or pass --weights PATH (or set ZSADBENCH_WEIGHTS)")
+    looked = f"the caches of '{cache_folder() / 'weights'}' and of the Hugging Face hub; {why}"
+    return not_found(what, looked, "pass --weights PATH, or --weights random to try things without")

@@ -19,7 +19,7 @@ from zsadbench.engine.estimate import estimate_seconds, seconds_for
 from zsadbench.engine.plan.checks import with_backbone
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import NO_AUX
-from zsadbench.errors import DataError, WeightsError
+from zsadbench.errors import DataError, WeightsError, in_one_line
 from zsadbench.reproduce.layout import NEXT_ERROR, lay_out, request_for, target_pairs
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _backbone(request: RunRequest | None) -> tuple[str, BackboneConfig]:
     try:
         return "", resolve(request.backbone, request.weights, offline=True).config
     except WeightsError as failure:
-        return str(failure), find_config(request.backbone or DEFAULT_BACKBONE)
+        return in_one_line(failure), find_config(request.backbone or DEFAULT_BACKBONE)
 
 
 def _sets(works: Sequence[Work]) -> list[tuple[str, str]]:
@@ -165,7 +165,9 @@ def _data_need(name: str, split: str, user_request: RunRequest) -> DataNeed:
     try:
         dataset = load_dataset(name, user_request.data_roots or None, user_request.allow_partial, (split,))
     except DataError as failure:
-        return DataNeed(card.name, title, _count(card, split), card.homepage, str(failure).replace(NEXT_ERROR, "; "))
+        return DataNeed(
+            card.name, title, _count(card, split), card.homepage, in_one_line(failure).replace(NEXT_ERROR, "; ")
+        )
     return DataNeed(card.name, title, len(dataset.manifest), card.homepage, "")
 
 

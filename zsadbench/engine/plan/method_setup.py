@@ -13,7 +13,7 @@ from zsadbench.clip import BackboneSpec, place_taps
 from zsadbench.engine.plan.options import ConfiguredMethod, build_options, taps_for
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.engine.plan.trained_state import checkpoint_sha256, read_state
-from zsadbench.errors import WeightsError
+from zsadbench.errors import WeightsError, not_found, where_looked
 from zsadbench.method_code import code_of
 from zsadbench.protocol import EvaluationProtocol
 
@@ -102,7 +102,8 @@ def _with_checkpoint_options(method: ConfiguredMethod, path: Path, given: Sequen
     A warning names options that the user changes although the trained parameters depend on them.
     """
     if not path.is_file():
-        raise WeightsError(f"checkpoint '{path}' is not a file; give a checkpoint of {method.card.name}")
+        remedy = f"give a checkpoint of {method.card.name}, or leave --checkpoint out to train one"
+        raise WeightsError(not_found(f"checkpoint '{path}' is not a file", where_looked(path), remedy))
     metadata = read_metadata(path)
     read_state(method.card, path)  # a foreign, unsafe or truncated file is reported before anything runs
     trained = dict(metadata[1].get("options", {})) if metadata else {}
