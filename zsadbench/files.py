@@ -2,13 +2,26 @@
 
 import hashlib
 import logging
+import lzma
 import os
+import pickle
 import secrets
+import struct
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 
 log = logging.getLogger(__name__)
+
+# What readers of JSON, NumPy, zip, gzip, Parquet, pickle and safetensors raise where the content of a file is damaged.
+DAMAGED: tuple[type[Exception], ...] = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError),
+    *(RuntimeError, MemoryError, SyntaxError, BufferError, struct.error, zlib.error, zipfile.BadZipFile, TokenError),
+    *(lzma.LZMAError, pickle.PickleError),
+)
 
 
 def file_sha256(path: Path) -> str:

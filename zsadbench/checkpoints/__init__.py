@@ -3,7 +3,6 @@
 from zsadbench.checkpoints.file_kind import check_kind, foreign_kind
 from zsadbench.checkpoints.files import (
     FORMAT,
-    UNREADABLE,
     check_digest,
     check_state,
     load_state,
@@ -17,7 +16,6 @@ from zsadbench.checkpoints.unwrap import entry_names, published_tensors, tensors
 
 __all__ = [
     "FORMAT",
-    "UNREADABLE",
     "check_digest",
     "check_kind",
     "check_state",

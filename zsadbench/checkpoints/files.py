@@ -12,8 +12,6 @@ import json
 import pickle
 import struct
 import warnings
-import zipfile
-import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,12 +22,13 @@ from zsadbench.checkpoints.jit_archive import is_jit_archive, read_jit_archive
 from zsadbench.checkpoints.module_archive import read_module_archive
 from zsadbench.checkpoints.zip_lengths import check_lengths
 from zsadbench.errors import WeightsError
-from zsadbench.files import write_atomically
+from zsadbench.files import DAMAGED, write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT = "zsadbench-checkpoint/1"
+TABLES = ("options", "aux", "recipe")  # settings that are tables
 PICKLE = b"\x80"  # the first byte of a pickle
 CUT = (
     "incomplete metadata",
@@ -37,10 +36,6 @@ CUT = (
     "truncated",
     "Ran out of input",
 )  # how readers say that a file is cut off
-UNREADABLE = (
-    *(zipfile.BadZipFile, zlib.error, pickle.UnpicklingError, EOFError, OSError, RuntimeError, MemoryError),
-    *(NotImplementedError, ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, struct.error),
-)
 
 
 def read_archive(path: Path) -> Any:
@@ -59,7 +54,7 @@ def read_archive(path: Path) -> Any:
             return _read_safetensors(path)
         check_lengths(path)
         return read_jit_archive(path) if is_jit_archive(path) else _read_torch(path)
-    except UNREADABLE as failure:
+    except DAMAGED as failure:
         raise _unreadable(path, "a checkpoint (safetensors, torch.save or TorchScript)", failure) from failure
 
 
@@ -80,7 +75,7 @@ def read_modules(path: Path, classes: Collection[str]) -> dict[str, Tensor]:
     try:
         check_lengths(path)
         return read_module_archive(path, classes)
-    except UNREADABLE as failure:
+    except DAMAGED as failure:
         raise _unreadable(path, "a saved module", failure) from failure
 
 
@@ -201,6 +196,9 @@ def read_metadata(path: Path) -> tuple[str, dict[str, Any]] | None:
         raise WeightsError(f"{path}: the metadata of this checkpoint are damaged: {failure}") from failure
     if not isinstance(about, dict):
         raise WeightsError(f"{path}: the metadata of this checkpoint are damaged: 'about' is no table")
+    for key in TABLES:
+        if not isinstance(about.get(key), dict | None):
+            raise WeightsError(f"{path}: the metadata of this checkpoint are damaged: '{key}' is no table")
     return method, about
 
 

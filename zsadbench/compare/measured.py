@@ -157,13 +157,11 @@ def _auxiliary(fields: Mapping[str, str]) -> str:
 
 
 def _rows(record: Record, entry: str, target: str) -> Iterator[dict[str, Any]]:
-    means, _, reasons = record.mean()
-    undefined = {**record.undefined, "mean": reasons}
     of_record = _record_columns(record, entry, target)
-    for class_name, values in {**record.classes, "mean": means}.items():
+    for class_name, values, reasons in record.rows():
         for metric, value in values.items():
             number = {"class": class_name, "metric": metric, "value": value, "aupro": AUPRO.get(metric, "")}
-            yield of_record | number | {"reason": undefined.get(class_name, {}).get(metric, "")}
+            yield of_record | number | {"reason": reasons.get(metric, "")}
 
 
 def _record_columns(record: Record, entry: str, target: str) -> dict[str, Any]:

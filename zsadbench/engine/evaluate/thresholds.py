@@ -7,6 +7,7 @@ import json
 import logging
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.clip import cache_folder
@@ -20,7 +21,7 @@ from zsadbench.engine.plan.checks import aux_for
 from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.engine.plan.request import NO_AUX
 from zsadbench.errors import DataError
-from zsadbench.files import write_atomically
+from zsadbench.files import DAMAGED, write_atomically
 from zsadbench.metrics import PixelMetrics, best_threshold, best_threshold_of, mode_for
 from zsadbench.metrics.names import AUX
 from zsadbench.records import canonical, safe_name
@@ -110,9 +111,15 @@ def _cache_file(job: Job, aux: Dataset) -> Path:
 def _from_cache(path: Path) -> Thresholds | None:
     """Return cached thresholds; None if there are none that can be read."""
     try:
-        return Thresholds(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+        thresholds = Thresholds(**json.loads(path.read_text()))
+        if not all(value is None or isfinite(value) for value in (thresholds.image, thresholds.pixel)):
+            raise ValueError("a threshold is not finite")
+    except FileNotFoundError:
         return None
+    except DAMAGED as failure:
+        log.info("'%s' is damaged and is written again: %s", path, failure)
+        return None
+    return thresholds
 
 
 class ThresholdMeasurement:

@@ -106,7 +106,7 @@ def _with_checkpoint_options(method: ConfiguredMethod, path: Path, given: Sequen
         raise WeightsError(not_found(f"checkpoint '{path}' is not a file", where_looked(path), remedy))
     metadata = read_metadata(path)
     read_state(method.card, path)  # a foreign, unsafe or truncated file is reported before anything runs
-    trained = dict(metadata[1].get("options", {})) if metadata else {}
+    trained = dict(metadata[1].get("options") or {}) if metadata else {}
     changed = method.changed()
     clash = sorted(key for key in changed.keys() & method.card.weight_bound if changed[key] != trained.get(key))
     if clash:
