@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SCHEMA = 1  # version of the format
+SHOWN = ("cell", "expected", "classes", "undefined", "signature", "not_comparable_because")  # what tables show
 MEAN = "mean"  # the name of the mean over classes
 MetricValues = dict[str, float | None]  # metric → value, None if undefined
 
@@ -213,6 +214,12 @@ def _check_content(content: dict[str, Any]) -> None:
     place = _not_finite(content)
     if place:
         raise ZsadError(f"the number at {place} is not finite")
+    try:
+        json.dumps([content[name] for name in SHOWN], ensure_ascii=False).encode()
+    except UnicodeEncodeError as failure:
+        raise ZsadError(
+            f"a name in it is no valid text: {failure.object[max(0, failure.start - 20) : failure.end]!r}"
+        ) from failure
     if content["identity"] != identity(content["cell"]):
         raise ZsadError(f"it was edited: '{content['identity'][:16]}' is not the identity of its cell")
     foreign = [name for name in content["classes"] if name not in content["expected"] or name not in content["counts"]]
