@@ -54,8 +54,8 @@ def without_controls(text: str) -> str:
 def printable_lines(message: object) -> list[str]:
     r"""Convert a message to printable lines: one, or three where something was not found.
 
-    >>> printable_lines("no x\n  looked for: 'a\nb'\n  what to do: make it")
-    ['no x', "  looked for: 'a\\\\nb'", '  what to do: make it']
+    >>> printable_lines("no x\n  looked for: 'a\tb'\n  what to do: make it")
+    ['no x', "  looked for: 'a\\tb'", '  what to do: make it']
     """
     return [one_line(line) for line in re.split(r"\n(?=  (?:looked for|what to do): )", str(message))]
 

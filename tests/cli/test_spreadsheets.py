@@ -66,6 +66,12 @@ def test_nul_and_escape_are_written_out():
     assert without_controls("<b>\x00\x1b[0m\x9b</b>\n\t\udcff") == "<b>\\x00\\x1b[0m\\x9b</b>\n\t\\udcff"
 
 
+def test_no_file_of_a_report_holds_them(tmp_path):
+    from zsadbench_reports.files import write
+
+    assert write(tmp_path, "a.html", "<b>\x00\x1b[0m</b>\n").read_text() == "<b>\\x00\\x1b[0m</b>\n"
+
+
 def test_a_name_that_is_no_text_is_refused(cli, quick, tmp_path, odd_set):
     told = cli("run", *quick, "-t", "folder:no\udcff")
     assert (told.code, len(told.err.splitlines())) == (2, 1)

@@ -10,7 +10,6 @@ from zsadbench.errors import UsageError
 
 LONGEST_NAME, LONGEST_PATH = 255, 4096  # bytes, on all common file systems
 SPARE = 256  # bytes of a path that names below the folder may need
-TEMPORARY = 10  # bytes that the temporary name of a file is longer than its own
 
 
 def check_out(out: Path) -> None:
@@ -29,8 +28,8 @@ def check_out_file(out: Path) -> None:
         UsageError: it cannot, or there is.
     """
     _check(out, out.absolute().parent)
-    if len(os.fsencode(out.name)) > LONGEST_NAME - TEMPORARY:
-        raise UsageError(f"--out '{out}' cannot be written: the name is longer than {LONGEST_NAME - TEMPORARY} bytes")
+    if len(os.fsencode(out.name)) > LONGEST_NAME:
+        raise UsageError(f"--out '{out}' cannot be written: the name is longer than {LONGEST_NAME} bytes")
     if out.is_dir():
         raise UsageError(f"--out '{out}' cannot be written: it is a folder; name a file in it")
 
