@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from zsadbench.data.images.dicom import EXTENSIONS, is_dicom, read_dicom
-from zsadbench.data.images.file_contents import file_content
+from zsadbench.data.images.file_contents import file_content, is_regular
 from zsadbench.data.images.pixel_limit import too_large
 from zsadbench.errors import DataError
 
@@ -59,6 +59,8 @@ def open_image(path: str | Path) -> Iterator[Image.Image]:
 
 
 def _open(path: str | Path) -> Image.Image:
+    if not is_regular(path):
+        raise ValueError(_why_unknown(path))
     if Path(path).suffix.lstrip(".").casefold() in EXTENSIONS:
         return read_dicom(path)
     try:
