@@ -59,7 +59,11 @@ KINDS = {
 def test_it_is_called_what_it_is(tmp_path, content, message, name):
     path = tmp_path / name
     path.write_bytes(content)
-    for read in (read_archive, read_metadata, lambda path: read_modules(path, ())):
+    zipped = content.startswith(b"PK")
+    if path.suffix != ".safetensors" or zipped:  # a method of another package may publish any format
+        assert read_metadata(path) is None
+    own = () if path.suffix != ".safetensors" or zipped else (read_metadata,)
+    for read in (read_archive, *own, lambda path: read_modules(path, ())):
         with pytest.raises(WeightsError, match=message) as failure:
             read(path)
         assert "\n" not in str(failure.value)

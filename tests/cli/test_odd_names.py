@@ -35,7 +35,7 @@ def test_a_run_and_its_table_and_log_show_the_name_and_the_record_keeps_it(cli, 
     assert told.code == 0, told.err
     (row,) = [line for line in told.out.splitlines() if line.startswith(" fbclip ")]
     assert row.split()[1] == SHOWN
-    assert f"fbclip on csv:list/{SHOWN}: 2 images" in told.err.splitlines()
+    assert any(line.startswith(f"fbclip on csv:list/{SHOWN}: 2 images, ") for line in told.err.splitlines())
     (log,) = (tmp_path / "results" / "logs").iterdir()
     assert hidden(told.out) == hidden(told.err) == hidden(log.read_text()) == []
     (path,) = (tmp_path / "results").glob("*/fbclip/*.json")

@@ -219,11 +219,9 @@ def _read_raw_metadata(path: Path) -> dict[str, str]:
     Raises:
         WeightsError: the file is invalid safetensors.
     """
-    if not path.is_file():
+    if not path.is_file() or not _is_safetensors(path):
         return {}
     check_kind(path)
-    if not _is_safetensors(path):
-        return {}
     from safetensors import SafetensorError, safe_open
 
     try:
