@@ -96,8 +96,10 @@ def test_a_dry_run_says_what_is_missing(cli, monkeypatch, tmp_path):
     assert {one["name"]: one["images"] for one in needs["data"]}["mvtec"] == 1725
     assert len(needs["data"]) == 16
     assert all(one["missing"] for one in needs["data"])
+    assert needs["weights"]["backbone"] == "ViT-B-16-plus-240, ViT-L-14-336"
     assert "ViT-L-14-336px.pt" in needs["weights"]["missing"]
-    assert needs["weights"]["gigabytes"] == pytest.approx(0.856, abs=0.001)
+    assert "no weights 'laion400m_e31' for backbone 'ViT-B-16-plus-240'" in needs["weights"]["missing"]
+    assert needs["weights"]["gigabytes"] == pytest.approx(0.856 + 0.417, abs=0.001)
     assert needs["hours"] > 1
     assert needs["tokens_gb"] > 4
     assert not needs["complete"]

@@ -132,7 +132,8 @@ def print_needs(paper_table: PaperTable, needs: Needs, *, json: bool) -> None:
     for need in needs.data:
         count = "unknown number of" if need.images is None else str(need.images)
         say(f"data: {need.title}, {count} images: {_state(need.missing)}")
-    say(f"weights of {needs.backbone}: {_state(needs.weights_missing)}")
+    for weights in needs.weights:
+        say(f"weights of {weights.backbone}: {_state(weights.missing)}")
     say(f"time: {needs.petamacs:.3g} PMAC of the image tower; roughly {needs.hours:.1f} hours on this CPU")
     parts = f"{needs.weights_gb:.2f} GB of weights to get, {needs.tokens_gb:.2f} GB of cached tokens"
     more = "" if not any(need.missing for need in needs.data) else "; plus the data sets, whose cards state no size"
@@ -185,7 +186,11 @@ def _needs_event(paper_table: PaperTable, needs: Needs) -> dict[str, Any]:
         {"name": need.name, "images": need.images, "homepage": need.homepage, "missing": need.missing or None}
         for need in needs.data
     ]
-    weights = {"backbone": needs.backbone, "missing": needs.weights_missing or None, "gigabytes": needs.weights_gb}
+    weights = {
+        "backbone": ", ".join(need.backbone for need in needs.weights),
+        "missing": "; ".join(need.missing for need in needs.weights if need.missing) or None,
+        "gigabytes": needs.weights_gb,
+    }
     disk = {"tokens_gb": needs.tokens_gb, "free_gb": needs.free_gb}
     work = {"petamacs": needs.petamacs, "hours": needs.hours, "complete": needs.complete}
     return {"event": "needs", "table": paper_table.name, "data": data, "weights": weights, **disk, **work}

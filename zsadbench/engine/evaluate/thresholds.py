@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zsadbench.clip import cache_folder
 from zsadbench.data import load_dataset
 from zsadbench.engine.encode.batches import ClassImages
+from zsadbench.engine.encode.encoders import make_encoder
 from zsadbench.engine.evaluate.classes import Head, evaluate_class
 from zsadbench.engine.evaluate.scoring import Scorer
 from zsadbench.engine.machine.timing import Stopwatch
@@ -146,12 +147,24 @@ def _score_auxiliary(
     """Score every image of the auxiliary set and take the thresholds with the largest F1."""
     request, taps, masked = plan.request, taps_of(setup), aux.card.pixel_level
     measurement = ThresholdMeasurement(len(aux.manifest) * setup.image_size**2)
+    encode, words = make_encoder(setup, backbone, method), aux.card.words(setup.name)
     for name in aux.classes:
         measurement.rows = rows = aux.manifest[aux.manifest["class"] == name].reset_index(drop=True)
-        watch = Stopwatch(backbone.device)
-        images = ClassImages(setup, taps, backbone, aux, rows, batch_size, request.workers, request.image_cache, watch)
+        images = ClassImages(
+            setup=setup,
+            taps=taps,
+            encode=encode,
+            class_word=words[name],
+            backbone=backbone,
+            target=aux,
+            rows=rows,
+            batch_size=batch_size,
+            workers=request.workers,
+            image_cache=request.image_cache,
+            watch=Stopwatch(backbone.device),
+        )
         scorer = Scorer.of(setup, method, backbone.device, aux.card.name)
-        head = Head(scorer, measurement, taps, aux.card.words(setup.name)[name])
+        head = Head(scorer, measurement, taps, words[name])
         evaluate_class(images, [head])
         if head.failure is not None:
             raise head.failure

@@ -73,7 +73,9 @@ def load_setup(
         UsageError: the image size or a tapped block does not fit the encoder.
         WeightsError: the checkpoint is missing, unreadable, unsafe or another method's.
     """
-    size = request.image_size or spec.image_size(method.recipe.image_size if method.recipe else NATIVE_RECIPE_SIZE)
+    native = spec.config.vision.image_size
+    recipe_size = method.recipe.image_size if method.recipe else NATIVE_RECIPE_SIZE
+    size = request.image_size or (native if method.card.native_size else spec.image_size(recipe_size))
     spec.check_size(size)
     sha256 = None
     if request.checkpoint is not None and method.recipe is not None:

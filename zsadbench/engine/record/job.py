@@ -146,7 +146,8 @@ class JobRecorder:
             result = head.measurement.result(target.skipped.get(class_name, 0), counts)
         encoding, scoring = images.watch.seconds, head.scorer.watch.seconds
         seconds = {stage: encoding[stage] + scoring[stage] for stage in STAGES}
-        compiled = {"compiled": self.job.setup.compiling} if self.backbone.vision.blocks.compiled else {}
+        shared_encoder = not taps_of(self.job.setup).own_encoding and self.backbone.vision.blocks
+        compiled = {"compiled": self.job.setup.compiling} if shared_encoder and shared_encoder.compiled else {}
         made_with = provenance(self.backbone.device) | self._origin | compiled
         scores_file = self.job.path.with_suffix(".maps") / "scores.csv" if self.plan.request.save_maps else None
         with self.writer.lock():
