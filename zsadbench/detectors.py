@@ -88,6 +88,18 @@ class FewShot(Method, Protocol):
 
 
 @runtime_checkable
+class Parted(Method, Protocol):
+    """A detector whose published image scores need all test images of a class (`MethodCard.transductive`).
+
+    `score` stays a function of one image; what the finishing step needs of each image are its parts.
+    """
+
+    def image_parts(self, tokens: Tokens, class_names: Sequence[str], scores: Scores) -> Mapping[str, Tensor]:
+        """Compute the parts of a batch that `score` has scored: name → (batch,), of each image by itself."""
+        ...
+
+
+@runtime_checkable
 class TextFirst(Method, Protocol):
     """A detector whose text features do not depend on images; after encoding them, it scores without the text tower."""
 

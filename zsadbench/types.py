@@ -19,6 +19,7 @@ from zsadbench.detectors import (
     LossTraceable,
     Method,
     OwnEncoding,
+    Parted,
     Scores,
     TextFirst,
     TextReplaceable,
@@ -28,6 +29,8 @@ from zsadbench.detectors import (
 from zsadbench.tokens import Activation, Compiling, PositionRule, Preprocessing, Taps, Tokens
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from zsadbench.clip import Backbone
@@ -48,6 +51,7 @@ __all__ = [
     "Official",
     "OwnEncoding",
     "Paper",
+    "Parted",
     "PositionRule",
     "Preprocessing",
     "Recipe",
@@ -59,6 +63,7 @@ __all__ = [
     "Tokens",
     "Traceable",
     "Trainable",
+    "Transductive",
     "Variant",
 ]
 
@@ -183,6 +188,28 @@ class StageNote:
     scale: Literal["heat", "grey", "signed"] = "grey"
 
 
+@dataclass(frozen=True)
+class Transductive:
+    """A finishing step for image scores that need all test images of a class.
+
+    A protocol whose `across_images` is `transductive` takes it once a class is complete, no other does; every table
+    marks such a row. Maps are not changed: a rising function of all pixels of a class changes no metric of the class.
+
+    Attributes:
+        name: of the step, in records and tables.
+        description: what it computes, in one line.
+        parts: what it needs of each image (`Parted`); the table of images keeps them under every protocol.
+        finish: part → float64 (images,), in any order of the images → image scores (images,).
+        with_supports: whether it belongs to the few-shot form alone.
+    """
+
+    name: str
+    description: str
+    parts: tuple[str, ...]
+    finish: Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]]
+    with_supports: bool = False
+
+
 class Macs(NamedTuple):
     """Multiply-accumulates of a method in closed form; only matrix products are counted.
 
@@ -223,6 +250,8 @@ class MethodCard:
         notes: how `explain` shows the stages, in the order of the paper's figure. Stages without a note are only
             listed; without any note, every stage that fits the patch grid is shown.
         macs: counts multiply-accumulates for a backbone, options and side of the patch grid; None if unknown.
+        transductive: returns the finishing step of image scores that need all test images of a class, for the options;
+            None for none.
         native_size: whether images have, by default, the size that the backbone was trained with.
         version: of the method's code, changed whenever its numbers may change: records of two versions are two
             records. Without one, a method is identified by the source of its package.
@@ -246,3 +275,4 @@ class MethodCard:
     macs: Callable[[BackboneConfig, Any, int], Macs] | None = None
     version: str = ""
     native_size: bool = False
+    transductive: Callable[[Any], Transductive] | None = None

@@ -76,7 +76,7 @@ def test_a_number_that_drifts_is_exit_code_six(cli, monkeypatch, make_record, va
     values = {"image_auroc": value, "image_ap": 0.907, "pixel_auroc": 0.963, "pixel_aupro_200": 0.914}
     record = make_record("fbclip", "visa", {"candle": values}, protocol={"name": "paper:fbclip", "digest": "d"})
     table, path = find_table("fbclip:table2"), Path("0.json")
-    run = RowRun(table.rows[-1], "visa", "visa", (SimpleNamespace(path=path),))
+    run = RowRun(table.rows[-1], "visa", "visa", (SimpleNamespace(path=path, cell=record.cell),))
     monkeypatch.setattr(laying, "lay_out", lambda *_: Layout(replace(table), (run,), SimpleNamespace()))
     results = Results(records=[(path, record)], failures=["one failed"] if code else [], failed=1 if code else 0)
     monkeypatch.setattr("zsadbench.cli.shared.progress.run_with_progress", lambda *_, **__: results)

@@ -41,9 +41,10 @@ def planned(plugin, request_for, monkeypatch):
     from zsadbench.engine.plan.jobs import make_plan
 
     def make(name, **changes):
-        points = {group: dict(registry._points(group)) for group in ("methods", "datasets", "reports")}
-        monkeypatch.setattr(registry, "_points", points.__getitem__)
-        registry.add_plugin(plugin(name))
+        if name not in registry.names("methods"):
+            points = {group: dict(registry._points(group)) for group in ("methods", "datasets", "reports")}
+            monkeypatch.setattr(registry, "_points", points.__getitem__)
+            registry.add_plugin(plugin(name))
         return make_plan(request_for(**{"methods": (name,), **changes}))
 
     return make

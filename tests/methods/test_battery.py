@@ -7,6 +7,7 @@ import sys
 from dataclasses import FrozenInstanceError, asdict, fields, is_dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,6 +20,7 @@ from zsadbench.types import (
     Method,
     OwnEncoding,
     Paper,
+    Parted,
     Taps,
     TextFirst,
     Tokens,
@@ -135,14 +137,57 @@ def test_scores_have_their_shapes_and_are_finite(make, seen, tiny_backbone):
     assert scores.pixel.std() > 0
 
 
-def test_images_do_not_influence_each_other(make, seen):
-    detector = make()
+@pytest.fixture
+def outputs(encode_with, tiny_images):
+    """`outputs(detector, rows)`: scores, map and parts of some images, encoded together through its door."""
+
+    def score(detector, rows):
+        names = [NAMES[row] for row in rows]
+        tokens = encode_with(detector, tiny_images[rows], names)
+        scores = detector.score(tokens, names)
+        parts = detector.image_parts(tokens, names, scores) if isinstance(detector, Parted) else {}
+        return [*scores, *parts.values()]
+
+    return score
+
+
+def test_images_do_not_influence_each_other(make, influence, outputs):
+    assert influence(make, outputs) <= 1e-5, "use of other images must be declared as a transductive step"
+
+
+def test_images_do_not_influence_each_other_with_a_memory(make, card, influence, outputs, seen):
+    if not card.few_shot:
+        pytest.skip("has no few-shot form")
+
+    def reminded():
+        detector = make()
+        detector.remember(part(seen, [1]))
+        return detector
+
+    assert influence(reminded, outputs) <= 1e-5
+
+
+def test_a_transductive_step_is_a_function_of_its_parts(make, card, seen):
+    assert card.transductive is None or isinstance(make(), Parted)
+    if card.transductive is None:
+        pytest.skip("needs one image at a time")
+    step, detector = card.transductive(card.options()), make()
+    assert any(protocol.across_images == "transductive" for protocol in card.protocols)
     with torch.no_grad():
-        whole = detector.score(seen, NAMES)
-        for rows in ([0], [1], [2], [2, 0]):
-            some = detector.score(part(seen, rows), [NAMES[row] for row in rows])
-            assert (some.image - whole.image[rows]).abs().max() <= 1e-5
-            assert (some.pixel - whole.pixel[rows]).abs().max() <= 1e-5
+        parts = detector.image_parts(seen, NAMES, detector.score(seen, NAMES))
+    assert set(step.parts) <= parts.keys()
+    known = {name: parts[name].double().numpy() for name in step.parts}
+    finished = step.finish(known)
+    assert finished.shape == (3,)
+    for order in ([2, 0, 1], [1, 0, 2]):
+        assert step.finish({name: values[order] for name, values in known.items()}) == pytest.approx(finished[order])
+    pairs = ([0, 1], [0, 2], [1, 2])
+    some = [step.finish({name: values[pair] for name, values in known.items()}) for pair in pairs]
+    assert any(found != pytest.approx(finished[pair]) for found, pair in zip(some, pairs, strict=True)), (
+        "why declare it?"
+    )
+    for few in ({name: values[:1] for name, values in known.items()}, {name: 0 * v for name, v in known.items()}):
+        assert np.isfinite(step.finish(few)).all()
 
 
 def test_the_same_seed_gives_the_same_method(make, seen):
@@ -196,7 +241,8 @@ def test_stages_include_the_scores(make, seen):
     with torch.no_grad():
         stages, scores = detector.stages(seen, NAMES), detector.score(seen, NAMES)
     assert torch.allclose(stages["score"], scores.image, atol=1e-5)
-    assert torch.allclose(stages["map_grid"], scores.pixel, atol=1e-5)
+    of_the_map = "map" if "map" in stages else "map_grid"  # of a method that enlarges its maps itself
+    assert torch.allclose(stages[of_the_map], scores.pixel, atol=1e-5)
 
 
 def test_training_goes_where_it_should(make, card, encode_with, tiny_backbone, tiny_images):

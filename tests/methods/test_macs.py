@@ -77,7 +77,8 @@ def test_published_sizes():
 
 
 @pytest.mark.parametrize(
-    ("name", "giga"), [("fbclip", 678), ("afclip", 577), ("anomalyclip", 608), ("clip", 508), ("token-distance", 507)]
+    ("name", "giga"),
+    [("fbclip", 678), ("afclip", 577), ("anomalyclip", 608), ("clip", 508), ("token-distance", 507), ("aprilgan", 511)],
 )
 def test_whole_methods_at_full_size(name, giga):
     config, card = find_config("ViT-L-14-336"), registry.method_card(name)
@@ -103,6 +104,7 @@ OPTIONS = {
     "clip": [{}],
     "token-distance": [{}],
     "colour-distance": [{}],
+    "aprilgan": [{}, {"layers": (3, 24)}, {"layers": (12,), "memory_layers": (6,)}],
     "winclip": [{}, {"scales": (2,)}, {"scales": (1, 4), "templates": "canonical"}, {"fusion": "harmonic"}],
 }
 CASES = [(name, options) for name, several in OPTIONS.items() for options in several]
@@ -131,7 +133,7 @@ def test_what_a_head_executes(tiny_backbone, tiny_images, name, options):
     assert counted(lambda: detector.score(tokens, NAMES)) == 2 * sum(found.executed.values())
 
 
-@pytest.mark.parametrize("name", ["fbclip", "afclip", "anomalyclip", "clip", "winclip"])
+@pytest.mark.parametrize("name", ["fbclip", "afclip", "anomalyclip", "clip", "winclip", "aprilgan"])
 def test_what_the_text_takes(tiny_backbone, name):
     card = registry.method_card(name)
     detector = card.build(tiny_backbone, card.options())

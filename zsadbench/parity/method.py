@@ -13,6 +13,7 @@ import torch
 from zsadbench import registry
 from zsadbench.checkpoints import load_state
 from zsadbench.clip import Backbone, build, resolve
+from zsadbench.engine.evaluate.finishing import finished_scores
 from zsadbench.engine.evaluate.scoring import Scorer
 from zsadbench.engine.learn.loop import make_optimiser
 from zsadbench.engine.plan.options import ConfiguredMethod, configure
@@ -22,6 +23,7 @@ from zsadbench.types import (
     FewShot,
     LossTraceable,
     OwnEncoding,
+    Parted,
     Recipe,
     TextFirst,
     TextReplaceable,
@@ -134,7 +136,7 @@ class FixtureRun:
             if variant.supports and isinstance(detector, FewShot):
                 supports = inputs[variant.supports].float()
                 detector.remember(self._encode(backbone, detector, supports, class_names[:1] * len(supports)))
-            stages = dict(detector.stages(tokens, class_names))
+            stages = dict(detector.stages(tokens, class_names)) | self._finished(detector, tokens, class_names)
         if "image_classes" in about and isinstance(detector, TextFirst):  # one row per class, not per image
             first = [class_names.index(name) for name in about["class_names"] if name in class_names]
             stages["text_features"] = stages["text_features"][first]
@@ -175,6 +177,15 @@ class FixtureRun:
         if not isinstance(detector, Traceable):
             raise UsageError(f"'{card.name}' does not show its stages, so nothing can be compared")
         return backbone, detector
+
+    def _finished(self, detector: Traceable, tokens: Tokens, class_names: Sequence[str]) -> dict[str, Tensor]:
+        """Take the finishing step over all images of the fixture, if this form of the method has one."""
+        make = self.method.card.transductive
+        step = make(self.method.options) if make else None
+        if step is None or (step.with_supports and not self.variant.supports) or not isinstance(detector, Parted):
+            return {}
+        parts = detector.image_parts(tokens, class_names, detector.score(tokens, class_names))
+        return {"score": torch.from_numpy(finished_scores(step, {name: _to_numpy(parts[name]) for name in step.parts}))}
 
     def _maps(self, detector: Traceable, tokens: Tokens, class_names: Sequence[str]) -> dict[str, Array]:
         """Make the anomaly maps as a run does, before and after smoothing, (batch, size, size)."""

@@ -68,7 +68,7 @@ def fixture_variants(settings: Mapping[str, Any]) -> dict[str, Variant]:
 
 # --- cost -----------------------------------------------------------------------------------------
 
-LENGTH = 16  # tokens of the longest sentence of a class whose name is one token, start and end included
+LENGTHS = (16, 14)  # tokens of the longest sentence per side, for a class whose name is one token, both ends included
 
 
 def macs(config: BackboneConfig, options: Options, grid: int) -> Macs:
@@ -86,8 +86,9 @@ def macs(config: BackboneConfig, options: Options, grid: int) -> Macs:
         "aggregation": sum(windows.values()) * grid**2,
     }
     captions = len(ANOMALIB if options.templates == "anomalib" else CANONICAL)
-    sentences = (len(NORMAL) + len(ABNORMAL)) * captions
-    return Macs(head, head, text_macs(config, sentences, LENGTH), encoder)
+    states = (len(NORMAL), len(ABNORMAL))
+    text = sum(text_macs(config, count * captions, length) for count, length in zip(states, LENGTHS, strict=True))
+    return Macs(head, head, text, encoder)
 
 
 def _window_macs(vision: VisionConfig, tokens: int, joint: int) -> int:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zsadbench.compare.claims import Outcome
     from zsadbench.compare.paper_rows import PaperRow, PaperTable
     from zsadbench.engine.run import Results
-    from zsadbench.reproduce.layout import Layout
+    from zsadbench.reproduce.layout import Layout, RowRun
     from zsadbench.reproduce.needs import Needs, Work
     from zsadbench.reproduce.numbers import ReproducedNumber
 
@@ -78,7 +78,7 @@ def _print_part(target: str, cells: Sequence[ReproducedNumber], notes: dict[str,
     by_class = any(cell.class_name not in {"mean", ""} for cell in cells)
     texts_of: dict[str, dict[str, str]] = {}
     for cell in cells:
-        label = cell.class_name if by_class else row_label(cell.run.row)
+        label = cell.class_name if by_class else row_label(cell.run.row) + mark_of(cell.run)
         texts_of.setdefault(label, {})[_heading(cell)] = _text(cell, notes)
     rows = [(label, *(texts.get(metric, "-") for metric in metrics)) for label, texts in texts_of.items()]
     table(_title(target, cells), ["class" if by_class else "row", *metrics], rows)
@@ -102,6 +102,11 @@ def row_label(row: PaperRow) -> str:
     """Return the label of a row, with its number of shots if it is few-shot."""
     shots = "" if row.shots == 0 else ", all normal images" if row.shots < 0 else f", {row.shots}-shot"
     return row.label + shots
+
+
+def mark_of(run: RowRun) -> str:
+    """Return what marks a row whose image scores use all test images of a class."""
+    return " [transductive]" if any(job.cell.get("transductive") for job in run.jobs) else ""
 
 
 def _text(cell: ReproducedNumber, notes: dict[str, int]) -> str:

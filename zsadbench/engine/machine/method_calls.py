@@ -112,6 +112,24 @@ def checked_scores(name: str, returned: Any, count: int, of: str) -> Scores:
     return Scores(image, pixel)
 
 
+def checked_parts(name: str, returned: Any, wanted: Sequence[str], count: int, of: str) -> dict[str, Tensor]:
+    """Return what `Parted.image_parts` returned for `count` images: the parts of these names, in single precision.
+
+    Raises:
+        CellError: a part is missing, or is no tensor of one number per image.
+    """
+    from torch import Tensor
+
+    parts = {}
+    for part in wanted:
+        value = returned.get(part) if isinstance(returned, Mapping) else None
+        if not isinstance(value, Tensor) or not _is_plain_float(value) or value.shape != (count,):
+            found = what_is(value) if isinstance(returned, Mapping) else what_is(returned)
+            raise CellError(f"'{name}' returned {found} as the part '{part}'{of}; wanted are floats of ({count})")
+        parts[part] = value.detach().float()
+    return parts
+
+
 def checked_tokens(name: str, returned: Any, count: int, of: str) -> Tokens:
     """Return what `OwnEncoding.encode` returned for `count` images, its tensors in single precision.
 
