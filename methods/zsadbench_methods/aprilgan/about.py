@@ -128,6 +128,7 @@ NOTES = (
     StageNote(
         "projected_l*", "nearer to abnormal", "cos(A·x + b, T_a) − cos(A·x + b, T_n)", "", "text", -0.5, 0.5, "signed"
     ),
+    StageNote("map_grid", "logits", "100·cos with T_n and with T_a, per layer", "", "values", -50.0, 50.0, "signed"),
     StageNote(
         "few_shot_distance", "distance to the memory", "1 − cos of the nearest patch, per layer", "", scale="heat"
     ),
