@@ -160,7 +160,10 @@ def load_method(
 
 
 def load_dataset(
-    name: str, root: str | Path | Sequence[str | Path] | None = None, allow_partial: bool = False
+    name: str,
+    root: str | Path | Sequence[str | Path] | None = None,
+    allow_partial: bool = False,
+    normal: Sequence[str] = (),
 ) -> Dataset:
     """Find and read a data set.
 
@@ -168,6 +171,7 @@ def load_dataset(
         name: of the data set, or `folder:PATH` or `csv:PATH`.
         root: one folder or several that hold data sets; None for those of the environment.
         allow_partial: accept a copy that lacks classes or images.
+        normal: of `folder:PATH`, names of the folders of normal images; empty to recognise them.
 
     Returns:
         The data set; its `manifest` is a pandas frame with one row per image and at least the columns `path`, `mask`,
@@ -180,4 +184,4 @@ def load_dataset(
     from zsadbench import data
 
     roots = [root] if isinstance(root, str | Path) else root
-    return data.load_dataset(name, roots, allow_partial)
+    return data.load_dataset(name, roots, allow_partial, normal=normal)

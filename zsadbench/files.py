@@ -1,11 +1,14 @@
 """Write files atomically, and hash them."""
 
 import hashlib
+import logging
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 
 def file_sha256(path: Path) -> str:
@@ -30,8 +33,10 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, waiting: str = "") -> Iterator[None]:
     """Hold the lock of `path` against every other process and thread; wait for it where another one holds it.
+
+    `waiting` is logged once if the lock is not free.
 
     The lock is an empty hidden file next to `path`, which stays. The system releases the lock of a process that ends,
     however it ends.
@@ -39,16 +44,23 @@ def locked(path: Path) -> Iterator[None]:
     Raises:
         OSError: the lock file cannot be written.
     """
-    from filelock import FileLock, SoftFileLock
+    from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
+
+    def acquire(lock: BaseFileLock) -> BaseFileLock:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if waiting:
+                log.warning(waiting)
+            lock.acquire()
+        return lock
 
     path.parent.mkdir(parents=True, exist_ok=True)
     name = path.with_name(f".{path.name}.lock")
-    lock = FileLock(name)
     try:
-        lock.acquire()
+        lock = acquire(FileLock(name))
     except NotImplementedError:  # a file system without locks: the existence of the file is the lock
-        lock = SoftFileLock(name)
-        lock.acquire()
+        lock = acquire(SoftFileLock(name))
     try:
         yield
     finally:

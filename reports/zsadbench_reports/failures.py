@@ -13,20 +13,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import TemplateError
-
 from zsadbench.compare import Board, Report
 from zsadbench.compare.failures.examples import Example, ImageResult
 from zsadbench.compare.failures.patterns import RULES
 from zsadbench.compare.failures.pictures import COLOURS, encoded, heat, outlined, photograph
 from zsadbench.compare.failures.sections import EXAMINED, Section, sections_of
 from zsadbench.compare.failures.selection import LEAST, SHOWN
-from zsadbench.errors import UsageError
 from zsadbench.files import write_atomically
 from zsadbench.records import safe_name
 from zsadbench_reports.files import write
 from zsadbench_reports.html.payload import as_script
 from zsadbench_reports.html.templates import environment_of, plain
+from zsadbench_reports.sandbox import faults_named
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -53,7 +51,7 @@ def write_failures(board: Board, out: Path, templates: Path | None) -> Sequence[
         return []
     environment = environment_of(templates)
     limits = {"shown": SHOWN, "least": LEAST, "examined": EXAMINED, "quality": QUALITY}
-    try:
+    with faults_named(templates):
         text = environment.get_template("failures/failures.html.jinja").render(
             payload=as_script({"sections": sections, "patterns": list(RULES)}),
             styles=plain(environment, STYLES),
@@ -62,8 +60,6 @@ def write_failures(board: Board, out: Path, templates: Path | None) -> Sequence[
             colours=COLOURS,
             limits=limits,
         )
-    except TemplateError as failure:
-        raise UsageError(f"a template of '{templates}' cannot be used: {failure}") from failure
     return [write(out, "failures.html", text)]
 
 

@@ -13,13 +13,12 @@ from collections.abc import Iterable, Sequence
 from itertools import count
 from pathlib import Path
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, TemplateError
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
 from zsadbench.compare import Board, Cell, Number, Report, Table, bibliography, blocks, contents_of, panels
-from zsadbench.errors import UsageError
 from zsadbench.records import safe_name
 from zsadbench_reports.files import write
-from zsadbench_reports.sandbox import Sandbox
+from zsadbench_reports.sandbox import Sandbox, faults_named
 from zsadbench_reports.tex import Tex, escape
 
 MACROS = {"best": "zsbest", "second": "zssecond", "apart": "zsapart"}
@@ -41,7 +40,7 @@ def write_latex(board: Board, out: Path, templates: Path | None) -> Sequence[Pat
     files |= {f"per_class_{target}": tables for target, tables in contents.by_class.items()}
     files |= {"breakdown": contents.breakdown, "cost": contents.cost, "ablation": contents.ablation}
     environment = _environment(templates)
-    try:
+    with faults_named(templates):
         labels = Labels()
         written = [
             write(out, f"{name}.tex", _tables(environment, tables, labels))
@@ -49,8 +48,6 @@ def write_latex(board: Board, out: Path, templates: Path | None) -> Sequence[Pat
         ]
         names = [Tex(path.name) for path in written]
         whole = environment.get_template("report.tex.jinja").render(names=names)
-    except TemplateError as failure:
-        raise UsageError(f"a template of '{templates}' cannot be used: {failure}") from failure
     return [*written, write(out, "report.tex", whole), write(out, "references.bib", bibliography(board))]
 
 

@@ -15,25 +15,29 @@ FLAGS = {
     "run": """
         --allow-leak --allow-partial --aux$ --backbone$ --batch-size$=auto --checkpoint$ --class* --compile$=off
         --data-root* --device$=auto --dry-run --engine=local --epochs$ --image-cache$ --image-size$ --json
-        --limit$ --method|-m* --metric* --offline$ --option|-O* --out$=results --overwrite$=missing --plugin*
+        --limit$ --max-pixels$ --method|-m* --metric* --normal* --offline$ --option|-O* --out$=results
+        --overwrite$=missing --plugin*
         --precision$=fp32 --protocol$=strict --quiet|-q --save-maps --seed* --shots* --support-seed*
         --target|-t* --token-cache$ --token-precision$=fp32 --verbose|-v --weights$ --workers$
     """,
     "train": """
         --plugin*
         --allow-partial --aux$ --backbone$ --data-root* --device$=auto --epochs$ --fresh --image-cache$
-        --image-size$ --json --method|-m* --offline$ --option|-O* --out --precision$=fp32 --quiet|-q --seed*
+        --image-size$ --json --max-pixels$ --method|-m* --normal* --offline$ --option|-O* --out --precision$=fp32
+        --quiet|-q --seed*
         --token-cache$ --token-precision$=fp32 --verbose|-v --weights$ --workers$
     """,
     "predict": """
         --plugin*
-        --allow-partial --aux$ --backbone$ --checkpoint$ --class-name=object --data-root* --device$=auto
-        --image-size$ --json --method|-m* --offline$ --option|-O* --out=predictions --quiet|-q --weights$
+        --allow-partial --aux$ --backbone$ --checkpoint$ --class-name --data-root* --device$=auto
+        --image-size$ --json --max-pixels$ --method|-m* --normal* --offline$ --option|-O* --out=predictions
+        --quiet|-q --weights$
     """,
     "explain": """
         --plugin*
-        --allow-partial --aux$ --backbone$ --checkpoint$ --class|--class-name=object --data-root* --device$=auto
-        --image-size$ --json --method|-m* --offline$ --option|-O* --out=explained --quiet|-q --weights$
+        --allow-partial --aux$ --backbone$ --checkpoint$ --class|--class-name --data-root* --device$=auto
+        --image-size$ --json --max-pixels$ --method|-m* --normal* --offline$ --option|-O* --out=explained --quiet|-q
+        --weights$
     """,
     "profile": """
         --plugin*
@@ -43,11 +47,13 @@ FLAGS = {
     """,
     "parity": "--plugin* --json --option|-O* --verbose|-v",
     "score": """
-        --allow-partial --class* --data-root* --image-size$ --json --limit$ --method-name --metric*
+        --allow-partial --class* --data-root* --image-size$ --json --limit$ --max-pixels$ --method-name --metric*
+        --normal*
         --out$=results --overwrite$=missing --protocol$ --quiet|-q --seed* --target|-t* --verbose|-v --workers$
     """,
     "audit": """
-        --allow-partial --class* --data-root* --image-size$ --json --limit$ --per-class --protocol$ --quiet|-q
+        --allow-partial --class* --data-root* --image-size$ --json --limit$ --max-pixels$ --normal* --per-class
+        --protocol$ --quiet|-q
         --target|-t* --verbose|-v
     """,
     "report": "--data-root* --format* --json --out=report --quiet|-q --results=results --templates --verbose|-v",
@@ -65,8 +71,8 @@ FLAGS = {
     "methods show": "--plugin* --json",
     "datasets list": "--json",
     "datasets show": "",
-    "datasets check": "--data-root* --deep --json --split*",
-    "datasets fingerprint": "--allow-partial --data-root* --deep --json",
+    "datasets check": "--data-root* --deep --json --max-pixels$ --normal* --split*",
+    "datasets fingerprint": "--allow-partial --data-root* --deep --json --max-pixels$ --normal*",
     "datasets synth": "--out --per-class=4",
     "checkpoints import": "--plugin* --method|-m --out",
 }

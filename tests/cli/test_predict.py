@@ -2,12 +2,16 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
+from zsadbench.cli.predict import _print
 from zsadbench.pictures import overlay
+from zsadbench.predict.heat_maps import Prediction
 
 
 @pytest.fixture
@@ -87,3 +91,60 @@ def test_the_colour_scale_is_fixed():
     quiet = overlay(grey, np.linspace(0, 0.1, 4, dtype=np.float32).reshape(2, 2), 0.0, 1.0)
     pixels = np.asarray(quiet)
     assert (pixels[..., 2] > pixels[..., 0]).all()  # a faint map stays blue, however its values lie
+
+
+CLIP = ("-m", "clip", "--backbone", "demo")
+
+
+def scores_of(path):
+    return {row["path"]: float(row["score"]) for row in csv.DictReader(path.read_text().splitlines())}
+
+
+@pytest.mark.parametrize("arrangement", ["{label}", "test/{label}", "gadget/test/{label}"])
+def test_run_and_predict_use_one_word_and_give_one_score(cli, photos, tmp_path, arrangement):
+    root = tmp_path / "metal nut"
+    for label, photo in (("good", "one.png"), ("dent", "left/one.png")):
+        (root / arrangement.format(label=label)).mkdir(parents=True)
+        (root / arrangement.format(label=label) / "1.png").write_bytes((photos / photo).read_bytes())
+    word = "gadget" if "gadget" in arrangement else "metal nut"
+    ran = cli("run", *CLIP, "-t", f"folder:{root}", "--json")
+    assert f"'{word}' in prompts" in ran.err
+    table = pd.read_parquet((tmp_path / json.loads(ran.out.splitlines()[0])["path"]).with_suffix(".parquet"))
+    told = cli("predict", *CLIP, f"folder:{root}", "--out", tmp_path / "out")
+    assert f"'{word}' in prompts of 2 images (--class-name changes it)" in told.err
+    found = scores_of(tmp_path / "out/scores.csv")
+    assert found == {
+        str(root / path): pytest.approx(score, abs=1e-6) for path, score in table[["path", "score"]].values
+    }
+    cli("predict", *CLIP, f"folder:{root}", "--class-name", "object", "--out", tmp_path / "named")
+    cli("predict", *CLIP, *sorted(found), "--out", tmp_path / "plain")
+    assert scores_of(tmp_path / "named/scores.csv") == scores_of(tmp_path / "plain/scores.csv") != found
+
+
+def test_classes_of_a_table_are_its_words(cli, photos, tmp_path):
+    (photos / "list.csv").write_text("path,label,class\none.png,0,metal_nut\ntwo.JPG,1,cap\n")
+    told = cli("predict", *CLIP, f"csv:{photos}/list.csv", "--out", tmp_path / "out")
+    assert "'metal nut' in prompts of 1 images" in told.err
+    assert "'cap' in prompts of 1 images" in told.err
+
+
+def test_progress_and_the_demo_backbone_are_said_where_stderr_is_no_terminal(cli, photos, tmp_path):
+    told = cli("predict", *CLIP, photos, "--out", tmp_path / "out")
+    assert "warning: the demo backbone knows generated pictures alone" in told.err
+    assert "3 of 3 images" in told.err
+    quiet = cli("predict", *CLIP, photos, "--out", tmp_path / "out", "--quiet")
+    assert not quiet.err
+
+
+def test_no_heading_stands_over_nothing(cli, tmp_path):
+    (tmp_path / "page.png").write_bytes(b"%PDF-1.7")
+    told = cli("predict", *CLIP, tmp_path / "page.png", "--out", tmp_path / "out")
+    assert (told.code, told.out) == (5, "")
+    assert "it is a PDF document; export it as PNG" in told.err
+
+
+def test_of_equal_scores_the_highest_map_comes_first(capsys):
+    predictions = [Prediction(Path(f"{name}.png"), 1.0, high, Path("x")) for name, high in (("a", 0.2), ("b", 0.9))]
+    _print([*predictions, Prediction(Path("c.png"), 0.5, 2.0, Path("x"))], Path("out"))
+    listed = [line.split()[-1] for line in capsys.readouterr().out.splitlines() if ".png" in line]
+    assert listed == ["b.png", "a.png", "c.png"]

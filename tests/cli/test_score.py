@@ -368,7 +368,7 @@ HOSTILE = {
     no_archive: "File is not a zip file",
     no_array: "cannot be read as a map",
     eight_bits: "256 levels are too few",
-    no_picture: "cannot be read as an image",
+    no_picture: "cannot be read as a map",
     two_pages: "it holds 2 pages",
 }
 

@@ -164,10 +164,20 @@ def test_entries_that_are_no_tensors_are_refused(tmp_path, tiny_file, tiny_state
         resolve(str(tiny_file), str(path))
 
 
+@pytest.mark.parametrize("value", [torch.nan, -torch.inf])
+def test_values_that_are_not_finite_are_refused(tmp_path, tiny_file, tiny_state, value):
+    path = tmp_path / "spoilt.pt"
+    spoilt = tiny_state["ln_final.weight"].clone()
+    spoilt[3] = value
+    torch.save({**tiny_state, "ln_final.weight": spoilt}, path)
+    with pytest.raises(WeightsError, match=r"spoilt.pt: 'ln_final.weight' holds NaN or infinity"):
+        resolve(str(tiny_file), str(path))
+
+
 def test_bookkeeping_and_an_absent_temperature_do_no_harm(tmp_path, tiny_file, tiny_state):
     trimmed = {name: tensor.contiguous() for name, tensor in tiny_state.items() if name != "logit_scale"}
     path = tmp_path / "trimmed.safetensors"
-    save_file({**trimmed, "attn_mask": torch.zeros(77, 77), "vocab_size": torch.tensor(49408)}, path)
+    save_file({**trimmed, "attn_mask": torch.full((77, 77), -torch.inf), "vocab_size": torch.tensor(49408)}, path)
     built = build(resolve(str(tiny_file), str(path)))
     assert torch.equal(built.vision.projection, tiny_state["visual.proj"])
 

@@ -131,6 +131,18 @@ def inside(arrange, folder):
     return moved
 
 
+def colon_original(root):
+    """Frames, polyps (p), contours (c, cp) and other masks (s) in one folder; some with the shorter extension."""
+    images, masks = sorted((root / "images").iterdir()), sorted((root / "masks").iterdir())
+    for number, (image, mask) in enumerate(zip(images, masks, strict=True), start=1):
+        extension = "tif" if number % 2 else "tiff"
+        for prefix, source in (("", image), ("p", mask), ("c", mask), ("cp", mask), ("s", mask)):
+            with Image.open(source) as picture:
+                picture.save(root / f"{prefix}{number}.{extension}")
+    for folder in ("images", "masks"):
+        shutil.rmtree(root / folder)
+
+
 def realiad(resolution, lists):
     def arrange(root):
         if lists.endswith("_sv"):
@@ -184,6 +196,7 @@ ARRANGED = {
     **{(name, "bare"): as_mvtec(old, masks, "", "", cut) for name, (old, masks, cut, own) in PAIRS.items()},
     ("clinicdb", "bundle"): clinic_bundle,
     ("clinicdb", "kaggle"): clinic_kaggle,
+    ("colondb", "original"): colon_original,
 }
 TEST_ONLY = {("tn3k", "rearranged"), ("tn3k", "bare")}  # where the other part has no place
 EVERY = {**UNCHANGED, **ARRANGED, **REALIAD}
@@ -278,6 +291,19 @@ def test_every_layout_gives_the_same_samples(shelf, copy, name, layout):
     assert (found.layout, found.partial, found.synthetic) == (layout, False, True)
     assert content(found) == content(load_dataset(name, [shelf], splits=splits))
     check_masks(found)
+
+
+@pytest.mark.parametrize(("name", "layout"), EVERY)
+def test_the_case_of_inner_folders_does_not_matter(shelf, copy, name, layout):
+    root = copy(name)
+    EVERY[name, layout](root)
+    splits = ("test",) if (name, layout) in TEST_ONLY else tuple(find_card(name).expected)
+    for folder in sorted((path for path in root.rglob("*") if path.is_dir()), reverse=True):
+        other = folder.name.upper() if folder.name.islower() else folder.name.lower()
+        folder.rename(folder.with_name(other))
+    found = load_dataset(name, [root.parent], splits=splits)
+    assert (found.layout, found.partial) == (layout, False)
+    assert content(found) == content(load_dataset(name, [shelf], splits=splits))
 
 
 @pytest.mark.parametrize(("name", "layout"), FIRST_VIEW)

@@ -98,6 +98,29 @@ def test_an_edited_identity_is_seen(written, caplog, value):
     refused(written, put(json.loads(written.read_text()), ("identity",), value), caplog)
 
 
+RESULTS = ("classes", "bounds", "mean", "mean_classes", "undefined", "counts", "ledger", "comparable", "expected")
+
+
+def test_every_edited_result_is_seen(written, caplog):
+    content = json.loads(written.read_text())
+    for name in RESULTS:
+        for place in places(content[name], (name,)):
+            part = content
+            for key in place:
+                part = part[key]
+            value = {bool: not part, float: 0.123, int: 99, str: "another", type(None): 0.5}.get(
+                type(part), ["another"]
+            )
+            assert refused(written, put(content, place, value), caplog), place
+
+
+def test_a_record_of_an_earlier_version_has_no_digest(written):
+    content = json.loads(written.read_text())
+    del content["digest"]
+    written.write_text(json.dumps(content))
+    assert read_record(written).classes == content["classes"]
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize(
     "place",

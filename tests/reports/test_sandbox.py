@@ -43,5 +43,17 @@ def test_both_kinds_of_pages_use_the_sandbox(make_board, tmp_path):
             write(make_board([]), tmp_path, tmp_path)
 
 
+FAULTS = {"arithmetic": "{{ 1 / 0 }}", "type": "{{ 'a' + 1 }}", "name": "{{ nothing }}", "syntax": "{{"}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_whatever_a_template_raises_is_said_in_one_line(make_board, tmp_path, fault):
+    (tmp_path / "html").mkdir()
+    (tmp_path / "html" / "index.html.jinja").write_text(fault)
+    with pytest.raises(UsageError, match=r"a template of .* cannot be used: \S") as raised:
+        write_html(make_board([]), tmp_path, tmp_path)
+    assert "\n" not in str(raised.value)
+
+
 def test_values_are_escaped_as_html():
     assert environment_of(None).from_string("{{ name }}").render(name="<b>") == "&lt;b&gt;"

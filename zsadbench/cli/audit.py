@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FLAGS = RequestFlags(
     ScoreRequest,
-    "classes limit protocol data_roots image_size",
+    "classes limit protocol data_roots normal max_pixels image_size",
     allow_partial="Leave out images that one of the folders has no map of.",
 )
 EXAMPLES = examples(

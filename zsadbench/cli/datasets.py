@@ -86,7 +86,7 @@ def _expected(expected: Expected) -> str:
 @with_flags
 def check(
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="Data sets, folder:PATH or csv:PATH.")],
-    fields: Annotated[Fields, RequestFlags(RunRequest, "data_roots")],
+    fields: Annotated[Fields, RequestFlags(RunRequest, "data_roots normal max_pixels")],
     split: Annotated[
         list[str] | None,
         typer.Option(
@@ -106,8 +106,11 @@ def check(
     """
     start_logging()
     from zsadbench.data.copies.check import check_copy
+    from zsadbench.data.images.pixel_limit import allow_pixels
 
-    checks = [check_copy(name, fields.get("data_roots"), split or ["test"], deep=deep) for name in split_names(names)]
+    allow_pixels(fields.get("max_pixels"))
+    roots, normal = fields.get("data_roots"), fields.get("normal", ())
+    checks = [check_copy(name, roots, split or ["test"], normal, deep=deep) for name in split_names(names)]
     for copy in checks:
         if json:
             say_json(_as_json(copy))
@@ -175,7 +178,7 @@ def _described(masks: MaskStatistics) -> str:
 @with_flags
 def fingerprint(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Data set, folder:PATH or csv:PATH.")],
-    fields: Annotated[Fields, RequestFlags(RunRequest, "data_roots allow_partial")],
+    fields: Annotated[Fields, RequestFlags(RunRequest, "data_roots allow_partial normal max_pixels")],
     deep: Annotated[
         bool, typer.Option("--deep", help="Add a hash of pixels alone, without names.", rich_help_panel=DATA)
     ] = False,
@@ -190,8 +193,10 @@ def fingerprint(
     from zsadbench.data import load_dataset
     from zsadbench.data.copies.fingerprint import pixel_fingerprint
     from zsadbench.data.copies.mask_statistics import mask_statistics
+    from zsadbench.data.images.pixel_limit import allow_pixels
 
-    dataset = load_dataset(name, fields.get("data_roots"), fields["allow_partial"])
+    allow_pixels(fields.get("max_pixels"))
+    dataset = load_dataset(name, fields.get("data_roots"), fields["allow_partial"], normal=fields.get("normal", ()))
     masks = mask_statistics(dataset.manifest, dataset.card.positive)
     content = pixel_fingerprint(dataset.manifest) if deep else None
     if json:

@@ -19,6 +19,7 @@ from zsadbench.cli.shared.options import (
     with_flags,
 )
 from zsadbench.cli.shared.output import say, say_json, tell
+from zsadbench.cli.shared.prompts import warn_of_demo, with_word
 from zsadbench.cli.shared.requests import detector_request
 from zsadbench.flags.fields import OUTPUT, WHAT
 
@@ -39,15 +40,15 @@ def explain(
     fields: Annotated[Fields, FLAGS],
     plugin: Plugin = None,
     class_name: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--class",
             "--class-name",
-            help="What the images show, for prompts that name it.",
+            help="What the images show, for prompts that name it (default: the class or the folder; object for paths).",
             metavar="TEXT",
             rich_help_panel=WHAT,
         ),
-    ] = "object",
+    ] = None,
     out: Annotated[
         Path, typer.Option(help="Folder for one folder per image.", metavar="PATH", rich_help_panel=OUTPUT)
     ] = Path("explained"),
@@ -61,10 +62,12 @@ def explain(
     from zsadbench.predict.detector import make_detector
     from zsadbench.predict.explain import explain as draw
 
-    paths = images_of(images)
+    found = images_of(images, fields.get("normal", ()))
     detector = make_detector(detector_request(fields))
+    paths = with_word(found, class_name, quiet=quiet)
+    warn_of_demo(detector.setup.spec, quiet=quiet)
     failed = False
-    for explained in draw(detector, paths, class_name, out):
+    for explained in draw(detector, paths, out):
         _report(explained, json=json)
         failed = failed or bool(explained.failure)
     if failed:

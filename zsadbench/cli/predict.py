@@ -19,7 +19,9 @@ from zsadbench.cli.shared.options import (
     with_flags,
 )
 from zsadbench.cli.shared.output import say, say_json, table, tell
+from zsadbench.cli.shared.prompts import warn_of_demo, with_word
 from zsadbench.cli.shared.requests import detector_request
+from zsadbench.cli.shared.steps import counted
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.flags.fields import OUTPUT, WHAT
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 FLAGS = RequestFlags(
     RunRequest,
-    "methods options data_roots allow_partial backbone weights checkpoint image_size offline device",
+    "methods options data_roots allow_partial normal max_pixels backbone weights checkpoint image_size offline device",
     aux="Auxiliary set to learn from without --checkpoint, or 'none' (default: mvtec; demo-aux for the demo backbone).",
 )
 EXAMPLES = examples(
@@ -45,9 +47,13 @@ def predict(
     fields: Annotated[Fields, FLAGS],
     plugin: Plugin = None,
     class_name: Annotated[
-        str,
-        typer.Option(help="What the images show, for prompts that name it.", metavar="TEXT", rich_help_panel=WHAT),
-    ] = "object",
+        str | None,
+        typer.Option(
+            help="What the images show, for prompts that name it (default: the class or the folder; object for paths).",
+            metavar="TEXT",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option(help="Folder for heat maps and scores.csv.", metavar="PATH", rich_help_panel=OUTPUT)
     ] = Path("predictions"),
@@ -61,10 +67,12 @@ def predict(
     from zsadbench.predict.detector import make_detector
     from zsadbench.predict.heat_maps import predict_images, write_scores
 
-    paths = images_of(images)
+    found = images_of(images, fields.get("normal", ()))
     detector = make_detector(detector_request(fields))
+    paths = with_word(found, class_name, quiet=quiet)
+    warn_of_demo(detector.setup.spec, quiet=quiet)
     predictions = []
-    for prediction in predict_images(detector, paths, class_name, out):
+    for prediction in counted(predict_images(detector, paths, out), len(paths), "images", quiet=quiet):
         predictions.append(prediction)
         _report(prediction, json=json)
     write_scores(out / "scores.csv", predictions)
@@ -91,11 +99,13 @@ def _report(prediction: Prediction, *, json: bool) -> None:
 
 
 def _print(predictions: list[Prediction], out: Path) -> None:
-    """Print one row per scored image, the highest score first."""
+    """Print one row per scored image, the highest score first; of equal scores, the highest value of the map first."""
     scored = sorted(
         (prediction for prediction in predictions if prediction.score is not None),
-        key=lambda entry: -(entry.score or 0.0),
+        key=lambda entry: (-(entry.score or 0.0), -(entry.highest or 0.0)),
     )
+    if not scored:
+        return
     rows = [(f"{prediction.score:.4f}", f"{prediction.highest:.4f}", str(prediction.image)) for prediction in scored]
     table("most anomalous first", ["score", "highest", "image"], rows)
     say(f"heat maps and scores.csv: {out}")

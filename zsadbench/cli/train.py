@@ -26,8 +26,8 @@ from zsadbench.flags.fields import COMPUTE, OUTPUT
 
 FLAGS = RequestFlags(
     RunRequest,
-    "methods seeds options data_roots allow_partial backbone weights epochs image_size offline device precision "
-    "workers image_cache token_cache token_precision",
+    "methods seeds options data_roots allow_partial normal max_pixels backbone weights epochs image_size offline "
+    "device precision workers image_cache token_cache token_precision",
     aux="Auxiliary set to learn from (default: mvtec; demo-aux for the demo backbone).",
 )
 EXAMPLES = examples(

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.checkpoints import read_archive
+from zsadbench.checkpoints import check_tensors, read_archive
 from zsadbench.clip.config import DEMO, BackboneConfig, find_config, infer_config, is_shipped
 from zsadbench.clip.taps import REFERENCE_DEPTH
 from zsadbench.clip.weights import OPENAI_FILES, Weights, locate_weights
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_BACKBONE = "ViT-L-14-336"
 OPENAI_ALONE = frozenset({"ViT-L-14-336"})
+UNREAD = frozenset({"attn_mask", "logit_scale"})  # may be in a file; no method reads them
 BOOKKEEPING = frozenset({"input_resolution", "context_length", "vocab_size"})
 
 
@@ -92,7 +93,9 @@ def resolve(backbone: str | None, weights: str | None, *, offline: bool = False)
 def _with_file(config: BackboneConfig, weights: Weights, path: Path, *, named: bool) -> BackboneSpec:
     """Check that the weights in a file fit a backbone that was `named`; else take the architecture from the file."""
     raw = read_archive(path)
-    inferred = infer_config(state_of(raw, str(path)), str(path))
+    state = state_of(raw, str(path))
+    inferred = infer_config(state, str(path))
+    check_tensors({name: tensor for name, tensor in state.items() if name not in UNREAD}, f"weights {path}")
     difference = _difference(config, inferred)
     if difference and named:
         raise WeightsError(f"weights {path} do not fit backbone '{config.name}': they have {difference}")

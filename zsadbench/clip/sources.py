@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from zsadbench.checkpoints import check_state, load_state, read_archive
-from zsadbench.clip.resolve import BackboneSpec, state_of
+from zsadbench.clip.resolve import UNREAD, BackboneSpec, state_of
 from zsadbench.clip.weights import RANDOM_SEED
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 IMAGE = "visual."  # prefix of the names of the image tower
 MLP_RATIO = 4.0
-UNREAD = frozenset({"attn_mask", "logit_scale"})  # may be in a file; no method reads them
 
 
 class TowerSource(Protocol):

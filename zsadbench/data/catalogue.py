@@ -1,6 +1,6 @@
 """Find the cards of all installed packages. Reading cards imports neither torch nor pandas."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -28,15 +28,17 @@ def all_cards() -> tuple[Card, ...]:
     return tuple(sorted({card.name: card for card in owners.values()}.values(), key=lambda card: card.name))
 
 
-def find_card(name: str) -> Card:
+def find_card(name: str, normal: Sequence[str] = ()) -> Card:
     """The card with this name or alias, ignoring case; for `folder:PATH` and `csv:PATH`, a card made from the files.
+
+    `normal` are names of folders of normal images, for `folder:PATH` alone; empty to recognise them.
 
     Raises:
         UsageError: no card has this name; the message gives the nearest name.
         DataError: `folder:PATH` or `csv:PATH` cannot be read.
     """
     if is_user_target(name):
-        return user_target_card(name)[0]
+        return user_target_card(name, normal)[0]
     known = {text.casefold(): card for card in all_cards() for text in (card.name, *card.aliases)}
     if name.casefold() not in known:
         raise unknown("data set", name, known)

@@ -104,7 +104,12 @@ def run_plan(plan: Plan, reporter: Reporter | None = None) -> Results:
         warn_of_stale(plan.request.out, [job.cell for job in plan.jobs])
         todo = [job for job in plan.jobs if not run.report_if_done(job)]
         for jobs in group_jobs(todo):
-            JobGroup(run, jobs).run()
+            try:
+                group = JobGroup(run, jobs)
+            except (MemoryError, RuntimeError) as failure:
+                run.fail_all(jobs, failure)
+            else:
+                group.run()
         order = {job.path: number for number, job in enumerate(plan.jobs)}
         run.results.records.sort(key=lambda record: order[record[0]])
         return run.results
@@ -147,6 +152,20 @@ class Run:
         """Add a failure to the results."""
         self.results.failures.append(text)
         self.reporter.failed(job, where, text)
+
+    def fail_all(self, jobs: Sequence[Job], failure: Exception) -> None:
+        """Report that jobs failed, as their encoders cannot be built."""
+        for job in jobs:
+            self.results.failed += 1
+            self.report_failure(job, "preparation", failure)
+
+    def report_failure(self, job: Job, where: str, failure: Exception) -> None:
+        """Report a failure in one line; raise a `RuntimeError` that is no shortage of memory again, as it is a bug."""
+        if isinstance(failure, MemoryError | RuntimeError):
+            if not is_shortage(failure):
+                raise failure
+            failure = CellError("out of memory; a smaller --batch-size or --image-size may help")
+        self.fail(job, where, f"{job.setup.name} on {job.target.card.name}, seed {job.seed}, {where}: {failure}")
 
 
 class JobGroup:
@@ -241,14 +260,9 @@ class JobGroup:
                 self._report_failure(recorder, class_name, head.failure)
 
     def _report_failure(self, recorder: JobRecorder, where: str, failure: Exception) -> None:
-        """Report a failure in one line; raise a `RuntimeError` that is no shortage of memory again, as it is a bug."""
-        job = recorder.job
-        if isinstance(failure, MemoryError | RuntimeError):
-            if not is_shortage(failure):
-                raise failure
-            failure = CellError("out of memory; a smaller --batch-size or --image-size may help")
+        """Report a failure of a class or of the preparation; raises what `Run.report_failure` raises."""
+        self.shared.report_failure(recorder.job, where, failure)
         recorder.failed = True
-        self.shared.fail(job, where, f"{job.setup.name} on {job.target.card.name}, seed {job.seed}, {where}: {failure}")
 
 
 def union_of_taps(jobs: Sequence[Job]) -> Taps:

@@ -11,6 +11,7 @@ import torch
 
 from zsadbench.clip import Backbone
 from zsadbench.data import prepare, read_image
+from zsadbench.data.user_images.target import OBJECT
 from zsadbench.engine.encode.encoders import make_encoder
 from zsadbench.engine.encode.text import encode_text, release_text
 from zsadbench.engine.encode.towers import build_towers
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from zsadbench.engine.plan.method_setup import MethodSetup
     from zsadbench.engine.plan.request import RunRequest
 
-OBJECT = "object"  # the word for prompts where none is given
 CHANNELS = (2, 3, 4)  # of an array with channels: grey with alpha, RGB, RGBA
 
 

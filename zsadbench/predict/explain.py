@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,25 +51,24 @@ class Explanation:
     failure: str = ""
 
 
-def explain(detector: LoadedMethod, images: Iterable[Path], class_name: str, out: Path) -> Iterator[Explanation]:
+def explain(detector: LoadedMethod, images: Mapping[Path, str], out: Path) -> Iterator[Explanation]:
     """Draw all stages of images one after another.
 
     An image that cannot be read gives an explanation with a `failure`, and the others go on.
 
     Args:
         detector: the loaded method.
-        images: paths of the images.
-        class_name: the word for prompts.
+        images: path of an image → the word for its prompts.
         out: folder in which every image gets a folder.
 
     Raises:
         UsageError: the method does not return its stages.
     """
     taken: set[str] = set()
-    for path in images:
+    for path, word in images.items():
         try:
             image = read_image(path)
-            tensors = detector.stages(image, class_name)
+            tensors = detector.stages(image, word)
         except (DataError, CellError) as failure:
             yield Explanation(path, failure=f"{path}: {failure}" if isinstance(failure, CellError) else str(failure))
             continue
@@ -78,8 +77,8 @@ def explain(detector: LoadedMethod, images: Iterable[Path], class_name: str, out
         folder = out / free_name(safe_name(path.stem), taken)
         files = _write_pictures(folder, stages, image)
         score = float(tensors["score"].reshape(-1)[0])
-        about = {"method": detector.setup.name, "image": path.name, "class_name": class_name, "score": score}
-        headline = f"{about['method']}: {path.name} as '{class_name}', score {score:.4f}"
+        about = {"method": detector.setup.name, "image": path.name, "class_name": word, "score": score}
+        headline = f"{about['method']}: {path.name} as '{word}', score {score:.4f}"
         write_png(folder / "sheet.png", contact_sheet(image, stages, headline))
         _write_json(folder / "stages.json", {"schema": SCHEMA, **about, "grid": grid}, stages, files)
         yield Explanation(path, folder, score, sum(map(len, files.values())))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,7 @@ class Prediction:
     failure: str = ""
 
 
-def predict_images(detector: LoadedMethod, images: Iterable[Path], class_name: str, out: Path) -> Iterator[Prediction]:
+def predict_images(detector: LoadedMethod, images: Mapping[Path, str], out: Path) -> Iterator[Prediction]:
     """Score images one after another and write a heat map per image.
 
     All heat maps have the colour scale of the method's card. An image that cannot be read or scored gives a prediction
@@ -39,17 +39,16 @@ def predict_images(detector: LoadedMethod, images: Iterable[Path], class_name: s
 
     Args:
         detector: the loaded method.
-        images: paths of the images.
-        class_name: the word for prompts.
+        images: path of an image → the word for its prompts.
         out: folder for the heat maps, `<image name>.png`.
     """
     low, high = detector.setup.method.card.map_range
     taken: set[str] = set()
-    for path in images:
+    for path, word in images.items():
         try:
             image = read_image(path)
             with limited_threads():
-                scores = detector.predict(image, class_name)
+                scores = detector.predict(image, word)
         except (DataError, CellError) as failure:
             yield Prediction(path, failure=f"{path}: {failure}" if isinstance(failure, CellError) else str(failure))
             continue

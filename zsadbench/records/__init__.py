@@ -1,13 +1,11 @@
 """Records of results: one JSON file per method, target and seed, its schema, and its sidecar files."""
 
+from zsadbench.records.hashes import Cell, canonical, identity
 from zsadbench.records.record import (
     SCHEMA,
-    Cell,
     MetricValues,
     Record,
-    canonical,
     find_records,
-    identity,
     map_path,
     read_images,
     read_record,

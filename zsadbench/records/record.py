@@ -10,11 +10,10 @@ far. Files are written atomically, and no file is ever deleted.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import fsum, isfinite
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsadbench.errors import ZsadError
 from zsadbench.files import write_atomically
+from zsadbench.records.hashes import Cell, digest_of, identity
 from zsadbench.records.schemas import check_schema
 from zsadbench.records.tables import read_table, table_bytes
 
@@ -31,22 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SCHEMA = 1  # version of the format
-Cell = Mapping[str, Any]  # everything that determines the scores of a run, as in the record
 MetricValues = dict[str, float | None]  # metric → value, None if undefined
-
-
-def identity(cell: Cell) -> str:
-    """Hash the canonical JSON of a cell: SHA-256, hexadecimal."""
-    return hashlib.sha256(canonical(cell).encode()).hexdigest()
-
-
-def canonical(value: Any) -> str:
-    """Write a value as JSON with sorted keys and without spaces.
-
-    Raises:
-        ValueError: the value contains NaN or infinity.
-    """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def record_path(out: Path, cell: Cell) -> Path:
@@ -141,7 +126,7 @@ class Record:
         means, sizes, reasons = self.mean()
         undefined = {**self.undefined, **({"mean": reasons} if reasons else {})}
         finished = [name for name in self.expected if name in self.classes]
-        return {
+        content = {
             "schema": SCHEMA,
             "identity": identity(self.cell),
             "cell": dict(self.cell),
@@ -160,6 +145,7 @@ class Record:
             "provenance": self.provenance,
             "signature": self.signature,
         }
+        return content | {"digest": digest_of(content)}
 
 
 def validate(content: Any) -> None:
@@ -202,7 +188,7 @@ def read_record(path: Path) -> Record:
 
 
 def _check_content(content: dict[str, Any]) -> None:
-    """Check what the schema of a record cannot say: finite numbers, the identity of the cell, and the classes.
+    """Check what the schema of a record cannot say: finite numbers, its identity, its digest, and the classes.
 
     Raises:
         ZsadError: the content is not that of a record as it was written.
@@ -215,6 +201,8 @@ def _check_content(content: dict[str, Any]) -> None:
     foreign = [name for name in content["classes"] if name not in content["expected"] or name not in content["counts"]]
     if foreign:
         raise ZsadError(f"it was edited: the class '{foreign[0]}' is not among those expected, or has no counts")
+    if content.get("digest", digest_of(content)) != digest_of(content):
+        raise ZsadError("it was edited or is damaged: its results are not those that were written")
 
 
 def _not_finite(value: Any, place: str = "") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from zsadbench.records.record import Cell
+from zsadbench.records.hashes import Cell
 
 if TYPE_CHECKING:
     from pathlib import Path

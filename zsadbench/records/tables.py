@@ -28,7 +28,7 @@ def table_bytes(table: pd.DataFrame, identity: str) -> bytes:
     content = pa.Table.from_pandas(table, preserve_index=False)
     content = content.replace_schema_metadata({**(content.schema.metadata or {}), IDENTITY: identity.encode()})
     buffer = io.BytesIO()
-    pq.write_table(content, buffer)
+    pq.write_table(content, buffer, write_page_checksum=True)
     return buffer.getvalue()
 
 
@@ -50,7 +50,7 @@ def read_table(path: Path, record: Path, texts: Sequence[str], numbers: Sequence
     if not path.is_file():
         return None
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             content = file.read()
         check_owner((content.schema.metadata or {}).get(IDENTITY, b"").decode(), record)
         _check_columns(content, texts, numbers)

@@ -1,10 +1,9 @@
-"""A folder of anomaly maps that any program saved: find the file of an image, and read it.
+"""A folder of anomaly maps that any program saved: find the file of an image; image scores.
 
     MAPS/<path of the image relative to its data set>.npy      or with the suffix of the image replaced
     MAPS/scores.csv                                            optional, with columns path,score
 
-A map is one `.npy`, `.npz` (of one array), `.tiff`, `.tif` or 16-bit grey `.png`. Files may be hostile: no pickle is
-read, sizes are checked before memory is allocated, and no file outside the folder is opened.
+The files are read by `zsadbench.saved_maps.map_file`. No file outside the folder is opened.
 """
 
 from __future__ import annotations
@@ -13,30 +12,16 @@ import csv
 import hashlib
 import io
 import math
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
-
-import numpy as np
-from numpy.lib import format as npy
-from numpy.typing import NDArray
-from PIL import Image
 
 from zsadbench.data.copies.file_hashes import FileHashes
-from zsadbench.data.images.formats import open_image, values_16_bit
 from zsadbench.errors import DataError
 from zsadbench.records import canonical
 
 FORMATS = (".npy", ".npz", ".tiff", ".tif", ".png")
 SCORES = "scores.csv"
-HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-BROKEN = (OSError, ValueError, EOFError, LookupError, TypeError, RuntimeError, NotImplementedError, MemoryError)
-BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, *BROKEN)
-
-SavedMap = NDArray[np.floating[Any]]  # (height, width), float16, float32 or float64
 
 
 class MapFolder:
@@ -147,70 +132,3 @@ def _finite(text: str | None) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
-
-
-def read_map(path: Path) -> SavedMap:
-    """Read a map, (height, width). Floats keep their type; integers of up to 16 bits become float32, others float64.
-
-    Raises:
-        DataError: the file is broken, implausibly large, of pickled objects, or not one grey image of floats or of
-            16-bit integers.
-    """
-    if path.suffix in {".npy", ".npz"}:
-        try:
-            return _from_npy(path) if path.suffix == ".npy" else _from_npz(path)
-        except BROKEN_ARCHIVE as failure:
-            reason = " ".join(str(failure).split()) or type(failure).__name__
-            raise DataError(f"'{path}' cannot be read as a map: {reason}") from failure
-    try:
-        with open_image(path) as image:
-            return _from_picture(image)
-    except DataError as failure:
-        raise DataError(f"{failure}; a map as a picture is grey, of 32-bit floats (TIFF) or 16 bits") from failure
-
-
-def _from_npy(path: Path) -> SavedMap:
-    with path.open("rb") as stream:
-        return _read_array(stream, path.stat().st_size)
-
-
-def _from_npz(path: Path) -> SavedMap:
-    with zipfile.ZipFile(path) as archive:
-        members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
-        if len(members) != 1:
-            raise ValueError(f"it holds {len(members)} arrays; one map a file is expected")
-        with archive.open(members[0]) as stream:
-            return _read_array(stream, members[0].file_size)
-
-
-def _read_array(stream: IO[bytes], size: int) -> SavedMap:
-    """Read the array of a stream of `size` bytes; its header is checked before memory is allocated."""
-    version = npy.read_magic(stream)
-    if version not in HEADERS:
-        raise ValueError(f"version {version} of the format is not known")
-    shape, _, dtype = HEADERS[version](stream)
-    map_shape = shape[1:] if len(shape) == 3 and shape[0] == 1 else shape
-    if len(map_shape) != 2 or not all(map_shape):
-        raise ValueError(f"it has the shape {list(shape)}; a map has (height, width)")
-    if dtype.kind not in "fiu" or dtype.itemsize > 8:
-        raise ValueError(f"it holds {dtype}; a map holds float16, float32, float64 or integers")
-    pixels = math.prod(map_shape)
-    if pixels > (Image.MAX_IMAGE_PIXELS or math.inf) or pixels * dtype.itemsize > size:
-        raise ValueError(f"its header promises {list(shape)}, which is implausible or not all there")
-    stream.seek(0)
-    values = npy.read_array(stream, allow_pickle=False).reshape(map_shape)
-    if dtype.kind == "f":
-        return np.ascontiguousarray(values, dtype.newbyteorder("="))
-    return values.astype(np.float32 if dtype.itemsize <= 2 else np.float64)
-
-
-def _from_picture(image: Image.Image) -> SavedMap:
-    """Return the values of a grey image of floats, or of integers of more than 8 bits, 0 to 65535."""
-    if image.mode == "F":
-        return np.asarray(image, np.float32)
-    wide = values_16_bit(image)
-    if wide is None:
-        raise ValueError(
-            f"it is of mode {image.mode}, not grey with 16 bits or floats; 256 levels are too few for a map"
-        )
-    return wide.astype(np.float32)

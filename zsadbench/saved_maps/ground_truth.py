@@ -18,7 +18,7 @@ from zsadbench.data.images.preprocess import size_text
 from zsadbench.engine.encode.masks import Mask, resize_mask
 from zsadbench.engine.evaluate.maps import enlarge
 from zsadbench.engine.evaluate.scoring import check_finite
-from zsadbench.saved_maps.folder import SavedMap, read_map
+from zsadbench.saved_maps.map_file import SavedMap, read_map
 
 if TYPE_CHECKING:
     from zsadbench.data import Dataset, FileHashes
@@ -96,16 +96,18 @@ class MapReader:
         return anomaly_map
 
     def fit(self, anomaly_map: SavedMap, relative: str, shape: tuple[int, ...]) -> SavedMap:
-        """Resize a map to the shape of its mask, bilinear, float32; a map of this shape is returned as it is.
+        """Resize a map to the shape of its mask, bilinear; a map of this shape is returned as it is.
+
+        Maps of float64 are resized in float64, others in float32.
 
         Raises:
-            CellError: values of the resized map exceed the range of float32.
+            CellError: values of the resized map exceed the range of their type.
         """
         if anomaly_map.shape == shape:
             return anomaly_map
         self.enlarged[size_text(*anomaly_map.shape[::-1])] += 1
+        values = torch.from_numpy(anomaly_map if anomaly_map.dtype == np.float64 else anomaly_map.astype(np.float32))
         height, width = shape
-        with np.errstate(over="ignore"):
-            resized: SavedMap = enlarge(torch.from_numpy(anomaly_map.astype(np.float32))[None], (height, width))[0]
-        check_finite(resized, (relative,), "anomaly map, in float32,")
+        resized: SavedMap = enlarge(values[None], (height, width))[0]
+        check_finite(resized, (relative,), "resized anomaly map")
         return resized

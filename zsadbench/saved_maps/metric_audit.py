@@ -73,7 +73,7 @@ def make_variants_plan(folders: Sequence[Path], request: ScoreRequest) -> Varian
         DataError: the target, a folder or a map is missing.
     """
     requests = [replace(request, maps=maps, target=request.target or _target_of_run(maps)) for maps in folders]
-    runs = [as_run_request(each, find_run_record(each.maps, each.target)) for each in requests]
+    runs = [as_run_request(each, find_run_record(each.maps, each.target, each.normal)) for each in requests]
     for name in ("targets", "image_size", "protocol", "limit"):
         values = list(dict.fromkeys(getattr(run, name) for run in runs))
         if len(values) > 1:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zsadbench import registry
 from zsadbench.clip.config import DEMO, find_config
 from zsadbench.data import FileHashes, check_files, find_card, hash_files, load_dataset
+from zsadbench.data.images.pixel_limit import allow_pixels
 from zsadbench.engine.plan.cell import cell_of, unknown_training
 from zsadbench.engine.plan.checks import check_out, checked_targets
 from zsadbench.engine.plan.done import classes_done, record_so_far, selected_classes
@@ -67,7 +68,7 @@ def make_score_plan(request: ScoreRequest) -> ScorePlan:
         UsageError: something in the request cannot be right.
         DataError: the target or the folder is missing or wrong; or images have no map and `allow_partial` is off.
     """
-    folder, run_record = MapFolder(request.maps), find_run_record(request.maps, request.target)
+    folder, run_record = MapFolder(request.maps), find_run_record(request.maps, request.target, request.normal)
     run_request = as_run_request(request, run_record)
     check_name(run_request.methods[0], run_record)
     metrics = all_metrics(run_request.metrics)
@@ -109,7 +110,7 @@ def run_record_path(maps: Path) -> Path | None:
     return path if folder.suffix == ".maps" and path.is_file() else None
 
 
-def find_run_record(maps: Path, target: str) -> Record | None:
+def find_run_record(maps: Path, target: str, normal: Sequence[str] = ()) -> Record | None:
     """Read the record of the run that saved the maps; None where it is missing, unreadable or of another target."""
     path = run_record_path(maps)
     if path is None:
@@ -119,7 +120,7 @@ def find_run_record(maps: Path, target: str) -> Record | None:
     except ZsadError as failure:
         log.warning("the record next to the maps is not used: %s", failure)
         return None
-    return record if record.cell["target"]["name"] == find_card(target).name else None
+    return record if record.cell["target"]["name"] == find_card(target, normal).name else None
 
 
 def as_run_request(request: ScoreRequest, run_record: Record | None) -> RunRequest:
@@ -148,9 +149,14 @@ def as_run_request(request: ScoreRequest, run_record: Record | None) -> RunReque
         classes=request.classes,
         seeds=(values["seed"] or 0,),
         limit=values["limit"],
-        image_size=_usual_size(request.target) if values["image_size"] is None else values["image_size"],
+        image_size=_usual_size(request.target, request.normal)
+        if values["image_size"] is None
+        else values["image_size"],
         protocol=values["protocol"] or "strict",
-        **{name: getattr(request, name) for name in ("metrics", "workers", "data_roots", "out", "allow_partial")},
+        **{
+            name: getattr(request, name)
+            for name in ("metrics", "workers", "data_roots", "normal", "max_pixels", "out", "allow_partial")
+        },
         overwrite=request.overwrite,
     )
     return replace(run_request, targets=tuple(checked_targets(run_request)))
@@ -174,9 +180,9 @@ def check_name(name: str, run_record: Record | None) -> None:
     )
 
 
-def _usual_size(target: str) -> int:
+def _usual_size(target: str, normal: Sequence[str]) -> int:
     """Return the side in pixels at which a target is measured: 518, or that of the demo backbone if generated."""
-    return find_config(DEMO).vision.image_size if find_card(target).generated else SIZE
+    return find_config(DEMO).vision.image_size if find_card(target, normal).generated else SIZE
 
 
 def load_truth(run_request: RunRequest) -> GroundTruth:
@@ -188,8 +194,11 @@ def load_truth(run_request: RunRequest) -> GroundTruth:
     """
     if len(run_request.targets) != 1:
         raise UsageError("maps belong to one target; pass --target once")
+    allow_pixels(run_request.max_pixels)
     protocol = registry.protocol(run_request.protocol)
-    target = load_dataset(run_request.targets[0], run_request.data_roots or None, run_request.allow_partial)
+    target = load_dataset(
+        run_request.targets[0], run_request.data_roots or None, run_request.allow_partial, normal=run_request.normal
+    )
     check_files(target)
     for line in target.warnings:
         log.warning("%s: %s", target.card.name, line)

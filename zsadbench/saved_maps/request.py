@@ -72,6 +72,8 @@ class ScoreRequest:
     )
     metrics: Names = same_flag(RunRequest, "metrics")
     data_roots: Paths = same_flag(RunRequest, "data_roots")
+    normal: Names = same_flag(RunRequest, "normal")
+    max_pixels: int | None = same_flag(RunRequest, "max_pixels")
     allow_partial: bool = same_flag(
         RunRequest, "allow_partial", help="Leave out images without a map; the record says so."
     )

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, TemplateError
+from jinja2 import Environment
 
 from zsadbench.compare import Board, Report, blocks, contents_of
-from zsadbench.errors import UsageError
 from zsadbench_reports.files import write
 from zsadbench_reports.html.costs import measured_tradeoffs, published_tradeoffs
 from zsadbench_reports.html.figures import rank_figures, seed_figures, tradeoff_figure
 from zsadbench_reports.html.payload import as_script, payload
 from zsadbench_reports.html.templates import environment_of, plain
+from zsadbench_reports.sandbox import faults_named
 
 STYLES = ("html/page.css",)
 SCRIPTS = (
@@ -37,10 +37,8 @@ def write_html(board: Board, out: Path, templates: Path | None) -> Sequence[Path
         UsageError: a template of `templates` is wrong.
     """
     environment = environment_of(templates)
-    try:
+    with faults_named(templates):
         text = environment.get_template("html/index.html.jinja").render(_context(board, out, environment))
-    except TemplateError as failure:
-        raise UsageError(f"a template of '{templates}' cannot be used: {failure}") from failure
     return [write(out, "index.html", text)]
 
 

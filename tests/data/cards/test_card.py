@@ -86,8 +86,12 @@ def test_a_card_may_cite_several_references():
         ("[expected.test.counts]\nred_silk = [2, 3]", "[expected.test]", "give either counts or total"),
         ("[expected.test.counts]", '[expected.test]\ncertain = "no"\n[expected.test.counts]', "'certain' must be true"),
         ('kind = "files"', 'kind = "magic"', "layouts: official: field 'kind' must be one of 'files', 'table'"),
-        ("label = 1", "label = 2", "layouts: official: rules[0]: field 'label' must be 0, 1 or 'from_mask', not 2"),
-        ("label = 1", "label = true", "field 'label' must be 0, 1 or 'from_mask', not True"),
+        (
+            "label = 1",
+            "label = 2",
+            "layouts: official: rules[0]: field 'label' must be 0, 1, 'from_mask' or 'ignored', not 2",
+        ),
+        ("label = 1", "label = true", "field 'label' must be 0, 1, 'from_mask' or 'ignored', not True"),
         ("{stem}.{ext}", "{stem}.png", "field 'match' must end in '{stem}.{ext}'"),
         ("{defect}", "{flaw}", "field 'match' holds the unknown '{flaw}'"),
         ('match = "{class}', 'match = "/{class}', "field 'match' must stay below the root"),
@@ -220,7 +224,12 @@ FACTS = {  # domain, levels, aliases, folders
     "visa": ("industrial", "image pixel", ["VisA_20220922"], ["VisA"]),
     "mpdd": ("industrial", "image pixel", [], ["MPDD"]),
     "btad": ("industrial", "image pixel", ["btech", "BTech_Dataset_transformed"], ["BTech_Dataset_transformed"]),
-    "dagm": ("industrial", "image pixel", ["dagm2007", "dagm_2007"], ["DAGM_KaggleUpload"]),
+    "dagm": (
+        "industrial",
+        "image pixel",
+        ["dagm2007", "dagm_2007"],
+        ["DAGM_KaggleUpload", "dagm-2007-competition-dataset-optical-inspection"],
+    ),
     "dtd": ("industrial", "image pixel", ["dtd_synthetic", "DTD-Synthetic"], ["DTD-Synthetic"]),
     "realiad": ("industrial", "image pixel", ["real_iad", "Real-IAD"], ["Real-IAD"]),
     "headct": (
@@ -229,8 +238,13 @@ FACTS = {  # domain, levels, aliases, folders
         ["head_ct", "head-ct-hemorrhage"],
         ["head-ct-hemorrhage", "HeadCT_anomaly_detection"],
     ),
-    "brainmri": ("medical", "image", ["brain_mri", "brain_tumor_dataset"], ["brainmri"]),
-    "br35h": ("medical", "image", [], ["Br35H"]),
+    "brainmri": (
+        "medical",
+        "image",
+        ["brain_mri", "brain_tumor_dataset"],
+        ["brainmri", "brain-mri-images-for-brain-tumor-detection"],
+    ),
+    "br35h": ("medical", "image", [], ["Br35H", "brain-tumor-detection"]),
     "isic": ("medical", "pixel", ["isic2016", "isic_2016"], ["ISIC2016", "ISBI"]),
     "clinicdb": ("medical", "pixel", ["cvc_clinicdb", "CVC-ClinicDB"], ["CVC-ClinicDB", "CVC-612"]),
     "colondb": ("medical", "pixel", ["cvc_colondb", "CVC-ColonDB"], ["CVC-ColonDB"]),
@@ -249,7 +263,8 @@ def test_what_a_card_says_of_itself(name):
 
 def test_known_editions():
     editions = {card.name: list(card.editions.values()) for card in all_cards() if card.editions}
-    assert editions == {"clinicdb": [(0, 62)], "dagm": [(2100, 2100)], "kvasir": [(0, 100)], "realiad": [(22917,)]}
+    polyps = {"clinicdb": [(0, 62)], "colondb": [(0, 300)], "kvasir": [(0, 100)]}
+    assert editions == polyps | {"dagm": [(2100, 2100)], "realiad": [(22917,)]}
 
 
 def test_masks_in_jpeg_are_cut_in_the_middle_all_others_above_zero():

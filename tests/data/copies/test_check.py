@@ -118,6 +118,14 @@ def test_the_way_to_a_whole_copy_is_told_and_a_folder_without_labels_too(tmp_pat
 # ---- masks
 
 
+@pytest.mark.parametrize("share", [0, 0.3, 0.8])
+def test_a_mask_that_a_run_cannot_read_is_a_fault_of_the_plain_check(colon, share):
+    content = (colon / "masks/2.png").read_bytes()
+    (colon / "masks/2.png").write_bytes(content[: int(share * len(content))])
+    (fault,) = check(colon).faults
+    assert fault.startswith(f"'{colon}/masks/2.png' cannot be read as an image: ")
+
+
 def test_the_statistics_of_masks_are_what_counting_gives(colon):
     found = load_dataset("colondb", [colon.parent])
     blank = np.zeros_like(read_mask(colon / "masks/1.png"))

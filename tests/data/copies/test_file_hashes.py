@@ -130,7 +130,7 @@ def test_files_that_are_not_asked_about_stay_in_the_cache_while_they_exist(folde
     time.sleep(SETTLE)
     hash_files([str(folder / "5.bmp")], folder)
     assert hashed() == []
-    (cache,) = (file_hashes.cache_folder() / "files").iterdir()
+    (cache,) = (file_hashes.cache_folder() / "files").glob("*.npz")
     with np.load(cache) as archive:
         assert b"0.bmp" not in archive["names"].tobytes()
 
@@ -156,7 +156,7 @@ def _broken_caches(cache):
 def test_a_broken_cache_is_made_again(folder, hashed):
     hashed()
     before = hashed.result
-    (cache,) = (file_hashes.cache_folder() / "files").iterdir()
+    (cache,) = (file_hashes.cache_folder() / "files").glob("*.npz")
     for broken in _broken_caches(cache):
         cache.write_bytes(broken)
         assert hashed() == everything(folder)
@@ -272,3 +272,12 @@ def test_progress_is_shown_when_it_takes_long(folder, hashed, monkeypatch, caplo
     hashed()
     (entry,) = caplog.records  # the next report comes after some seconds more
     assert f"hashing the files of '{folder}', once for this copy: 2 of 5 files" in entry.getMessage()
+
+
+def test_what_another_process_adds_meanwhile_is_kept(folder):
+    """Two processes hash other files of one folder; the one that writes last keeps the hashes of both."""
+    late = file_hashes._Cache(folder)
+    hash_files([str(folder / "0.bmp")], folder)
+    hashes = hash_files([str(folder / "1.bmp")], folder)
+    late.write([str(folder / "2.bmp")], hashes.stamps, hashes.digests, np.array([True]))
+    assert set(file_hashes._Cache(folder).rows) == {"0.bmp", "1.bmp", "2.bmp"}

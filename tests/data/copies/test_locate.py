@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from zsadbench.data import all_cards, find_card, find_copy, load_dataset, roots_from_environment
+from zsadbench.data import all_cards, find_card, find_copy, load_dataset, roots_from_environment, synthesise
 from zsadbench.data.copies import locate
 from zsadbench.errors import DataError
 
@@ -158,10 +158,15 @@ def test_nothing_found_says_what_where_and_how(tmp_path):
         load_dataset("visa")
 
 
-def test_the_older_colondb_is_refused_with_the_reason(tmp_path, write_image):
-    write_image(tmp_path / "CVC-ColonDB/p1.bmp")
-    with pytest.raises(DataError, match=r"not the 300 frames p<n>\.bmp"):
-        find_copy(COLON, [tmp_path])
+def test_the_first_release_of_colondb_is_named(tmp_path, write_image):
+    for number in range(1, 301):
+        write_image(tmp_path / f"CVC-ColonDB/{number}.bmp")
+        write_image(tmp_path / f"CVC-ColonDB/p{number}.bmp", mode="L")
+        write_image(tmp_path / f"CVC-ColonDB/c{number}.bmp", mode="L")
+    with pytest.raises(DataError, match=r"another edition: the 300 frames of the first release"):
+        load_dataset("colondb", [tmp_path])
+    found = load_dataset("colondb", [tmp_path], allow_partial=True)
+    assert (len(found.manifest), found.unread) == (300, {})
 
 
 def test_a_class_folder_of_one_set_is_no_copy_of_another(tmp_path):
@@ -179,3 +184,28 @@ def test_an_empty_root_gives_one_readable_line(tmp_path, card):
         find_copy(card, [tmp_path])
     assert "{" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+SLUGS = {
+    "headct": "head-ct-hemorrhage",
+    "brainmri": "brain-mri-images-for-brain-tumor-detection",
+    "br35h": "brain-tumor-detection",
+    "dagm": "dagm-2007-competition-dataset-optical-inspection",
+    "mvtec": "MVTec-AD",
+    "clinicdb": "cvc clinicdb",
+    "colondb": "CVC_ColonDB (1)",
+    "kvasir": "kvasir seg",
+    "realiad": "real-iad",
+    "isic": "ISIC-2016",
+}
+
+
+@pytest.mark.parametrize(("name", "folder"), SLUGS.items())
+@pytest.mark.parametrize("root", ["", "{folder}"])
+def test_folders_as_downloads_name_them(tmp_path, name, folder, root):
+    """The data root holds the folder, or is the folder."""
+    made = synthesise(name, tmp_path / "made", 1)
+    (tmp_path / "data").mkdir()
+    made.rename(tmp_path / "data" / folder)
+    found = find_copy(find_card(name), [tmp_path / "data" / root.format(folder=folder)])
+    assert found.root.is_relative_to(tmp_path / "data" / folder)

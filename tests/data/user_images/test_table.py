@@ -75,11 +75,14 @@ def test_all_columns_are_read(table, write_image):
     assert list(load(path, splits=("train",)).manifest["relative"]) == ["can/1.png"]
 
 
-@pytest.mark.parametrize("label", ["0", "normal", "good", "1", "anomalous", "anomaly", "bad"])
+LABELS = ("0", "normal", "good", "OK", "Ok", "1", "anomalous", "Anomaly", "abnormal", "bad", "NOK", "NG", "defective")
+
+
+@pytest.mark.parametrize("label", LABELS)
 def test_labels_may_be_spelled_in_words(table, write_image, label):
     path = table("path,label", f"a.png,{label}")
     write_image(path.parent / "a.png")
-    assert load(path).manifest["label"][0] == (label not in {"0", "normal", "good"})
+    assert load(path).manifest["label"][0] == (label.casefold() not in {"0", "normal", "good", "ok"})
 
 
 @pytest.mark.parametrize("name", ["with space.png", " first.png", "Übergröße 照片.png", "two\nlines.png", 'quo"te.png'])
@@ -89,7 +92,7 @@ def test_odd_names_are_read_as_they_are(table, write_image, name):
     write_image(path.parent / name)
     write_image(path.parent / "z.png")
     assert set(load(path).manifest["relative"]) == {name, "z.png"}
-    assert images_of([f"csv:{path}"]) == [path.parent / name, path.parent / "z.png"]
+    assert list(images_of([f"csv:{path}"])) == [path.parent / name, path.parent / "z.png"]
 
 
 def test_blanks_around_a_cell_are_none_of_a_name_that_lacks_them(table, write_image):
@@ -104,8 +107,11 @@ def test_blanks_around_a_cell_are_none_of_a_name_that_lacks_them(table, write_im
         (["file,label", "a.png,0"], r"list.csv' has no column 'path', only: file, label; known: path, label, mask"),
         (["path,lable", "a.png,0"], r"has no column 'label', only: path, lable"),
         (["path,label,masks", "a.png,0,"], r"has a column 'masks'; if 'mask' is meant, spell it so"),
-        (["path,label,Class", "a.png,0,x"], r"has a column 'Class'; if 'class' is meant"),
-        (["path,label", "a.png,0", "b.png,maybe"], r"line 3: label 'maybe' is none of 0, normal, good, 1"),
+        (["path,label,Clas", "a.png,0,x"], r"has a column 'Clas'; if 'class' is meant"),
+        (["path,label,Path", "a.png,0,b.png"], r"has two columns 'Path'; rename or remove one"),
+        (["path,label,note,note", "a.png,0,1,2"], r"has two columns 'note'"),
+        ([",path,label", "0,a.png,0"], r"column 1 has no name; name it, or remove it"),
+        (["path,label", "a.png,0", "b.png,maybe"], r"line 3: label 'maybe' is none of 0, normal, good, ok, 1"),
         (["path,label", "a.png,"], r"line 2: label '' is none of"),
         (["path,label", "a.png"], r"line 2: label 'None' is none of"),
         (["path,label", "a.png,0", "b.png,1", "./a.png,0"], r"line 4: names 'a.png' a second time; .* list.csv line 2"),
@@ -113,7 +119,10 @@ def test_blanks_around_a_cell_are_none_of_a_name_that_lacks_them(table, write_im
         (["path,label", "/etc/a.png,1"], r"line 2: '/etc/a.png' leaves the root"),
         (["path,label", "/elsewhere/my caps/a.png,1"], r"line 2: '/elsewhere/my caps/a.png' leaves the root"),
         (["path,label,mask", "a.png,1,../a.png"], r"line 2: '../a.png' leaves the root"),
-        (["path,label", "a,b.png,1"], r"line 2: more cells than columns; a text with a comma goes into quotes"),
+        (
+            ["path,label", "a,b.png,1"],
+            r"line 2: more cells than columns; a text with a separator in it goes into quotes",
+        ),
         (["path,label", '"a.png,1'], r"line \d: unexpected end of data"),
         (["path,label", ",1"], r"line 2: no image is named"),
         (
@@ -132,6 +141,21 @@ def test_a_wrong_table_is_one_line_with_its_row(table, write_image, lines, words
     write_image(path.parent / "a.png")
     write_image(path.parent / "b.png")
     refused(path, words)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("spelling", [str.lower, str.upper, str.title])
+def test_columns_in_any_case_and_cells_separated_in_other_ways(table, write_image, separator, spelling):
+    header = separator.join(spelling(name) for name in ("path", "label", "class", "mask"))
+    rows = [separator.join(row) for row in (("a.png", "OK", "cap", ""), ("b, c.png", "NOK", "cap", "m.png"))]
+    path = table(header, rows[0], rows[1] if separator != "," else '"b, c.png",NOK,cap,m.png')
+    for name in ("a.png", "b, c.png", "m.png"):
+        write_image(path.parent / name)
+    found = load(path)
+    assert list(found.manifest["label"]) == [0, 1]
+    assert found.classes == ("cap",)
+    assert found.manifest["mask"][1].endswith("m.png")
+    assert len(images_of([f"csv:{path}"])) == 2
 
 
 def test_a_whole_path_below_the_table_will_do(table, write_image):
@@ -186,7 +210,7 @@ def test_a_flat_folder_is_scored_not_measured(tmp_path, write_image):
     for leftover in (tmp_path / "shots").rglob("*.*.png"):
         leftover.unlink()
     expected = [tmp_path / "shots" / name for name in ("A.JPG", "b.png", "deep/c.dcm")]
-    assert images_of([f"folder:{tmp_path / 'shots'}"]) == images_of([tmp_path / "shots"]) == expected
+    assert list(images_of([f"folder:{tmp_path / 'shots'}"])) == list(images_of([tmp_path / "shots"])) == expected
     with pytest.raises(DataError, match="holds no labels"):
         load_dataset(f"folder:{tmp_path / 'shots'}")
 
@@ -194,7 +218,7 @@ def test_a_flat_folder_is_scored_not_measured(tmp_path, write_image):
 def test_of_a_labelled_folder_the_test_images_are_scored(tmp_path, write_image):
     for name in ("train/good/1.png", "test/good/2.png", "test/dent/3.png", "ground_truth/dent/3_mask.png"):
         write_image(tmp_path / name)
-    assert images_of([f"folder:{tmp_path}"]) == [tmp_path / "test/dent/3.png", tmp_path / "test/good/2.png"]
+    assert list(images_of([f"folder:{tmp_path}"])) == [tmp_path / "test/dent/3.png", tmp_path / "test/good/2.png"]
     (tmp_path / "empty").mkdir()
     write_image(tmp_path / "caps/good/.hidden.png")
     for nothing in (tmp_path / "empty", tmp_path / "none.png", f"folder:{tmp_path / 'caps'}"):
@@ -207,7 +231,7 @@ def test_of_a_table_only_paths_are_asked_for(table, write_image):
     write_image(path.parent / "a.png")
     write_image(path.parent / "b.png")
     files = [path.parent / "b.png", path.parent / "a.png"]
-    assert images_of([f"csv:{path}", path.parent / "a.png"]) == files
+    assert list(images_of([f"csv:{path}", path.parent / "a.png"])) == files
     table("path", "b.png", "gone.png", "lost.png")
     with pytest.raises(DataError, match=r"gone.png' is missing \(named in list.csv line 3\), and 1 more"):
         images_of([f"csv:{path}"])

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from zsadbench.clip.towers import VisionTower
+from zsadbench.engine import run as running
 from zsadbench.engine.encode import batching
 from zsadbench.engine.encode.batching import Halving, automatic_batch, best_batch
 from zsadbench.types import Taps
@@ -44,9 +45,8 @@ def test_a_batch_that_was_too_large_does_not_grow_again():
     assert tried == [16, 8, 4]
 
 
-def test_a_single_image_that_does_not_fit_is_an_error():
-    with pytest.raises(torch.OutOfMemoryError):
-        best_batch(limited_to(0), 16)
+def test_where_a_single_image_does_not_fit_the_classes_fail_on_their_own():
+    assert best_batch(limited_to(0), 16) == 1
 
 
 def test_a_bug_is_no_shortage():
@@ -163,3 +163,17 @@ def test_a_head_that_does_not_fit_into_memory_takes_parts(run, monkeypatch, tmp_
     first, second = (json.loads(results.records[0][0].read_text())["classes"] for results in (whole, parts))
     for name, values in first.items():
         assert second[name] == pytest.approx(values, abs=1e-6)
+
+
+@pytest.mark.parametrize("failure", [MemoryError(), SHORT])
+def test_encoders_that_do_not_fit_cost_their_jobs(run, monkeypatch, failure):
+    monkeypatch.setattr(running, "build_towers", lambda *_: (_ for _ in ()).throw(failure))
+    results = run(methods=("clip", "colour-distance"), aux=None, epochs=None)
+    assert len(results.failures) == results.failed == 2
+    assert all("preparation: out of memory" in line for line in results.failures)
+
+
+def test_a_bug_in_building_encoders_is_raised(run, monkeypatch):
+    monkeypatch.setattr(running, "build_towers", lambda *_: (_ for _ in ()).throw(RuntimeError("shapes differ")))
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        run(methods=("clip",), aux=None, epochs=None)

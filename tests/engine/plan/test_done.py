@@ -9,6 +9,7 @@ from zsadbench.engine.plan.done import warn_of_stale
 from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.engine.run import run_plan
 from zsadbench.records import identity, record_path, write_record
+from zsadbench.records.hashes import digest_of
 
 MVTEC = {"methods": ("clip",), "targets": ("mvtec",), "classes": ("bottle", "cable"), "aux": None, "epochs": None}
 
@@ -34,6 +35,11 @@ def edit_value(content):
 def hold_another(content):
     content["cell"]["seed"] = 7
     content["identity"] = identity(content["cell"])
+    content["digest"] = digest_of(content)
+
+
+def edit_one_number(content):
+    content["classes"]["bottle"]["image_auroc"] = 0.5
 
 
 @pytest.mark.parametrize(
@@ -43,6 +49,7 @@ def hold_another(content):
         (edit_identity, "'0000000000000000' is not the identity of its cell"),
         (edit_value, "the number at classes/bottle/image_auroc is not finite"),
         (hold_another, "under another name"),
+        (edit_one_number, "its results are not those that were written"),
     ],
 )
 def test_a_record_that_is_not_what_its_name_says_is_not_completed(finished, run, edit, reason):

@@ -133,10 +133,11 @@ class Progress:
     def evaluating(self, job: Job, class_name: str, total: int) -> None:
         """Start the bar of a class."""
         label = f"{job.setup.name} on {job.target.card.name}/{class_name}"
+        word = job.target.card.words(job.setup.name)[class_name]
         if self.bars:
-            self._inner(label, total, 0, "images")
+            self._inner(f"{label} ('{word}')", total, 0, "images")
         else:
-            self._say(f"{label}: {total} images")
+            self._say(f"{label}: {total} images, '{word}' in prompts")
 
     def evaluated(self, job: Job, class_name: str) -> None:
         """Advance the bar of all classes."""

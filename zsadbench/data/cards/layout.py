@@ -43,12 +43,15 @@ class Rule:
 class FilesLayout:
     """Images whose paths give class, label and split.
 
-    `probe` lists the paths that must exist for the layout to apply; `{class}` stands for any class of the card.
+    `probe` lists the paths that must exist for the layout to apply; `{class}` stands for any class of the card, and
+    `{ext}` for any extension of images. In a folder that is `user_made`, masks may have other names than the rules
+    state, where that leaves no doubt.
     """
 
     name: str
     probe: tuple[str, ...]
     rules: tuple[Rule, ...]
+    user_made: bool = False
 
 
 @dataclass(frozen=True)

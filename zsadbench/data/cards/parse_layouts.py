@@ -9,6 +9,7 @@ from zsadbench.data.cards.layout import MASK_EXTENSIONS, FilesLayout, Layout, Ru
 from zsadbench.data.cards.template import captures
 from zsadbench.errors import DataError
 
+IGNORED = "ignored"  # files that are no images of the benchmark
 COLUMNS = ("image", "mask", "label", "class", "defect", "split")
 ROWS = ("{split}.{class}", "{split}")
 
@@ -51,7 +52,7 @@ def _layout(name: str, fields: Fields, classes: Mapping[str, str]) -> Layout:
 def _probe(fields: Fields) -> tuple[str, ...]:
     probe = fields.texts("probe")
     for path in probe:
-        _check_template(fields, "probe", path, {"class"})
+        _check_template(fields, "probe", path, {"class", "ext"})
     return probe
 
 
@@ -62,14 +63,14 @@ def _rule(fields: Fields, classes: Mapping[str, str]) -> Rule:
         raise fields.wrong("match", f"must end in '{{stem}}.{{ext}}', not {match!r}")
     if len(classes) > 1 and "class" not in captures(match):
         raise fields.wrong("match", f"must capture '{{class}}', for there are several: {match!r}")
-    if label != "from_mask" and (type(label) is not int or label not in {0, 1}):
-        raise fields.wrong("label", f"must be 0, 1 or 'from_mask', not {label!r}")
+    if label not in {"from_mask", IGNORED} and (type(label) is not int or label not in {0, 1}):
+        raise fields.wrong("label", f"must be 0, 1, 'from_mask' or '{IGNORED}', not {label!r}")
     masks = fields.texts("masks", None if label == "from_mask" else ())
     for mask in masks:
         _check_template(fields, "masks", mask, captures(match) - {"ext"})
         if mask.rpartition(".")[2] not in MASK_EXTENSIONS:
             raise fields.wrong("masks", f"must end in one of {', '.join(MASK_EXTENSIONS)}: {mask!r}")
-    rule = Rule(match, fields.text("split"), label, masks)
+    rule = Rule(match, fields.text("split"), None if label == IGNORED else label, masks)
     fields.done()
     return rule
 

@@ -16,7 +16,9 @@ def captures(template: str) -> set[str]:
 
 
 def pattern(template: str) -> re.Pattern[str]:
-    """The regular expression of a template; a repeated name must match the same text, `{ext}` matches no dot.
+    """The regular expression of a template, ignoring case; a repeated name must match the same text.
+
+    `{ext}` matches no dot.
 
     >>> pattern("{class}/{class}/{stem}.{ext}").fullmatch("a/b/1.png") is None
     True
@@ -30,7 +32,7 @@ def pattern(template: str) -> re.Pattern[str]:
         else:
             names.add(text)
             expression += f"(?P<{text}>{'[^/.]+' if text == 'ext' else '[^/]+'})"
-    return re.compile(expression)
+    return re.compile(expression, re.IGNORECASE)
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:

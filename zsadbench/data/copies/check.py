@@ -53,7 +53,12 @@ class Check:
 
 
 def check_copy(
-    name: str, roots: Sequence[str | Path] | None = None, splits: Sequence[str] = ("test",), *, deep: bool = False
+    name: str,
+    roots: Sequence[str | Path] | None = None,
+    splits: Sequence[str] = ("test",),
+    normal: Sequence[str] = (),
+    *,
+    deep: bool = False,
 ) -> Check:
     """Check the copy of the data set `name` that a run would use.
 
@@ -61,13 +66,14 @@ def check_copy(
         name: a data set, `folder:PATH` or `csv:PATH`.
         roots: data roots; None for those of the environment.
         splits: the splits to check; a zero-shot run reads only `test`.
+        normal: of `folder:PATH`, names of the folders of normal images; empty to recognise them.
         deep: whether to decode every file instead of reading only headers.
 
     Raises:
         UsageError: there is no data set with this name.
     """
     try:
-        dataset = load_dataset(name, roots, allow_partial=True, splits=splits)
+        dataset = load_dataset(name, roots, allow_partial=True, splits=splits, normal=normal)
     except DataError as failure:
         unreadable = Card(name, name, "own", (), {}, (), licence="your own")
         return Check(unreadable if is_user_target(name) else find_card(name), (str(failure),))

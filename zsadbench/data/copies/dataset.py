@@ -16,11 +16,12 @@ from zsadbench.data.copies.file_hashes import FileHashes
 from zsadbench.data.copies.fingerprint import content_fingerprint, fingerprint, hash_manifest
 from zsadbench.data.copies.locate import CopyLocation, find_copy
 from zsadbench.data.copies.manifest import make_manifest
+from zsadbench.data.copies.mask_missing import mask_missing
 from zsadbench.data.copies.mask_review import MaskReview, frame_faults, review_masks
 from zsadbench.data.layouts.left_out import LeftOut, all_left_out
 from zsadbench.data.layouts.read import read_layout
 from zsadbench.data.layouts.sample import LayoutSamples, Sample
-from zsadbench.data.user_images.target import is_user_target, user_target_card
+from zsadbench.data.user_images.target import NORMAL_NAMES, is_folder, is_user_target, user_target_card
 from zsadbench.errors import DataError
 from zsadbench.printing import left_out_line
 
@@ -93,7 +94,16 @@ class Dataset:
     def warnings(self) -> tuple[str, ...]:
         """What a user of the numbers should know of the files, one line each: files not read, unusual masks."""
         unread = all_left_out(self.unread)
-        return (*([left_out_line(*unread)] if unread else []), *self.mask_review.warnings)
+        return (*([left_out_line(*unread)] if unread else []), *self._warnings_in_records)
+
+    @property
+    def _warnings_in_records(self) -> tuple[str, ...]:
+        rows = self.manifest
+        with_normal = set(rows.loc[rows["label"] == 0, "class"])
+        asked = is_folder(self.card.name) and "test" in self.splits
+        without = [name for name in self.classes if asked and name not in with_normal]
+        lines = [f"{', '.join(without)}: no normal image; {NORMAL_NAMES}"] if without else []
+        return (*lines, *self.mask_review.warnings)
 
     def left_out_of(self, class_name: str) -> int:
         """The number of files below the folders of a class that are or claim to be images and are not read."""
@@ -101,7 +111,7 @@ class Dataset:
 
     def provenance(self) -> dict[str, Any]:
         """What a record says of the copy: its layout, its edition, and where there are any, its warnings."""
-        unread, warnings = all_left_out(self.unread), self.mask_review.warnings
+        unread, warnings = all_left_out(self.unread), self._warnings_in_records
         return {
             "data_layout": self.layout,
             "data_edition": self.edition or None,
@@ -121,6 +131,7 @@ def load_dataset(
     roots: Sequence[str | Path] | None = None,
     allow_partial: bool = False,
     splits: Sequence[str] = ("test",),
+    normal: Sequence[str] = (),
 ) -> Dataset:
     """Load a data set, or the images of `folder:PATH` or `csv:PATH`.
 
@@ -129,12 +140,13 @@ def load_dataset(
         roots: data roots; None for those of the environment, see `zsadbench.data.copies.locate`.
         allow_partial: whether images and masks may be missing, and whether there may be more than the data set has.
         splits: the splits to load.
+        normal: of `folder:PATH`, names of the folders of normal images; empty to recognise them.
 
     Raises:
         UsageError: there is no data set with this name.
         DataError: the copy is not found, incomplete or too large (unless `allow_partial`), or invalid.
     """
-    card, location = _locate(name, roots)
+    card, location = _locate(name, roots, normal)
     expected, synthetic = expected_counts(card, location.root)
     content = _read_splits(card, location, splits)
     completeness = compare_counts(content.samples, expected, splits)
@@ -146,7 +158,8 @@ def load_dataset(
     )
     if (missing or excess) and not allow_partial:
         raise _incomplete(card, location, missing, excess, likely)
-    kept, maskless = _split_maskless(card, content.samples, leave_out=allow_partial and not is_user_target(name))
+    leave_out = allow_partial and not is_user_target(name)
+    kept, maskless = _split_maskless(card, location.root, content.samples, leave_out=leave_out)
     skipped = Counter(sample.class_name for sample in maskless)
     for class_name, number in skipped.items():
         missing.append(f"{class_name}: {number} anomalous left out, for their masks are missing")
@@ -199,9 +212,9 @@ def _raise_first(dataset: Dataset, faults: Sequence[str]) -> None:
         raise DataError(f"{dataset.card.name}: {faults[0]}{more}")
 
 
-def _locate(name: str, roots: Sequence[str | Path] | None) -> tuple[Card, CopyLocation]:
+def _locate(name: str, roots: Sequence[str | Path] | None, normal: Sequence[str]) -> tuple[Card, CopyLocation]:
     if is_user_target(name):
-        card, layout, root = user_target_card(name)
+        card, layout, root = user_target_card(name, normal)
         return card, CopyLocation(root, layout)
     card = find_card(name)
     return card, find_copy(card, roots)
@@ -245,7 +258,9 @@ def _incomplete(
     return DataError(f"{what}{remedy}, or pass --allow-partial to use what is there (the record says so).")
 
 
-def _split_maskless(card: Card, samples: Iterable[Sample], leave_out: bool) -> tuple[list[Sample], list[Sample]]:
+def _split_maskless(
+    card: Card, root: Path, samples: Iterable[Sample], *, leave_out: bool
+) -> tuple[list[Sample], list[Sample]]:
     """The samples to use, and those left out: anomalous samples of a pixel-level set without a mask.
 
     Raises:
@@ -257,18 +272,5 @@ def _split_maskless(card: Card, samples: Iterable[Sample], leave_out: bool) -> t
         lacks_mask = card.pixel_level and sample.label == 1 and not sample.mask
         (maskless if lacks_mask else kept).append(sample)
     if maskless and not (leave_out and kept):
-        raise _mask_missing(card, maskless)
+        raise DataError(mask_missing(card, root, maskless))
     return kept, maskless
-
-
-def _mask_missing(card: Card, maskless: Sequence[Sample]) -> DataError:
-    first = maskless[0]
-    table = f", {first.named_in}" if first.named_in else ""
-    source = f"named in {first.named_in}" if first.named_in and first.wanted else f"the mask of {first.image}{table}"
-    more = f", and {len(maskless) - 1} more" if len(maskless) > 1 else ""
-    remedy = (
-        "Restore it"
-        if is_user_target(card.name)
-        else "Restore it from the archive, or pass --allow-partial to leave such samples out and have them counted"
-    )
-    return DataError(f"{card.name}: {first.wanted or 'a mask'} is missing ({source}){more}. {remedy}.")

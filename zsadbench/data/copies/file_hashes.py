@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from zsadbench.clip import cache_folder
 from zsadbench.errors import DataError
-from zsadbench.files import write_atomically
+from zsadbench.files import locked, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -240,7 +240,18 @@ class _Cache:
         return digests, known
 
     def write(self, paths: Sequence[str], stamps: Stamps, digests: Digests, wanted: NDArray[np.bool_]) -> None:
-        """Write the hashes of the `wanted` files, and those in the cache of other files that still exist."""
+        """Write the hashes of the `wanted` files, and those in the cache of other files that still exist.
+
+        The cache file is read again first, as another process may have added to it.
+        """
+        try:
+            with locked(self.file):
+                self.rows, self.stamps, self.digests = self._read()
+                write_atomically(self.file, self._content(paths, stamps, digests, wanted))
+        except OSError as failure:
+            log.info("the hashes of the files in '%s' are not kept: %s", self.prefix, failure)
+
+    def _content(self, paths: Sequence[str], stamps: Stamps, digests: Digests, wanted: NDArray[np.bool_]) -> bytes:
         new = [self._name(path) for path in paths]
         here = set(new)
         kept = [name for name in self.rows if name not in here and os.path.lexists(self._path(name))]
@@ -253,10 +264,7 @@ class _Cache:
         }
         buffer = io.BytesIO()
         np.savez(buffer, **content)
-        try:
-            write_atomically(self.file, buffer.getvalue())
-        except OSError as failure:
-            log.info("the hashes of the files in '%s' are not kept: %s", self.prefix, failure)
+        return buffer.getvalue()
 
     def _name(self, path: str) -> str:
         name = path if path.startswith(self.prefix) else os.path.abspath(path)  # noqa: PTH100

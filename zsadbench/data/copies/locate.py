@@ -2,9 +2,11 @@
 
 Each root is searched in these steps, until one finds something:
 
-1. a sub-folder with the name of the data set, an alias, or a folder name of the card, ignoring case;
+1. a sub-folder with the name of the data set, an alias, or a folder name of the card, ignoring case, dashes,
+   underscores and spaces;
 2. a sub-folder whose name starts with one of these names;
-3. the root itself, then its sub-folders, by a probe that no other card has;
+3. the root itself, if its own name is or starts with one of these; else the root, then its sub-folders, by a probe that
+   no other card has;
 4. a folder with one of the names one level further down, as in collections of several data sets.
 
 In a folder that is found, the probe may match up to two levels further down.
@@ -85,16 +87,16 @@ def _from_own_variable(card: Card) -> CopyLocation | None:
 
 
 def _by_name(card: Card, root: Path) -> list[CopyLocation]:
-    return _in_folders(card, root, lambda name: name in _folded_names(card))
+    return _in_folders(card, root, lambda name: name in _keys(card))
 
 
 def _by_prefix(card: Card, root: Path) -> list[CopyLocation]:
-    names = _folded_names(card)
+    names = _keys(card)
     return _in_folders(card, root, lambda name: name not in names and name.startswith(names))
 
 
 def _root_itself(card: Card, root: Path) -> list[CopyLocation]:
-    has_name = root.name.casefold() in _folded_names(card)
+    has_name = _key(root.name).startswith(_keys(card))
     return _matching(card, card.layouts if has_name else _unique_layouts(card), root, 0)
 
 
@@ -107,13 +109,22 @@ def _by_name_deeper(card: Card, root: Path) -> list[CopyLocation]:
 
 
 def _in_folders(card: Card, root: Path, accepts: Callable[[str], bool]) -> list[CopyLocation]:
-    """Copies in the sub-folders whose names, in folded case, are accepted."""
-    folders = [folder for folder in _folders(root) if accepts(folder.name.casefold())]
+    """Copies in the sub-folders whose names, as `_key` writes them, are accepted."""
+    folders = [folder for folder in _folders(root) if accepts(_key(folder.name))]
     return [location for folder in folders for location in _matching(card, card.layouts, folder, MAX_DEPTH)]
 
 
-def _folded_names(card: Card) -> tuple[str, ...]:
-    return tuple(name.casefold() for name in card.names)
+def _keys(card: Card) -> tuple[str, ...]:
+    return tuple(_key(name) for name in card.names)
+
+
+def _key(name: str) -> str:
+    """A folder's name without what downloads and people change: case, dashes, underscores and spaces.
+
+    >>> _key("Head-CT_hemorrhage")
+    'headcthemorrhage'
+    """
+    return re.sub(r"[-_ ]", "", name.casefold())
 
 
 def _unique_layouts(card: Card) -> tuple[Layout, ...]:
@@ -159,9 +170,7 @@ def _only(card: Card, locations: Sequence[CopyLocation]) -> CopyLocation:
 def _not_found(card: Card, folders: Sequence[Path]) -> DataError:
     where = ", ".join(f"'{folder}'{'' if folder.is_dir() else ' (no folder)'}" for folder in folders)
     searched = f"not found below {where}" if where else "no data root is given"
-    with_name = [
-        str(sub) for folder in folders for sub in _folders(folder) if sub.name.casefold() in _folded_names(card)
-    ]
+    with_name = [str(sub) for folder in folders for sub in _folders(folder) if _key(sub.name) in _keys(card)]
     unlike = f"; '{with_name[0]}' has the name, {_mismatch(card)}" if with_name else ""
     about = f"; {card.obtain}" if card.obtain else ""
     return DataError(
@@ -182,5 +191,5 @@ def _probe_text(card: Card) -> str:
         paths = layout.probe
         if isinstance(layout, TableLayout) and layout.manifest not in paths:
             paths = (*paths, layout.manifest)
-        texts.append(" and ".join(path.replace("{class}", "<class>") for path in paths))
+        texts.append(" and ".join(re.sub(r"\{(\w+)\}", r"<\1>", path) for path in paths))
     return " or ".join(texts)

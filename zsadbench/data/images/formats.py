@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from zsadbench.data.images.dicom import EXTENSIONS, is_dicom, read_dicom
 from zsadbench.data.images.file_contents import file_content
+from zsadbench.data.images.pixel_limit import too_large
 from zsadbench.errors import DataError
 
 SUBFILE, PHOTOMETRIC = 254, 262  # tags of TIFF
@@ -50,6 +51,8 @@ def open_image(path: str | Path) -> Iterator[Image.Image]:
         raise
     except FileNotFoundError as failure:
         raise DataError(f"'{path}' is missing") from failure
+    except Image.DecompressionBombError as failure:
+        raise DataError(f"'{path}' is not read: {too_large(failure)}") from failure
     except Exception as failure:  # whatever a decoder raises is a fault of the file
         reason = " ".join(str(failure).split()) or type(failure).__name__
         raise DataError(f"'{path}' cannot be read as an image: {reason}") from failure
@@ -107,7 +110,8 @@ def values_16_bit(image: Image.Image) -> NDArray[np.int64] | None:
         ValueError: there is no agreed conversion of its pixels to 8 bits.
     """
     if image.mode in {"F", "LAB"}:
-        raise ValueError(f"its pixels are of mode {image.mode}, for which no way to 8-bit RGB is agreed")
+        scale = "; scale its floats to 16 bits and save them as grey PNG or TIFF" if image.mode == "F" else ""
+        raise ValueError(f"its pixels are of mode {image.mode}, for which no way to 8-bit RGB is agreed{scale}")
     if image.mode != "I" and not image.mode.startswith("I;16"):
         return None
     values = np.asarray(image).astype(np.int64)

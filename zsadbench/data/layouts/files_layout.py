@@ -4,12 +4,14 @@ Masks are paired with images by name, never by position. The content of a mask n
 file exists may.
 """
 
+import posixpath
 from collections.abc import Mapping
 
 from zsadbench.data.cards.card import Card
-from zsadbench.data.cards.layout import IMAGE_EXTENSIONS, MASK_EXTENSIONS, FilesLayout, Rule
+from zsadbench.data.cards.layout import MASK_EXTENSIONS, FilesLayout, Rule
 from zsadbench.data.cards.template import fill, pattern
 from zsadbench.data.layouts.file_tree import FileTree
+from zsadbench.data.layouts.mask_pairs import is_image, pair_by_parts
 from zsadbench.data.layouts.sample import LayoutSamples, Sample, defect_kind
 from zsadbench.errors import DataError
 
@@ -22,13 +24,22 @@ def read_files(card: Card, layout: FilesLayout, tree: FileTree) -> LayoutSamples
     """
     rules = [(pattern(rule.match), rule) for rule in layout.rules]
     samples: list[Sample] = []
-    for path in tree.files:
-        if path.rpartition(".")[2].casefold() not in IMAGE_EXTENSIONS:
-            continue
+    unpaired: dict[str, list[str]] = {}  # image → folders in which its mask may be
+    for path in filter(is_image, tree.files):
         matches = ((match, rule) for expression, rule in rules if (match := expression.fullmatch(path)))
         match, rule = next(matches, (None, None))
         if match is not None and rule is not None and rule.label is not None:
-            samples.append(_sample(card, rule, match.groupdict(), path, tree))
+            values = match.groupdict()
+            samples.append(_sample(card, rule, values, path, tree))
+            if samples[-1].wanted and layout.user_made:
+                unpaired[path] = list(dict.fromkeys(posixpath.dirname(fill(mask, values)) for mask in rule.masks))
+    if unpaired:
+        taken = {path for sample in samples for path in (sample.image, sample.mask)}
+        pairs = pair_by_parts(unpaired, tree, taken)
+        samples = [
+            sample._replace(mask=pairs[sample.image], wanted="") if sample.image in pairs else sample
+            for sample in samples
+        ]
     return LayoutSamples(samples, [])
 
 

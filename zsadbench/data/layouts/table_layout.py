@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from zsadbench.data.cards.card import Card
 from zsadbench.data.cards.layout import IMAGE_EXTENSIONS, TableLayout
 from zsadbench.data.cards.template import captures, fill
-from zsadbench.data.layouts.file_tree import FileTree
+from zsadbench.data.layouts.file_tree import CaseBlind, FileTree
 from zsadbench.data.layouts.files_layout import unknown_class
 from zsadbench.data.layouts.pair_names import check_pairs
 from zsadbench.data.layouts.sample import LayoutSamples, Sample, defect_kind
@@ -51,7 +51,11 @@ def read_table(card: Card, layout: TableLayout, tree: FileTree) -> LayoutSamples
 def _rows_of_tables(card: Card, layout: TableLayout, tree: FileTree) -> Iterator[tuple[str, TableRow]]:
     """(table, row) for every row of the layout's table, or of those of its tables per class that exist."""
     tables = expand_classes(card, layout.manifest)
-    existing = {name: values for name, values in tables.items() if (tree.root / name).is_file()}
+    names = CaseBlind(tree.root)
+    found = {name: names.find(name) for name in tables}
+    existing = {
+        path.relative_to(tree.root).as_posix(): tables[name] for name, path in found.items() if path and path.is_file()
+    }
     if not existing:
         path, source = tree.root / next(iter(tables)), f"; take it from {layout.source}" if layout.source else ""
         raise DataError(f"{card.name}: '{path}' is missing; it names the samples of layout '{layout.name}'{source}")
@@ -161,9 +165,10 @@ def _view_and_object(layout: TableLayout, image: str) -> tuple[str, str]:
 def _label(layout: TableLayout, row: TableRow) -> int:
     value = row.values.get("label")
     text = f"{value:g}" if isinstance(value, int | float) else str(value).strip()
-    if text in layout.normal or (layout.maskless_normal and not row.text("mask")):
+    key = text.casefold() if layout.user_made else text
+    if key in layout.normal or (layout.maskless_normal and not row.text("mask")):
         return 0
-    if text in layout.anomalous or (text and value is not None and not layout.anomalous):
+    if key in layout.anomalous or (text and value is not None and not layout.anomalous):
         return 1
     raise DataError(f"{row.where}: label '{text}' is none of {', '.join((*layout.normal, *layout.anomalous))}")
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from zsadbench.data.cards.layout import TableLayout
 from zsadbench.errors import DataError
 
+DELIMITERS = (",", ";", "\t")
+
 
 class TableRow(NamedTuple):
     """One row: its values by the column names of `TableLayout`, its position, and fields that have no meaning here."""
@@ -51,7 +53,7 @@ def read_csv_header(path: Path) -> list[str]:
     Raises:
         DataError: the file cannot be read.
     """
-    return _column_names(csv.DictReader(StringIO(_read_text(path), newline="")))
+    return _column_names(_reader(path))
 
 
 def read_csv_rows(path: Path, layout: TableLayout) -> Iterator[TableRow]:
@@ -60,7 +62,7 @@ def read_csv_rows(path: Path, layout: TableLayout) -> Iterator[TableRow]:
     Raises:
         DataError: the file cannot be read, lacks a column, or is malformed.
     """
-    reader = csv.DictReader(StringIO(_read_text(path), newline=""), strict=True)
+    reader = _reader(path)
     try:
         reader.fieldnames = _column_names(reader)
         for column in layout.columns.values():
@@ -70,10 +72,18 @@ def read_csv_rows(path: Path, layout: TableLayout) -> Iterator[TableRow]:
         for values in reader:
             where = f"'{path}' line {reader.line_num}"
             if None in values:
-                raise DataError(f"{where}: more cells than columns; a text with a comma goes into quotes")
+                raise DataError(f"{where}: more cells than columns; a text with a separator in it goes into quotes")
             yield TableRow({ours: values[theirs] for ours, theirs in layout.columns.items()}, where, unknown)
     except csv.Error as failure:
         raise DataError(f"'{path}' line {reader.line_num}: {failure}") from failure
+
+
+def _reader(path: Path) -> "csv.DictReader[str]":
+    """A reader of a table; its cells are separated by what separates most of them in the first line."""
+    text = _read_text(path)
+    first = text.partition("\n")[0]
+    delimiter = max(DELIMITERS, key=first.count)
+    return csv.DictReader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
 
 
 def _column_names(reader: "csv.DictReader[str]") -> list[str]:

@@ -6,32 +6,49 @@ Three arrangements are supported:
     PATH/test/good, PATH/test/<defect>                      one class, named after the folder
     PATH/good, PATH/<defect>                                one class, without a folder `test`
 
-Masks are in `ground_truth/<defect>/`, in the same folder as `test` or `good`; in the third arrangement also in
-`masks/<defect>/` or `masks/`. A mask has the name of its image, or that name with `_mask` after the stem. Without any
-mask folder, only the image level is evaluated.
+The folder of normal images may have another name, see `zsadbench.data.user_images.normal_folders`; upper and lower case
+do not matter. Masks are in `ground_truth/<defect>/`, in the same folder as `test` or `good`; in the third arrangement
+also in `masks/<defect>/` or `masks/`. A mask has the name of its image, alone or with `_mask` after the stem, or one
+that can belong to no other image of its folder, see `zsadbench.data.layouts.mask_pairs`. Without any mask folder, only
+the image level is evaluated.
 """
 
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from zsadbench.data.cards.card import Card, prompt_words
 from zsadbench.data.cards.layout import FilesLayout, Rule
+from zsadbench.data.layouts.file_tree import CaseBlind
+from zsadbench.data.user_images.normal_folders import SHOWN, normal_folders
 from zsadbench.errors import DataError, UsageError
 
 PREFIX = "folder:"
 MASK_FOLDERS = ("ground_truth", "masks")  # in the third arrangement
+PARTS = ("test", "train", *MASK_FOLDERS)  # folders that are no kind of images
 
 
-def folder_card(name: str) -> tuple[Card, FilesLayout, Path]:
+class NoLabelsError(DataError):
+    """A folder of which nothing says which images are normal."""
+
+
+Arrangement = tuple[dict[str, str], tuple[Rule, ...], bool]  # classes with their words, rules, whether there are masks
+
+
+def folder_card(name: str, normal: Sequence[str] = ()) -> tuple[Card, FilesLayout, Path]:
     """Make the card, the layout and the root of `folder:PATH`.
+
+    Args:
+        name: `folder:PATH`.
+        normal: names of the folders of normal images; empty to recognise them.
 
     Raises:
         UsageError: there is no path after the prefix.
-        DataError: there is no such folder, or nothing in it says which images are normal.
+        DataError: there is no such folder, or its names do not say which images are normal.
     """
     root = root_of(name)
-    classes, rules, masks = _arrangement(root)
-    layout = FilesLayout("folder", (), rules)
+    classes, rules, masks = _arrangement(root, normal)
+    layout = FilesLayout("folder", (), rules, user_made=True)
     title = f"{PREFIX}{root.name}"
     levels = ("image", "pixel") if masks else ("image",)
     card = Card(title, title, "own", levels, classes, (layout,), licence="your own", source=str(root))
@@ -55,26 +72,64 @@ def root_of(name: str) -> Path:
     return root
 
 
-def is_labelled(root: Path) -> bool:
-    """Whether the folder is in one of the three arrangements, which say which images are normal."""
-    has_test = bool(_folders(root / "test")) or any(_folders(path / "test") for path in _folders(root))
-    return has_test or (root / "good").is_dir()
+def is_labelled(root: Path, normal: Sequence[str] = ()) -> bool:
+    """Whether the folder is in one of the three arrangements.
+
+    Raises:
+        DataError: it is, and its names can be meant in two ways.
+    """
+    try:
+        _arrangement(root, normal)
+    except NoLabelsError:
+        return False
+    return True
 
 
-def _arrangement(root: Path) -> tuple[dict[str, str], tuple[Rule, ...], bool]:
-    """Classes with their words, rules, and whether there are masks."""
-    one_class = {root.name: prompt_words(root.name)}
-    several = {path.name: prompt_words(path.name) for path in _folders(root) if _folders(path / "test")}
-    if _folders(root / "test"):
-        return one_class, _mvtec_rules(""), (root / "ground_truth").is_dir()
-    if several:
-        return several, _mvtec_rules("{class}/"), any((root / name / "ground_truth").is_dir() for name in several)
-    if is_labelled(root):
-        return one_class, _rules_without_test(), any((root / name).is_dir() for name in MASK_FOLDERS)
-    raise DataError(
-        f"'{root}' holds no labels: neither good/ beside folders of anomalies, nor test/good, nor <class>/test/good; "
-        f"metrics need labels; scores and heat maps do not: zsadbench predict '{PREFIX}{root}'"
-    )
+def _arrangement(root: Path, chosen: Sequence[str]) -> Arrangement:
+    """Find out which arrangement a folder has.
+
+    Raises:
+        DataError: none, or its names do not say which images are normal.
+    """
+    test, one_class = _inside(root, "test"), {root.name: prompt_words(root.name)}
+    if _folders(test):
+        good = _normal([test, _inside(root, "train")], chosen)
+        return one_class, _mvtec_rules("", good), _inside(root, "ground_truth").is_dir()
+    tops = [path for path in _folders(root) if _folders(_inside(path, "test"))]
+    if tops:
+        good = _normal([_inside(top, part) for top in tops for part in ("test", "train")], chosen)
+        classes = {path.name: prompt_words(path.name) for path in tops}
+        return classes, _mvtec_rules("{class}/", good), any(_inside(top, "ground_truth").is_dir() for top in tops)
+    good = _normal([root], chosen)
+    if not good:
+        raise NoLabelsError(
+            f"'{root}' holds no labels: neither good/ (or {SHOWN}) beside folders of anomalies, nor test/good, nor "
+            f"<class>/test/good; --normal NAME says what the folder of normal images is called; metrics need labels; "
+            f"scores and heat maps do not: zsadbench predict '{PREFIX}{root}'"
+        )
+    return one_class, _rules_without_test(good), any(_inside(root, name).is_dir() for name in MASK_FOLDERS)
+
+
+def _normal(parents: Sequence[Path], chosen: Sequence[str]) -> list[str]:
+    """The names of all folders of normal images in these folders.
+
+    Raises:
+        DataError: as `normal_folders`, or a chosen name is that of no folder.
+    """
+    names = {
+        parent: [path.name for path in _folders(parent) if path.name.casefold() not in PARTS] for parent in parents
+    }
+    good = dict.fromkeys(name for parent in parents for name in normal_folders(parent, names[parent], chosen))
+    absent = [name for name in chosen if name.casefold() not in {known.casefold() for known in good}]
+    if absent:
+        there = ", ".join(dict.fromkeys(name for listed in names.values() for name in listed)) or "none"
+        raise DataError(f"--normal '{absent[0]}': '{parents[0]}' has no such folder; there are: {there}")
+    return list(good)
+
+
+def _inside(path: Path, name: str) -> Path:
+    """The folder `name` in a folder, in whatever case it is written; that path if there is none."""
+    return CaseBlind(path).find(name) or path / name
 
 
 def _folders(path: Path) -> list[Path]:
@@ -83,20 +138,18 @@ def _folders(path: Path) -> list[Path]:
     return sorted(entry for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
-def _mvtec_rules(prefix: str) -> tuple[Rule, ...]:
-    return (
-        Rule(prefix + "train/good/{stem}.{ext}", "train", 0),
-        Rule(prefix + "test/good/{stem}.{ext}", "test", 0),
-        Rule(prefix + "test/{defect}/{stem}.{ext}", "test", 1, _masks(prefix + "ground_truth/{defect}/")),
-    )
+def _mvtec_rules(prefix: str, good: Iterable[str]) -> tuple[Rule, ...]:
+    normal = [Rule(f"{prefix}{part}/{name}/{{stem}}.{{ext}}", part, 0) for name in good for part in ("train", "test")]
+    masks = _masks(prefix + "ground_truth/{defect}/")
+    return *normal, Rule(prefix + "test/{defect}/{stem}.{ext}", "test", 1, masks)
 
 
-def _rules_without_test() -> tuple[Rule, ...]:
+def _rules_without_test(good: Iterable[str]) -> tuple[Rule, ...]:
     ignored = tuple(Rule(name + "/{stem}.{ext}", "", None) for name in (*MASK_FOLDERS, "train"))
     folders = ("ground_truth/{defect}/", "masks/{defect}/", "masks/")
     masks = tuple(mask for folder in folders for mask in _masks(folder))
-    good = Rule("good/{stem}.{ext}", "test", 0)
-    return *ignored, good, Rule("{defect}/{stem}.{ext}", "test", 1, masks)
+    normal = tuple(Rule(f"{name}/{{stem}}.{{ext}}", "test", 0) for name in good)
+    return *ignored, *normal, Rule("{defect}/{stem}.{ext}", "test", 1, masks)
 
 
 def _masks(folder: str) -> tuple[str, ...]:

@@ -3,11 +3,14 @@
 | column | |
 | --- | --- |
 | `path` | the image |
-| `label` | 0, normal or good; 1, anomalous, anomaly or bad |
+| `label` | 0, normal, good or OK; 1, anomalous, anomaly, bad, defective, NOK or NG |
 | `mask` | optional: the mask of an anomalous image; if one row has a mask, all anomalous rows need one |
 | `class` | optional: what the image shows; without the column, one class named after the table |
 | `defect` | optional: the kind of defect |
 | `split` | optional: train or test; without the column, test |
+
+Upper and lower case do not matter in names of columns and in labels. Cells are separated by commas, semicolons or tabs:
+by what the first line has.
 """
 
 import os
@@ -25,9 +28,9 @@ from zsadbench.errors import DataError, UsageError
 
 PREFIX = "csv:"
 REQUIRED = ("path", "label")
-KNOWN = (*REQUIRED, "mask", "class", "defect", "split")
-NORMAL = ("0", "normal", "good")
-ANOMALOUS = ("1", "anomalous", "anomaly", "bad")
+KNOWN = dict.fromkeys((*REQUIRED, "mask", "class", "defect", "split"))
+NORMAL = ("0", "normal", "good", "ok")
+ANOMALOUS = ("1", "anomalous", "anomaly", "abnormal", "bad", "defective", "nok", "ng")
 
 
 def table_card(name: str) -> tuple[Card, TableLayout, Path]:
@@ -56,16 +59,20 @@ def table_card(name: str) -> tuple[Card, TableLayout, Path]:
     return card, layout, path.parent
 
 
-def table_images(name: str) -> list[Path]:
-    """List the images in the column `path` of `csv:PATH`; no other column is read.
+def table_images(name: str) -> dict[Path, str]:
+    """List the images of `csv:PATH` with the words of their classes; labels and masks are not read.
 
     Raises:
         UsageError: as `table_card`.
         DataError: as `table_card`, or an image does not exist.
     """
     path = _path(name)
-    layout = replace(_layout(path, ("path",)), columns={"image": "path"}, maskless_normal=True)
-    card = Card(name, name, "own", ("image",), {path.stem: ""}, (layout,))
+    layout = _layout(path, ("path",))
+    columns = {ours: column for ours, column in layout.columns.items() if ours in {"image", "class"}}
+    layout = replace(layout, columns=columns, maskless_normal=True)
+    classes = dict.fromkeys(row.text("class") or path.stem for row in read_csv_rows(path, layout)) or {path.stem: None}
+    words = {class_name: prompt_words(class_name) for class_name in classes}
+    card = Card(name, name, "own", ("image",), words, (layout,))
     content = read_table(card, layout, FileLookup(path.parent))
     if content.absent:
         first, more = content.absent[0], len(content.absent) - 1
@@ -73,7 +80,7 @@ def table_images(name: str) -> list[Path]:
             f"'{path.parent / first.image}' is missing (named in {first.named_in})"
             + (f", and {more} more" * bool(more))
         )
-    return [path.parent / sample.image for sample in content.samples]
+    return {path.parent / sample.image: words[sample.class_name] for sample in content.samples}
 
 
 def _path(name: str) -> Path:
@@ -88,22 +95,38 @@ def _path(name: str) -> Path:
 
 def _layout(path: Path, required: Sequence[str]) -> TableLayout:
     header = read_csv_header(path)
+    columns = _columns(path, header)
     for column in required:
-        if column not in header:
+        if column not in columns:
             raise DataError(f"'{path}' has no column '{column}', only: {', '.join(header)}; known: {', '.join(KNOWN)}")
     for column in header:
-        near = get_close_matches(column.casefold(), set(KNOWN) - set(header), n=1, cutoff=0.75)
-        if column not in KNOWN and near:
+        near = get_close_matches(column.casefold(), KNOWN.keys() - columns.keys(), n=1, cutoff=0.75)
+        if column.casefold() not in KNOWN and near:
             raise DataError(f"'{path}' has a column '{column}'; if '{near[0]}' is meant, spell it so, else rename it")
-    columns = {"image": "path"} | {column: column for column in KNOWN[1:] if column in header}
     return TableLayout(
         name="csv",
         probe=(path.name,),
         manifest=path.name,
         format="csv",
-        columns=columns,
+        columns={"image" if name == "path" else name: column for name, column in columns.items()},
         normal=NORMAL,
         anomalous=ANOMALOUS,
         split="test",
         user_made=True,
     )
+
+
+def _columns(path: Path, header: Sequence[str]) -> dict[str, str]:
+    """Known name → the column as the table spells it.
+
+    Raises:
+        DataError: a column has no name, or the name of another.
+    """
+    if "" in header:
+        raise DataError(f"'{path}': column {header.index('') + 1} has no name; name it, or remove it")
+    by_name: dict[str, str] = {}
+    for column in header:
+        if column.casefold() in by_name:
+            raise DataError(f"'{path}' has two columns '{column}'; rename or remove one")
+        by_name[column.casefold()] = column
+    return {name: column for name, column in by_name.items() if name in KNOWN}

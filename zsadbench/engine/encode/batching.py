@@ -53,15 +53,17 @@ def best_batch(rate: Callable[[int], float], first: int) -> int:
         rate: measures images per second at a batch size.
         first: the batch size to start with.
 
+    Returns:
+        At least 1, also where not even one image fits: every class then fails on its own, out of memory.
+
     Raises:
-        RuntimeError: not even one image fits.
+        RuntimeError: the measurement fails for another reason than a shortage of memory.
     """
     size, best = first, _rate_if_it_fits(rate, first)
     while best is None and size > 1:
         size //= 2
         best = _rate_if_it_fits(rate, size)
     if best is None:
-        rate(1)  # raises the failure
         return 1
     while size >= first and 2 * size <= MAX_BATCH:
         doubled = _rate_if_it_fits(rate, 2 * size)

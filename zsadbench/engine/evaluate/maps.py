@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ def start_map(grid: Tensor, size: tuple[int, int], sigma: float) -> Callable[[],
     """
     sides = tuple(grid.shape[-2:])
     if sigma <= 0 or any(side >= wanted for side, wanted in zip(sides, size, strict=True)):
-        enlarged = to_host(_enlarged(grid, size))
+        enlarged = to_host(_enlarged(grid.float(), size))
         return lambda: smooth(enlarged(), sigma)[0]
     rows, columns = (_operator(side, wanted, sigma).to(grid.device) for side, wanted in zip(sides, size, strict=True))
     finished = to_host((rows @ grid.double() @ columns.T).float())
@@ -59,15 +59,15 @@ def _operator(side: int, wanted: int, sigma: float) -> Tensor:
         return torch.from_numpy(gaussian_filter1d(lines, sigma, axis=0))
 
 
-def enlarge(grid: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
-    """Enlarge maps (batch, h, w) bilinearly, align_corners false; float32 (batch, *size) on the host."""
-    return to_host(_enlarged(grid, size))()
+def enlarge(maps: Tensor, size: tuple[int, int]) -> NDArray[Any]:
+    """Enlarge maps (batch, h, w) bilinearly, align_corners false; (batch, *size) of their type on the host."""
+    return to_host(_enlarged(maps, size))()
 
 
 def _enlarged(grid: Tensor, size: tuple[int, int]) -> Tensor:
     from torch.nn.functional import interpolate
 
-    return interpolate(grid.float().unsqueeze(1), size, mode="bilinear", align_corners=False).squeeze(1)
+    return interpolate(grid.unsqueeze(1), size, mode="bilinear", align_corners=False).squeeze(1)
 
 
 def smooth(maps: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:

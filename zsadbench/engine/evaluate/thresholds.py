@@ -96,7 +96,8 @@ def _find_auxiliary(plan: Plan, job: Job) -> Dataset | str:
     if name == job.target.card.name:
         return "the auxiliary set is the target itself, whose threshold would be no surprise"
     try:
-        return load_dataset(name, plan.request.data_roots or None, plan.request.allow_partial)
+        request = plan.request
+        return load_dataset(name, request.data_roots or None, request.allow_partial, normal=request.normal)
     except DataError:
         return f"the auxiliary set '{name}', which gives the threshold, is not at hand"
 

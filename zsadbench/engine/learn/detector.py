@@ -13,7 +13,7 @@ import torch
 from zsadbench.checkpoints import load_state, read_metadata
 from zsadbench.clip import Backbone
 from zsadbench.engine.encode.training_tokens import training_tokens
-from zsadbench.engine.learn.keep import keep_checkpoint
+from zsadbench.engine.learn.keep import keep_checkpoint, only_trainer
 from zsadbench.engine.learn.loop import TrainingBatches, finite_state, fit
 from zsadbench.engine.machine.method_calls import call_method, what_is
 from zsadbench.engine.plan.cell import checkpoint_path, training_cell
@@ -81,6 +81,8 @@ def train_or_load(
 ) -> Detector:
     """Return the detector: from the given checkpoint, from the cache, or trained now and written into the cache.
 
+    Processes that need the same checkpoint at the same time train it once: the others wait, and load it.
+
     Args:
         setup: of the method.
         backbone: the frozen encoders.
@@ -107,14 +109,15 @@ def train_or_load(
         return Detector(method, None)
     path = checkpoint_path(setup, aux, seed)
     cell = training_cell(setup, aux, seed)
-    if not fresh and _load_from_cache(setup, method, path, cell):
-        return Detector(method, path)
-    trainable = _trainable(setup.name, method)
-    batches = TrainingBatches(setup, aux, seed, workers, image_cache, pin=backbone.device.type == "cuda")
-    tokens = training_tokens(setup, backbone, method, aux, cache_bytes=token_cache, co_trained=co_trained)
-    losses = list(fit(trainable, tokens, batches, on_step))
-    about = cell | {"first_loss": losses[0], "last_loss": losses[-1]}
-    kept = keep_checkpoint(path, finite_state(setup.name, trainable), setup.name, about)
+    with only_trainer(path, setup.name):
+        if not fresh and _load_from_cache(setup, method, path, cell):
+            return Detector(method, path)
+        trainable = _trainable(setup.name, method)
+        batches = TrainingBatches(setup, aux, seed, workers, image_cache, pin=backbone.device.type == "cuda")
+        tokens = training_tokens(setup, backbone, method, aux, cache_bytes=token_cache, co_trained=co_trained)
+        losses = list(fit(trainable, tokens, batches, on_step))
+        about = cell | {"first_loss": losses[0], "last_loss": losses[-1]}
+        kept = keep_checkpoint(path, finite_state(setup.name, trainable), setup.name, about)
     return Detector(method, path if kept else None, losses[0], losses[-1], tokens.encoded, tokens.cached, about)
 
 

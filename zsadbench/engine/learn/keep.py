@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.checkpoints import write_checkpoint
 from zsadbench.clip import cache_folder
+from zsadbench.files import locked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +22,17 @@ log = logging.getLogger(__name__)
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 REPLACEABLE = ("tokens", "images")  # folders of the cache that a later run fills again
+
+
+@contextmanager
+def only_trainer(path: Path, method: str) -> Iterator[None]:
+    """Hold the lock of a checkpoint while it is looked for and trained; without a lock where none can be written."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path, f"{method}: another process trains this checkpoint; waiting for it"))
+        except OSError as failure:
+            log.info("'%s' cannot be locked: %s; another process may train it as well", path, failure)
+        yield
 
 
 def keep_checkpoint(path: Path, state: Mapping[str, Tensor], method: str, about: Mapping[str, Any]) -> bool:

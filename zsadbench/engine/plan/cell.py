@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zsadbench.engine.plan.supports import Supports
     from zsadbench.protocol import EvaluationProtocol
 
-PIPELINE = "1"  # version of preprocessing, encoder walk, maps and metrics: changed whenever their results change
+PIPELINE = "2"  # version of preprocessing, encoder walk, maps and metrics: changed whenever their results change
 TRAINING_KEYS = (
     *(
         "method",

@@ -23,7 +23,7 @@ def checked_targets(request: RunRequest) -> list[str]:
     Raises:
         UsageError: a target or a class is unknown.
     """
-    cards = {name: find_card(name) for name in dict.fromkeys(request.targets)}
+    cards = {name: find_card(name, request.normal) for name in dict.fromkeys(request.targets)}
     known = {class_name for card in cards.values() for class_name in card.classes}
     for class_name in request.classes:
         if class_name not in known:
@@ -74,7 +74,7 @@ def check_aux(request: RunRequest, methods: Sequence[ConfiguredMethod], targets:
     elif any(method.recipe for method in methods):
         for target in targets:
             aux = aux_for(target, request.aux)
-            if aux != NO_AUX and not find_card(aux).pixel_level:
+            if aux != NO_AUX and not find_card(aux, request.normal).pixel_level:
                 raise UsageError(f"'{aux}' has no masks, so nothing can be learned from it; choose another --aux")
         _check_leak(request, targets, "that would train on")
 
@@ -98,7 +98,7 @@ def with_backbone(request: RunRequest, targets: Sequence[str]) -> RunRequest:
     named = request.backbone or request.weights
     if named or os.environ.get("ZSADBENCH_BACKBONE") or os.environ.get("ZSADBENCH_WEIGHTS"):
         return request
-    generated = {find_card(target).generated for target in targets}
+    generated = {find_card(target, request.normal).generated for target in targets}
     if len(generated) > 1:
         raise UsageError("generated targets use the backbone 'demo', others CLIP; run them apart or pass --backbone")
     return replace(request, backbone=DEMO) if generated == {True} else request

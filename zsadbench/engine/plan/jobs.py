@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zsadbench import registry
 from zsadbench.clip import resolve
 from zsadbench.data import check_files, load_dataset
+from zsadbench.data.images.pixel_limit import allow_pixels
 from zsadbench.engine.machine.device import choose_device
 from zsadbench.engine.plan.cell import cell_of, training_cell
 from zsadbench.engine.plan.checks import aux_for, check_aux, check_out, check_size, checked_targets, with_backbone
@@ -76,6 +77,7 @@ def make_plan(request: RunRequest, loaded: dict[str, Dataset] | None = None) -> 
         DataError: data sets are missing, incomplete or wrong; the message lists all of them.
     """
     choose_device(request.device)
+    allow_pixels(request.max_pixels)
     metrics = all_metrics(request.metrics)
     protocol = registry.protocol(request.protocol)
     configured = [configure(registry.method_card(name), request.options, request.methods) for name in request.methods]
@@ -132,6 +134,7 @@ def make_detector_plan(request: RunRequest) -> tuple[MethodSetup, Dataset | None
     Raises:
         UsageError, WeightsError, DataError: as `make_plan`.
     """
+    allow_pixels(request.max_pixels)
     choose_device(request.device)
     if len(request.methods) != 1:
         raise UsageError("one method at a time; pass --method once")
@@ -167,7 +170,7 @@ def _load_all(
     for name in dict.fromkeys(names):
         try:
             if name not in loaded:
-                dataset = load_dataset(name, request.data_roots or None, request.allow_partial)
+                dataset = load_dataset(name, request.data_roots or None, request.allow_partial, normal=request.normal)
                 check_files(dataset)
                 loaded[name] = dataset
                 for line in dataset.warnings:

@@ -145,6 +145,20 @@ class RunRequest:
     allow_partial: bool = flag(
         "Use an incomplete data set; the record says so.", DATA, default=False, form=SWITCH, variable=False
     )
+    normal: Names = flag(
+        "folder:PATH: name of the folder that holds normal images, where it is not good, OK, normal or the like.",
+        DATA,
+        default=(),
+        form=NAMES,
+        variable=False,
+    )
+    max_pixels: int | None = flag(
+        "Largest number of pixels of an image that is read (default: 178956970).",
+        DATA,
+        default=None,
+        form=NUMBER,
+        at_least=1,
+    )
     backbone: str | None = flag(
         "Architecture (default: ViT-L-14-336), or the path of a backbone.json.", MODEL, default=None
     )

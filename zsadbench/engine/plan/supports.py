@@ -70,7 +70,7 @@ def load_training_parts(request: RunRequest, targets: Sequence[str]) -> dict[str
     parts = {}
     for name in targets:
         try:
-            part = load_dataset(name, request.data_roots or None, request.allow_partial, ("train",))
+            part = load_dataset(name, request.data_roots or None, request.allow_partial, ("train",), request.normal)
         except DataError as failure:
             raise DataError(f"--shots draws from the normal training images of a target: {failure}") from failure
         if not (part.manifest["label"] == 0).any():

@@ -131,10 +131,10 @@ def _training_set(job: Job, request: RunRequest) -> _TrainingSet:
 def _load_training_set(name: str, epoch: EpochChoice, request: RunRequest) -> _TrainingSet:
     """Return the set of this name, with its card and its data if there are any here."""
     try:
-        data = load_dataset(name, request.data_roots or None, allow_partial=True)
+        data = load_dataset(name, request.data_roots or None, allow_partial=True, normal=request.normal)
     except (DataError, UsageError) as failure:
         try:
-            card = find_card(name)
+            card = find_card(name, request.normal)
         except (DataError, UsageError):
             return _TrainingSet(name, epoch, why=str(failure))
         return _TrainingSet(card.name, epoch, card, why=f"'{card.name}' is not here")
