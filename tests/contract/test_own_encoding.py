@@ -125,3 +125,22 @@ def test_half_precision_is_single_precision_for_the_head(planned):
         tokens = encode(torch.zeros(2, 3, job.setup.image_size, job.setup.image_size), ["object"] * 2)
     assert tokens.parts["joint"].dtype == torch.float32
     assert json.dumps(job.cell["precision"]) == '"bf16"'
+
+
+def test_a_method_may_run_at_the_backbones_own_size(planned, backbone_file):
+    deep = str(backbone_file(vision={"image_size": 70}))
+    plan = planned("adapted", methods=("winclip", "clip"), backbone=deep)
+    assert {job.setup.name: job.setup.image_size for job in plan.jobs} == {"winclip": 70, "clip": 518}
+    plan = planned("adapted", methods=("winclip", "clip"), backbone=deep, image_size=140)
+    assert {job.setup.image_size for job in plan.jobs} == {140}
+
+
+def test_few_shot_windows_run_on_supports_of_their_own(planned, backbone_file):
+    deep = str(backbone_file(vision={"image_size": 56, "layers": 12}))
+    plan = planned("adapted", methods=("winclip",), targets=("mvtec",), backbone=deep, shots=(0, 1), aux=None, limit=1)
+    assert [len(group) for group in group_jobs(plan.jobs)] == [1, 1]
+    results = run_plan(plan)
+    assert results.failures == []
+    zero, one = (record for _, record in results.records)
+    assert (zero.cell["shots"], one.cell["shots"]) == (0, 1)
+    assert one.cost["seconds"]["tower"] > 0

@@ -13,6 +13,7 @@ import torch
 
 from zsadbench import registry
 from zsadbench.clip import place_taps
+from zsadbench.clip.towers import autocast
 from zsadbench.errors import UsageError, WeightsError
 from zsadbench.types import (
     Batch,
@@ -232,6 +233,19 @@ def test_inside_the_encoders_it_walks_and_leaves_open_clip_alone(name):
         assert not re.search(
             r"import open_clip|from open_clip|\.visual\b|\.resblocks\b|\.transformer\b", path.read_text()
         ), path
+
+
+def test_half_precision_stays_near(make, card, encode_with, tiny_images):
+    low, high = card.map_range
+    with torch.inference_mode():
+        exact, rough = ([], [])
+        for scores, precision in ((exact, torch.float32), (rough, torch.bfloat16)):
+            detector = make()
+            with autocast("cpu", precision):
+                scores.extend(detector.score(encode_with(detector, tiny_images, NAMES), NAMES))
+    for one, other in zip(exact, rough, strict=True):
+        assert other.dtype == torch.float32
+        assert (one - other).abs().max() <= 0.02 * (high - low)
 
 
 def test_stages_include_the_scores(make, seen):
