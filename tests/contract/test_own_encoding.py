@@ -30,6 +30,15 @@ def test_the_short_examples_are_right(snippets, tiny_backbone, tiny_images):
         prompted = snippets["encode_with_prompts"](walk, tiny_images, prompts)
         assert prompted.shape == tapped.layers[0].shape
         assert not torch.allclose(prompted, tapped.layers[0], atol=1e-3)
+        text = tiny_backbone.text
+        ids = text.tokenize(["a photo of a bolt.", "a damaged nut"])
+        unchanged = snippets["encode_sentences"](text, ids, {})
+        assert torch.allclose(unchanged, text.sentence_features(["a photo of a bolt.", "a damaged nut"]), atol=1e-5)
+        learned = torch.ones(2, 3, text.walk.width)
+        states = text(text.embed(ids), deep=[learned])[torch.arange(2), ids.argmax(dim=1)]
+        assert torch.allclose(
+            snippets["encode_sentences"](text, ids, {2: learned}), states @ text.projection, atol=1e-5
+        )
         plain, value = snippets["encode_both_paths"](walk, tiny_images)
         assert torch.equal(plain, tapped.layers[0])
         assert torch.equal(value, tapped.value_layers[0])

@@ -126,7 +126,8 @@ def _recipe(setup: MethodSetup, aux: Dataset | None) -> dict[str, Any] | None:
         for name, value in asdict(setup.method.recipe_on(aux.card.name)).items()
         if name not in STATED_ELSEWHERE and value is not False
     }
-    rounded = {} if setup.token_precision == "fp32" else {"tokens": setup.token_precision}
+    exact = setup.token_precision == "fp32" or taps_of(setup).own_encoding
+    rounded = {} if exact else {"tokens": setup.token_precision}
     return {**recipe, "betas": list(recipe["betas"]), "epochs": setup.epochs_on(aux.card.name), **rounded}
 
 
