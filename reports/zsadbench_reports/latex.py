@@ -19,7 +19,7 @@ from zsadbench.compare import Board, Cell, Number, Report, Table, bibliography, 
 from zsadbench.records import safe_name
 from zsadbench_reports.files import write
 from zsadbench_reports.sandbox import Sandbox, faults_named
-from zsadbench_reports.tex import Tex, escape
+from zsadbench_reports.tex import Tex, escape, letters_remark
 
 MACROS = {"best": "zsbest", "second": "zssecond", "apart": "zsapart"}
 PAIRS, SPREADS, SINGLES = 8, 4, 9  # columns that fit across a page: pairs, with spreads, single numbers
@@ -74,9 +74,10 @@ def _tables(environment: Environment, tables: Sequence[Table], labels: Labels) -
     """The content of one file: `tables`, cut to the size of a page."""
     template = environment.get_template("tables.tex.jinja")
     cut = [panel for table in tables for panel in panels(table, _columns(table), _lines(table))]
-    return template.render(
+    source = template.render(
         tables=cut, blocks=blocks, cell=cell_text, label=labels.of, words=_words, widths=widths, cite=cite
     )
+    return letters_remark(source) + source
 
 
 def _columns(table: Table) -> int:

@@ -34,10 +34,10 @@ def tex():
         (pytest.fail if os.environ.get("ZSADBENCH_NEEDS_TEX") else pytest.skip)(where)
 
 
-def compile_tex(folder):
-    """The last log of pdflatex on `report.tex` in `folder`, and that of BibTeX."""
-    pdflatex = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "report.tex"]
-    for command in (pdflatex, ["bibtex", "report"], pdflatex, pdflatex):
+def compile_tex(folder, engine="pdflatex"):
+    """The last log of an engine on `report.tex` in `folder`, and that of BibTeX."""
+    latex = [engine, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "report.tex"]
+    for command in (latex, ["bibtex", "report"], latex, latex):
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=300, check=False
         )
@@ -121,3 +121,27 @@ def test_ablations_of_the_papers_compile_beside_ours(make_board, make_record, tm
     write_latex(make_board(records), tmp_path, None)
     assert complaints(compile_tex(tmp_path)) == []
     assert "fbclip-table2-measured-1" in (tmp_path / "ablation.tex").read_text()
+
+
+LETTERS = (
+    "µ-solder",
+    "Ω coil, 5 °C, m²",
+    "дверь",
+    "瓶盖",
+    "Łódź č ő ş ğ ż",
+    "“quoted” – ‘so’ …",
+    "αβγδεζηθικλμνξοπρςστυφχψω ΓΔΘ",
+    "ð Þ ą",
+)
+
+
+@pytest.mark.parametrize("engine", ["pdflatex", "xelatex", "lualatex"])
+def test_letters_of_many_scripts_compile_with_every_engine(make_board, make_record, tmp_path, engine):
+    if shutil.which(engine) is None:
+        pytest.skip(f"no {engine} on PATH; Debian has it in texlive-xetex or texlive-luatex")
+    write_latex(make_board([make_record("clip", "folder:many", dict.fromkeys(LETTERS, 0.9))]), tmp_path, None)
+    source = (tmp_path / "per_class_folder-many.tex").read_text()
+    assert "% pdfLaTeX prints the codes of these letters" in source.splitlines()[0]
+    assert "д (U+0434)" in source.splitlines()[0]
+    log = compile_tex(tmp_path, engine)
+    assert [line for line in complaints(log) if "Overfull" not in line] == []

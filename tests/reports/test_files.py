@@ -166,8 +166,10 @@ def test_markdown_has_every_table(make_board, make_record, tmp_path):
 
 def test_tex_escapes_what_latex_would_run():
     assert escape_tex(r"\input{a}") == r"\textbackslash{}input\{a\}"
-    assert escape_tex("中") == "[U+4E2D]"
-    assert escape_tex("ﬁ ņ ü") == "fi n ü"
+    assert escape_tex("中") == r"\zsaletter{4E2D}{中}{[U+4E2D]}"
+    assert escape_tex("ﬁ ņ ü i\u0306 Ａ") == r"fi \c{n} ü \u{\i} A"
+    mathematics = [r"\mu", r"\Omega", "^2", r"\alpha"]
+    assert escape_tex("µΩ²α") == "".join(rf"\ensuremath{{{command}}}" for command in mathematics)
     assert escape_tex("a\n\x1b") == r"a\textbackslash{}n\textbackslash{}x1b"
 
 

@@ -186,3 +186,25 @@ def test_a_check_counts_masks_that_are_blank_at_the_usual_size(caps):
 def test_a_manifest_without_masks_is_reviewed():
     empty = pd.DataFrame({"path": ["x.png"], "mask": [""], "class": ["c"]})
     assert review_masks(empty, "> 0") == ((), (), ())
+
+
+def soft(low=90):
+    mask = square()
+    mask[2, 3:11] = low
+    return mask
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_grey_masks_are_said_once_by_check_and_run(caps, suffix):
+    name = caps([square(), soft(), soft(7)], suffix=suffix)
+    line = "2 of 3 masks have grey values, and count as anomalous: all but black; in lossy files those from 128 on;"
+    found = check_copy(name, deep=True)
+    assert [note.startswith(line) for note in found.notes] == [True]
+    assert [warning.startswith(line) for warning in load_dataset(name).warnings] == [True]
+    assert found.faults == ()
+
+
+def test_numbers_of_classes_are_no_grey_values(caps):
+    classes = square() // 255
+    classes[0, 0] = 2
+    assert load_dataset(caps([square(), classes])).warnings == ()

@@ -228,11 +228,3 @@ def test_tn3k_is_found_below_a_folder_with_a_space_and_tests_on_its_test_part(mi
     assert (root.name, found.root) == ("Thyroid Dataset", root / "tn3k")
     assert set(rows(found)) == {"test-image/0000.jpg", "test-image/0001.jpg"}
     assert len(load("tn3k", root, splits=("trainval",)).manifest) == 2
-
-
-def test_the_300_frames_of_the_older_colondb_are_refused(mini, write_image, tmp_path):
-    for number in range(3):
-        write_image(tmp_path / f"data/CVC-ColonDB/{number}.bmp")
-        write_image(tmp_path / f"data/CVC-ColonDB/p{number}.bmp", mode="L")
-    with pytest.raises(DataError, match=r"not the 300 frames p<n>\.bmp of the older CVC page"):
-        load_dataset("colondb", [tmp_path / "data"])

@@ -45,6 +45,14 @@ def mvtec_like(card, names):
     return Scene(card, "official", "\n".join(lines))
 
 
+COLON_ORIGINAL = """
+1.tiff > p1.tiff | test 1 colon
+2.bmp > p2.bmp | test 1 colon
++ c1.bmp
++ cp1.tiff
++ s1.bmp
+"""
+
 VISA_TABLE = """object,split,label,image,mask
 candle,train,normal,candle/Data/Images/Normal/0000.JPG,
 candle,test,normal,candle/Data/Images/Normal/0001.JPG,
@@ -157,6 +165,8 @@ SCENES = [
     Scene("clinicdb", "bundle", "images/1.png > masks/1.png | test 1 colon"),
     Scene("colondb", "bundle", "images/1.png > masks/1.png | test 1 colon"),
     Scene("colondb", "bundle", "images/1.jpg > masks/1.PNG | test 1 colon"),
+    Scene("colondb", "original", COLON_ORIGINAL),
+    *(Scene("colondb", "", f"+ {name}") for name in ("1.tiff", "p1.tiff")),
     Scene("kvasir", "official", "images/cju.jpg > masks/cju.jpg | test 1 colon\n+ kavsir_bboxes.json"),
     Scene("kvasir", "official", "images/cju.png > masks/cju.png | test 1 colon"),
     Scene("endo", "official", "images/a.jpg > masks/a.jpg | test 1 colon"),

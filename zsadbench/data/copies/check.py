@@ -82,7 +82,7 @@ def check_copy(
     if deep:
         faults += [fault for fault in _decoding_faults(dataset.manifest) if fault not in faults]
         masks = mask_statistics(dataset.manifest, dataset.card.positive)
-        notes += _mask_notes(masks, dataset.card.positive)
+        notes += _mask_notes(masks)
     return Check(
         card=dataset.card,
         faults=tuple(faults),
@@ -146,10 +146,7 @@ def _header_faults(manifest: pd.DataFrame) -> Iterator[str]:
             yield str(failure)
 
 
-def _mask_notes(masks: MaskStatistics, positive: str) -> list[str]:
-    """Notes on anomalous images with a blank mask and on masks with more than two grey values."""
-    kinds = (
-        (masks.blank, "blank masks of anomalous images (their label stays)"),
-        (masks.grey, f"masks with more than two grey values (the rule is '{positive}')"),
-    )
-    return [f"{len(paths)} {what}, first {paths[0]}" for paths, what in kinds if paths]
+def _mask_notes(masks: MaskStatistics) -> list[str]:
+    """A note on anomalous images with a blank mask."""
+    blank = masks.blank
+    return [f"{len(blank)} blank masks of anomalous images (their label stays), first {blank[0]}"] if blank else []

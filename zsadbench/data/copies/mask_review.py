@@ -18,6 +18,7 @@ from zsadbench.data.images.preprocess import ImageHeader, read_header, size_text
 from zsadbench.errors import DataError
 
 MOST = 0.5  # of the pixels of a mask, and of the masks of a class
+MIDDLE = 128  # of grey values
 NOT_OPENED = frozenset({"jpg", "jpeg", "jpe", "jfif", "dcm", "dicom"})  # to look for frames: JPEG has none
 
 
@@ -61,7 +62,7 @@ def review_masks(manifest: pd.DataFrame, positive: PositiveRule) -> MaskReview:
             _add_decoding_fault(pair.mask, refused, broken)
         elif is_undecided:
             undecided.append(pair.mask)
-    return MaskReview(tuple(refused), tuple(broken), (*_turned_warning(undecided), *_unusual(pairs)))
+    return MaskReview(tuple(refused), tuple(broken), (*_turned_warning(undecided), *_unusual(pairs, positive)))
 
 
 def _compare_headers(image: str, mask: str) -> tuple[str, bool]:
@@ -114,14 +115,30 @@ def _turned_warning(masks: Sequence[str]) -> list[str]:
     ]
 
 
-def _unusual(pairs: Sequence[_Pair]) -> list[str]:
-    """Warnings about classes most of whose masks mark most of their pixels, or none, and about masks that mark all."""
+def _unusual(pairs: Sequence[_Pair], positive: PositiveRule) -> list[str]:
+    """Warnings: classes most of whose masks mark most of their pixels, or none; masks that mark all; grey masks."""
     by_class: dict[str, list[tuple[str, float]]] = defaultdict(list)
     for pair in pairs:
         if pair.facts is not None:
             share = pair.facts.anomalous / max(1, pair.facts.height * pair.facts.width)
             by_class[pair.class_name].append((pair.mask, share))
-    return [line for name, shares in by_class.items() for line in _class_warnings(name, shares)]
+    lines = [line for name, shares in by_class.items() for line in _class_warnings(name, shares)]
+    return [*lines, *_grey_warning(pairs, positive)]
+
+
+def _grey_warning(pairs: Sequence[_Pair], positive: PositiveRule) -> list[str]:
+    """A line about masks in which dark and light grey values occur, as the rule decides what they mark."""
+    grey = [pair.mask for pair in pairs if pair.facts is not None and _is_grey(pair.facts.greys)]
+    if not grey:
+        return []
+    rule = "those from 128 on" if positive == ">= 128" else "all but black; in lossy files those from 128 on"
+    return [f"{len(grey)} of {len(pairs)} masks have grey values, and count as anomalous: {rule}; first '{grey[0]}'"]
+
+
+def _is_grey(values: Sequence[int]) -> bool:
+    """Whether marked pixels are on both sides of the middle; numbers of classes, as in VisA, are all below it."""
+    marked = [value for value in values if value]
+    return bool(marked) and marked[0] < MIDDLE <= marked[-1]
 
 
 def _class_warnings(class_name: str, shares: Sequence[tuple[str, float]]) -> list[str]:
