@@ -121,7 +121,9 @@ def _job(
     """Plan one record: its cell, its path, and the classes that it lacks."""
     trained_on = aux if setup.trains else None
     training = training_cell(setup, trained_on, seed)
-    cell = cell_of(training, target, setup.protocol, setup.limit, aux=trained_on, supports=supports)
+    step = setup.step_taken(few_shot=supports is not None)
+    name = step.name if step else ""
+    cell = cell_of(training, target, setup.protocol, setup.limit, aux=trained_on, supports=supports, transductive=name)
     path = record_path(request.out, cell)
     record, fault = record_so_far(request, path)
     done = set(selected) if fault else classes_done(request, record, path, frozenset(map(str, metrics)))

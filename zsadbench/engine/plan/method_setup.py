@@ -18,7 +18,7 @@ from zsadbench.method_code import code_of
 from zsadbench.protocol import EvaluationProtocol
 
 if TYPE_CHECKING:
-    from zsadbench.types import Compiling, Taps
+    from zsadbench.types import Compiling, Taps, Transductive
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,16 @@ class MethodSetup:
         """Whether the method is trained in the run: it has a recipe, and no checkpoint was given."""
         return self.method.recipe is not None and self.checkpoint is None
 
+    def finishing_step(self, *, few_shot: bool) -> Transductive | None:
+        """Return the method's finishing step over the test images of a class, if this form of the method has one."""
+        make = self.method.card.transductive
+        step = make(self.method.options) if make is not None else None
+        return step if step is not None and (few_shot or not step.with_supports) else None
+
+    def step_taken(self, *, few_shot: bool) -> Transductive | None:
+        """Return the finishing step if the protocol allows it, else None."""
+        return self.finishing_step(few_shot=few_shot) if self.protocol.across_images == "transductive" else None
+
     def epochs_on(self, aux: str) -> int:
         """Return the epochs on the auxiliary set `aux`: the request's, else the protocol's, else the recipe's."""
         assert self.method.recipe is not None  # noqa: S101 - only called where the method trains
@@ -73,7 +83,9 @@ def load_setup(
         UsageError: the image size or a tapped block does not fit the encoder.
         WeightsError: the checkpoint is missing, unreadable, unsafe or another method's.
     """
-    size = request.image_size or spec.image_size(method.recipe.image_size if method.recipe else NATIVE_RECIPE_SIZE)
+    native = spec.config.vision.image_size
+    recipe_size = method.recipe.image_size if method.recipe else NATIVE_RECIPE_SIZE
+    size = request.image_size or (native if method.card.native_size else spec.image_size(recipe_size))
     spec.check_size(size)
     sha256 = None
     if request.checkpoint is not None and method.recipe is not None:
