@@ -7,7 +7,7 @@ from torch import nn
 from zsadbench.errors import WeightsError
 from zsadbench.registry import method_card, method_cards
 
-ONE_FILE = [card.name for card in method_cards() if card.official and card.name != "afclip"]
+ONE_FILE = [card.name for card in method_cards() if card.official and card.official.names() and card.name != "afclip"]
 
 
 def tensors_of(card):
@@ -24,7 +24,9 @@ def under(prefix, tensors):
 
 
 def split(tensors):
-    """The entries that FB-CLIP and AnomalyCLIP publish."""
+    """The entries that FB-CLIP, AnomalyCLIP and APRIL-GAN publish."""
+    if "fc.0.weight" in tensors:
+        return {"trainable_linearlayer": tensors}
     prompts = {name: tensor for name, tensor in tensors.items() if name.startswith(("ctx_", "compound"))}
     rest = {name: tensor for name, tensor in tensors.items() if name not in prompts}
     return {"prompt_learner": prompts, **({"model_trainable_params": rest} if rest else {})}

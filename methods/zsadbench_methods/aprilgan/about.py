@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.checkpoints import read_archive
+from zsadbench.checkpoints import read_archive, tensors_of, unwrap
 from zsadbench.clip.macs import text_macs
 from zsadbench.errors import WeightsError
 from zsadbench.protocol import EvaluationProtocol
@@ -37,19 +37,18 @@ def published_names() -> dict[str, str]:
 
 
 def read_published(paths: Sequence[Path]) -> dict[str, Tensor]:
-    """Read one published file, a dictionary with the entry `trainable_linearlayer`.
+    """Read one published file, a dictionary with the entry `trainable_linearlayer`, whatever it is wrapped in.
 
     Raises:
         WeightsError: it is not one such file, or a tensor is missing.
     """
     if len(paths) != 1:
         raise WeightsError(f"APRIL-GAN publishes one checkpoint file, {len(paths)} were given")
-    raw = read_archive(paths[0])
-    tensors = raw.get(ENTRY) if isinstance(raw, Mapping) else None
-    if not isinstance(tensors, Mapping):
+    raw, names = read_archive(paths[0]), published_names()
+    tensors = tensors_of(unwrap(raw, names, str(paths[0])))
+    if not tensors:
         raise WeightsError(f"{paths[0]} is no APRIL-GAN checkpoint: it has no entry '{ENTRY}'")
-    names = published_names()
-    missing, more = sorted(names.keys() - tensors.keys()), sorted(map(str, tensors.keys() - names.keys()))
+    missing, more = sorted(names.keys() - tensors.keys()), sorted(tensors.keys() - names.keys())
     if missing or more:
         wrong = f"{missing[0]} is missing" if missing else f"it also has {more[0]}"
         raise WeightsError(f"{paths[0]} is no APRIL-GAN checkpoint of {len(Options.layers)} layers: {wrong}")
