@@ -18,14 +18,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 from time import process_time
 from typing import Any
 
 import torch
 from torch import Tensor
-from twins import afclip, anomalyclip, fbclip
+from twins import afclip, anomalyclip, aprilgan, fbclip, winclip
 
 from zsadbench import load_method
 from zsadbench.engine.machine.memory import peak_device_mib, peak_host_mib, reset_peak, reset_peak_host
@@ -39,7 +39,10 @@ TWINS: dict[str, Callable[[Any, Tokens, Tensor], Scores]] = {
     "fbclip": fbclip.score,
     "afclip": afclip.score,
     "anomalyclip": anomalyclip.score,
+    "aprilgan": aprilgan.score,
+    "winclip": winclip.score,
 }
+TEXT_OF_CLASS = ("aprilgan", "winclip")  # text features are (batch, 2, joint), else (2, joint) for all classes
 
 
 def generated_tokens(taps: Taps, batch: int, grid: int, width: int, device: torch.device) -> Tokens:
@@ -54,11 +57,20 @@ def generated_tokens(taps: Taps, batch: int, grid: int, width: int, device: torc
     return Tokens(path(len(taps.blocks)), grid, path(len(taps.value_blocks)))
 
 
-def widen(network: Any) -> None:
+def generated_windows(batch: int, grid: int, joint: int, device: torch.device) -> Tokens:
+    """Return features of the whole image and of all windows, as WinCLIP's encoding gives them."""
+    generator = torch.Generator().manual_seed(0)
+    parts = {"image_features": torch.randn(batch, joint, generator=generator)}
+    for scale in (2, 3):
+        parts[f"window_features_s{scale}"] = torch.randn(batch, (grid - scale + 1) ** 2, joint, generator=generator)
+    return Tokens((), grid, parts={name: part.to(device) for name, part in parts.items()})
+
+
+def widen(parameters: Sequence[torch.nn.Parameter]) -> None:
     """Move the weights away from their initial values, so that no part of the head is zero."""
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
-        for parameter in network.parameters():
+        for parameter in parameters:
             parameter.add_((0.02 * torch.randn(parameter.shape, generator=generator)).to(parameter.device))
 
 
@@ -68,18 +80,23 @@ class Sides:
     def __init__(self, name: str, arguments: argparse.Namespace, device: torch.device) -> None:
         loaded = load_method(name, arguments.backbone, "random", device=str(device), image_size=arguments.size)
         detector: Any = loaded.method
-        widen(detector.network)
-        detector.encode_text(["object"])
-        text = detector.text_features().detach()
-        taps, width = taps_of(loaded.setup), loaded.setup.spec.config.vision.width
-        tokens = generated_tokens(taps, arguments.batch, loaded.backbone.grid, width, device)
-        card, network = loaded.setup.method.card, detector.network
-        executed = card.macs(loaded.setup.spec.config, detector.options, loaded.backbone.grid).executed
+        parameters = list(detector.network.parameters()) if hasattr(detector, "network") else []
+        widen(parameters)
+        words = ["object"] * arguments.batch
+        detector.encode_text(words)
+        text = (detector.text_features(words) if name in TEXT_OF_CLASS else detector.text_features()).detach()
+        taps, config, grid = taps_of(loaded.setup), loaded.setup.spec.config, loaded.backbone.grid
+        if taps.own_encoding:
+            tokens = generated_windows(arguments.batch, grid, config.embed_dim, device)
+        else:
+            tokens = generated_tokens(taps, arguments.batch, grid, config.vision.width, device)
+        card = loaded.setup.method.card
+        executed = card.macs(config, detector.options, grid).executed
         self.gmac = arguments.batch * sum(executed.values()) / 1e9
-        read = sum(layer.numel() for layer in tokens.layers + tokens.value_layers)
-        self.gigabytes = 4 * (read + sum(parameter.numel() for parameter in network.parameters())) / 1e9
+        read = sum(part.numel() for part in (*tokens.layers, *tokens.value_layers, *tokens.parts.values()))
+        self.gigabytes = 4 * (read + sum(parameter.numel() for parameter in parameters)) / 1e9
         self.calls: dict[str, Callable[[], Scores]] = {
-            "ours": lambda: detector.score(tokens, ["object"] * arguments.batch),
+            "ours": lambda: detector.score(tokens, words),
             "twin": lambda: TWINS[name](detector, tokens, text),
         }
 

@@ -102,7 +102,7 @@ def open_clip_forward(vision: Any) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return open_clip's own forward through its residual attention blocks, on the same patches."""
 
     def forward(images: torch.Tensor) -> torch.Tensor:
-        tokens: torch.Tensor = vision.visual.transformer(vision.stem(images))
+        tokens: torch.Tensor = vision.visual.transformer(vision.walk.first_norm(vision.walk.embed(images)))
         return tokens
 
     return forward

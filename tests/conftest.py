@@ -179,6 +179,31 @@ def weights_file(request, tiny_state, write_weights, tmp_path_factory):
     return write_weights(tiny_state, tmp_path_factory.mktemp("weights"), request.param)
 
 
+ORDERS = ([0, 1, 2], [2, 1, 0], [0], [1], [2], [2, 0], [1, 1, 0], [0, 1, 2])
+
+
+@pytest.fixture(scope="session")
+def influence():
+    """`influence(make, outputs)`: the largest change of an image's numbers by other images, earlier or in its batch.
+
+    `outputs(detector, rows)` are the tensors that a detector gives for some of three images, batch first. Each image
+    is scored alone by a detector of its own, and by one detector in subsets and orders; deviations are relative to
+    values above 1.
+    """
+
+    def measure(make, outputs):
+        with torch.no_grad():
+            alone = [outputs(make(), [row]) for row in range(3)]
+            worst, detector = 0.0, make()
+            for rows in ORDERS:
+                for number, tensor in enumerate(outputs(detector, rows)):
+                    wanted = torch.cat([alone[row][number] for row in rows])
+                    worst = max(worst, float(((tensor - wanted).abs() / wanted.abs().clamp_min(1)).max()))
+        return worst
+
+    return measure
+
+
 METRICS = ("image_auroc", "image_ap", "image_f1max", "pixel_auroc", "pixel_ap", "pixel_f1max", "pixel_aupro")
 METRICS_200 = ("pixel_aupro_200", "pixel_aupro_200_max")
 

@@ -18,6 +18,7 @@ SHORT = {  # venues as cards print them → a part of the venue's full name
     "ICLR": "(ICLR)",
     "ICML": "(ICML)",
     "ACM MM": "(ACM MM)",
+    "arXiv": "arXiv preprint",
 }
 SOURCES = [
     path

@@ -13,9 +13,16 @@ from zsadbench.types import MethodCard, Official, Paper, Recipe, StageNote
 # What the fields of a card are.
 KINDS: dict[str, Any] = {
     **{"paper": Paper, "taps": Callable, "build": Callable, "official": Official, "weight_bound": frozenset},
-    **{"version": str, "few_shot": bool, "augments": bool, "macs": Callable},
+    **{
+        "version": str,
+        "few_shot": bool,
+        "augments": bool,
+        "native_size": bool,
+        "macs": Callable,
+        "transductive": Callable,
+    },
 }
-MAY_BE_NONE = ("official", "macs")
+MAY_BE_NONE = ("official", "macs", "transductive")
 SEVERAL: dict[str, type] = {"protocols": EvaluationProtocol, "notes": StageNote}
 CALLED: dict[Any, str] = {Callable: "a function"}
 

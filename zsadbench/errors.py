@@ -7,12 +7,15 @@
     └── CellError             5   a cell failed while it ran; the others are kept
 
 A message is one line that says what is wrong, where, and what to do. It starts in lower case, with values in quotes.
+What is not found takes three short lines (`not_found`): what, where it was looked for, what to do.
 """
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 MANY = 20  # names listed in one message
+LOOKED, REMEDY = "\n  looked for: ", "\n  what to do: "  # how the second and third line of a message begin
 
 
 class ZsadError(Exception):
@@ -52,3 +55,24 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     shown = ", ".join(names[:MANY]) + (f" and {len(names) - MANY} more" if len(names) > MANY else "")
     hint = f"did you mean '{near[0]}'?" if near else f"known: {shown or 'none'}"
     return UsageError(f"no {kind} named '{name}'; {hint}")
+
+
+def not_found(what: str, looked: str, remedy: str) -> str:
+    """Make the message, of three lines, for something that was not found; the lines are joined by `in_one_line`."""
+    return f"{what}{LOOKED}{looked}{REMEDY}{remedy}"
+
+
+def in_one_line(message: object) -> str:
+    """Return a message of three lines as one, for tables and records; others are returned as they are."""
+    return str(message).replace(LOOKED, "; looked for ").replace(REMEDY, "; ")
+
+
+def where_looked(path: Path) -> str:
+    """Say where a file was looked for, and which files of similar names lie there."""
+    folder = path.absolute().parent
+    try:
+        near = get_close_matches(path.name, sorted(entry.name for entry in folder.iterdir()), n=3)
+    except OSError:
+        return f"'{path.absolute()}', whose folder is not there"
+    names = ", ".join(f"'{name}'" for name in near)
+    return f"'{path.absolute()}'" + (f"; similar names there: {names}" if near else "")

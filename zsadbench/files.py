@@ -2,13 +2,31 @@
 
 import hashlib
 import logging
+import lzma
 import os
+import pickle
 import secrets
+import struct
+import zipfile
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tokenize import TokenError
+from typing import BinaryIO
 
 log = logging.getLogger(__name__)
+
+UNFINISHED = ".unfinished"  # ending of temporary files, which are hidden
+LETTERS = 50  # of a file's name in that of its temporary file, so that the name is never too long
+_cleaned: set[Path] = set()  # folders whose leftovers this process has removed
+
+# What readers of JSON, NumPy, zip, gzip, Parquet, pickle and safetensors raise where the content of a file is damaged.
+DAMAGED: tuple[type[Exception], ...] = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError),
+    *(RuntimeError, MemoryError, SyntaxError, BufferError, struct.error, zlib.error, zipfile.BadZipFile, TokenError),
+    *(lzma.LZMAError, pickle.PickleError),
+)
 
 
 def file_sha256(path: Path) -> str:
@@ -18,18 +36,75 @@ def file_sha256(path: Path) -> str:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` to a temporary file in the same folder, flush it to disk, rename it to `path`."""
+    """Write `content` to a temporary file in the same folder, flush it to disk, rename it to `path`.
+
+    The first write into a folder removes the temporary files that processes left there when they were killed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    if path.parent not in _cleaned:
+        _cleaned.add(path.parent)
+        remove_leftovers(path.parent)
+    with replacing(path) as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file in the folder of `path` that becomes `path` after the block, and is removed if that fails.
+
+    It is locked while it is written, so that `remove_leftovers` leaves it alone.
+    """
+    temporary, stream = _open_temporary(path)
     try:
-        with temporary.open("xb") as stream:  # permissions follow the umask, unlike those of mkstemp
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
+        with stream:
+            yield stream
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _open_temporary(path: Path) -> tuple[Path, BinaryIO]:
+    """Open and lock a new file; once more where it was removed as a leftover before it was locked."""
+    for _ in range(3):
+        temporary = path.with_name(f".{path.name[:LETTERS]}.{secrets.token_hex(4)}{UNFINISHED}")
+        stream = temporary.open("xb")  # permissions follow the umask, unlike those of mkstemp
+        _lock(stream.fileno(), wait=True)
+        if temporary.exists():
+            break
+        stream.close()
+    return temporary, stream
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files in a folder, not below it, that no process writes any more."""
+    try:
+        names = [entry.name for entry in os.scandir(folder) if entry.name.endswith(UNFINISHED)]
+    except OSError:
+        return
+    for name in names:
+        with suppress(OSError):  # it is written, or another process has removed it
+            descriptor = os.open(folder / name, os.O_RDWR)
+            try:
+                if name.startswith(".") and _lock(descriptor, wait=False):
+                    (folder / name).unlink()
+            finally:
+                os.close(descriptor)
+
+
+def _lock(descriptor: int, *, wait: bool) -> bool:
+    """Lock an open file until it is closed; return whether it is locked, which some file systems cannot."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

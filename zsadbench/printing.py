@@ -8,6 +8,7 @@ metal\nnut \x1b[31mred übrig 中
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 
@@ -21,6 +22,42 @@ def one_line(text: object) -> str:
         character if _is_printable(character) else character.encode("unicode_escape").decode()
         for character in str(text)
     )
+
+
+FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")  # what starts a formula in a spreadsheet, in full width as well
+
+
+def spreadsheet_text(text: object) -> str:
+    """Convert a text to one line for a cell of a CSV table that no spreadsheet takes for a formula.
+
+    Numbers are never passed through this: a text that begins like a formula gets an apostrophe before it.
+
+    >>> spreadsheet_text("=1+1"), spreadsheet_text(" @x"), spreadsheet_text("bolt")
+    ("'=1+1", "' @x", 'bolt')
+    """
+    shown = one_line(text)
+    return f"'{shown}" if shown.lstrip()[:1] in FORMULA else shown
+
+
+CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r"}
+
+
+def without_controls(text: str) -> str:
+    r"""Convert a text of many lines to one without control characters and lone surrogates, which are written out.
+
+    >>> without_controls("a\x00\x1b[31m\n\udcff")
+    'a\\x00\\x1b[31m\n\\udcff'
+    """
+    return text.translate(CONTROLS).encode(errors="backslashreplace").decode()
+
+
+def printable_lines(message: object) -> list[str]:
+    r"""Convert a message to printable lines: one, or three where something was not found.
+
+    >>> printable_lines("no x\n  looked for: 'a\tb'\n  what to do: make it")
+    ['no x', "  looked for: 'a\\tb'", '  what to do: make it']
+    """
+    return [one_line(line) for line in re.split(r"\n(?=  (?:looked for|what to do): )", str(message))]
 
 
 def _is_printable(character: str) -> bool:

@@ -35,7 +35,8 @@ class EvaluationProtocol:
         checkpoint: which epoch is evaluated.
         epochs: (auxiliary set, epochs) that replace those of the recipe.
         seeds: the seeds of the publication.
-        across_images: statistics computed over several test images.
+        across_images: whether image scores may use statistics over all test images of a class: the `transductive`
+            finishing step of a method that has one, or none.
     """
 
     name: str
@@ -55,7 +56,7 @@ class EvaluationProtocol:
     checkpoint: str = "last epoch"
     epochs: tuple[tuple[str, int], ...] = ()
     seeds: tuple[int, ...] = ()
-    across_images: str = "none"
+    across_images: Literal["none", "transductive"] = "none"
 
     @property
     def digest(self) -> str:

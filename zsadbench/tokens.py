@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ class Taps:
         value_blocks: blocks of the value-value path (see `zsadbench.clip.attention`).
         value_from: the block at which the value-value path begins, parallel to the plain path.
         colours: whether to compute the mean colour of every patch.
+        own_encoding: whether the method works inside the encoders and encodes images itself (`OwnEncoding`). It then
+            shares no encoding; `blocks` are those that it reads, if any, for the record.
     """
 
     blocks: tuple[int, ...] = ()
@@ -40,6 +44,7 @@ class Taps:
     value_blocks: tuple[int, ...] = ()
     value_from: int = 6
     colours: bool = False
+    own_encoding: bool = False
 
 
 class Tokens(NamedTuple):
@@ -51,9 +56,11 @@ class Tokens(NamedTuple):
         grid: the side of the square patch grid.
         value_layers: the same for each of `Taps.value_blocks`, on the value-value path.
         colours: (batch, grid², 3), the mean of the normalised pixels of every patch; None unless `Taps.colours`.
+        parts: what a method that works inside the encoders computed there: name → float32 (batch, …).
     """
 
     layers: tuple[Tensor, ...]
     grid: int
     value_layers: tuple[Tensor, ...] = ()
     colours: Tensor | None = None
+    parts: Mapping[str, Tensor] = MappingProxyType({})

@@ -2,7 +2,7 @@
 
 A method package registers one `MethodCard` in the entry-point group `zsadbench.methods`. Importing the card imports
 neither torch nor open_clip. `MethodCard.build` makes the detector, a `Method`, which is also `Trainable` if the paper
-trains it.
+trains it. docs/contract.md explains the contract with examples.
 """
 
 from __future__ import annotations
@@ -10,12 +10,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from zsadbench.detectors import (
+    Batch,
+    FewShot,
+    Losses,
+    LossTraceable,
+    Method,
+    OwnEncoding,
+    Parted,
+    Scores,
+    TextFirst,
+    TextReplaceable,
+    Traceable,
+    Trainable,
+)
 from zsadbench.tokens import Activation, Compiling, PositionRule, Preprocessing, Taps, Tokens
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
 
     from zsadbench.clip import Backbone
     from zsadbench.clip.config import BackboneConfig
@@ -33,7 +49,9 @@ __all__ = [
     "Method",
     "MethodCard",
     "Official",
+    "OwnEncoding",
     "Paper",
+    "Parted",
     "PositionRule",
     "Preprocessing",
     "Recipe",
@@ -41,97 +59,15 @@ __all__ = [
     "StageNote",
     "Taps",
     "TextFirst",
+    "TextReplaceable",
     "Tokens",
     "Traceable",
     "Trainable",
+    "Transductive",
+    "Variant",
 ]
 
 MaskRule = Literal["nonzero-bilinear-half", "nonzero-bicubic-grey"]
-
-
-class Scores(NamedTuple):
-    """Anomaly scores of one batch, per image and per pixel; higher is more anomalous, on any scale."""
-
-    image: Tensor  # (batch,)
-    pixel: Tensor  # (batch, height, width): the patch grid, or full size
-
-
-class Batch(NamedTuple):
-    """One batch of labelled training images.
-
-    Attributes:
-        images: float32 (batch, 3, size, size), normalised.
-        masks: float32 (batch, size, size), 0 or 1; also between 0 and 1 if the recipe leaves masks grey.
-        labels: int64 (batch,), 0 normal and 1 anomalous.
-        class_names: the words in the prompts, one per image.
-    """
-
-    images: Tensor
-    masks: Tensor
-    labels: Tensor
-    class_names: tuple[str, ...]
-
-
-Losses = Mapping[str, "Tensor"]  # name → scalar; the sum is minimised
-
-
-@runtime_checkable
-class Method(Protocol):
-    """A detector that scores images from the tokens of a frozen CLIP encoder."""
-
-    def score(self, tokens: Tokens, class_names: Sequence[str]) -> Scores:
-        """Score one batch; the result of an image must not depend on the other images in the batch."""
-        ...
-
-
-@runtime_checkable
-class Trainable(Method, Protocol):
-    """A detector that is trained on an auxiliary benchmark; the training loop is in the engine."""
-
-    @property
-    def network(self) -> nn.Module:
-        """The trained part: its parameters are optimised, its state dict is the checkpoint."""
-        ...
-
-    def loss(self, tokens: Tokens, batch: Batch) -> Losses:
-        """Compute each term of the training loss on one batch."""
-        ...
-
-
-@runtime_checkable
-class Traceable(Method, Protocol):
-    """A method that returns its intermediate results by name, for `parity` and `explain`."""
-
-    def stages(self, tokens: Tokens, class_names: Sequence[str]) -> Mapping[str, Tensor]:
-        """Compute every intermediate result of the paper's figure; the first axis is the batch."""
-        ...
-
-
-@runtime_checkable
-class LossTraceable(Protocol):
-    """A method that returns the parts of its training loss by the names in the parity fixtures."""
-
-    def loss_stages(self, tokens: Tokens, batch: Batch) -> Mapping[str, Tensor]:
-        """Compute the targets of the loss, and each unweighted term as `loss_NAME`."""
-        ...
-
-
-@runtime_checkable
-class FewShot(Method, Protocol):
-    """A detector that can use a few normal images (supports) of the class that it scores."""
-
-    def remember(self, tokens: Tokens) -> None:
-        """Replace the supports by these normal images of the class scored next; an empty batch removes them."""
-        ...
-
-
-@runtime_checkable
-class TextFirst(Method, Protocol):
-    """A detector whose text features do not depend on images; after encoding them, it scores without the text tower."""
-
-    def encode_text(self, class_names: Sequence[str]) -> None:
-        """Compute and keep the text features of these classes for the present parameters."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -187,6 +123,24 @@ class Paper:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """How a parity fixture repeats its results.
+
+    Attributes:
+        options: options that differ from those of the main results.
+        supports: the entry of `inputs` with the images that a few-shot method remembers; empty for none.
+        text: the entry of `inputs` with text features, (2, joint), for all classes (`TextReplaceable`); empty for those
+            of the sentences.
+        images: the number of images, the first ones; None for all.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    supports: str = ""
+    text: str = ""
+    images: int | None = None
+
+
+@dataclass(frozen=True)
 class Official:
     """How files published with a method map to this implementation.
 
@@ -195,14 +149,15 @@ class Official:
             `WeightsError` if they belong to another method.
         names: returns published tensor name → name in this implementation.
         options: converts the settings in a parity fixture to options of the method.
-        variants: returns variant → options that differ, if a fixture repeats its results under other settings.
+        variants: returns name → `Variant`, or the options that differ, if a fixture repeats its results under other
+            settings. A name that ends in `_` stands before the names of the tensors.
         companions: finds all files of a checkpoint that is published in several files, given one of them.
     """
 
     read: Callable[[Sequence[Path]], dict[str, Tensor]]
     names: Callable[[], Mapping[str, str]]
     options: Callable[[Mapping[str, Any]], dict[str, Any]]
-    variants: Callable[[Mapping[str, Any]], Mapping[str, Mapping[str, Any]]] = lambda settings: {}
+    variants: Callable[[Mapping[str, Any]], Mapping[str, Variant | Mapping[str, Any]]] = lambda settings: {}
     companions: Callable[[Path], Sequence[Path]] = lambda path: (path,)
 
 
@@ -233,19 +188,44 @@ class StageNote:
     scale: Literal["heat", "grey", "signed"] = "grey"
 
 
-class Macs(NamedTuple):
-    """Multiply-accumulates of a method after the image tower, in closed form; only matrix products are counted.
+@dataclass(frozen=True)
+class Transductive:
+    """A finishing step for image scores that need all test images of a class.
+
+    A protocol whose `across_images` is `transductive` takes it once a class is complete, no other does; every table
+    marks such a row. Maps are not changed: a rising function of all pixels of a class changes no metric of the class.
 
     Attributes:
-        image: part → number for one image by the paper's formulas; repeated computations of the same result count
-            once, and terms that cancel do not count.
+        name: of the step, in records and tables.
+        description: what it computes, in one line.
+        parts: what it needs of each image (`Parted`); the table of images keeps them under every protocol.
+        finish: part → float64 (images,), in any order of the images → image scores (images,).
+        with_supports: whether it belongs to the few-shot form alone.
+    """
+
+    name: str
+    description: str
+    parts: tuple[str, ...]
+    finish: Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]]
+    with_supports: bool = False
+
+
+class Macs(NamedTuple):
+    """Multiply-accumulates of a method in closed form; only matrix products are counted.
+
+    Attributes:
+        image: part → number for one image, after the image tower, by the paper's formulas; repeated computations of the
+            same result count once, and terms that cancel do not count.
         executed: the number that this implementation executes for the same result.
         text: the number for encoding the prompts, once per class and set of weights.
+        tower: the number for one image inside the encoders, of a method that encodes images itself; None for the shared
+            image tower up to the last tap.
     """
 
     image: Mapping[str, int]
     executed: Mapping[str, int]
     text: int
+    tower: int | None = None
 
 
 @dataclass(frozen=True)
@@ -270,6 +250,9 @@ class MethodCard:
         notes: how `explain` shows the stages, in the order of the paper's figure. Stages without a note are only
             listed; without any note, every stage that fits the patch grid is shown.
         macs: counts multiply-accumulates for a backbone, options and side of the patch grid; None if unknown.
+        transductive: returns the finishing step of image scores that need all test images of a class, for the options;
+            None for none.
+        native_size: whether images have, by default, the size that the backbone was trained with.
         version: of the method's code, changed whenever its numbers may change: records of two versions are two
             records. Without one, a method is identified by the source of its package.
     """
@@ -291,3 +274,5 @@ class MethodCard:
     notes: tuple[StageNote, ...] = ()
     macs: Callable[[BackboneConfig, Any, int], Macs] | None = None
     version: str = ""
+    native_size: bool = False
+    transductive: Callable[[Any], Transductive] | None = None

@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from zsadbench.files import write_atomically
+from zsadbench.printing import without_controls
 from zsadbench.records import safe_name
 
 
 def write(out: Path, name: str, content: str | bytes) -> Path:
-    """Write `content` atomically to `out/name`, text as UTF-8; `name` is made safe first. Returns the path."""
+    """Write `content` atomically to `out/name`, text as UTF-8; `name` is made safe first. Returns the path.
+
+    Control characters in text, other than tabs and line breaks, are written out.
+    """
     path = out / safe_name(name)
-    write_atomically(path, content.encode() if isinstance(content, str) else content)
+    write_atomically(path, without_controls(content).encode() if isinstance(content, str) else content)
     return path

@@ -82,9 +82,13 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, content, suffix):
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
-    for path in (tmp_path / "nothing.pt", tmp_path):
-        with pytest.raises(WeightsError, match="is not a file; give the path of a checkpoint"):
-            read_archive(path)
+    with pytest.raises(WeightsError, match=r"is not a file\n  looked for: .*\n  what to do: give the path"):
+        read_archive(tmp_path / "nothing.pt")
+    with pytest.raises(WeightsError, match="is not a file but a folder; give the path of a checkpoint"):
+        read_archive(tmp_path)
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(WeightsError, match=r"is not a file but a folder; give a file in it: model\.safetensors"):
+        read_archive(tmp_path)
 
 
 @given(data=st.data())
@@ -165,7 +169,7 @@ def test_other_files_have_no_settings(tmp_path, write_weights):
     assert read_metadata(tmp_path / "nothing") is None
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{oh no")
-    with pytest.raises(WeightsError, match="is no valid safetensors file"):
+    with pytest.raises(WeightsError, match="is cut off: it has 14 bytes, and its header alone takes 24"):
         read_metadata(broken)
 
 

@@ -98,8 +98,8 @@ def test_a_whole_set_says_what_it_skips(cli, fixtures_root):
     assert told.code == 0
     assert found["metrics"]["compared"] > 20
     assert found["preprocess"]["compared"] > 20
-    assert found["winclip"]["skipped"] == "no method named 'winclip' is built"
-    assert found["winclip"]["passed"] is None
+    assert found["adaclip"]["skipped"] == "no method named 'adaclip' is built"
+    assert found["adaclip"]["passed"] is None
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]"])

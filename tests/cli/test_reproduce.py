@@ -76,7 +76,7 @@ def test_a_number_that_drifts_is_exit_code_six(cli, monkeypatch, make_record, va
     values = {"image_auroc": value, "image_ap": 0.907, "pixel_auroc": 0.963, "pixel_aupro_200": 0.914}
     record = make_record("fbclip", "visa", {"candle": values}, protocol={"name": "paper:fbclip", "digest": "d"})
     table, path = find_table("fbclip:table2"), Path("0.json")
-    run = RowRun(table.rows[-1], "visa", "visa", (SimpleNamespace(path=path),))
+    run = RowRun(table.rows[-1], "visa", "visa", (SimpleNamespace(path=path, cell=record.cell),))
     monkeypatch.setattr(laying, "lay_out", lambda *_: Layout(replace(table), (run,), SimpleNamespace()))
     results = Results(records=[(path, record)], failures=["one failed"] if code else [], failed=1 if code else 0)
     monkeypatch.setattr("zsadbench.cli.shared.progress.run_with_progress", lambda *_, **__: results)
@@ -96,8 +96,10 @@ def test_a_dry_run_says_what_is_missing(cli, monkeypatch, tmp_path):
     assert {one["name"]: one["images"] for one in needs["data"]}["mvtec"] == 1725
     assert len(needs["data"]) == 16
     assert all(one["missing"] for one in needs["data"])
+    assert needs["weights"]["backbone"] == "ViT-B-16-plus-240, ViT-L-14-336"
     assert "ViT-L-14-336px.pt" in needs["weights"]["missing"]
-    assert needs["weights"]["gigabytes"] == pytest.approx(0.856, abs=0.001)
+    assert "no weights 'laion400m_e31' for backbone 'ViT-B-16-plus-240'" in needs["weights"]["missing"]
+    assert needs["weights"]["gigabytes"] == pytest.approx(0.856 + 0.417, abs=0.001)
     assert needs["hours"] > 1
     assert needs["tokens_gb"] > 4
     assert not needs["complete"]

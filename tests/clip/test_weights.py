@@ -84,7 +84,7 @@ def test_missing_weights_say_where_and_how(no_network, tmp_path):
         resolve("ViT-L-14-336", None, offline=True)
     message = str(failure.value)
     assert failure.value.exit_code == 4
-    assert "\n" not in message
+    assert len(message.splitlines()) == 3
     assert str(tmp_path / "cache" / "weights" / "ViT-L-14-336px.pt") in message
     assert str(tmp_path / ".cache" / "clip") in message
     assert "3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02" in message
@@ -94,7 +94,8 @@ def test_missing_weights_say_where_and_how(no_network, tmp_path):
 def test_the_hub_switch_for_offline_is_obeyed(no_network, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(
-        WeightsError, match=r"no weights 'laion400m_e32' for backbone 'ViT-B-32': .*offline.*; pass --weights PATH"
+        WeightsError,
+        match=r"no weights 'laion400m_e32' for backbone 'ViT-B-32'\n .*offline\n  what to do: pass --weights PATH",
     ):
         resolve("ViT-B-32", "laion400m_e32")
 
@@ -105,7 +106,9 @@ def test_a_failed_download_says_how_to_get_the_file(no_network, monkeypatch):
 
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr("open_clip.pretrained.download_pretrained", fail)
-    with pytest.raises(WeightsError, match=r"the download failed \(no route to host\); get https://openaipublic"):
+    with pytest.raises(
+        WeightsError, match=r"the download failed \(no route to host\)\n  what to do: get https://openaipublic"
+    ):
         resolve("ViT-L-14-336", "openai")
 
 
@@ -118,10 +121,16 @@ def test_an_unknown_tag_is_refused_before_any_download(monkeypatch):
 def test_cached_openai_weights_are_found(no_network, monkeypatch):
     place = weights.cache_folder() / "weights" / "ViT-B-16.pt"
     place.parent.mkdir(parents=True)
-    place.write_bytes(b"anything")
-    with pytest.raises(WeightsError, match=r"is not what OpenAI published: its SHA-256 is ee0874170b7f"):
+    place.write_bytes(b"<!DOCTYPE html><html>Sign in</html>")
+    with pytest.raises(WeightsError, match=r"is not what OpenAI published but a web page: .*remove it to have it"):
         resolve("ViT-B-16", "openai", offline=True)
-    published = (hashlib.sha256(b"anything").hexdigest(), "ViT-B-16.pt")
+    place.write_bytes(b"\0anything")
+    with pytest.raises(
+        WeightsError,
+        match=rf"is not what OpenAI published: its SHA-256 is {hashlib.sha256(place.read_bytes()).hexdigest()[:12]}",
+    ):
+        resolve("ViT-B-16", "openai", offline=True)
+    published = (hashlib.sha256(place.read_bytes()).hexdigest(), "ViT-B-16.pt")
     monkeypatch.setitem(weights.OPENAI_FILES, "ViT-B-16", published)
     for name in ("ViT-B-16", "ViT-B-16-quickgelu"):
         spec = resolve(name, "openai", offline=True)
@@ -132,7 +141,9 @@ def test_cached_openai_weights_are_found(no_network, monkeypatch):
 
 @pytest.mark.parametrize("given", ["clip.pt", "some/folder", "~/clip.safetensors"])
 def test_a_path_that_is_no_file_is_not_taken_for_a_tag(no_network, given):
-    with pytest.raises(WeightsError, match=r"are not a file; give --weights a file, 'openai' or 'random'"):
+    with pytest.raises(
+        WeightsError, match=r"are not a file\n  looked for: '/.*\n  what to do: give --weights a file, 'openai' or"
+    ):
         resolve("ViT-B-32", given)
 
 

@@ -8,7 +8,8 @@ import torch
 from zsadbench_methods.afclip.adapter import Adapter
 from zsadbench_methods.afclip.aggregation import aggregate, band
 from zsadbench_methods.afclip.fused import attend, project_qkv
-from zsadbench_methods.afclip.memory import bank_of, distance, nearest_cosine
+from zsadbench_methods.afclip.memory import bank_of, distance
+from zsadbench_methods.parts.nearest import nearest_cosine
 
 NAMES = ["bolt"] * 3
 

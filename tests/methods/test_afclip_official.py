@@ -88,7 +88,7 @@ def test_the_hash_is_that_of_both_files(published):
 @pytest.mark.parametrize("name", sorted(ADAPTER))
 def test_a_missing_tensor_is_named(published, name):
     write, _ = published
-    with pytest.raises(WeightsError, match=rf"is no adapter of AF-CLIP: {name} is missing \(1 tensors\)"):
+    with pytest.raises(WeightsError, match=rf"is no complete adapter of AF-CLIP: {name} is missing \(1 tensors\)"):
         CARD.official.read(write(leave_out=name))
 
 

@@ -69,7 +69,7 @@ def test_files_of_other_kinds_are_refused(tmp_path, published):
 
 
 def test_another_methods_file_is_refused(fixtures_root):
-    for name, why in (("fbclip", "its one entry"), ("faprompt", "one of FAPrompt"), ("aprilgan", "its one entry")):
+    for name, why in (("fbclip", "one of FB-CLIP"), ("faprompt", "one of FAPrompt"), ("aprilgan", "it holds")):
         for path in sorted((fixtures_root / name).glob("*.pth")):
             with pytest.raises(WeightsError, match=f"is no AnomalyCLIP checkpoint.*{why}"):
                 CARD.official.read([path])

@@ -1,16 +1,33 @@
 """What every registered method keeps; a newcomer is tested by being registered."""
 
+import inspect
+import re
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError, asdict, fields, is_dataclass
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from zsadbench import registry
 from zsadbench.clip import place_taps
+from zsadbench.clip.towers import autocast
 from zsadbench.errors import UsageError, WeightsError
-from zsadbench.types import Batch, FewShot, Method, Paper, Taps, TextFirst, Tokens, Traceable, Trainable
+from zsadbench.types import (
+    Batch,
+    FewShot,
+    Method,
+    OwnEncoding,
+    Paper,
+    Parted,
+    Taps,
+    TextFirst,
+    Tokens,
+    Traceable,
+    Trainable,
+)
 
 METHODS = registry.names("methods")
 NAMES = ["bolt", "metal_nut", "bolt"]
@@ -21,6 +38,17 @@ pytestmark = pytest.mark.parametrize("name", METHODS)
 @pytest.fixture
 def card(name):
     return registry.method_card(name)
+
+
+@pytest.fixture
+def encode_with(card, tiny_backbone):
+    """`encode_with(detector, images, names)`: what the detector gets of images, through the door that it uses."""
+
+    def encode(detector, images, names):
+        taps = card.taps(getattr(detector, "options", card.options()))
+        return detector.encode(images, names) if taps.own_encoding else tiny_backbone.vision(images, taps)
+
+    return encode
 
 
 @pytest.fixture
@@ -36,15 +64,16 @@ def make(card, tiny_backbone):
 
 
 @pytest.fixture
-def seen(card, tiny_backbone, tiny_images):
+def seen(make, encode_with, tiny_images):
     with torch.no_grad():
-        return tiny_backbone.vision(tiny_images, card.taps(card.options()))
+        return encode_with(make(), tiny_images, NAMES)
 
 
 def part(tokens, rows):
     layers, values = ([layer[rows] for layer in path] for path in (tokens.layers, tokens.value_layers))
     colours = None if tokens.colours is None else tokens.colours[rows]
-    return Tokens(tuple(layers), tokens.grid, tuple(values), colours)
+    parts = {name: tensor[rows] for name, tensor in tokens.parts.items()}
+    return Tokens(tuple(layers), tokens.grid, tuple(values), colours, parts)
 
 
 def test_the_card_is_complete(card, name):
@@ -109,14 +138,57 @@ def test_scores_have_their_shapes_and_are_finite(make, seen, tiny_backbone):
     assert scores.pixel.std() > 0
 
 
-def test_images_do_not_influence_each_other(make, seen):
-    detector = make()
+@pytest.fixture
+def outputs(encode_with, tiny_images):
+    """`outputs(detector, rows)`: scores, map and parts of some images, encoded together through its door."""
+
+    def score(detector, rows):
+        names = [NAMES[row] for row in rows]
+        tokens = encode_with(detector, tiny_images[rows], names)
+        scores = detector.score(tokens, names)
+        parts = detector.image_parts(tokens, names, scores) if isinstance(detector, Parted) else {}
+        return [*scores, *parts.values()]
+
+    return score
+
+
+def test_images_do_not_influence_each_other(make, influence, outputs):
+    assert influence(make, outputs) <= 1e-5, "use of other images must be declared as a transductive step"
+
+
+def test_images_do_not_influence_each_other_with_a_memory(make, card, influence, outputs, seen):
+    if not card.few_shot:
+        pytest.skip("has no few-shot form")
+
+    def reminded():
+        detector = make()
+        detector.remember(part(seen, [1]))
+        return detector
+
+    assert influence(reminded, outputs) <= 1e-5
+
+
+def test_a_transductive_step_is_a_function_of_its_parts(make, card, seen):
+    assert card.transductive is None or isinstance(make(), Parted)
+    if card.transductive is None:
+        pytest.skip("needs one image at a time")
+    step, detector = card.transductive(card.options()), make()
+    assert any(protocol.across_images == "transductive" for protocol in card.protocols)
     with torch.no_grad():
-        whole = detector.score(seen, NAMES)
-        for rows in ([0], [1], [2], [2, 0]):
-            some = detector.score(part(seen, rows), [NAMES[row] for row in rows])
-            assert (some.image - whole.image[rows]).abs().max() <= 1e-5
-            assert (some.pixel - whole.pixel[rows]).abs().max() <= 1e-5
+        parts = detector.image_parts(seen, NAMES, detector.score(seen, NAMES))
+    assert set(step.parts) <= parts.keys()
+    known = {name: parts[name].double().numpy() for name in step.parts}
+    finished = step.finish(known)
+    assert finished.shape == (3,)
+    for order in ([2, 0, 1], [1, 0, 2]):
+        assert step.finish({name: values[order] for name, values in known.items()}) == pytest.approx(finished[order])
+    pairs = ([0, 1], [0, 2], [1, 2])
+    some = [step.finish({name: values[pair] for name, values in known.items()}) for pair in pairs]
+    assert any(found != pytest.approx(finished[pair]) for found, pair in zip(some, pairs, strict=True)), (
+        "why declare it?"
+    )
+    for few in ({name: values[:1] for name, values in known.items()}, {name: 0 * v for name, v in known.items()}):
+        assert np.isfinite(step.finish(few)).all()
 
 
 def test_the_same_seed_gives_the_same_method(make, seen):
@@ -129,11 +201,51 @@ def test_the_same_seed_gives_the_same_method(make, seen):
         assert torch.equal(left, third)
 
 
-def test_every_preset_scores(make, card, tiny_backbone, tiny_images):
+def test_every_preset_scores(make, card, encode_with, tiny_images):
     for preset in card.presets.values():
-        tokens = tiny_backbone.vision(tiny_images, card.taps(card.options(**preset)))
+        detector = make(**preset)
         with torch.no_grad():
-            assert make(**preset).score(tokens, NAMES).pixel.isfinite().all()
+            tokens = encode_with(detector, tiny_images, NAMES)
+            assert detector.score(tokens, NAMES).pixel.isfinite().all()
+
+
+def test_an_encoding_of_its_own_treats_every_image_alone(make, card, encode_with, tiny_images):
+    detector = make()
+    assert isinstance(detector, OwnEncoding) == card.taps(card.options()).own_encoding
+    if not isinstance(detector, OwnEncoding):
+        pytest.skip("reads the shared encoding")
+    with torch.no_grad():
+        whole = encode_with(detector, tiny_images, NAMES)
+        for rows in ([0], [1], [2, 0]):
+            some = encode_with(detector, tiny_images[rows], [NAMES[row] for row in rows])
+            for one, all_ in zip(tensors_of(some), tensors_of(part(whole, rows)), strict=True):
+                assert one.shape == all_.shape
+                assert (one - all_).abs().max() <= 1e-5
+
+
+def tensors_of(tokens):
+    return [*tokens.layers, *tokens.value_layers, *tokens.parts.values()]
+
+
+def test_inside_the_encoders_it_walks_and_leaves_open_clip_alone(name):
+    folder = Path(inspect.getfile(registry.entry_point("methods", name).load().build)).parent
+    for path in folder.glob("*.py"):
+        assert not re.search(
+            r"import open_clip|from open_clip|\.visual\b|\.resblocks\b|\.transformer\b", path.read_text()
+        ), path
+
+
+def test_half_precision_stays_near(make, card, encode_with, tiny_images):
+    low, high = card.map_range
+    with torch.inference_mode():
+        exact, rough = ([], [])
+        for scores, precision in ((exact, torch.float32), (rough, torch.bfloat16)):
+            detector = make()
+            with autocast("cpu", precision):
+                scores.extend(detector.score(encode_with(detector, tiny_images, NAMES), NAMES))
+    for one, other in zip(exact, rough, strict=True):
+        assert other.dtype == torch.float32
+        assert (one - other).abs().max() <= 0.02 * (high - low)
 
 
 def test_stages_include_the_scores(make, seen):
@@ -143,11 +255,13 @@ def test_stages_include_the_scores(make, seen):
     with torch.no_grad():
         stages, scores = detector.stages(seen, NAMES), detector.score(seen, NAMES)
     assert torch.allclose(stages["score"], scores.image, atol=1e-5)
-    assert torch.allclose(stages["map_grid"], scores.pixel, atol=1e-5)
+    of_the_map = "map" if "map" in stages else "map_grid"  # of a method that enlarges its maps itself
+    assert torch.allclose(stages[of_the_map], scores.pixel, atol=1e-5)
 
 
-def test_training_goes_where_it_should(make, card, seen, tiny_backbone, tiny_images):
+def test_training_goes_where_it_should(make, card, encode_with, tiny_backbone, tiny_images):
     detector = make()
+    seen = encode_with(detector, tiny_images, NAMES)
     assert isinstance(detector, Trainable) == (card.recipe is not None)
     if card.recipe is None:
         pytest.skip("learns nothing")
@@ -200,8 +314,8 @@ def test_files_that_are_not_its_own_are_refused(make, card, tmp_path):
     torch.save({"something": torch.zeros(2)}, path)
     with pytest.raises(WeightsError):
         card.official.read([path])
-    ours = make().network.state_dict().keys()
-    assert set(card.official.names().values()) <= ours
+    ours = make().network.state_dict().keys() if card.recipe else set()
+    assert set(card.official.names().values()) <= set(ours)
 
 
 def test_wrong_option_names_do_not_pass(card):

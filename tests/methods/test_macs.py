@@ -10,7 +10,7 @@ from zsadbench import registry
 from zsadbench.clip import place_taps
 from zsadbench.clip.config import find_config
 from zsadbench.clip.macs import block_macs, image_macs, text_macs, tower_macs
-from zsadbench.types import Macs, Taps, TextFirst
+from zsadbench.types import Macs, OwnEncoding, Taps, TextFirst
 
 NAMES = ["bolt", "bolt"]
 
@@ -77,7 +77,8 @@ def test_published_sizes():
 
 
 @pytest.mark.parametrize(
-    ("name", "giga"), [("fbclip", 678), ("afclip", 577), ("anomalyclip", 608), ("clip", 508), ("token-distance", 507)]
+    ("name", "giga"),
+    [("fbclip", 678), ("afclip", 577), ("anomalyclip", 608), ("clip", 508), ("token-distance", 507), ("aprilgan", 511)],
 )
 def test_whole_methods_at_full_size(name, giga):
     config, card = find_config("ViT-L-14-336"), registry.method_card(name)
@@ -103,6 +104,8 @@ OPTIONS = {
     "clip": [{}],
     "token-distance": [{}],
     "colour-distance": [{}],
+    "aprilgan": [{}, {"layers": (3, 24)}, {"layers": (12,), "memory_layers": (6,)}],
+    "winclip": [{}, {"scales": (2,)}, {"scales": (1, 4), "templates": "canonical"}, {"fusion": "harmonic"}],
 }
 CASES = [(name, options) for name, several in OPTIONS.items() for options in several]
 
@@ -118,15 +121,19 @@ def test_what_a_head_executes(tiny_backbone, tiny_images, name, options):
     detector = card.build(tiny_backbone, chosen)
     taps = card.taps(chosen)
     place_taps(taps, 24)
-    tokens = tiny_backbone.vision(tiny_images[:2], taps)
+    own = isinstance(detector, OwnEncoding)
+    tokens = detector.encode(tiny_images[:2], NAMES) if own else tiny_backbone.vision(tiny_images[:2], taps)
     if isinstance(detector, TextFirst):
         detector.encode_text(NAMES)
     found = card.macs(tiny_backbone.spec.config, chosen, tokens.grid)
     assert isinstance(found, Macs)
+    assert (found.tower is not None) == own
+    if own:
+        assert counted(lambda: detector.encode(tiny_images[:2], NAMES)) == 2 * found.tower
     assert counted(lambda: detector.score(tokens, NAMES)) == 2 * sum(found.executed.values())
 
 
-@pytest.mark.parametrize("name", ["fbclip", "afclip", "anomalyclip", "clip"])
+@pytest.mark.parametrize("name", ["fbclip", "afclip", "anomalyclip", "clip", "winclip", "aprilgan"])
 def test_what_the_text_takes(tiny_backbone, name):
     card = registry.method_card(name)
     detector = card.build(tiny_backbone, card.options())

@@ -13,6 +13,7 @@ from zsadbench.registry import method_card
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 HEADS = ("fbclip", "afclip", "anomalyclip")
+NAMES = ["bolt", "nut", "bolt"]
 
 
 @pytest.fixture
@@ -32,6 +33,21 @@ def test_a_twin_agrees_with_the_head(twin, widened, make_tokens, name):
         fast = detector.score(tokens, ["bolt"] * 3)
     assert torch.allclose(slow.image, fast.image, atol=1e-5)
     assert torch.allclose(slow.pixel, fast.pixel, atol=1e-5)
+    assert fast.pixel.std() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["aprilgan", "winclip"])
+def test_a_twin_of_a_text_per_class_agrees(twin, tiny_backbone, tiny_images, name):
+    card = method_card(name)
+    detector = card.build(tiny_backbone, card.options())
+    own = card.taps(detector.options).own_encoding
+    with torch.no_grad():
+        taps = card.taps(detector.options)
+        tokens = detector.encode(tiny_images, NAMES) if own else tiny_backbone.vision(tiny_images, taps)
+        slow = twin(name).score(detector, tokens, detector.text_features(NAMES))
+        fast = detector.score(tokens, NAMES)
+    assert torch.allclose(slow.image, fast.image, atol=1e-5)
+    assert torch.allclose(slow.pixel, fast.pixel, atol=3e-5)
     assert fast.pixel.std() > 1e-3
 
 

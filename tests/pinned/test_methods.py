@@ -6,7 +6,7 @@ import torch
 from zsadbench.registry import method_card
 from zsadbench.types import Batch, FewShot, Trainable
 
-METHODS = ("afclip", "anomalyclip", "clip", "colour-distance", "fbclip", "token-distance")
+METHODS = ("afclip", "anomalyclip", "aprilgan", "clip", "colour-distance", "fbclip", "token-distance", "winclip")
 
 
 def outputs(name, backbone, images):
@@ -15,19 +15,23 @@ def outputs(name, backbone, images):
     options = card.options()
     torch.manual_seed(0)
     detector = card.build(backbone, options)
-    words = ("bottle", "skin lesion", "bottle")
+    words, taps = ("bottle", "skin lesion", "bottle"), card.taps(options)
+
+    def encode(some):
+        return detector.encode(some, words[: len(some)]) if taps.own_encoding else backbone.vision(some, taps)
+
     with torch.inference_mode():
-        tokens = backbone.vision(images, card.taps(options))
+        tokens = encode(images)
         scores = detector.score(tokens, words)
     values = {"image": scores.image, "pixel": scores.pixel.flatten(1)[:, ::7]}
     if isinstance(detector, FewShot):
         with torch.inference_mode():
-            detector.remember(backbone.vision(images[:1], card.taps(options)))
+            detector.remember(encode(images[:1]))
             values["few_shot"] = detector.score(tokens, words).image
-            detector.remember(backbone.vision(images[:0], card.taps(options)))
+            detector.remember(encode(images[:0]))
     if isinstance(detector, Trainable):
         with torch.no_grad():
-            tokens = backbone.vision(images, card.taps(options))
+            tokens = encode(images)
         masks = torch.zeros(len(images), *images.shape[2:])
         masks[1:, 10:40, 20:50] = 1.0
         losses = detector.loss(tokens, Batch(images, masks, torch.tensor([0, 1, 1]), words))

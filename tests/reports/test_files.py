@@ -81,7 +81,7 @@ def test_usage_errors_are_one_line_and_exit_2(tmp_path, arguments, said):
 def test_a_file_in_the_place_of_the_report_is_a_usage_error(tmp_path, below):
     (tmp_path / "taken").write_text("mine")
     arguments = ["report", "--results", str(tmp_path), "--format", "csv", "--out", str(tmp_path / "taken" / below)]
-    with pytest.raises(UsageError, match=r"--out: .* is no folder"):
+    with pytest.raises(UsageError, match=r"--out '.*' cannot be written: '.*' is no folder"):
         app(arguments, standalone_mode=False)
     assert (tmp_path / "taken").read_text() == "mine"
 

@@ -10,28 +10,32 @@ from __future__ import annotations
 
 import json
 import pickle
+import struct
 import warnings
-import zipfile
-import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zsadbench.checkpoints.file_kind import FETCH, ZIP, check_kind
 from zsadbench.checkpoints.integrity import check_tensors, digest_of
 from zsadbench.checkpoints.jit_archive import is_jit_archive, read_jit_archive
 from zsadbench.checkpoints.module_archive import read_module_archive
 from zsadbench.checkpoints.zip_lengths import check_lengths
 from zsadbench.errors import WeightsError
-from zsadbench.files import write_atomically
+from zsadbench.files import DAMAGED, write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT = "zsadbench-checkpoint/1"
-UNREADABLE = (
-    *(zipfile.BadZipFile, zlib.error, pickle.UnpicklingError, EOFError, OSError, RuntimeError, MemoryError),
-    *(NotImplementedError, ValueError, TypeError, KeyError, IndexError, AttributeError),
-)
+TABLES = ("options", "aux", "recipe")  # settings that are tables
+PICKLE = b"\x80"  # the first byte of a pickle
+CUT = (
+    "incomplete metadata",
+    "unexpected EOF",
+    "truncated",
+    "Ran out of input",
+)  # how readers say that a file is cut off
 
 
 def read_archive(path: Path) -> Any:
@@ -42,19 +46,16 @@ def read_archive(path: Path) -> Any:
 
     Raises:
         WeightsError: the file is missing, truncated, of unknown format, or contains objects other than tensors,
-            numbers, strings and plain containers.
+            numbers, strings and plain containers; the message says what it is where its first bytes tell.
     """
-    if not path.is_file():
-        raise WeightsError(f"{path} is not a file; give the path of a checkpoint")
+    check_kind(path)
     try:
         if _is_safetensors(path):
             return _read_safetensors(path)
         check_lengths(path)
         return read_jit_archive(path) if is_jit_archive(path) else _read_torch(path)
-    except UNREADABLE as failure:
-        raise WeightsError(
-            f"{path} cannot be read as a checkpoint (safetensors, torch.save or TorchScript): {_first_line(failure)}"
-        ) from failure
+    except DAMAGED as failure:
+        raise _unreadable(path, "a checkpoint (safetensors, torch.save or TorchScript)", failure) from failure
 
 
 def read_modules(path: Path, classes: Collection[str]) -> dict[str, Tensor]:
@@ -70,20 +71,28 @@ def read_modules(path: Path, classes: Collection[str]) -> dict[str, Tensor]:
     Raises:
         WeightsError: the file is missing, truncated, not a module, or contains other classes.
     """
-    if not path.is_file():
-        raise WeightsError(f"{path} is not a file; give the path of a checkpoint")
+    check_kind(path)
     try:
         check_lengths(path)
         return read_module_archive(path, classes)
-    except UNREADABLE as failure:
-        raise WeightsError(f"{path} cannot be read as a saved module: {_first_line(failure)}") from failure
+    except DAMAGED as failure:
+        raise _unreadable(path, "a saved module", failure) from failure
+
+
+def _unreadable(path: Path, what: str, failure: BaseException) -> WeightsError:
+    """Make the error for a file that cannot be read as `what`."""
+    ended = isinstance(failure, EOFError | struct.error | IndexError)  # an index behind the last byte of a pickle
+    if ended or any(sign in str(failure) for sign in CUT):
+        return WeightsError(f"{path} is cut off: the file ends before its content does; {FETCH}")
+    return WeightsError(f"{path} cannot be read as {what}: {_first_line(failure)}")
 
 
 def _is_safetensors(path: Path) -> bool:
-    if path.suffix == ".safetensors":
-        return True
+    """Whether a file is safetensors by its content, or by its name where the content says nothing else."""
     with path.open("rb") as stream:
         head = stream.read(9)
+    if path.suffix == ".safetensors" and not head.startswith((*ZIP, PICKLE)):
+        return True
     return len(head) == 9 and head[8:] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size
 
 
@@ -94,7 +103,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return dict(load_file(path))
     except SafetensorError as failure:
-        raise WeightsError(f"{path} is no valid safetensors file: {_first_line(failure)}") from failure
+        raise _unreadable(path, "safetensors", failure) from failure
 
 
 def _read_torch(path: Path) -> Any:
@@ -103,8 +112,12 @@ def _read_torch(path: Path) -> Any:
     try:
         with torch.serialization.safe_globals(_numpy_scalars()), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)  # any protocol is checked
-            return torch.load(path, map_location="cpu", weights_only=True)
+            with path.open("rb") as stream:  # torch does not look into a file that is called .safetensors
+                source = stream if path.suffix == ".safetensors" else path
+                return torch.load(source, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as failure:
+        if any(sign in str(failure) for sign in CUT):
+            raise _unreadable(path, "a checkpoint", failure) from failure
         raise WeightsError(
             f"{path} is refused: it is no pickle of tensors and plain values alone, "
             f"and loading anything else could run foreign code ({_culprit(failure)})"
@@ -183,6 +196,9 @@ def read_metadata(path: Path) -> tuple[str, dict[str, Any]] | None:
         raise WeightsError(f"{path}: the metadata of this checkpoint are damaged: {failure}") from failure
     if not isinstance(about, dict):
         raise WeightsError(f"{path}: the metadata of this checkpoint are damaged: 'about' is no table")
+    for key in TABLES:
+        if not isinstance(about.get(key), dict | None):
+            raise WeightsError(f"{path}: the metadata of this checkpoint are damaged: '{key}' is no table")
     return method, about
 
 
@@ -205,13 +221,14 @@ def _read_raw_metadata(path: Path) -> dict[str, str]:
     """
     if not path.is_file() or not _is_safetensors(path):
         return {}
+    check_kind(path)
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as archive:
             return dict(archive.metadata() or {})
     except SafetensorError as failure:
-        raise WeightsError(f"{path} is no valid safetensors file: {_first_line(failure)}") from failure
+        raise _unreadable(path, "safetensors", failure) from failure
 
 
 def load_state(module: Any, state: Mapping[str, Tensor], source: str) -> None:

@@ -83,7 +83,14 @@ class _ModuleReader(ArchiveReader):
             return set
         if (module, name) == ("torch._utils", "_rebuild_parameter"):
             return _parameter
+        if (module, name) == ("torch", "device"):
+            return _device
         return super().find_class(module, name)
+
+
+def _device(*parts: object) -> str:
+    """The device that a parallel module remembers; its tensors are read on the CPU."""
+    return ":".join(map(str, parts))
 
 
 def _parameter(tensor: Tensor, *_: object) -> Tensor:

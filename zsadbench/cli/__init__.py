@@ -30,7 +30,7 @@ from zsadbench.cli import (
 )
 from zsadbench.cli.shared.settings_file import settings_from_file
 from zsadbench.errors import ZsadError
-from zsadbench.printing import one_line
+from zsadbench.printing import printable_lines
 
 app = typer.Typer(
     name="zsadbench",
@@ -98,7 +98,7 @@ def _parser_message(failure: Exception) -> str:
 
 
 def _fail(message: str, code: int) -> None:
-    """Print each fault of a message on one line and leave with the code."""
+    """Print each fault of a message, on one line or on three, and leave with the code."""
     for line in message.split("\nerror: "):  # one failure may name several faults
-        print(f"error: {one_line(line)}", file=sys.stderr)  # noqa: T201 - the one line that a failure prints
+        print("error:", "\n".join(printable_lines(line)), file=sys.stderr)  # noqa: T201 - what a failure prints
     sys.exit(code)

@@ -11,6 +11,7 @@ from zsadbench.cli.shared.options import Plugin, add_plugins, examples
 from zsadbench.cli.shared.output import say
 from zsadbench.errors import UsageError
 from zsadbench.flags.fields import OUTPUT, WHAT
+from zsadbench.flags.out import check_out_file
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -51,10 +52,11 @@ def import_(
     if card.official is None:
         raise UsageError(f"'{method}' has no published checkpoints")
     files = paths if len(paths) > 1 else card.official.companions(paths[0])
-    state = card.official.read(files)
     path = out or paths[0].with_suffix(".safetensors")
+    check_out_file(path)
     if path.exists():
         raise UsageError(f"{path} exists already; choose another --out")
+    state = card.official.read(files)
     source = [{"name": file.name, "sha256": file_sha256(file)} for file in files]
     write_checkpoint(path, state, card.name, {"imported": source, "options": {}})
     say(str(path))

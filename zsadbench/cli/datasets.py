@@ -13,6 +13,7 @@ from zsadbench.cli.shared.output import say, say_json, say_rows, table
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.flags.fields import DATA, OUTPUT, WHAT
 from zsadbench.flags.forms import split as split_names
+from zsadbench.flags.out import check_out
 
 if TYPE_CHECKING:
     from zsadbench.data.cards.card import Expected
@@ -232,4 +233,5 @@ def synth(
     """Write a generated miniature of a data set in its official layout."""
     from zsadbench.data import synthesise
 
+    check_out(out)
     say(str(synthesise(name, out, per_class)))

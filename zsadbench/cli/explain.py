@@ -22,6 +22,7 @@ from zsadbench.cli.shared.output import say, say_json, tell
 from zsadbench.cli.shared.prompts import warn_of_demo, with_word
 from zsadbench.cli.shared.requests import detector_request
 from zsadbench.flags.fields import OUTPUT, WHAT
+from zsadbench.flags.out import check_out
 
 if TYPE_CHECKING:
     from zsadbench.predict.explain import Explanation
@@ -62,6 +63,7 @@ def explain(
     from zsadbench.predict.detector import make_detector
     from zsadbench.predict.explain import explain as draw
 
+    check_out(out)
     found = images_of(images, fields.get("normal", ()))
     detector = make_detector(detector_request(fields))
     paths = with_word(found, class_name, quiet=quiet)

@@ -46,6 +46,8 @@ def show(
         "paper": asdict(card.paper) | ({} if json else {"authors": ", ".join(card.paper.authors)}),
         "taps": asdict(card.taps(default)),
         "smoothing": card.smoothing,
+        "few_shot": card.few_shot,
+        "transductive": card.transductive(default).description if card.transductive else None,
         "recipe": asdict(card.recipe) if card.recipe else None,
         "protocols": [protocol.name for protocol in card.protocols],
         "presets": {key: dict(value) for key, value in card.presets.items()},

@@ -24,6 +24,7 @@ from zsadbench.cli.shared.requests import detector_request
 from zsadbench.cli.shared.steps import counted
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.flags.fields import OUTPUT, WHAT
+from zsadbench.flags.out import check_out
 
 if TYPE_CHECKING:
     from zsadbench.predict.heat_maps import Prediction
@@ -67,6 +68,7 @@ def predict(
     from zsadbench.predict.detector import make_detector
     from zsadbench.predict.heat_maps import predict_images, write_scores
 
+    check_out(out)
     found = images_of(images, fields.get("normal", ()))
     detector = make_detector(detector_request(fields))
     paths = with_word(found, class_name, quiet=quiet)

@@ -22,6 +22,7 @@ from zsadbench.cli.shared.options import (
 from zsadbench.cli.shared.output import say, say_json, tell
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.flags.fields import OUTPUT
+from zsadbench.flags.out import check_out
 from zsadbench.profile.request import ProfileRequest
 
 RUN_FLAGS = RequestFlags(
@@ -56,6 +57,8 @@ def profile(
     add_plugins(plugin)
     from zsadbench.profile.measure import profile as measure
 
+    if out is not None:
+        check_out(out)
     request = ProfileRequest(RunRequest(**{**run, "targets": ("none",), "aux": "none"}), **fields)
     measured: list[dict[str, Any]] = []
     try:

@@ -16,6 +16,7 @@ from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import UsageError, ZsadError
 from zsadbench.flags.fields import DATA, OUTPUT
 from zsadbench.flags.forms import split
+from zsadbench.flags.out import check_out
 
 if TYPE_CHECKING:
     from zsadbench.compare import Report
@@ -80,11 +81,10 @@ def report(
 
 
 def _check_folders(results: Path, out: Path, templates: Path | None) -> None:
-    """Raise `UsageError` where a folder is missing, or a file has its name."""
+    """Raise `UsageError` where a folder is missing, a file has its name, or it cannot be written."""
     if templates is not None and not templates.is_dir():
         raise UsageError(f"--templates: '{templates}' is no folder")
-    if any(folder.exists() and not folder.is_dir() for folder in (out, *out.parents)):
-        raise UsageError(f"--out: '{out}' is no folder: the path, or a part of it, is a file")
+    check_out(out)
     if results.is_file():
         raise UsageError(f"--results: '{results}' is a file; name the folder that 'run --out' wrote into")
 

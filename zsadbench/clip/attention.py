@@ -25,14 +25,14 @@ def run_block(block: Any, tokens: Tensor, value: Tensor | None = None) -> tuple[
         tokens: the plain path.
         value: the value-value path where it runs, else None.
     """
-    q, k, v = _qkv(block.attn, block.ln_1(tokens))
+    q, k, v = project_heads(block.attn, block.ln_1(tokens))
     if value is not None:
-        value = value + _attend(block.attn, v, v, v)
-    tokens = tokens + _attend(block.attn, q, k, v)
+        value = value + attend(block.attn, v, v, v)
+    tokens = tokens + attend(block.attn, q, k, v)
     return tokens + block.mlp(block.ln_2(tokens)), value
 
 
-def _qkv(attention: Any, normed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def project_heads(attention: Any, normed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Compute queries, keys and values, (batch, heads, tokens, head width) each."""
     batch, length, _ = normed.shape
     fused = linear(normed, attention.in_proj_weight, attention.in_proj_bias)  # (batch, tokens, 3 · width)
@@ -40,8 +40,8 @@ def _qkv(attention: Any, normed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return q, k, v
 
 
-def _attend(attention: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Attend, join the heads and apply the output layer: (batch, tokens, width)."""
-    heads = scaled_dot_product_attention(q, k, v)
+def attend(attention: Any, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Attend, join the heads and apply the output layer: (batch, tokens, width); `mask` is added to the logits."""
+    heads = scaled_dot_product_attention(q, k, v, mask)
     attended: Tensor = attention.out_proj(heads.transpose(1, 2).flatten(2))
     return attended

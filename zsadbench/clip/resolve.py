@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.checkpoints import check_tensors, read_archive
+from zsadbench.checkpoints import check_tensors, entry_names, read_archive, unwrap
 from zsadbench.clip.config import DEMO, BackboneConfig, find_config, infer_config, is_shipped
 from zsadbench.clip.taps import REFERENCE_DEPTH
+from zsadbench.clip.transformers_names import NAMES, STEM, to_openai_names
 from zsadbench.clip.weights import OPENAI_FILES, Weights, locate_weights
 from zsadbench.errors import UsageError, WeightsError
 
@@ -24,6 +25,9 @@ DEFAULT_BACKBONE = "ViT-L-14-336"
 OPENAI_ALONE = frozenset({"ViT-L-14-336"})
 UNREAD = frozenset({"attn_mask", "logit_scale"})  # may be in a file; no method reads them
 BOOKKEEPING = frozenset({"input_resolution", "context_length", "vocab_size"})
+OPENAI_STEM = "visual.conv1.weight"
+ANCHORS = frozenset({OPENAI_STEM, "visual.class_embedding", "token_embedding.weight", "ln_final.weight"})
+PARAMETERS = ("weight", "bias", "embedding", "proj", "projection")  # endings of the names of parameters
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,11 @@ def _with_file(config: BackboneConfig, weights: Weights, path: Path, *, named: b
     if difference and named:
         raise WeightsError(f"weights {path} do not fit backbone '{config.name}': they have {difference}")
     config = inferred if difference else config
+    if not named and is_transformers(raw) and config.name not in OPENAI_ALONE:
+        log.warning(
+            "weights under the names of transformers do not say whose they are: taken for OpenAI's, with QuickGELU; "
+            "pass --backbone to say otherwise"
+        )
     quick = trained_with_quick_gelu(config, openai=is_openai(raw) or not named)
     return BackboneSpec(replace(config, quick_gelu=quick), weights)
 
@@ -143,21 +152,39 @@ def is_openai(raw: Any) -> bool:
     return isinstance(raw, Mapping) and raw.keys() >= BOOKKEEPING
 
 
+def is_transformers(raw: Any) -> bool:
+    """Whether a file holds a CLIP under the names of the library transformers."""
+    words = {word for name in entry_names(raw) for word in name.split(".")}
+    return "vision_model" in words and "visual" not in words
+
+
 def state_of(raw: Any, source: str) -> dict[str, Tensor]:
-    """Return the state dict of a file: its content, or its entry `state_dict`; the prefix `module.` is removed.
+    """Return the state dict of a file under OpenAI's names, whatever it is wrapped in; transformers' are renamed.
 
     Raises:
         WeightsError: there is none, or an entry is no tensor.
     """
     from torch import Tensor
 
-    content = raw.get("state_dict", raw) if isinstance(raw, Mapping) else None
-    entries = content if isinstance(content, Mapping) else {}
-    state = {str(name).removeprefix("module."): value for name, value in entries.items()}
-    if "visual.conv1.weight" not in state:
-        raise WeightsError(f"{source} holds no CLIP: 'visual.conv1.weight' is missing; is it a method's checkpoint?")
-    kept = {name: value for name, value in state.items() if name not in BOOKKEEPING}
-    foreign = [name for name, value in kept.items() if not isinstance(value, Tensor)]
-    if foreign:
-        raise WeightsError(f"{source} holds no CLIP: '{foreign[0]}' is no tensor; is the file damaged?")
-    return kept
+    entries = unwrap(raw, ANCHORS, source)
+    if OPENAI_STEM not in entries and STEM in (others := unwrap(raw, NAMES, source)):
+        entries = others
+        _check_entries(entries, source)
+        entries = to_openai_names(entries, source)
+    if OPENAI_STEM not in entries:
+        raise WeightsError(f"{source} holds no CLIP: '{OPENAI_STEM}' is missing; is it a method's checkpoint?")
+    _check_entries(entries, source)
+    return {name: value for name, value in entries.items() if isinstance(value, Tensor) and name not in BOOKKEEPING}
+
+
+def _check_entries(entries: Mapping[str, Any], source: str) -> None:
+    """Check that every entry with the name of a parameter is a tensor; numbers and texts beside them do no harm.
+
+    Raises:
+        WeightsError: one is not.
+    """
+    from torch import Tensor
+
+    for name, value in entries.items():
+        if not isinstance(value, Tensor) and name.endswith(PARAMETERS):
+            raise WeightsError(f"{source} holds no CLIP: '{name}' is no tensor; is the file damaged?")

@@ -52,7 +52,7 @@ def place_taps(taps: Taps, depth: int) -> PlacedTaps:
     Raises:
         UsageError: as `map_taps`; nothing is tapped; the value-value path is tapped before it begins.
     """
-    if not (taps.blocks + taps.value_blocks or taps.colours):
+    if not (taps.blocks + taps.value_blocks or taps.colours or taps.own_encoding):
         raise UsageError("no block is tapped; choose one at least")
     early = [block for block in taps.value_blocks if block < taps.value_from]
     if early:

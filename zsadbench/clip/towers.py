@@ -14,6 +14,7 @@ from torch.nn.functional import avg_pool2d
 from zsadbench.clip.compiled import Blocks
 from zsadbench.clip.positions import resize_positions
 from zsadbench.clip.taps import place_taps
+from zsadbench.clip.walk import ImageWalk, TextWalk
 from zsadbench.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -56,12 +57,10 @@ class VisionTower(nn.Module):
         norm: nn.Module = self.visual.ln_post
         return norm
 
-    def stem(self, images: Tensor) -> Tensor:
-        """Embed patches, class token and positions: (batch, 3, size, size) → (batch, 1 + grid², width)."""
-        patches = self.visual.conv1(images).flatten(2).transpose(1, 2)  # (batch, grid², width)
-        cls = self.visual.class_embedding.expand(len(images), 1, -1).to(patches.dtype)  # (batch, 1, width)
-        tokens: Tensor = self.visual.ln_pre(torch.cat([cls, patches], dim=1) + self.positions)
-        return tokens
+    @property
+    def walk(self) -> ImageWalk:
+        """The tower step by step, for methods that work inside it."""
+        return ImageWalk(self.visual, self.positions)
 
     def forward(self, images: Tensor, taps: Taps, precision: torch.dtype = torch.float32) -> Tokens:
         """Run both paths of the tower once and keep the raw tokens after every tapped block.
@@ -77,9 +76,10 @@ class VisionTower(nn.Module):
         placed = place_taps(taps, self.depth)
         layers: list[Tensor] = []
         value_layers: list[Tensor] = []
+        walk = self.walk
         self.blocks.begin_batch()
         with autocast(images.device.type, precision):
-            tokens, value = self.stem(images), None
+            tokens, value = walk.first_norm(walk.embed(images)), None
             for number, block in enumerate(self.visual.transformer.resblocks[: placed.last], start=1):
                 if placed.value_blocks and number == placed.value_from:
                     value = tokens
@@ -124,6 +124,11 @@ class TextTower(nn.Module):
         self.context_length = context_length
         mask = torch.full((context_length, context_length), float("-inf")).triu(1)
         self.register_buffer("causal_mask", mask, persistent=False)
+
+    @property
+    def walk(self) -> TextWalk:
+        """The tower step by step, for methods that work inside it."""
+        return TextWalk(self, self.causal_mask)
 
     def tokenize(self, sentences: Sequence[str]) -> Tensor:
         """Encode sentences with CLIP's byte pairs: int64 (sentences, context), zero padded; 49407 ends a sentence."""

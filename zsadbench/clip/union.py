@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 def unite(several: Sequence[Taps], depth: int) -> Taps | None:
     """Find the taps with which one run of a tower of `depth` blocks serves all; None where one run cannot.
 
-    One run cannot where two value-value paths begin at different blocks, or where different taps are mapped to the same
-    block of a shallow tower. Activation, position rule and preprocessing are taken from the first; the caller ensures
-    that they agree.
+    One run cannot where a method encodes images itself, where two value-value paths begin at different blocks, or where
+    different taps are mapped to the same block of a shallow tower. Activation, position rule and preprocessing are
+    taken from the first; the caller ensures that they agree.
     """
+    if len(several) > 1 and any(taps.own_encoding for taps in several):
+        return None
     begins = {taps.value_from for taps in several if taps.value_blocks}
     if len(begins) > 1:
         return None
@@ -46,6 +48,8 @@ def unite(several: Sequence[Taps], depth: int) -> Taps | None:
 
 def pick(tokens: Tokens, united: Taps, taps: Taps) -> Tokens:
     """Pick the tokens of `taps` from a run for `united`, which includes them; nothing is copied."""
+    if taps.own_encoding:
+        return tokens
     blocks, value_blocks = sorted(united.blocks), sorted(united.value_blocks)
     return Tokens(
         tuple(tokens.layers[blocks.index(block)] for block in sorted(taps.blocks)),
@@ -62,6 +66,7 @@ def slice_batch(tokens: Tokens, rows: slice) -> Tokens:
         tokens.grid,
         tuple(layer[rows] for layer in tokens.value_layers),
         None if tokens.colours is None else tokens.colours[rows],
+        {name: part[rows] for name, part in tokens.parts.items()},
     )
 
 
@@ -75,4 +80,5 @@ def join(batches: Sequence[Tokens]) -> Tokens:
         batches[0].grid,
         tuple(torch.cat(layers) for layers in zip(*(batch.value_layers for batch in batches), strict=True)),
         torch.cat(colours) if colours else None,
+        {name: torch.cat([batch.parts[name] for batch in batches]) for name in batches[0].parts},
     )

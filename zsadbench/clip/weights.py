@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Literal
 
 from platformdirs import user_cache_path
 
+from zsadbench.checkpoints import check_kind, foreign_kind
 from zsadbench.clip.config import DEMO, DEMO_FOLDER
 from zsadbench.clip.download import NO_DOWNLOAD, find_published, is_quick_gelu
-from zsadbench.errors import WeightsError
+from zsadbench.errors import WeightsError, not_found, where_looked
 from zsadbench.files import file_sha256
 
 if TYPE_CHECKING:
@@ -74,7 +75,10 @@ def locate_weights(weights: str, config: BackboneConfig | None, backbone: str, *
     if path.is_file():
         return Weights("file", path.name, file_sha256(path), path)
     if path.suffix or "/" in weights or "\\" in weights:
-        raise WeightsError(f"weights '{weights}' are not a file; give --weights a file, 'openai' or 'random'")
+        if path.is_dir():
+            check_kind(path)
+        remedy = "give --weights a file, 'openai' or 'random'"
+        raise WeightsError(not_found(f"weights '{weights}' are not a file", where_looked(path), remedy))
     return _by_tag(weights, backbone.removesuffix("-quickgelu"), offline=offline)
 
 
@@ -107,6 +111,10 @@ def _verified_sha256(path: Path, published: str) -> str:
     """Return the SHA-256 of a file that must be the published one."""
     sha256 = file_sha256(path)
     if sha256 != published:
+        if kind := foreign_kind(path):
+            raise WeightsError(
+                f"{path} is not what OpenAI published but {kind}, or remove it to have it downloaded again"
+            )
         raise WeightsError(
             f"{path} is not what OpenAI published: its SHA-256 is {sha256[:12]}…, not {published[:12]}…; "
             "remove it to have it downloaded again, or pass --weights PATH to use it as it is"
@@ -116,12 +124,11 @@ def _verified_sha256(path: Path, published: str) -> str:
 
 def _how_to_get(tag: str, backbone: str, why: str) -> str:
     """Write the message for weights that were not found."""
-    head = f"no weights '{tag}' for backbone '{backbone}': "
+    what = f"no weights '{tag}' for backbone '{backbone}'"
     if tag == "openai" and backbone in OPENAI_FILES:
         sha256, name = OPENAI_FILES[backbone]
         looked = " and ".join(str(path) for path in _openai_paths(backbone))
-        return (
-            f"{head}looked in {looked}; {why}; get {OPENAI_URL}/{sha256}/{name} "
-            "and put it there, or pass --weights PATH (or set ZSADBENCH_WEIGHTS)"
-        )
-    return f"{head}{why}; pass --weights PATH, or --weights random to try things without"
+        get = f"get {OPENAI_URL}/{sha256}/{name} and put it there"
+        return not_found(what, f"{looked}; {why}", f"{get}, or pass --weights PATH (or set ZSADBENCH_WEIGHTS)")
+    looked = f"the caches of '{cache_folder() / 'weights'}' and of the Hugging Face hub; {why}"
+    return not_found(what, looked, "pass --weights PATH, or --weights random to try things without")

@@ -9,7 +9,7 @@ import pandas as pd
 
 from zsadbench.compare.board import Board
 from zsadbench.compare.citations import Cites, cites_of
-from zsadbench.compare.measured import aupro_of
+from zsadbench.compare.measured import TRANSDUCTIVE, aupro_of
 from zsadbench.compare.summary import Key, Score, over_seeds
 from zsadbench.records import data_remarks
 
@@ -74,6 +74,8 @@ def _notes(board: Board, rows: pd.DataFrame) -> tuple[str, ...]:
         notes.append(f"Digits of the fingerprint tell copies of other content apart: {', '.join(copies)}.")
     if (rows.groupby(["entry", "target"])["seed"].nunique() > 1).any():
         notes.append("±: standard deviation over seeds.")
+    if rows["entry"].str.contains(rf"\b{TRANSDUCTIVE}\]").any():
+        notes.append(f"{TRANSDUCTIVE}: image scores use statistics over all test images of a class.")
     reasons = dict.fromkeys(note for note in rows["note"] if note)
     notes += [f"not comparable (†), in no mean, rank or mark: {reason}." for reason in reasons]
     return (*notes, *_signatures(rows))

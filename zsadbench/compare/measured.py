@@ -3,7 +3,8 @@
 An entry is what a table lists as one method. Its name is the method, followed by the fields of its cell in which it
 differs from the other runs of this method: options, shots, image size, precision, weights and version of the code; and,
 where one target was run in several ways, also auxiliary set, recipe, checkpoint, tap rule or limit. Runs that differ in
-more than seed and target never have the same name.
+more than seed and target never have the same name. The name of a run whose image scores use all test images of a class
+always says `transductive`.
 
 A target is a data set of one content. Where the records of one name have several fingerprints, each fingerprint is a
 target of its own, whose name ends with the first digits of the fingerprint: `visa (3f9a)`.
@@ -27,6 +28,7 @@ from zsadbench.records import Cell, Record, canonical
 
 # fields of a cell that tell runs of a method apart: on all targets, and on one target
 SETUP = ("options", "shots", "image_size", "precision", "weights_sha256")
+TRANSDUCTIVE = "transductive"
 DETAIL = ("aux", "recipe", "checkpoint_sha256", "tap_rule", "limit", "partial", "synthetic", "target")
 
 
@@ -66,6 +68,7 @@ def entry_names(cells: Sequence[Cell]) -> list[str]:
         on_target = [other for other in alike if other.target == run.target]
         parts = _differing(run.setup, [other.setup for other in of_method])
         parts += _code(run.code, {other.code for other in of_method})
+        parts += [TRANSDUCTIVE] if run.transductive else []
         parts += _differing(run.detail, [other.detail for other in on_target])
         names.append(run.method + (f" [{', '.join(parts)}]" if parts else ""))
     return names
@@ -109,6 +112,7 @@ class _Run(NamedTuple):
     setup: Mapping[str, str]
     detail: Mapping[str, str]
     code: str
+    transductive: bool
 
     @classmethod
     def of(cls, cell: Cell) -> _Run:
@@ -117,7 +121,8 @@ class _Run(NamedTuple):
             dict(pair for name in names for pair in _leaves(name, cell[name])) for names in (SETUP, DETAIL)
         )
         code = hashlib.sha256(canonical(cell["code"]).encode()).hexdigest() if cell.get("code") else ""
-        return cls(cell["method"], group, (cell["target"]["name"], fingerprint_of(cell)), setup, detail, code)
+        target, transductive = (cell["target"]["name"], fingerprint_of(cell)), bool(cell.get("transductive"))
+        return cls(cell["method"], group, target, setup, detail, code, transductive)
 
 
 def _code(own: str, of_method: set[str]) -> list[str]:
@@ -157,13 +162,11 @@ def _auxiliary(fields: Mapping[str, str]) -> str:
 
 
 def _rows(record: Record, entry: str, target: str) -> Iterator[dict[str, Any]]:
-    means, _, reasons = record.mean()
-    undefined = {**record.undefined, "mean": reasons}
     of_record = _record_columns(record, entry, target)
-    for class_name, values in {**record.classes, "mean": means}.items():
+    for class_name, values, reasons in record.rows():
         for metric, value in values.items():
             number = {"class": class_name, "metric": metric, "value": value, "aupro": AUPRO.get(metric, "")}
-            yield of_record | number | {"reason": undefined.get(class_name, {}).get(metric, "")}
+            yield of_record | number | {"reason": reasons.get(metric, "")}
 
 
 def _record_columns(record: Record, entry: str, target: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zsadbench.engine.plan.method_setup import MethodSetup
 
 HEAD_SHARE = 0.4  # cost of scoring an image after the image encoder, relative to encoding it
+OWN_STEP_SHARE = 2.0  # the same for a method that encodes images itself: backward through the encoder
 STEP_SHARE = 1.5  # cost of learning from an image (forward and backward) after the image encoder, likewise
 EFFICIENCY = 0.5  # speed of a run relative to that of a large matrix product
 
@@ -57,7 +58,7 @@ def _learning_macs(jobs: Sequence[Job], cache_bytes: int) -> float:
     """Count multiply-accumulates of all trainings: the encoding of their images, and their steps."""
     trainings = {checkpoint_path(job.setup, job.aux, job.seed): job for job in jobs if job.aux is not None}
     pending = [job for path, job in trainings.items() if not path.is_file()]
-    steps = sum(_tower_macs(job.setup) * STEP_SHARE * _count_learned(job) for job in pending)
+    steps = sum(_tower_macs(job.setup) * _step_share(job.setup) * _count_learned(job) for job in pending)
     same_tokens: dict[Any, list[Job]] = {}
     for job in pending:
         same_tokens.setdefault(learning_key(job), []).append(job)
@@ -73,13 +74,23 @@ def _count_encoded(group: Sequence[Job], cache_bytes: int) -> int:
     count = len(aux.manifest)
     blocks = {block for tap in taps for block in (*tap.blocks, *(-block for block in tap.value_blocks))}
     cached = 0
-    if blocks and not setup.method.card.augments:
+    if blocks and not setup.method.card.augments and not taps_of(setup).own_encoding:
         cached = min(count, cache_bytes // (len(blocks) * entry_bytes(setup)))
     return cached + sum(_count_learned(job) * (count - cached) // count for job in group)
 
 
 def _tower_macs(setup: MethodSetup) -> float:
-    return image_macs(setup.spec.config.vision, setup.image_size)
+    """Count multiply-accumulates of encoding one image; a method inside the encoders states its own."""
+    vision, card = setup.spec.config.vision, setup.method.card
+    if taps_of(setup).own_encoding and card.macs is not None:
+        own = card.macs(setup.spec.config, setup.method.options, setup.image_size // vision.patch_size).tower
+        if own is not None:
+            return own
+    return image_macs(vision, setup.image_size)
+
+
+def _step_share(setup: MethodSetup) -> float:
+    return OWN_STEP_SHARE if taps_of(setup).own_encoding else STEP_SHARE
 
 
 def _count_images(job: Job, classes: Iterable[str]) -> int:

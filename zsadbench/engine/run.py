@@ -17,6 +17,7 @@ from zsadbench.clip import Backbone
 from zsadbench.data import limited
 from zsadbench.engine.encode.batches import ClassImages
 from zsadbench.engine.encode.batching import automatic_batch
+from zsadbench.engine.encode.encoders import make_encoder
 from zsadbench.engine.encode.supports import SupportTokens
 from zsadbench.engine.encode.text import release_text
 from zsadbench.engine.encode.towers import DTYPES, build_towers
@@ -168,7 +169,7 @@ class Run:
 
 
 class JobGroup:
-    """Jobs on one target that share one image encoding."""
+    """Jobs on one target that share one image encoding; a method that encodes images itself is a group of its own."""
 
     def __init__(self, run: Run, jobs: Sequence[Job]) -> None:
         self.shared, self.jobs, self.backbone = run, jobs, run.backbone(jobs[0])
@@ -215,17 +216,24 @@ class JobGroup:
 
     def _evaluate(self, class_name: str, recorders: Sequence[JobRecorder]) -> None:
         """Evaluate one class with the heads of all jobs, as many at a time as fit into memory."""
+        if not recorders:
+            return
         setup, target, request = self.jobs[0].setup, self.jobs[0].target, self.shared.plan.request
         rows = limited(target.manifest, class_name, setup.limit)
         pixels = len(rows) * setup.image_size**2 if target.card.pixel_level else 0
-        few_shot = [job for job in self.jobs if job.supports] or self.jobs
-        supports = SupportTokens(self.backbone, setup, union_of_taps(few_shot), request.workers)
+        word, method = target.card.words(setup.name)[class_name], recorders[0].detector.method
+        few_shot = union_of_taps([job for job in self.jobs if job.supports] or self.jobs)
+        encode = make_encoder(setup, self.backbone, method, few_shot)
+        supports = SupportTokens(setup, few_shot, encode, word, self.backbone, request.workers)
         for chunk in memory_chunks(recorders, pixels):
             for recorder in chunk:
                 self.shared.reporter.evaluating(recorder.job, class_name, len(rows))
+            taps = union_of_taps([recorder.job for recorder in chunk])
             images = ClassImages(
                 setup=setup,
-                taps=union_of_taps([recorder.job for recorder in chunk]),
+                taps=taps,
+                encode=make_encoder(setup, self.backbone, method, taps),
+                class_word=word,
                 backbone=self.backbone,
                 target=target,
                 rows=rows,

@@ -18,6 +18,7 @@ from zsadbench.engine.plan.jobs import Job, make_plan
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.engine.plan.sharing import co_trained_taps, tower_key
 from zsadbench.errors import CellError, DataError, UsageError
+from zsadbench.flags.out import check_out
 from zsadbench.types import Trainable
 
 
@@ -34,7 +35,9 @@ def train_all(request: RunRequest, out: Path | None, *, fresh: bool = False) -> 
         WeightsError, DataError: as `make_plan`.
         CellError: trainings failed; raised at the end, with the failures of all.
     """
-    jobs = make_plan(request).jobs
+    if out is not None:
+        check_out(out)
+    jobs = make_plan(request, records=False).jobs
     for job in jobs:
         if not job.setup.trains:
             raise UsageError(f"'{job.setup.name}' does not train; there is no checkpoint to make")

@@ -116,9 +116,17 @@ def flags_of(request: type) -> dict[str, Flag]:
 
 
 def normalise(request: Any) -> None:
-    """Replace what the caller of a request's constructor passed by the values of the fields: tuples and paths."""
+    """Replace what the caller of a request's constructor passed by the values of the fields: tuples and paths.
+
+    Raises:
+        UsageError: a text, which would stand in records, is not valid: bytes of the command line that are no UTF-8.
+    """
     for name, flag in flags_of(type(request)).items():
-        object.__setattr__(request, name, flag.form.normalise(getattr(request, name)))
+        value = flag.form.normalise(getattr(request, name))
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+                raise UsageError(f"{flag.long}: '{text}' is no valid text; its bytes are no UTF-8")
+        object.__setattr__(request, name, value)
 
 
 def check_choices(request: Any) -> None:

@@ -18,6 +18,8 @@ from typing import Any
 
 from zsadbench.errors import UsageError
 
+LARGEST = 2.0**63  # bytes
+
 
 def split(texts: Iterable[str] | None) -> tuple[str, ...]:
     """Split repeated comma lists into names, each kept once; `folder:` and `csv:` targets are never split."""
@@ -58,7 +60,10 @@ def read_size(text: str | None, flag: str) -> int | None:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", text.strip().lower())
     if match is None:
         raise UsageError(f"{flag} is '{text}'; it takes a size such as 20GiB or 500MiB")
-    return int(float(match[1]) * 1024 ** " kmgt".index(match[2] or " "))
+    size = float(match[1]) * 1024 ** " kmgt".index(match[2] or " ")
+    if not size < LARGEST:
+        raise UsageError(f"{flag} is '{text}', which is more than any disk holds")
+    return int(size)
 
 
 def read_count(text: str, flag: str) -> int | None:
@@ -69,9 +74,10 @@ def read_count(text: str, flag: str) -> int | None:
     """
     if text == "auto":
         return None
-    if not text.isdigit():
-        raise UsageError(f"{flag} is '{text}'; it takes 'auto' or a number")
-    return int(text)
+    try:
+        return int(text)
+    except ValueError as failure:  # also of '²', which is a digit, and of thousands of digits
+        raise UsageError(f"{flag} is '{text}'; it takes 'auto' or a number") from failure
 
 
 def as_tuple(value: Any) -> tuple[Any, ...]:

@@ -121,6 +121,18 @@ class ClassMetrics:
         self._normal.append(normal)
         self._anomalous.append(anomalous)
 
+    def replace_scores(self, image_scores: ArrayLike, labels: ArrayLike) -> None:
+        """Replace the image scores of all images, for scores that are known once the class is complete.
+
+        Raises:
+            ValueError: the numbers of normal and anomalous images are not those so far, or a score is NaN.
+        """
+        normal, anomalous = split_by_label(image_scores, labels, ndim=1)
+        before = [sum(part.size for part in parts) for parts in (self._normal, self._anomalous)]
+        if before != [normal.size, anomalous.size]:
+            raise ValueError(f"{normal.size} normal and {anomalous.size} anomalous scores replace {before}")
+        self._normal, self._anomalous = [normal], [anomalous]
+
     def merge(self, other: Self) -> Self:
         """Add all images of `other`, and return self; `other` stays as it is.
 

@@ -75,6 +75,11 @@ class ClassDetails:
             self._overlaps.take(name, image)
             self._bootstrap.take(name, score, bool(defect), image, cells)
 
+    def replace_scores(self, names: Sequence[str], scores: Sequence[float]) -> None:
+        """Replace the image scores of all images, in the order in which they were taken."""
+        self._subsets.replace_scores(scores)
+        self._bootstrap.replace_scores(dict(zip(names, scores, strict=True)))
+
     def compute(self, estimates: dict[str, Estimate], pixels: PixelMetrics) -> Details:
         """All details; `estimates` by record key and `pixels` are those of the whole class."""
         groups, curve = pixels.tables()

@@ -76,6 +76,10 @@ class BootstrapCounts:
         """Add one new image that was read, checked and counted already; its scores are float32."""
         self._images[name] = (score, label, _binned(image, cells) if image is not None and cells else None)
 
+    def replace_scores(self, scores: Mapping[str, float]) -> None:
+        """Replace the image scores of all images, by name."""
+        self._images = {name: (scores[name], label, table) for name, (_, label, table) in self._images.items()}
+
     @property
     def labels(self) -> dict[str, bool]:
         """Whether each image is anomalous, by name."""

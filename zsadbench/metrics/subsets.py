@@ -51,15 +51,15 @@ class Part(NamedTuple):
 
 
 class _Accumulated:
-    """Pixel counts and image scores of some images: the anomalous ones of a part, or the normal ones of a view."""
+    """Pixel counts and numbers of some images: the anomalous ones of a part, or the normal ones of a view."""
 
     def __init__(self) -> None:
         self.pixels = CellSums()
-        self.scores: list[float] = []
+        self.images: list[int] = []
 
-    def merge(self, other: Self) -> None:
+    def merge(self, other: Self, first: int) -> None:
         self.pixels.merge(other.pixels)
-        self.scores += other.scores
+        self.images += [first + number for number in other.images]
 
 
 def area_quartiles(masks: Iterable[ArrayLike], connectivity: int = 8) -> tuple[float, float, float]:
@@ -102,6 +102,7 @@ class Subsets:
         self._corners, self._threads = checked_connectivity(connectivity), threads_of(threads)
         self._normal: dict[str, _Accumulated] = {}  # by view
         self._anomalous: dict[str, _Accumulated] = {}  # by part
+        self._scores: list[float] = []  # by number of the image
         self._least = self._greatest = -1
         self._union, self._rounded = 0, False
 
@@ -150,7 +151,18 @@ class Subsets:
             parts = [(self._normal.setdefault(view, _Accumulated()), every)]
         for part, chosen in parts:
             part.pixels.add(image, cells, chosen, least, greatest)
-            part.scores.append(score)
+            part.images.append(len(self._scores))
+        self._scores.append(score)
+
+    def replace_scores(self, scores: Sequence[float]) -> None:
+        """Replace the image scores of all images, in the order in which they were added.
+
+        Raises:
+            ValueError: the number of scores is not that of the images.
+        """
+        if len(scores) != len(self._scores):
+            raise ValueError(f"{len(scores)} scores replace {len(self._scores)}")
+        self._scores = list(scores)
 
     def merge(self, other: Self) -> Self:
         """Add all images of `other`, and return self.
@@ -164,7 +176,8 @@ class Subsets:
             raise ValueError("subsets differ in limit or connectivity")
         for own, others in ((self._normal, other._normal), (self._anomalous, other._anomalous)):
             for name, accumulated in others.items():
-                own.setdefault(name, _Accumulated()).merge(accumulated)
+                own.setdefault(name, _Accumulated()).merge(accumulated, len(self._scores))
+        self._scores += other._scores
         self._least = min((key for key in (self._least, other._least) if key >= 0), default=-1)
         self._greatest = max(self._greatest, other._greatest)
         self._union, self._rounded = self._union | other._union, self._rounded | other._rounded
@@ -205,20 +218,21 @@ class Subsets:
 
     def _part(self, name: str) -> Part:
         """Evaluate the anomalous images of a part together with its normal images."""
-        sums, normal, anomalous = CellSums(), [], []
+        sums, normal, anomalous = CellSums(), list[int](), list[int]()
         for view, accumulated in sorted(self._normal.items()):
             if not name.startswith("view=") or name == f"view={view}":
                 sums.merge(accumulated.pixels)
-                normal += accumulated.scores
+                normal += accumulated.images
         if name in self._anomalous:
             sums.merge(self._anomalous[name].pixels)
-            anomalous = self._anomalous[name].scores
+            anomalous = self._anomalous[name].images
         settings = {"limit": self.limit, "mode": "stream", "bits": 32, "connectivity": self.connectivity}
         state = sums.state(self._least, self._greatest, self._union, rounded=self._rounded)
         pixels = PixelMetrics.from_state({key: np.array(value) for key, value in settings.items()} | state)
         counts = pixels.groups().counts
         total = counts.normals + counts.anomalies
         labels = [0] * len(normal) + [1] * len(anomalous)
-        estimates = {f"image_{key}": value for key, value in image_metrics([*normal, *anomalous], labels).items()}
+        scores = [self._scores[number] for number in (*normal, *anomalous)]
+        estimates = {f"image_{key}": value for key, value in image_metrics(scores, labels).items()}
         estimates |= {f"pixel_{key}": value for key, value in pixels.compute().items()}
         return Part(estimates, counts.anomalies / total if total else None, len(labels))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, make_dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,16 +13,33 @@ import torch
 from zsadbench import registry
 from zsadbench.checkpoints import load_state
 from zsadbench.clip import Backbone, build, resolve
+from zsadbench.engine.evaluate.finishing import finished_scores
 from zsadbench.engine.evaluate.scoring import Scorer
 from zsadbench.engine.learn.loop import make_optimiser
 from zsadbench.engine.plan.options import ConfiguredMethod, configure
 from zsadbench.errors import UsageError
-from zsadbench.types import Batch, FewShot, LossTraceable, Recipe, Tokens, Traceable, Trainable
+from zsadbench.types import (
+    Batch,
+    FewShot,
+    LossTraceable,
+    OwnEncoding,
+    Parted,
+    Recipe,
+    TextFirst,
+    TextReplaceable,
+    Tokens,
+    Traceable,
+    Trainable,
+    Variant,
+)
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from zsadbench.parity.fixture import Array, Fixture, Pairs
 
 STEPS = 3  # optimiser steps
+SUPPORT = "support"  # the entry of `inputs` with the images that the main results remember
 OVER_STEPS = ("loss_curve", "loss_after_3_steps")
 
 
@@ -29,7 +47,8 @@ def method_pairs(fixture: Fixture, options: Sequence[str]) -> Pairs:
     """Recompute every tensor of `expected`, in the order of the fixture.
 
     Results of a variant carry its name (see `of_variant`). A stage that only a variant computes, such as the tokens of
-    a layer that the fixture's settings do not use, also counts without the name of the variant.
+    a layer that the fixture's settings do not use, also counts without the name of the variant, or with that of a
+    variant around it: `b_` is around `b_few_shot_`.
 
     Args:
         fixture: one of a method.
@@ -41,21 +60,34 @@ def method_pairs(fixture: Fixture, options: Sequence[str]) -> Pairs:
     settings = {**fixture.about["options"], "training": fixture.about.get("training", {})}
     base = official.options(settings)
     expected = fixture.tensors("expected.safetensors")
+    variants = {name: _variant(variant) for name, variant in official.variants(settings).items()}
     produced: dict[str, Array] = {}
-    for variant, changes in official.variants(settings).items():
-        tensors = FixtureRun(fixture, _configure(fixture, {**base, **changes}, options)).produce()
-        produced |= {name: tensor for name, tensor in tensors.items() if name not in produced}
-        produced |= {of_variant(name, variant): tensor for name, tensor in tensors.items()}
-    produced |= FixtureRun(fixture, _configure(fixture, base, options)).produce()
+    backbones: dict[Any, Backbone] = {}
+    for name, variant in variants.items():
+        configured = _configure(fixture, {**base, **variant.options}, options)
+        tensors = FixtureRun(fixture, configured, variant, backbones).produce()
+        for outer in ("", *(other for other in variants if other.endswith("_") and name.startswith(other))):
+            produced |= {full: tensors[key] for key in tensors if (full := of_variant(key, outer)) not in produced}
+        produced |= {of_variant(key, name): tensor for key, tensor in tensors.items()}
+    main = Variant(supports=SUPPORT if SUPPORT in fixture.tensors("inputs.safetensors") else "")
+    produced |= FixtureRun(fixture, _configure(fixture, base, options), main, backbones).produce()
     return {name: (_to_numpy(tensor), produced.get(name)) for name, tensor in expected.items()}
 
 
+def _variant(variant: Variant | Mapping[str, Any]) -> Variant:
+    return variant if isinstance(variant, Variant) else Variant(options=variant)
+
+
 def of_variant(name: str, variant: str) -> str:
-    """Return the name in `expected` of a result of a variant.
+    """Return the name in `expected` of a result of a variant; one whose name ends in `_` stands before it.
 
     >>> [of_variant(name, "wide") for name in ("score", "gradnorm/gate", "loss_total", "loss_curve")]
     ['score_wide', 'gradnorm_wide/gate', 'loss_wide_total', 'loss_curve_wide']
+    >>> of_variant("score", "few_shot_")
+    'few_shot_score'
     """
+    if not variant or variant.endswith("_"):
+        return f"{variant}{name}"
     if name.startswith("loss_") and name not in OVER_STEPS:
         return f"loss_{variant}_{name.removeprefix('loss_')}"
     group, slash, rest = name.partition("/")
@@ -80,30 +112,51 @@ def _to_numpy(tensor: Any) -> Array:
 
 @dataclass
 class FixtureRun:
-    """One fixture recomputed by a method with certain options."""
+    """One fixture recomputed by a method with certain options, in a variant of the fixture.
+
+    `backbones` are those of earlier runs, which are used again.
+    """
 
     fixture: Fixture
     method: ConfiguredMethod
+    variant: Variant
+    backbones: dict[Any, Backbone] = field(default_factory=dict)
 
     def produce(self) -> dict[str, Array]:
         """Compute every tensor that a fixture can hold, by name."""
-        about = self.fixture.about
+        about, variant = self.fixture.about, self.variant
         inputs = self.fixture.tensors("inputs.safetensors")
-        images = inputs["images"].float()
+        images = inputs["images"].float()[: variant.images]
         backbone, detector = self._build()
-        taps = self.method.card.taps(self.method.options)
         class_names = tuple((about.get("image_classes") or list(about["class_names"]) * len(images))[: len(images)])
+        if variant.text and isinstance(detector, TextReplaceable):
+            detector.use_text(inputs[variant.text].float(), class_names)
         with torch.no_grad():
-            tokens = backbone.vision(images, taps)
-            if "support" in inputs and isinstance(detector, FewShot):
-                detector.remember(backbone.vision(inputs["support"].float(), taps))
-            stages = dict(detector.stages(tokens, class_names))
+            tokens = self._encode(backbone, detector, images, class_names)
+            if variant.supports and isinstance(detector, FewShot):
+                supports = inputs[variant.supports].float()
+                detector.remember(self._encode(backbone, detector, supports, class_names[:1] * len(supports)))
+            stages = dict(detector.stages(tokens, class_names)) | self._finished(detector, tokens, class_names)
+        if "image_classes" in about and isinstance(detector, TextFirst):  # one row per class, not per image
+            first = [class_names.index(name) for name in about["class_names"] if name in class_names]
+            stages["text_features"] = stages["text_features"][first]
         maps = self._maps(detector, tokens, class_names)
         produced = {name: _to_numpy(tensor) for name, tensor in stages.items()} | maps
-        if about.get("training") and isinstance(detector, Trainable):
-            batch = Batch(images, inputs["masks"].float(), inputs["labels"], class_names)
-            produced |= dict(self._training(detector, tokens, batch))
+        learns = about.get("training") and not variant.supports and isinstance(detector, Trainable)
+        if learns and isinstance(detector, Trainable):
+            batch = Batch(images, inputs["masks"].float()[: len(images)], inputs["labels"][: len(images)], class_names)
+            own = self.method.card.taps(self.method.options).own_encoding
+            encode = partial(self._encode, backbone, detector, images, class_names) if own else lambda: tokens
+            produced |= dict(self._training(detector, encode, batch))
         return produced
+
+    def _encode(self, backbone: Backbone, detector: Traceable, images: Tensor, class_names: Sequence[str]) -> Tokens:
+        """Encode images with the shared image encoder, or with the method's own walk through the encoders."""
+        taps = self.method.card.taps(self.method.options)
+        if taps.own_encoding and isinstance(detector, OwnEncoding):
+            return detector.encode(images, class_names)
+        tokens: Tokens = backbone.vision(images, taps)
+        return tokens
 
     def _build(self) -> tuple[Backbone, Traceable]:
         """Build the backbone of the set and the detector with the checkpoint of the fixture."""
@@ -112,7 +165,10 @@ class FixtureRun:
         architecture = self.fixture.path(about.get("backbone", "../backbone.json"))
         weights = self.fixture.path(about.get("weights", "../backbone.safetensors"))
         spec = resolve(str(architecture), str(weights), offline=True)
-        backbone = build(spec, about["image_size"], activation=taps.activation, position=taps.position)
+        key = (taps.activation, taps.position)
+        if key not in self.backbones:
+            self.backbones[key] = build(spec, about["image_size"], activation=key[0], position=key[1])
+        backbone = self.backbones[key]
         detector = card.build(backbone, self.method.options)
         files = about.get("checkpoint_files", [])
         if files and card.official and isinstance(detector, Trainable):
@@ -121,6 +177,15 @@ class FixtureRun:
         if not isinstance(detector, Traceable):
             raise UsageError(f"'{card.name}' does not show its stages, so nothing can be compared")
         return backbone, detector
+
+    def _finished(self, detector: Traceable, tokens: Tokens, class_names: Sequence[str]) -> dict[str, Tensor]:
+        """Take the finishing step over all images of the fixture, if this form of the method has one."""
+        make = self.method.card.transductive
+        step = make(self.method.options) if make else None
+        if step is None or (step.with_supports and not self.variant.supports) or not isinstance(detector, Parted):
+            return {}
+        parts = detector.image_parts(tokens, class_names, detector.score(tokens, class_names))
+        return {"score": torch.from_numpy(finished_scores(step, {name: _to_numpy(parts[name]) for name in step.parts}))}
 
     def _maps(self, detector: Traceable, tokens: Tokens, class_names: Sequence[str]) -> dict[str, Array]:
         """Make the anomaly maps as a run does, before and after smoothing, (batch, size, size)."""
@@ -132,9 +197,9 @@ class FixtureRun:
         scorers = {"map": unsmoothed, "map_smooth": smoothed}
         return {name: np.stack([wait() for wait in scorer.start_maps(grid)]) for name, scorer in scorers.items()}
 
-    def _training(self, detector: Trainable, tokens: Tokens, batch: Batch) -> Iterator[tuple[str, Array]]:
+    def _training(self, detector: Trainable, encode: Callable[[], Tokens], batch: Batch) -> Iterator[tuple[str, Array]]:
         """Compute loss parts and gradient norms at the stored parameters, then the loss over three steps."""
-        optimiser = make_optimiser(detector, self._recipe())
+        optimiser, tokens = make_optimiser(detector, self._recipe()), encode()
         parts = detector.loss(tokens, batch)
         total: Any = sum(parts.values())
         if isinstance(detector, LossTraceable):
@@ -148,7 +213,7 @@ class FixtureRun:
         for _ in range(STEPS):
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-            loss: Any = sum(detector.loss(tokens, batch).values())
+            loss: Any = sum(detector.loss(encode(), batch).values())
             loss.backward()
             curve.append(loss.detach())
         yield "loss_curve", _to_numpy(torch.stack(curve))

@@ -12,6 +12,7 @@ import torch
 from zsadbench.clip import Backbone
 from zsadbench.data import prepare, read_image
 from zsadbench.data.user_images.target import OBJECT
+from zsadbench.engine.encode.encoders import make_encoder
 from zsadbench.engine.encode.text import encode_text, release_text
 from zsadbench.engine.encode.towers import build_towers
 from zsadbench.engine.evaluate.scoring import Scorer, check_finite
@@ -20,7 +21,6 @@ from zsadbench.engine.machine.device import choose_device
 from zsadbench.engine.machine.method_calls import call_method, what_is
 from zsadbench.engine.machine.threads import limited_threads
 from zsadbench.engine.plan.jobs import make_detector_plan
-from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.errors import CellError, DataError, UsageError
 from zsadbench.types import Method, Scores, Tokens, Traceable
 
@@ -55,6 +55,7 @@ class LoadedMethod:
     def __init__(self, setup: MethodSetup, backbone: Backbone, method: Method) -> None:
         self.setup, self.backbone, self.method = setup, backbone, method
         self.scorer = Scorer.of(setup, method, backbone.device)
+        self.encode = make_encoder(setup, backbone, method)
         self._encode_text(OBJECT)
 
     def predict(
@@ -77,7 +78,7 @@ class LoadedMethod:
             CellError: the method fails, or a score or a map is not finite.
         """
         self._encode_text(class_name)
-        scores = [self._score(self._tokens(image), class_name) for image in _as_sequence(images)]
+        scores = [self._score(self._tokens(image, class_name), class_name) for image in _as_sequence(images)]
         if not scores:
             raise DataError("no image given; pass at least one")
         image_scores, anomaly_maps = zip(*scores, strict=True)
@@ -96,7 +97,7 @@ class LoadedMethod:
         if not isinstance(self.method, Traceable):
             raise UsageError(f"'{self.setup.name}' does not show its stages, so there is nothing to explain")
         with torch.inference_mode():
-            tokens = self._tokens(image)
+            tokens = self._tokens(image, class_name)
             stages = call_method(self.setup.name, "stages", self.method.stages, tokens, [class_name])
         if not isinstance(stages, Mapping) or not all(isinstance(stage, torch.Tensor) for stage in stages.values()):
             raise CellError(f"'{self.setup.name}' returned {what_is(stages)} as its stages; wanted is name → tensor")
@@ -108,13 +109,12 @@ class LoadedMethod:
         encode_text(self.method, [class_name], self.setup.name)
         release_text(self.backbone, [self.method])
 
-    def _tokens(self, image: Any) -> Tokens:
+    def _tokens(self, image: Any, class_name: str) -> Tokens:
         """Read, preprocess and encode one image."""
         pixels = prepare(_as_image(image), self.setup.image_size, self.setup.protocol.preprocessing)
         batch = torch.from_numpy(pixels).unsqueeze(0).to(self.backbone.device)
         with torch.inference_mode():
-            tokens: Tokens = self.backbone.vision(batch, taps_of(self.setup))
-        return tokens
+            return self.encode(batch, [class_name])
 
     def _score(self, tokens: Tokens, class_name: str) -> Scores:
         """Score the tokens of one image: (1,) and (1, size, size), both float32 on the host."""

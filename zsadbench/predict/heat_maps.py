@@ -14,7 +14,7 @@ from zsadbench.errors import CellError, DataError
 from zsadbench.files import write_atomically
 from zsadbench.pictures import overlay, write_png
 from zsadbench.predict.detector import LoadedMethod
-from zsadbench.printing import one_line
+from zsadbench.printing import spreadsheet_text
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,14 @@ def write_scores(path: Path, predictions: Iterable[Prediction]) -> None:
     """Write a CSV table with one row per image: `path, score, highest, heat_map`.
 
     Rows are in the order of the images; the last three columns are empty where the image could not be read. Paths are
-    escaped as on the terminal, so that every row is one line of UTF-8.
+    escaped as on the terminal, so that every row is one line of UTF-8. A path that begins like a formula gets an
+    apostrophe.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["path", "score", "highest", "heat_map"])
     for prediction in predictions:
-        values = (prediction.image, prediction.score, prediction.highest, prediction.heat_map)
-        writer.writerow(["" if value is None else one_line(value) for value in values])
+        numbers = ["" if value is None else value for value in (prediction.score, prediction.highest)]
+        heat_map = "" if prediction.heat_map is None else spreadsheet_text(prediction.heat_map)
+        writer.writerow([spreadsheet_text(prediction.image), *numbers, heat_map])
     write_atomically(path, buffer.getvalue().encode())

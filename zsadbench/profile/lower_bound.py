@@ -62,10 +62,13 @@ def macs_of(setup: MethodSetup) -> dict[str, float | None]:
     The encoders are included. `tflop` counts a multiply-accumulate as two operations, in units of 1e12.
     """
     config, card = setup.spec.config, setup.method.card
-    tower = tower_macs(config, setup.image_size, taps_of(setup))
+    own, tower = taps_of(setup).own_encoding, tower_macs(config, setup.image_size, taps_of(setup))
+    if card.macs is None and own:
+        return dict.fromkeys(("gmac", "gmac_executed", "gmac_tower", "gmac_text", "tflop"))
     if card.macs is None:
         return {"gmac": None, "gmac_executed": None, "gmac_tower": tower / GIGA, "gmac_text": None, "tflop": None}
     head = card.macs(config, setup.method.options, setup.image_size // config.vision.patch_size)
+    tower = tower if head.tower is None else head.tower
     gmac = (tower + sum(head.image.values())) / GIGA
     return {
         "gmac": gmac,

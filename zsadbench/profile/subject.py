@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from zsadbench.engine.encode.encoders import make_encoder
 from zsadbench.engine.encode.text import encode_text
 from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.evaluate.maps import AnomalyMap
@@ -45,8 +46,9 @@ class Subject:
         self.images = preprocess(decode(self.files), self.setup.image_size, self.setup.protocol.preprocessing)
         self.dtype = DTYPES[self.setup.precision]
         self.scorer = Scorer.of(self.setup, self.method, self.device)
-        self.taps = taps_of(self.setup)
-        self.last_block = Taps((24,), self.taps.activation, self.taps.position, self.taps.preprocessing)
+        self.encode = make_encoder(self.setup, self.backbone, self.method)
+        taps = taps_of(self.setup)
+        self.last_block = Taps((24,), taps.activation, taps.position, taps.preprocessing)
 
     @property
     def device(self) -> torch.device:
@@ -55,7 +57,12 @@ class Subject:
 
     def time_tower(self) -> float:
         """Time the image tower alone in seconds: all blocks, no taps but the last, with the copy of the images."""
-        return seconds_of(lambda: self.wait_after(lambda: self._encode(self.last_block)))
+
+        def encode() -> None:
+            with torch.inference_mode():
+                self.backbone.vision(self.images.to(self.device, non_blocking=True), self.last_block, self.dtype)
+
+        return seconds_of(lambda: self.wait_after(encode))
 
     def time_batch(self) -> float:
         """Time one batch in seconds, from images on the host to maps on the host, with no wait in between."""
@@ -63,14 +70,14 @@ class Subject:
 
     def run_batch(self) -> list[AnomalyMap]:
         """Score one batch: images on the host → tokens → scores → anomaly maps on the host."""
-        return self._maps(self._score(self._encode(self.taps)))
+        return self._maps(self._score(self._encode()))
 
     def time_stages(self, watch: Stopwatch) -> float:
         """Time one batch in seconds; `watch` gets the seconds of every stage."""
 
         def run_stages() -> None:
             with watch.stage("tower"):
-                tokens = self._encode(self.taps)
+                tokens = self._encode()
             with watch.stage("head"):
                 scores = self._score(tokens)
             with watch.stage("map"):
@@ -103,10 +110,9 @@ class Subject:
         call()
         wait_for(self.device)
 
-    def _encode(self, taps: Taps) -> Tokens:
+    def _encode(self) -> Tokens:
         with torch.inference_mode():
-            tokens: Tokens = self.backbone.vision(self.images.to(self.device, non_blocking=True), taps, self.dtype)
-        return tokens
+            return self.encode(self.images.to(self.device, non_blocking=True), ["object"] * self.batch_size)
 
     def _score(self, tokens: Tokens) -> Scores:
         scores = self.scorer.score(tokens, ["object"] * self.batch_size)

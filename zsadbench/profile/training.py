@@ -11,7 +11,7 @@ import torch
 
 from zsadbench.clip.union import join
 from zsadbench.data import find_card
-from zsadbench.engine.encode.towers import DTYPES
+from zsadbench.engine.encode.encoders import make_encoder
 from zsadbench.engine.learn.loop import make_optimiser, step
 from zsadbench.engine.machine import memory
 from zsadbench.engine.machine.timing import seconds_of, wait_for
@@ -31,8 +31,9 @@ AUXILIARY = "mvtec"  # the publications train on its test part
 def training_cost(setup: MethodSetup, backbone: Backbone, method: Method) -> dict[str, Any]:
     """Measure seconds per step and per epoch on the test part of MVTec AD, and peak memory.
 
-    `seconds_epoch_remembered` is that of an epoch which reads remembered tokens, so that only the steps remain. All
-    values are None for a method that does not train. The detector keeps its parameters.
+    `seconds_epoch_remembered` is that of an epoch which reads remembered tokens, so that only the steps remain; it is
+    None for a method that encodes images itself, whose steps contain the encoders. All values are None for a method
+    that does not train. The detector keeps its parameters.
     """
     recipe = setup.method.recipe
     if recipe is None or not isinstance(method, Trainable):
@@ -45,14 +46,14 @@ def training_cost(setup: MethodSetup, backbone: Backbone, method: Method) -> dic
     method.network.load_state_dict(state)
     method.network.zero_grad(set_to_none=True)
     images = sum(sum(counts) for counts in find_card(AUXILIARY).expected["test"].counts.values())
-    steps = ceil(images / recipe.batch)
+    steps, own = ceil(images / recipe.batch), taps_of(setup).own_encoding
     return {
         "training": {
             "batch": recipe.batch,
             "seconds_step": per_step,
             "seconds_tower": per_image,
-            "seconds_epoch": images * per_image + steps * per_step,
-            "seconds_epoch_remembered": steps * per_step,
+            "seconds_epoch": steps * per_step + (0.0 if own else images * per_image),
+            "seconds_epoch_remembered": None if own else steps * per_step,
             "peak_host_mib": memory.peak_host_mib(),
             "peak_device_mib": memory.peak_device_mib(backbone.device),
         }
@@ -60,8 +61,11 @@ def training_cost(setup: MethodSetup, backbone: Backbone, method: Method) -> dic
 
 
 def _time_training(setup: MethodSetup, backbone: Backbone, method: Trainable, recipe: Recipe) -> tuple[float, float]:
-    """Measure the seconds of the image tower per image, and of one optimiser step on tokens in memory."""
-    taps, device, dtype = taps_of(setup), backbone.device, DTYPES[setup.precision]
+    """Measure the seconds of the image tower per image, and of one optimiser step on tokens in memory.
+
+    The step of a method that encodes images itself contains the encoding, with gradients.
+    """
+    taps, device, encode_images = taps_of(setup), backbone.device, make_encoder(setup, backbone, method)
     images = preprocess(decode(generated_files(recipe.batch)), setup.image_size, taps.preprocessing)
     batch = training_batch(images, device)
     optimiser = make_optimiser(method, recipe)
@@ -69,13 +73,14 @@ def _time_training(setup: MethodSetup, backbone: Backbone, method: Trainable, re
     def encode() -> Tokens:
         """Encode image by image, as training does."""
         with torch.no_grad():
-            tokens = [backbone.vision(batch.images[row : row + 1], taps, dtype) for row in range(recipe.batch)]
+            tokens = [encode_images(batch.images[row : row + 1], ["object"]) for row in range(recipe.batch)]
         joined = join(tokens)
         wait_for(device)
         return joined
 
     def learn() -> None:
-        step(method, tokens, batch, optimiser)
+        seen = encode_images(batch.images, batch.class_names) if taps.own_encoding else tokens
+        step(method, seen, batch, optimiser)
         wait_for(device)
 
     tokens = encode()

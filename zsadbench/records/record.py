@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import fsum, isfinite
 from pathlib import Path
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SCHEMA = 1  # version of the format
+SHOWN = ("cell", "expected", "classes", "undefined", "signature", "not_comparable_because")  # what tables show
+MEAN = "mean"  # the name of the mean over classes
 MetricValues = dict[str, float | None]  # metric → value, None if undefined
 
 
@@ -111,6 +113,16 @@ class Record:
                 means[metric] = self.pooled[metric]["value"] if metric in self.pooled else fsum(values) / len(values)
         return means, sizes, reasons
 
+    def rows(self) -> Iterator[tuple[str, MetricValues, Mapping[str, str]]]:
+        """Yield the name, the values and the reasons of undefined values of each class, then those of the mean.
+
+        The mean has the name `mean`; a class of that name is called `mean (class)`, so that it keeps its numbers.
+        """
+        for name, values in self.classes.items():
+            yield f"{MEAN} (class)" if name == MEAN else name, values, self.undefined.get(name, {})
+        means, _, reasons = self.mean()
+        yield MEAN, means, reasons
+
     def _why_no_mean(self, metric: str) -> str:
         """The reason why `metric` has no mean; empty if it has one."""
         absent = [name for name in self.expected if metric not in self.classes.get(name, {})]
@@ -124,7 +136,9 @@ class Record:
     def as_json(self) -> dict[str, Any]:
         """The content of the JSON file, which is valid under `record.schema.json`."""
         means, sizes, reasons = self.mean()
-        undefined = {**self.undefined, **({"mean": reasons} if reasons else {})}
+        if reasons:  # a class may be called 'mean': its own reasons come first
+            reasons = {**reasons, **self.undefined.get(MEAN, {})}
+        undefined = {**self.undefined, **({MEAN: reasons} if reasons else {})}
         finished = [name for name in self.expected if name in self.classes]
         content = {
             "schema": SCHEMA,
@@ -182,7 +196,11 @@ def read_record(path: Path) -> Record:
         _check_content(content)
     except ZsadError as failure:
         raise ZsadError(f"{path}: {failure}") from failure
-    undefined = {name: reasons for name, reasons in content["undefined"].items() if name != "mean"}
+    undefined = {name: reasons for name, reasons in content["undefined"].items() if name != MEAN}
+    if MEAN in content["classes"]:
+        of_class = content["classes"][MEAN]
+        reasons = content["undefined"].get(MEAN, {})
+        undefined[MEAN] = {metric: reason for metric, reason in reasons.items() if of_class.get(metric, 0) is None}
     fields = {name: content[name] for name in Record.__dataclass_fields__ if name != "undefined" and name in content}
     return Record(**fields, undefined=undefined)
 
@@ -196,6 +214,12 @@ def _check_content(content: dict[str, Any]) -> None:
     place = _not_finite(content)
     if place:
         raise ZsadError(f"the number at {place} is not finite")
+    try:
+        json.dumps([content[name] for name in SHOWN], ensure_ascii=False).encode()
+    except UnicodeEncodeError as failure:
+        raise ZsadError(
+            f"a name in it is no valid text: {failure.object[max(0, failure.start - 20) : failure.end]!r}"
+        ) from failure
     if content["identity"] != identity(content["cell"]):
         raise ZsadError(f"it was edited: '{content['identity'][:16]}' is not the identity of its cell")
     foreign = [name for name in content["classes"] if name not in content["expected"] or name not in content["counts"]]
@@ -256,9 +280,7 @@ def tidy(records: Iterable[tuple[Path, Record]]) -> pd.DataFrame:
 
 
 def _tidy_rows(path: Path, record: Record) -> Iterator[dict[str, Any]]:
-    means, _, reasons = record.mean()
-    undefined = {**record.undefined, "mean": reasons}
-    for name, by_metric in {**record.classes, "mean": means}.items():
+    for name, by_metric, reasons in record.rows():
         for metric, value in by_metric.items():
             yield {
                 "method": record.cell["method"],
@@ -268,7 +290,7 @@ def _tidy_rows(path: Path, record: Record) -> Iterator[dict[str, Any]]:
                 "shots": record.cell["shots"],
                 "metric": metric,
                 "value": value,
-                "reason": undefined.get(name, {}).get(metric),
+                "reason": reasons.get(metric),
                 "comparable": record.comparable,
                 "signature": record.signature,
                 "path": str(path),

@@ -17,9 +17,7 @@ import io
 import json
 import logging
 import os
-import struct
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zsadbench.errors import ZsadError
-from zsadbench.files import write_atomically
+from zsadbench.files import DAMAGED, write_atomically
 from zsadbench.records.schemas import check_schema
-from zsadbench.records.tables import BROKEN, check_owner, read_table, table_bytes
+from zsadbench.records.tables import check_owner, read_table, table_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +39,7 @@ log = logging.getLogger(__name__)
 SCHEMA = 1
 DETAILS, REGIONS, SPREAD, POOLED = ".details.json.gz", ".regions.pq", ".spread.npz", ".pooled.npz"
 IDENTITY = "identity"  # the member of an .npz file with the identity of the record
-UNREADABLE = (*BROKEN, EOFError, MemoryError, struct.error, zlib.error, zipfile.BadZipFile, ZsadError)
+UNREADABLE: tuple[type[Exception], ...] = (*DAMAGED, ZsadError)
 LONGEST_DETAILS = 256 << 20  # bytes, far more than details need
 
 Arrays = dict[str, NDArray[Any]]

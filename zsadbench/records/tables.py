@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.errors import ZsadError
+from zsadbench.files import DAMAGED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 IDENTITY = b"zsadbench.identity"  # in the metadata of the file
-BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError)
 
 
 def table_bytes(table: pd.DataFrame, identity: str) -> bytes:
@@ -45,6 +45,7 @@ def read_table(path: Path, record: Path, texts: Sequence[str], numbers: Sequence
         The table; None if there is none. If it cannot be read, lacks values in one of these columns, or belongs to
         another record, a warning is logged and None is returned.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     if not path.is_file():
@@ -55,7 +56,7 @@ def read_table(path: Path, record: Path, texts: Sequence[str], numbers: Sequence
         check_owner((content.schema.metadata or {}).get(IDENTITY, b"").decode(), record)
         _check_columns(content, texts, numbers)
         table: pd.DataFrame = content.to_pandas(ignore_metadata=True)
-    except (*BROKEN, ZsadError) as failure:
+    except (*DAMAGED, pa.ArrowException, ZsadError) as failure:
         log.warning("'%s' is left out, for it cannot be used: %s", path, " ".join(str(failure).split()))
         return None
     return table

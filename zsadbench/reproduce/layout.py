@@ -11,21 +11,25 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from zsadbench.clip import BackboneSpec, resolve
+from zsadbench.clip.config import find_config
 from zsadbench.clip.resolve import DEFAULT_BACKBONE
 from zsadbench.clip.weights import OPENAI_FILES
 from zsadbench.compare.paper_rows import why_left_out
 from zsadbench.data import find_card
 from zsadbench.engine.machine.device import choose_device
-from zsadbench.engine.plan.checks import aux_for, check_out, with_backbone
+from zsadbench.engine.plan.checks import aux_for, with_backbone
 from zsadbench.engine.plan.jobs import Job, Plan, make_plan
 from zsadbench.engine.plan.request import NO_AUX
 from zsadbench.errors import DataError, UsageError
+from zsadbench.flags.out import check_out
 
 if TYPE_CHECKING:
+    from zsadbench.clip.config import BackboneConfig
     from zsadbench.compare.paper_rows import PaperRow, PaperTable
     from zsadbench.data import Dataset
     from zsadbench.engine.plan.request import RunRequest
 
+OPENAI = "openai"  # the weights that a run uses by default
 NEXT_ERROR = "\nerror: "  # joins the messages on several data sets
 
 
@@ -144,8 +148,14 @@ class _Planner:
         key = (request.backbone, request.weights)
         if key not in self.specs:
             self.specs[key] = resolve(*key, offline=request.offline)
-        size = self.user_request.image_size or self.specs[key].image_size(row.image_size)
-        return replace(request, image_size=size)
+        own = image_size_for(row, self.specs[key].config)
+        return replace(request, image_size=self.user_request.image_size or own)
+
+
+def image_size_for(row: PaperRow, config: BackboneConfig) -> int:
+    """The paper's image size on a backbone with as many blocks as the paper's, else the backbone's own."""
+    as_deep = config.vision.layers == find_config(row.backbone).vision.layers
+    return row.image_size if as_deep else config.vision.image_size
 
 
 def request_for(row: PaperRow, target: str, used: str, user_request: RunRequest) -> RunRequest:
@@ -164,6 +174,7 @@ def request_for(row: PaperRow, target: str, used: str, user_request: RunRequest)
         epochs=user_request.epochs or (row.epochs_on(aux) if as_printed else None),
         protocol=row.protocol,
         backbone=user_request.backbone or (None if row.backbone == DEFAULT_BACKBONE else row.backbone),
+        weights=user_request.weights or (None if user_request.backbone or row.weights == OPENAI else row.weights),
     )
 
 
@@ -193,13 +204,13 @@ def _changed(row: PaperRow, target: str, used: str, job: Job) -> tuple[str, ...]
     if recipe := cell["recipe"]:
         pairs += [("epochs", recipe["epochs"], row.epochs_on(aux) or recipe["epochs"])]
     changed = [f"{name} {ours} in place of {theirs}" for name, ours, theirs in pairs if ours != theirs]
-    changed += [] if _has_openai_weights(spec) else [f"weights {spec.weights.label} in place of {row.weights}"]
+    changed += [] if _has_weights(spec, row.weights) else [f"weights {spec.weights.label} in place of {row.weights}"]
     changed += [f"the first {cell['limit']} images a label and class"] if cell["limit"] else []
     return tuple(changed)
 
 
-def _has_openai_weights(spec: BackboneSpec) -> bool:
-    """Whether the weights are OpenAI's, by their tag or by the hash of the file."""
+def _has_weights(spec: BackboneSpec, tag: str) -> bool:
+    """Whether the weights are those of a tag; OpenAI's also by the hash of the file."""
     weights = spec.weights
-    known = OPENAI_FILES.get(spec.name, ("", ""))[0]
-    return (weights.kind == "tag" and weights.label == "openai") or weights.sha256 == known
+    known = OPENAI_FILES.get(spec.name, ("", ""))[0] if tag == OPENAI else None
+    return (weights.kind == "tag" and weights.label == tag) or weights.sha256 == known

@@ -19,8 +19,8 @@ from zsadbench.engine.estimate import estimate_seconds, seconds_for
 from zsadbench.engine.plan.checks import with_backbone
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import NO_AUX
-from zsadbench.errors import DataError, WeightsError
-from zsadbench.reproduce.layout import NEXT_ERROR, lay_out, request_for, target_pairs
+from zsadbench.errors import DataError, WeightsError, in_one_line
+from zsadbench.reproduce.layout import NEXT_ERROR, image_size_for, lay_out, request_for, target_pairs
 
 if TYPE_CHECKING:
     from zsadbench.clip.config import BackboneConfig
@@ -80,14 +80,21 @@ class DataNeed:
 
 
 @dataclass(frozen=True)
+class WeightsNeed:
+    """A backbone that is needed: why its weights are `missing`, empty where they are there, and then their size."""
+
+    backbone: str
+    missing: str
+    gigabytes: float
+
+
+@dataclass(frozen=True)
 class Needs:
     """All that a table needs. `hours` is a rough estimate for this CPU; gigabytes are 10^9 bytes."""
 
     works: tuple[Work, ...]
     data: tuple[DataNeed, ...]
-    backbone: str
-    weights_missing: str
-    weights_gb: float
+    weights: tuple[WeightsNeed, ...]
     tokens_gb: float
     free_gb: float
     petamacs: float
@@ -96,7 +103,12 @@ class Needs:
     @property
     def complete(self) -> bool:
         """Whether nothing is missing."""
-        return not self.weights_missing and not any(need.missing for need in self.data)
+        return not any(need.missing for need in self.weights) and not any(need.missing for need in self.data)
+
+    @property
+    def weights_gb(self) -> float:
+        """The size of the weights that are missing."""
+        return sum(need.gigabytes for need in self.weights)
 
 
 def needs_of(table: PaperTable, user_request: RunRequest) -> Needs:
@@ -107,22 +119,23 @@ def needs_of(table: PaperTable, user_request: RunRequest) -> Needs:
     """
     works = _works(table, user_request)
     running = [work for work in works if work.state == TO_RUN]
-    missing, config = _backbone(running[0].request if running else None)
+    configs = _Backbones()
+    for work in running:
+        configs.find(work.request)
     data = tuple(_data_need(name, split, user_request) for name, split in _sets(running))
-    layout = lay_out(table, user_request) if not missing and not any(need.missing for need in data) else None
+    complete = not any([need.missing for need in data] + [need.missing for need in configs.needs])
+    layout = lay_out(table, user_request) if complete else None
     if layout is not None:
         done = [bool(run.jobs) and not any(job.todo for job in run.jobs) for run in layout.runs]
         works = [replace(work, state=DONE) if is_done else work for work, is_done in zip(works, done, strict=True)]
         running = [work for work in works if work.state == TO_RUN]
-    scoring, training = _macs(running, config)
+    scoring, training = _macs(running, configs)
     seconds = estimate_seconds(layout.plan) if layout and layout.plan else seconds_for(scoring, training)
     return Needs(
         works=tuple(works),
         data=data,
-        backbone=config.name,
-        weights_missing=missing,
-        weights_gb=HALF * count_parameters(config) / GB if missing else 0.0,
-        tokens_gb=min(_token_bytes(running, config), user_request.token_cache) / GB,
+        weights=tuple(configs.needs),
+        tokens_gb=min(_token_bytes(running, configs), user_request.token_cache) / GB,
         free_gb=shutil.disk_usage(_existing(cache_folder())).free / GB,
         petamacs=(scoring + training) / 1e15,
         hours=seconds / 3600,
@@ -141,14 +154,25 @@ def _works(table: PaperTable, user_request: RunRequest) -> list[Work]:
     return works
 
 
-def _backbone(request: RunRequest | None) -> tuple[str, BackboneConfig]:
-    """Why the weights are missing (empty when they are there), and the architecture; the default without a request."""
-    if request is None:
-        return "", find_config(DEFAULT_BACKBONE)
-    try:
-        return "", resolve(request.backbone, request.weights, offline=True).config
-    except WeightsError as failure:
-        return str(failure), find_config(request.backbone or DEFAULT_BACKBONE)
+class _Backbones:
+    """The backbones of the rows, each found once; `needs` has one entry per backbone and weights."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str | None, str | None], BackboneConfig] = {}
+        self.needs: list[WeightsNeed] = []
+
+    def find(self, request: RunRequest) -> BackboneConfig:
+        """Return the architecture of a request, and note whether its weights are there."""
+        key = (request.backbone, request.weights)
+        if key not in self._found:
+            try:
+                missing, config = "", resolve(*key, offline=True).config
+            except WeightsError as failure:
+                missing, config = in_one_line(failure), find_config(request.backbone or DEFAULT_BACKBONE)
+            self._found[key] = config
+            size = HALF * count_parameters(config) / GB if missing else 0.0
+            self.needs.append(WeightsNeed(config.name, missing, size))
+        return self._found[key]
 
 
 def _sets(works: Sequence[Work]) -> list[tuple[str, str]]:
@@ -165,7 +189,9 @@ def _data_need(name: str, split: str, user_request: RunRequest) -> DataNeed:
     try:
         dataset = load_dataset(name, user_request.data_roots or None, user_request.allow_partial, (split,))
     except DataError as failure:
-        return DataNeed(card.name, title, _count(card, split), card.homepage, str(failure).replace(NEXT_ERROR, "; "))
+        return DataNeed(
+            card.name, title, _count(card, split), card.homepage, in_one_line(failure).replace(NEXT_ERROR, "; ")
+        )
     return DataNeed(card.name, title, len(dataset.manifest), card.homepage, "")
 
 
@@ -185,12 +211,12 @@ def _images(name: str, limit: int | None = None) -> int:
     return count if limit is None else min(count, 2 * limit * len(card.classes))
 
 
-def _macs(works: Sequence[Work], config: BackboneConfig) -> tuple[float, float]:
+def _macs(works: Sequence[Work], configs: _Backbones) -> tuple[float, float]:
     """Multiply-accumulates of the image tower in scoring and in training; a training that rows share counts once."""
     scoring = training = 0.0
     trained = set()
     for work in works:
-        per_image = image_macs(config.vision, _image_size(work, config))
+        per_image = _macs_of_image(work, configs.find(work.request))
         scoring += per_image * work.runs * _images(work.used, work.request.limit)
         key = (work.row.method, work.row.options, work.request.aux, work.epochs, work.request.seeds)
         if work.trains and work.request.aux and key not in trained:
@@ -199,18 +225,23 @@ def _macs(works: Sequence[Work], config: BackboneConfig) -> tuple[float, float]:
     return scoring, training
 
 
-def _image_size(work: Work, config: BackboneConfig) -> int:
-    depth_of_papers = find_config(work.row.backbone).vision.layers
-    own = work.row.image_size if config.vision.layers == depth_of_papers else config.vision.image_size
-    return work.request.image_size or own
+def _macs_of_image(work: Work, config: BackboneConfig) -> float:
+    """Multiply-accumulates of encoding one image; a method inside the encoders states its own."""
+    card = registry.method_card(work.row.method)
+    size = work.request.image_size or image_size_for(work.row, config)
+    options = configure(card, work.row.options, (card.name,)).options
+    own = card.macs(config, options, size // config.vision.patch_size).tower if card.macs else None
+    return image_macs(config.vision, size) if own is None else own
 
 
-def _token_bytes(works: Sequence[Work], config: BackboneConfig) -> float:
+def _token_bytes(works: Sequence[Work], configs: _Backbones) -> float:
     """Bytes of all tokens that the rows are trained on, each block of each auxiliary set once."""
     sizes = {}
     for work in works:
+        config = configs.find(work.request)
         for tap in _taps(work):
-            tokens = (_image_size(work, config) // config.vision.patch_size) ** 2 + 1
+            size = work.request.image_size or image_size_for(work.row, config)
+            tokens = (size // config.vision.patch_size) ** 2 + 1
             sizes[work.request.aux, tap] = SINGLE * tokens * config.vision.width * _images(work.request.aux or "")
     return float(sum(sizes.values()))
 

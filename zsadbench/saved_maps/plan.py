@@ -16,11 +16,12 @@ from zsadbench.clip.config import DEMO, find_config
 from zsadbench.data import FileHashes, check_files, find_card, hash_files, load_dataset
 from zsadbench.data.images.pixel_limit import allow_pixels
 from zsadbench.engine.plan.cell import cell_of, unknown_training
-from zsadbench.engine.plan.checks import check_out, checked_targets
+from zsadbench.engine.plan.checks import checked_targets
 from zsadbench.engine.plan.done import classes_done, record_so_far, selected_classes
 from zsadbench.engine.plan.jobs import all_metrics
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import UsageError, ZsadError
+from zsadbench.flags.out import check_out
 from zsadbench.records import Record, read_record, record_path
 from zsadbench.saved_maps.folder import SCORES, MapFolder, content_digest
 from zsadbench.saved_maps.ground_truth import GroundTruth

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.checkpoints import read_archive, read_modules
+from zsadbench.checkpoints import published_tensors, read_archive, read_modules, tensors_of
 from zsadbench.clip.macs import attention_macs, text_macs
 from zsadbench.errors import UsageError, WeightsError
 from zsadbench.protocol import EvaluationProtocol
@@ -26,6 +26,7 @@ MODULES = frozenset(
     {f"clip.adaptor.{name}" for name in ("Adaptor", "BasicTransformerBlock", "CrossAttention")}
     | {f"torch.nn.modules.{name}" for name in ("linear.Linear", "normalization.LayerNorm")}
     | {f"torch.nn.modules.{name}" for name in ("dropout.Dropout", "container.Sequential")}
+    | {"torch.nn.parallel.data_parallel.DataParallel"}  # around any of them
 )
 ADAPTER = {
     **{f"attention.attn.to_{part}.weight": f"adapter.to_{part}.weight" for part in "qkv"},
@@ -68,17 +69,26 @@ def read_published(paths: Sequence[Path]) -> dict[str, Tensor]:
 def _read_prompt(path: Path) -> Tensor:
     from torch import Tensor
 
-    prompt = read_archive(path)
-    if not isinstance(prompt, Tensor) or prompt.ndim != 3 or len(prompt) != 1:
-        raise WeightsError(f"{path} is no prompt of AF-CLIP: it must be one tensor of (1, context, width)")
+    content = read_archive(path)
+    tensors = {"": content} if isinstance(content, Tensor) else tensors_of(content)
+    prompts = {name: tensor for name, tensor in tensors.items() if tensor.ndim == 3 and len(tensor) == 1}
+    depth = min((name.count(".") for name in prompts), default=0)  # an optimiser's tensors of this shape lie deeper
+    prompts = {name: tensor for name, tensor in prompts.items() if name.count(".") == depth}
+    if len(prompts) != 1:
+        raise WeightsError(
+            f"{path} is no prompt of AF-CLIP: it must hold one tensor of (1, context, width), not {len(prompts)}"
+        )
+    (prompt,) = prompts.values()
     return prompt.detach().squeeze(0).float()
 
 
 def _read_adapter(path: Path) -> dict[str, Tensor]:
-    tensors = read_modules(path, MODULES)
-    missing = sorted(ADAPTER.keys() - tensors.keys())
-    if missing:
-        raise WeightsError(f"{path} is no adapter of AF-CLIP: {missing[0]} is missing ({len(missing)} tensors)")
+    """Read the adapter from a pickled module, as published, or from its state dict."""
+    try:
+        content = read_archive(path)
+    except WeightsError:
+        content = read_modules(path, MODULES)
+    tensors = published_tensors(content, ADAPTER, str(path), "adapter of AF-CLIP")
     return {ours: tensors[theirs].float() for theirs, ours in ADAPTER.items()}
 
 

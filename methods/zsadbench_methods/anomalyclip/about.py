@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.checkpoints import read_archive
+from zsadbench.checkpoints import entry_names, published_tensors, read_archive
 from zsadbench.clip.macs import text_macs
 from zsadbench.errors import UsageError, WeightsError
 from zsadbench.protocol import EvaluationProtocol
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 # --- published checkpoints ------------------------------------------------------------------------
 
-FOREIGN = {"patch_meta_net": "FAPrompt"}  # methods that build on AnomalyCLIP and keep its names
+FOREIGN = {  # methods that build on AnomalyCLIP and keep its names
+    "patch_meta_net": "FAPrompt",
+    "model_trainable_params": "FB-CLIP",
+    "fb_Attention": "FB-CLIP",
+}
 VARIANT = "layers_"  # how a fixture names the layers of a variant among its settings
 
 
@@ -33,27 +37,20 @@ def published_names() -> dict[str, str]:
 
 
 def read_published(paths: Sequence[Path]) -> dict[str, Tensor]:
-    """Read one published file: the tensors that are used, under our names.
+    """Read one published file, whatever it is wrapped in: the tensors that are used, under our names.
 
     Raises:
-        WeightsError: it is not one file with `prompt_learner` alone, it belongs to another method, or a tensor that is
-            used is missing.
+        WeightsError: it is not one file, it belongs to another method, or a tensor that is used is missing.
     """
     if len(paths) != 1:
         raise WeightsError(f"AnomalyCLIP publishes one checkpoint file, {len(paths)} were given")
     raw = read_archive(paths[0])
-    tensors = raw.get("prompt_learner") if isinstance(raw, Mapping) and raw.keys() == {"prompt_learner"} else None
-    if not isinstance(tensors, Mapping):
-        raise WeightsError(f"{paths[0]} is no AnomalyCLIP checkpoint: its one entry must be 'prompt_learner'")
+    words = {word for name in entry_names(raw) for word in name.split(".")}
     for part, method in FOREIGN.items():
-        if any(str(name).startswith(part) for name in tensors):
+        if part in words:
             raise WeightsError(f"{paths[0]} is no AnomalyCLIP checkpoint but one of {method}: it has '{part}'")
     names = published_names()
-    missing = sorted(names.keys() - tensors.keys())
-    if missing:
-        raise WeightsError(
-            f"{paths[0]} is no complete AnomalyCLIP checkpoint: {missing[0]} is missing ({len(missing)} tensors)"
-        )
+    tensors = published_tensors(raw, names, str(paths[0]), "AnomalyCLIP checkpoint")
     state = {ours: tensors[theirs].float() for theirs, ours in names.items()}
     return {name: tensor.flatten(0, 2) if tensor.ndim == 4 else tensor for name, tensor in state.items()}
 

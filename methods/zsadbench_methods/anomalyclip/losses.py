@@ -7,21 +7,11 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from zsadbench_methods.parts.losses import dice, upsample_map
+from zsadbench_methods.parts.losses import dice, smoothed_focal, upsample_map
 
 if TYPE_CHECKING:
     from zsadbench.types import Batch
     from zsadbench_methods.anomalyclip.options import Options
-
-
-def smoothed_focal(probability: Tensor, target: Tensor, gamma: float, smoothing: float) -> Tensor:
-    """Compute the focal loss `mean(−(1 − π)^γ · ln π)`, with π the probability of the target's class.
-
-    The target is first clamped to [s, 1 − s], with s the smoothing; s is also added to π.
-    """
-    soft = target.clamp(smoothing, 1 - smoothing)
-    matched = soft * probability + (1 - soft) * (1 - probability) + smoothing  # π
-    return -((1 - matched) ** gamma * matched.log()).mean()
 
 
 def loss_terms(logit: Tensor, maps: Tensor, batch: Batch, options: Options) -> dict[str, Tensor]:

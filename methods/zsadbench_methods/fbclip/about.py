@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.checkpoints import read_archive
+from zsadbench.checkpoints import published_tensors, read_archive
 from zsadbench.clip.macs import attention_macs, text_macs
 from zsadbench.errors import UsageError, WeightsError
 from zsadbench.protocol import EvaluationProtocol
@@ -52,25 +52,15 @@ def published_names() -> dict[str, str]:
 
 
 def read_published(paths: Sequence[Path]) -> dict[str, Tensor]:
-    """Read one published file: the tensors that are used, under our names.
+    """Read one published file, whatever it is wrapped in: the tensors that are used, under our names.
 
     Raises:
-        WeightsError: it is not one file with `prompt_learner` and `model_trainable_params`, or a tensor that is used
-            is missing.
+        WeightsError: it is not one file, or a tensor that is used is missing.
     """
     if len(paths) != 1:
         raise WeightsError(f"FB-CLIP publishes one checkpoint file, {len(paths)} were given")
-    raw = read_archive(paths[0])
-    if not isinstance(raw, Mapping) or not {"prompt_learner", "model_trainable_params"} <= raw.keys():
-        raise WeightsError(
-            f"{paths[0]} is no FB-CLIP checkpoint: 'prompt_learner' or 'model_trainable_params' is missing"
-        )
-    tensors, names = {**raw["prompt_learner"], **raw["model_trainable_params"]}, published_names()
-    missing = sorted(names.keys() - tensors.keys())
-    if missing:
-        raise WeightsError(
-            f"{paths[0]} is no complete FB-CLIP checkpoint: {missing[0]} is missing ({len(missing)} tensors)"
-        )
+    names = published_names()
+    tensors = published_tensors(read_archive(paths[0]), names, str(paths[0]), "FB-CLIP checkpoint")
     state = {ours: tensors[theirs].float() for theirs, ours in names.items()}
     return {name: tensor.flatten(0, 2) if name.startswith("prompts.") else tensor for name, tensor in state.items()}
 

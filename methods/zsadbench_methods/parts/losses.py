@@ -16,8 +16,19 @@ def focal(probability: Tensor, target: Tensor, gamma: float) -> Tensor:
     return (cross_entropy * (1 - matched) ** gamma).mean()
 
 
+def smoothed_focal(probability: Tensor, target: Tensor, gamma: float, smoothing: float) -> Tensor:
+    """Compute the focal loss `mean(−(1 − π)^γ · ln π)`, with π the probability of the target's class
+    (AnomalyCLIP, APRIL-GAN).
+
+    The target is first clamped to [s, 1 − s], with s the smoothing; s is also added to π.
+    """
+    soft = target.clamp(smoothing, 1 - smoothing)
+    matched = soft * probability + (1 - soft) * (1 - probability) + smoothing  # π
+    return -((1 - matched) ** gamma * matched.log()).mean()
+
+
 def dice(probability: Tensor, target: Tensor) -> Tensor:
-    """Compute the dice loss `1 − mean_b (2·Σ Â·M + 1) / (Σ Â + Σ M + 1)` (FB-CLIP, AnomalyCLIP).
+    """Compute the dice loss `1 − mean_b (2·Σ Â·M + 1) / (Σ Â + Σ M + 1)` (FB-CLIP, AnomalyCLIP, APRIL-GAN).
 
     `probability` Â and `target` M are (batch, height, width); the sums run over the pixels of one image.
     """

@@ -122,12 +122,12 @@ def test_a_head_that_fails_while_it_counts_leaves_the_others(run, monkeypatch):
     update = ClassMeasurement.update
     measurements = []
 
-    def failing(self, *arguments):
+    def failing(self, *arguments, **parts):
         if self not in measurements:
             measurements.append(self)
         if measurements.index(self) % 2 == 0:  # the first of the two heads of each class
             raise OSError("the disk is full")
-        update(self, *arguments)
+        update(self, *arguments, **parts)
 
     monkeypatch.setattr(ClassMeasurement, "update", failing)
     results = run(2, methods=("clip", "fbclip"))
@@ -137,7 +137,7 @@ def test_a_head_that_fails_while_it_counts_leaves_the_others(run, monkeypatch):
 
 
 def test_a_bug_in_counting_is_raised(run, monkeypatch):
-    def broken(self, *arguments):
+    def broken(self, *arguments, **parts):
         raise TypeError("a bug")
 
     monkeypatch.setattr(ClassMeasurement, "update", broken)

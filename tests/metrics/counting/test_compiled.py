@@ -1,6 +1,7 @@
 """Kernels: compiled when a pixel metric is asked for, kept where something may be written, shared by processes."""
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -100,3 +101,24 @@ def test_kernels_work_from_a_package_that_cannot_be_written(tmp_path):
     assert [one.wait() for one in started] == [0, 0]
     assert list(kept.rglob("*.nbc"))
     assert subprocess.run([sys.executable, "-c", USE], env=environment, check=False).returncode == 0
+
+
+DAMAGES = {
+    "empty": lambda content: b"",
+    "half": lambda content: content[: len(content) // 2],
+    "text": lambda content: b"no pickle\n",
+    "another object": lambda content: pickle.dumps([1, 2]),
+}
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_cache_is_made_again(refusing, monkeypatch, tmp_path, damage, ending):
+    monkeypatch.setenv("ZSADBENCH_CACHE", str(tmp_path / "cache"))
+    assert kernels.compiled(twice)(4) == 8
+    (file,) = (tmp_path / "cache" / "kernels").rglob(f"*.{ending}")
+    whole = file.read_bytes()
+    file.write_bytes(damage(whole))
+    assert kernels.compiled(twice)(4) == 8
+    assert pickle.loads(file.read_bytes()) == pickle.loads(whole) if ending == "nbi" else file.stat().st_size > 100
+    assert kernels.compiled(twice)(4) == 8

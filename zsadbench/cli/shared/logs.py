@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from zsadbench.files import remove_leftovers
 from zsadbench.printing import one_line
 
 PROGRESS = "zsadbench.run"  # the logger of progress
@@ -34,7 +35,12 @@ def start_logging(*, quiet: bool = False, verbose: bool = False) -> None:
 
 
 def start_log_file(out: Path) -> Path:
-    """Log everything from now on to a new file in `out/logs`, too, and return its path."""
+    """Log everything from now on to a new file in `out/logs`, too, and return its path.
+
+    What runs that were killed left unfinished below `out` is removed.
+    """
+    for parent, _, _ in os.walk(out):
+        remove_leftovers(Path(parent))
     folder = out / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"

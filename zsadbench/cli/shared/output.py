@@ -8,21 +8,21 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from zsadbench.printing import one_line
+from zsadbench.printing import one_line, printable_lines
 
 NUMERIC = re.compile(r"-|[-+\d.e]+( \[[\d., ]+\])?( \(\d+\))?")  # a number, with bounds, with a count, or none
 
 
 def say(*lines: str) -> None:
-    """Write lines of data to stdout; control characters in names are escaped, so that each stays one line."""
+    """Write lines of data to stdout; control characters in names are escaped, so that each stays one line, or three."""
     for line in lines:
-        print(one_line(line))  # noqa: T201 - stdout carries data
+        print("\n".join(printable_lines(line)))  # noqa: T201 - stdout carries data
 
 
 def tell(line: str, *, quiet: bool = False) -> None:
-    """Write one line on progress or a failure to stderr, unless `quiet`."""
+    """Write one line, or three, on progress or a failure to stderr, unless `quiet`."""
     if not quiet:
-        print(one_line(line), file=sys.stderr, flush=True)  # noqa: T201
+        print("\n".join(printable_lines(line)), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def say_json(value: Any) -> None:

@@ -58,6 +58,8 @@ def record_event(path: Path, record: Record) -> dict[str, Any]:
     if content["ledger"].get("leak"):
         figures["leak"] = content["ledger"]["grade"]
     cell = record.cell
+    if cell.get("transductive"):
+        figures["transductive"] = cell["transductive"]
     named = {"method": cell["method"], "target": cell["target"]["name"], "seed": cell["seed"]}
     return {"event": "record", "path": str(path), **named, **figures}
 

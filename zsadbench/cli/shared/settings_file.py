@@ -39,7 +39,11 @@ def settings_from_file(command: Any) -> Table:
     """
     try:
         content = tomllib.loads(SETTINGS.read_text(encoding="utf-8")) if SETTINGS.is_file() else {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+    except RecursionError as failure:
+        raise UsageError(f"{SETTINGS} is nested too deeply; it has values and one level of tables") from failure
+    except OSError as failure:
+        raise UsageError(f"{SETTINGS} cannot be read: {failure.strerror or failure}") from failure
+    except ValueError as failure:  # no TOML, no UTF-8, or a number of thousands of digits
         raise UsageError(f"{SETTINGS} is no valid TOML: {failure}") from failure
     return _group_defaults(command, content, {})
 

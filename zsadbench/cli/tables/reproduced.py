@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zsadbench.compare.claims import Outcome
     from zsadbench.compare.paper_rows import PaperRow, PaperTable
     from zsadbench.engine.run import Results
-    from zsadbench.reproduce.layout import Layout
+    from zsadbench.reproduce.layout import Layout, RowRun
     from zsadbench.reproduce.needs import Needs, Work
     from zsadbench.reproduce.numbers import ReproducedNumber
 
@@ -78,7 +78,7 @@ def _print_part(target: str, cells: Sequence[ReproducedNumber], notes: dict[str,
     by_class = any(cell.class_name not in {"mean", ""} for cell in cells)
     texts_of: dict[str, dict[str, str]] = {}
     for cell in cells:
-        label = cell.class_name if by_class else row_label(cell.run.row)
+        label = cell.class_name if by_class else row_label(cell.run.row) + mark_of(cell.run)
         texts_of.setdefault(label, {})[_heading(cell)] = _text(cell, notes)
     rows = [(label, *(texts.get(metric, "-") for metric in metrics)) for label, texts in texts_of.items()]
     table(_title(target, cells), ["class" if by_class else "row", *metrics], rows)
@@ -102,6 +102,11 @@ def row_label(row: PaperRow) -> str:
     """Return the label of a row, with its number of shots if it is few-shot."""
     shots = "" if row.shots == 0 else ", all normal images" if row.shots < 0 else f", {row.shots}-shot"
     return row.label + shots
+
+
+def mark_of(run: RowRun) -> str:
+    """Return what marks a row whose image scores use all test images of a class."""
+    return " [transductive]" if any(job.cell.get("transductive") for job in run.jobs) else ""
 
 
 def _text(cell: ReproducedNumber, notes: dict[str, int]) -> str:
@@ -132,7 +137,8 @@ def print_needs(paper_table: PaperTable, needs: Needs, *, json: bool) -> None:
     for need in needs.data:
         count = "unknown number of" if need.images is None else str(need.images)
         say(f"data: {need.title}, {count} images: {_state(need.missing)}")
-    say(f"weights of {needs.backbone}: {_state(needs.weights_missing)}")
+    for weights in needs.weights:
+        say(f"weights of {weights.backbone}: {_state(weights.missing)}")
     say(f"time: {needs.petamacs:.3g} PMAC of the image tower; roughly {needs.hours:.1f} hours on this CPU")
     parts = f"{needs.weights_gb:.2f} GB of weights to get, {needs.tokens_gb:.2f} GB of cached tokens"
     more = "" if not any(need.missing for need in needs.data) else "; plus the data sets, whose cards state no size"
@@ -185,7 +191,11 @@ def _needs_event(paper_table: PaperTable, needs: Needs) -> dict[str, Any]:
         {"name": need.name, "images": need.images, "homepage": need.homepage, "missing": need.missing or None}
         for need in needs.data
     ]
-    weights = {"backbone": needs.backbone, "missing": needs.weights_missing or None, "gigabytes": needs.weights_gb}
+    weights = {
+        "backbone": ", ".join(need.backbone for need in needs.weights),
+        "missing": "; ".join(need.missing for need in needs.weights if need.missing) or None,
+        "gigabytes": needs.weights_gb,
+    }
     disk = {"tokens_gb": needs.tokens_gb, "free_gb": needs.free_gb}
     work = {"petamacs": needs.petamacs, "hours": needs.hours, "complete": needs.complete}
     return {"event": "needs", "table": paper_table.name, "data": data, "weights": weights, **disk, **work}

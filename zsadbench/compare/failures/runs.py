@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from zsadbench.compare.board import Board
 from zsadbench.compare.measured import entry_names, target_names
 from zsadbench.data import Dataset, load_dataset, roots_from_environment
-from zsadbench.errors import ZsadError
+from zsadbench.errors import ZsadError, in_one_line
 from zsadbench.records import Record, map_path, read_images
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def find_copy(target: str, fingerprint: str, roots: Sequence[Path] | None) -> Lo
         try:
             data = load_dataset(name, roots, allow_partial=True)
         except ZsadError as failure:
-            log.warning("no images of %s in the report: %s", target, failure)
+            log.warning("no images of %s in the report: %s", target, in_one_line(failure))
             continue
         same = data.fingerprint == fingerprint
         note = "the copy of the data found here differs from the one that was evaluated: pictures and masks may differ"

@@ -10,10 +10,12 @@ from typing import Any
 import pandas as pd
 
 from zsadbench.data.cards.card import Card
+from zsadbench.data.cards.layout import TableLayout
 from zsadbench.data.catalogue import all_cards, find_card
 from zsadbench.data.copies.completeness import compare_counts, edition_of, expected_counts, probable_set
 from zsadbench.data.copies.file_hashes import FileHashes
 from zsadbench.data.copies.fingerprint import content_fingerprint, fingerprint, hash_manifest
+from zsadbench.data.copies.irregular import check_regular
 from zsadbench.data.copies.locate import CopyLocation, find_copy
 from zsadbench.data.copies.manifest import make_manifest
 from zsadbench.data.copies.mask_missing import mask_missing
@@ -149,6 +151,8 @@ def load_dataset(
     card, location = _locate(name, roots, normal)
     expected, synthetic = expected_counts(card, location.root)
     content = _read_splits(card, location, splits)
+    links = not (isinstance(location.layout, TableLayout) and location.layout.user_made)
+    check_regular(card.name, location.root, content.samples, links=links)
     completeness = compare_counts(content.samples, expected, splits)
     missing = [*completeness.missing, *_absent_images(content.absent)]
     excess, differs = completeness.excess, bool(completeness.missing or completeness.excess)

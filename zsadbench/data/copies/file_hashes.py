@@ -11,7 +11,6 @@ import logging
 import os
 import stat
 import time
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 
 from zsadbench.clip import cache_folder
 from zsadbench.errors import DataError
-from zsadbench.files import locked, write_atomically
+from zsadbench.files import DAMAGED, locked, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +42,6 @@ CHUNK = 512  # files per task of reading stamps
 TASK = 16  # files per task of hashing
 FIRST_REPORT, NEXT_REPORT = 3.0, 10.0  # seconds
 GIB = 2**30
-BROKEN = (OSError, ValueError, LookupError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,6 +283,6 @@ class _Cache:
             log.info("'%s' is broken and is written again", self.file)
         except FileNotFoundError:
             pass
-        except BROKEN as failure:
+        except DAMAGED as failure:
             log.info("'%s' is broken and is written again: %s", self.file, failure)
         return {}, np.zeros((0, 4), np.uint64), np.zeros((0, len(UNREADABLE)), np.uint8)

@@ -1,5 +1,6 @@
 """Generated data sets: written to the cache on first use, completely or not at all, one folder per edition."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -7,6 +8,9 @@ from zsadbench.clip import cache_folder
 from zsadbench.data.cards.card import Card
 from zsadbench.data.catalogue import package_attribute
 from zsadbench.errors import DataError
+from zsadbench.files import locked
+
+DRAWING = ".drawing-"  # how temporary folders begin
 
 
 def generated_copy(card: Card) -> Path:
@@ -14,7 +18,8 @@ def generated_copy(card: Card) -> Path:
 
     The package that contains the card generates it with its function `generate(name, folder)`; its function
     `edition(name)` returns a text that changes whenever the images change. The set is written to a temporary folder
-    and renamed, so an interruption or a second process never leaves an incomplete set.
+    and renamed, so an interruption or a second process never leaves an incomplete set; of several processes, one
+    generates it.
 
     Raises:
         DataError: the package does not generate the set, or the cache cannot be written to.
@@ -26,22 +31,18 @@ def generated_copy(card: Card) -> Path:
     if folder.is_dir():
         return folder
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".drawing-", dir=folder.parent) as temporary:
-            new = Path(temporary) / "set"
-            new.mkdir()
-            generate(card.name, new)
-            _move(new, folder)
+        with locked(folder.parent / "drawing", f"{card.name}: another process generates a set; waiting for it"):
+            if folder.is_dir():
+                return folder
+            for leftover in folder.parent.glob(f"{DRAWING}*"):  # of processes that were killed: this one has the lock
+                shutil.rmtree(leftover, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix=DRAWING, dir=folder.parent) as temporary:
+                new = Path(temporary) / "set"
+                new.mkdir()
+                generate(card.name, new)
+                new.rename(folder)
     except OSError as failure:
         raise DataError(
             f"{card.name}: cannot be generated into '{folder}': {failure}; set ZSADBENCH_CACHE to a folder of yours"
         ) from failure
     return folder
-
-
-def _move(new: Path, folder: Path) -> None:
-    try:
-        new.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # otherwise another process has generated the same set in the meantime
-            raise

@@ -4,7 +4,6 @@ import hashlib
 import io
 import logging
 import os
-import zipfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,13 +25,12 @@ from zsadbench.data.images.perceptual_hash import (
 )
 from zsadbench.data.images.preprocess import read_image
 from zsadbench.errors import DataError
-from zsadbench.files import write_atomically
+from zsadbench.files import DAMAGED, write_atomically
 
 log = logging.getLogger(__name__)
 
 VERSION = 1  # of the hash and of the cache file
 UNREADABLE = -1  # in place of the detail of an image that cannot be opened
-BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 HashesAndDetails = tuple[Hashes, NDArray[np.int16]]  # uint8 (n, 32) and int16 (n,)
 
@@ -151,7 +149,7 @@ def _read_cache(dataset: Dataset, rows: pd.DataFrame) -> HashesAndDetails | None
             hashes, details, stamp = (archive[name] for name in ("hashes", "details", "stamp"))
     except FileNotFoundError:
         return None
-    except BROKEN as failure:
+    except DAMAGED as failure:
         log.info("'%s' is broken and is written again: %s", path, failure)
         return None
     valid = hashes.shape == (len(rows), BITS // 8) and hashes.dtype == np.uint8

@@ -24,7 +24,7 @@ from zsadbench.data.catalogue import all_cards
 from zsadbench.data.copies.generated import generated_copy
 from zsadbench.data.layouts.detect import detect_layout, probe_paths
 from zsadbench.data.layouts.file_tree import is_ignored
-from zsadbench.errors import DataError
+from zsadbench.errors import DataError, not_found
 
 VARIABLE = "ZSADBENCH_DATA"
 MAX_DEPTH = 2  # levels below the folder with the name at which a probe may match
@@ -168,16 +168,16 @@ def _only(card: Card, locations: Sequence[CopyLocation]) -> CopyLocation:
 
 
 def _not_found(card: Card, folders: Sequence[Path]) -> DataError:
+    """Make the error for a data set of which no copy is found."""
     where = ", ".join(f"'{folder}'{'' if folder.is_dir() else ' (no folder)'}" for folder in folders)
-    searched = f"not found below {where}" if where else "no data root is given"
+    below = f"below {where}" if where else "nowhere, as no data root is given"
     with_name = [str(sub) for folder in folders for sub in _folders(folder) if _key(sub.name) in _keys(card)]
     unlike = f"; '{with_name[0]}' has the name, {_mismatch(card)}" if with_name else ""
     about = f"; {card.obtain}" if card.obtain else ""
-    return DataError(
-        f"{card.name}: {searched}; looked for a folder named {', '.join(card.names)} (or starting so) "
-        f"with {_probe_text(card)}{unlike}; get it from {card.homepage} (licence: {card.licence}){about}; "
-        f"then pass --data-root, or set {VARIABLE} or {variable_of(card.name)}"
-    )
+    looked = f"a folder named {', '.join(card.names)} (or starting so) with {_probe_text(card)}, {below}{unlike}"
+    get = f"get it from {card.homepage} (licence: {card.licence}){about}"
+    remedy = f"{get}; then pass --data-root, or set {VARIABLE} or {variable_of(card.name)}"
+    return DataError(not_found(f"{card.name}: not found", looked, remedy))
 
 
 def _mismatch(card: Card) -> str:

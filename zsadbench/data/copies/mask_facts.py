@@ -17,7 +17,7 @@ from zsadbench.data.cards.card import PositiveRule
 from zsadbench.data.images.mask_values import read_grey_mask
 from zsadbench.data.images.masks import is_positive
 from zsadbench.errors import DataError
-from zsadbench.files import write_atomically
+from zsadbench.files import DAMAGED, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def _read_cache(file: Path, number: int) -> list[MaskFacts | None] | None:
         facts = [None if row is None else _mask_facts_of(*row) for row in rows]
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as failure:
+    except DAMAGED as failure:
         log.info("'%s' is broken and is written again: %s", file, failure)
         return None
     return facts if len(facts) == number else None

@@ -1,6 +1,7 @@
 """Tell what a file is by its first bytes: an image, or what else it is and how to make an image of it."""
 
 import re
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,6 +60,18 @@ SIGNATURES = (  # the first that matches the beginning of a file applies
 _COMPILED = tuple((re.compile(expression, re.DOTALL | re.IGNORECASE), content) for expression, content in SIGNATURES)
 
 
+NO_FILE = FileContent("a pipe, a socket or a device, not a file", "remove it")
+
+
+def is_regular(path: str | Path) -> bool:
+    """Whether a path is a regular file; reading a pipe would wait for its other end.
+
+    Raises:
+        OSError: there is none.
+    """
+    return stat.S_ISREG(Path(path).stat().st_mode)
+
+
 def file_content(path: str | Path) -> FileContent:
     """What a file is by its first bytes.
 
@@ -71,6 +84,8 @@ def file_content(path: str | Path) -> FileContent:
     Raises:
         OSError: the file cannot be read.
     """
+    if not is_regular(path):
+        return NO_FILE
     with Path(path).open("rb") as file:
         head = file.read(HEAD)
     if not head:

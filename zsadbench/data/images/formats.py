@@ -6,8 +6,6 @@ to another program. Pillow reads the common formats, including TIFF in grey, col
 agreed conversion of these to 8 bits. DICOM is read by `zsadbench.data.images.dicom`.
 """
 
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from zsadbench.data.images.dicom import EXTENSIONS, is_dicom, read_dicom
-from zsadbench.data.images.file_contents import file_content
+from zsadbench.data.images.file_contents import file_content, is_regular
 from zsadbench.data.images.pixel_limit import too_large
 from zsadbench.errors import DataError
 
@@ -61,8 +59,8 @@ def open_image(path: str | Path) -> Iterator[Image.Image]:
 
 
 def _open(path: str | Path) -> Image.Image:
-    if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  (called once per image)
-        raise ValueError("it is no regular file")  # to open a pipe would wait for its other end
+    if not is_regular(path):
+        raise ValueError(_why_unknown(path))
     if Path(path).suffix.lstrip(".").casefold() in EXTENSIONS:
         return read_dicom(path)
     try:

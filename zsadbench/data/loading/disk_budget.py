@@ -7,12 +7,12 @@ starting with the one written to least recently; after that, nothing more is cac
 import logging
 import mmap
 import os
-import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
+
+from zsadbench.files import remove_leftovers, replacing
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class DiskBudget:
         self._allowed = 0  # entries that may be written before the space is measured again
         self._in_progress = 0  # entries that were allowed and are not written yet
         self._full = False
+        self._cleaned = False  # whether temporary files of killed processes were removed
 
     def _reserve(self) -> bool:
         """Reserve the space of one entry; False if the budget is used up."""
@@ -58,19 +59,15 @@ class DiskBudget:
         """Write an entry atomically if the budget allows it; after a failure to write, nothing more is written."""
         if not self._reserve():
             return
-        temporary = entry.with_name(f".{entry.name}.{secrets.token_hex(4)}")
         try:
             if not self._make_folder(entry.parent, what):
                 return
             parts = content()
-            with temporary.open("xb") as stream:  # not flushed to disk, unlike results: entries have a checksum
+            with replacing(entry) as stream:  # not flushed to disk, unlike results: entries have a checksum
                 stream.writelines(parts)
-            temporary.replace(entry)
         except FileNotFoundError:  # another process has removed the folder to free space, or the image no longer exists
             log.debug("'%s' has just been removed", self.folder)
         except OSError as failure:
-            with suppress(OSError):
-                temporary.unlink()
             self.close(f"{what} cannot be kept in '{self.folder}': {failure}")
         finally:
             with self._lock:
@@ -108,6 +105,10 @@ class DiskBudget:
         """Measure the free space; removes folders of other data sets if it is less than one recount needs."""
         cache = self.folder.parent
         folders = sorted(cache.iterdir(), key=_last_written) if cache.is_dir() else []
+        if not self._cleaned:
+            for folder in folders:
+                remove_leftovers(folder)
+        self._cleaned = True
         sizes = {folder: _bytes_in(folder) for folder in folders}
         free = self.budget_bytes - sum(sizes.values())
         for folder, size in sizes.items():

@@ -18,8 +18,8 @@ from zsadbench.clip import Backbone
 from zsadbench.clip.union import join
 from zsadbench.data import TensorCache, batches
 from zsadbench.engine.encode.batching import Halving
+from zsadbench.engine.encode.encoders import Encoder
 from zsadbench.engine.encode.masks import NO_REGIONS, Mask, region_counts, resize_mask
-from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.machine.timing import Span, Stopwatch
 from zsadbench.types import Taps, Tokens
 
@@ -49,12 +49,15 @@ class ClassImages:
     """The test images of one class; iterating over them reads and encodes each batch once.
 
     `setup` belongs to any of the methods that share the encoding: they agree in all that is used here. `taps` is the
-    union of what these methods read. `mask_counts` counts regions at native size, and regions and masks that vanish
+    union of what these methods read, `encode` computes it. `class_word` is the word in the prompts, for a method that
+    encodes images itself. `mask_counts` counts regions at native size, and regions and masks that vanish
     by resizing, over the batches so far; it is empty for a data set without masks.
     """
 
     setup: MethodSetup
     taps: Taps
+    encode: Encoder
+    class_word: str
     backbone: Backbone
     target: Dataset
     rows: pd.DataFrame
@@ -73,12 +76,13 @@ class ClassImages:
         return len(self.rows) * self.setup.image_size**2
 
     def __iter__(self) -> Iterator[EncodedBatch]:
-        precision, halving = DTYPES[self.setup.precision], Halving()
-        encoder = self.backbone.vision  # built here, so that building it is not part of the stage `tower`
+        halving, device = Halving(), self.backbone.device
+        _ = self.backbone.vision  # built here, so that building it is not part of the stage `tower`
         for loaded in self._loaded():
             with self.watch.stage("tower") as span, torch.inference_mode():
-                images = loaded.images.to(self.backbone.device, non_blocking=True)
-                parts = halving(lambda rows: encoder(images[rows], self.taps, precision), len(images))  # noqa: B023
+                images = loaded.images.to(device, non_blocking=True)
+                words = [self.class_word] * len(images)
+                parts = halving(lambda rows: self.encode(images[rows], words[rows]), len(images))  # noqa: B023
                 tokens = join(parts)
             yield EncodedBatch(loaded, tokens, cache(partial(self._masks, loaded)), span)
 

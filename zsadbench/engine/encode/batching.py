@@ -26,11 +26,11 @@ MIN_SPEEDUP = 1.05  # images per second that a doubled batch must reach, relativ
 def automatic_batch(backbone: Backbone, taps: Taps, precision: torch.dtype) -> int:
     """Return the batch size at which the image encoder is fast on this device.
 
-    On a CPU it is fixed, as one image occupies all cores and a larger batch only needs more memory. On a GPU it is
-    measured on blank images: see `best_batch`.
+    On a CPU it is fixed, as one image occupies all cores and a larger batch only needs more memory; so it is for a
+    method that encodes images itself. Else it is measured on blank images: see `best_batch`.
     """
-    if backbone.device.type == "cpu":
-        return BATCH["cpu"]
+    if backbone.device.type == "cpu" or taps.own_encoding:
+        return BATCH[backbone.device.type]
 
     def rate(count: int) -> float:
         blank = torch.zeros(count, 3, backbone.image_size, backbone.image_size, device=backbone.device)

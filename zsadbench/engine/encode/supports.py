@@ -9,7 +9,7 @@ import torch
 
 from zsadbench.clip.union import join, pick
 from zsadbench.data import batches
-from zsadbench.engine.encode.towers import DTYPES
+from zsadbench.engine.encode.encoders import Encoder
 from zsadbench.engine.machine.method_calls import call_method
 from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.errors import CellError
@@ -28,12 +28,15 @@ if TYPE_CHECKING:
 class SupportTokens:
     """The tokens of support images; each image is encoded once, by itself, for all jobs that use it.
 
-    `setup` belongs to any of the methods that share the encoding. `taps` is the union of what these methods read.
+    `setup` belongs to any of the methods that share the encoding. `taps` is the union of what these methods read, and
+    `encode` computes it; `class_word` is the word in the prompts, for a method that encodes images itself.
     """
 
-    backbone: Backbone
     setup: MethodSetup
     taps: Taps
+    encode: Encoder
+    class_word: str
+    backbone: Backbone
     workers: int
     _tokens: dict[str, Tokens] = field(default_factory=dict)
 
@@ -57,10 +60,9 @@ class SupportTokens:
             workers=self.workers,
             files=files,
         )
-        encoder, precision = self.backbone.vision, DTYPES[self.setup.precision]
         with torch.inference_mode():
             for loaded in source:
-                self._tokens[loaded.paths[0]] = encoder(loaded.images.to(self.backbone.device), self.taps, precision)
+                self._tokens[loaded.paths[0]] = self.encode(loaded.images.to(self.backbone.device), [self.class_word])
             return join([pick(self._tokens[path], self.taps, taps) for path in rows["path"]])
 
 

@@ -1,6 +1,7 @@
-"""The frozen tokens of training batches, from the token cache or encoded image by image.
+"""The tokens of training batches: frozen ones, or those of a method that works inside the encoders.
 
-An image is encoded by itself, so that its tokens do not depend on the other images of the batch.
+Frozen tokens come from the token cache, or an image is encoded by itself, so that its tokens do not depend on the other
+images of the batch. A method that encodes images itself gets the whole batch in every step, with gradients.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch
 
 from zsadbench.clip import place_taps
 from zsadbench.clip.union import join, pick, unite
+from zsadbench.engine.encode.encoders import Encoder, make_encoder
 from zsadbench.engine.encode.token_cache import TokenCache
 from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.plan.method_setup import taps_of
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from zsadbench.clip import Backbone
     from zsadbench.data import Dataset, LoadedBatch
     from zsadbench.engine.plan.method_setup import MethodSetup
+    from zsadbench.types import Method
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +121,41 @@ class TrainingTokens:
         plain = len(self.taps.blocks)
         grid = int((layers[0].shape[1] - 1) ** 0.5)
         return Tokens(tuple(layers[:plain]), grid, tuple(layers[plain:]))
+
+
+class OwnTrainingTokens:
+    """The tokens of a method that encodes images itself, with gradients; `encoded` counts images, nothing is cached.
+
+    Args:
+        setup: of the method that learns.
+        aux: the auxiliary set.
+        encode: from `make_encoder`.
+    """
+
+    def __init__(self, setup: MethodSetup, aux: Dataset, encode: Encoder) -> None:
+        words = aux.card.words(setup.name)
+        self.encode, self.words = encode, [words[name] for name in aux.manifest["class"]]
+        self.encoded = self.cached = 0
+
+    def __call__(self, loaded: LoadedBatch, images: torch.Tensor) -> Tokens:
+        """Encode a loaded batch; `images` are those of the batch on the device."""
+        self.encoded += len(images)
+        return self.encode(images, [self.words[row] for row in loaded.rows])
+
+
+def training_tokens(
+    setup: MethodSetup,
+    backbone: Backbone,
+    method: Method,
+    aux: Dataset,
+    *,
+    cache_bytes: int,
+    co_trained: Sequence[Taps],
+) -> TrainingTokens | OwnTrainingTokens:
+    """Return the tokens that `method` learns from; see `TrainingTokens.of`."""
+    if taps_of(setup).own_encoding:
+        return OwnTrainingTokens(setup, aux, make_encoder(setup, backbone, method))
+    return TrainingTokens.of(setup, backbone, aux, cache_bytes, co_trained)
 
 
 def _round_to_half(tokens: Tokens, relative: str) -> Tokens:

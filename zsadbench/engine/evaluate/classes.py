@@ -9,7 +9,7 @@ ClassResult       engine.evaluate.measure     what goes into the record
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +29,7 @@ from zsadbench.errors import CellError, DataError
 
 if TYPE_CHECKING:
     from zsadbench.engine.encode.masks import Mask
-    from zsadbench.types import Taps
+    from zsadbench.types import Taps, Transductive
 
 RECOVERABLE = (CellError, DataError, OSError, MemoryError, RuntimeError)  # PyTorch raises RuntimeError out of memory
 
@@ -60,8 +60,13 @@ class Measurement(Protocol):
         maps: Sequence[AnomalyMap] | None,
         masks: Sequence[Mask] | None,
         seconds: float,
+        *,
+        parts: Mapping[str, NDArray[np.floating[Any]]],
     ) -> None:
         """Count one batch, as `ClassMeasurement.update`."""
+
+    def finish(self, step: Transductive) -> None:
+        """Replace the image scores of the class by those of a finishing step, as `ClassMeasurement.finish`."""
 
 
 M = TypeVar("M", bound=Measurement)
@@ -72,7 +77,8 @@ class Head(Generic[M]):
     """One method on the images of one class; its failure ends this head and no other.
 
     `taps` is what the method reads, `class_word` goes into its prompts. `fit_memory` fits a few-shot method's memory on
-    its support images. Anomaly maps are saved below `maps_folder` if it is not None.
+    its support images. Anomaly maps are saved below `maps_folder` if it is not None. `step` replaces the image scores
+    once all images are counted, if it is not None.
     """
 
     scorer: Scorer
@@ -82,6 +88,7 @@ class Head(Generic[M]):
     fit_memory: Callable[[], None] = lambda: None
     maps_folder: Path | None = None
     failure: Exception | None = None
+    step: Transductive | None = None
 
     def score(self, images: ClassImages, batch: EncodedBatch) -> ScoredBatch:
         """Score one batch and start its maps; nothing waits for the device."""
@@ -100,13 +107,20 @@ class Head(Generic[M]):
         if self.failure is not None:
             return
         with keep_failure(self):
-            scores, maps, masks = scored.image_scores(), scored.anomaly_maps(), batch.masks()
-            positions = batch.loaded.rows
+            scores, parts, maps = scored.image_scores(), scored.image_parts(), scored.anomaly_maps()
+            masks, positions = batch.masks(), batch.loaded.rows
             if self.maps_folder is not None and maps is not None:
                 save_maps(self.maps_folder, images.rows["relative"].iloc[positions].tolist(), maps)
             seconds = (batch.encoding.seconds + scored.scoring.seconds) / len(scores)
             with self.scorer.watch.stage("metrics"):
-                self.measurement.update(scores, positions, maps if masks is not None else None, masks, seconds)
+                kept = maps if masks is not None else None
+                self.measurement.update(scores, positions, kept, masks, seconds, parts=parts)
+
+    def finish(self) -> None:
+        """Replace the image scores of the class by those of the finishing step, if there is one."""
+        if self.step is not None and self.failure is None:
+            with keep_failure(self), self.scorer.watch.stage("metrics"):
+                self.measurement.finish(self.step)
 
 
 def evaluate_class(
@@ -146,3 +160,5 @@ def evaluate_class(
             if all(head.failure for head in heads):
                 return
             on_images(len(batch.loaded.paths))
+    for head in heads:
+        head.finish()

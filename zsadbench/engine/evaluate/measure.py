@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zsadbench.engine.evaluate.finishing import finished_scores
 from zsadbench.metrics import (
     ClassDetails,
     ClassMetrics,
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
     from zsadbench.engine.evaluate.maps import AnomalyMap
     from zsadbench.engine.evaluate.thresholds import Thresholds
     from zsadbench.records.sidecars import Arrays
+    from zsadbench.types import Transductive
 
+PART = "part_"  # columns of the table of images: what a finishing step needs of each image
 NOT_PER_CLASS = "it is one number over all classes, not one a class"
 
 
@@ -90,6 +94,8 @@ class ClassMeasurement:
         maps: Sequence[AnomalyMap] | None,
         masks: Sequence[Mask] | None,
         seconds: float = float("nan"),
+        *,
+        parts: Mapping[str, NDArray[np.floating[Any]]] = MappingProxyType({}),
     ) -> None:
         """Count one batch. Regions of a mask are labelled once for all metrics.
 
@@ -99,6 +105,7 @@ class ClassMeasurement:
             maps: anomaly maps, one (height, width) per image; None without masks.
             masks: uint8 of the same sizes; None without masks.
             seconds: per image, for the table of images; NaN if not measured.
+            parts: of a finishing step, (batch,) each; kept in the table of images.
         """
         rows = self.rows.iloc[positions]
         labels = rows["label"].to_numpy()
@@ -114,9 +121,29 @@ class ClassMeasurement:
         if "pixel" in self.at_threshold:
             self.at_threshold["pixel"].take(images)
         self._order += positions.tolist()
-        for row, score in zip(rows.to_dict("records"), scores, strict=True):
+        of_images = {f"{PART}{name}": values.tolist() for name, values in parts.items()}
+        for number, (row, score) in enumerate(zip(rows.to_dict("records"), scores, strict=True)):
+            own = {column: values[number] for column, values in of_images.items()}
             shown = {"path": row["relative"], "class": row["class"], "label": int(row["label"])}
-            self.images.append({**shown, "defect": row["defect"], "score": float(score), "seconds": seconds})
+            self.images.append({**shown, "defect": row["defect"], "score": float(score), "seconds": seconds, **own})
+
+    def finish(self, step: Transductive) -> None:
+        """Replace the image scores of all batches by those of a finishing step.
+
+        Raises:
+            CellError: the step fails, or its scores are not finite.
+        """
+        parts = {name: np.array([image[f"{PART}{name}"] for image in self.images]) for name in step.parts}
+        scores = finished_scores(step, parts)
+        labels, names = [image["label"] for image in self.images], [image["path"] for image in self.images]
+        self.metrics.replace_scores(scores, labels)
+        if self.details is not None:
+            self.details.replace_scores(names, scores.tolist())
+        if "image" in self.at_threshold:
+            self.at_threshold["image"] = F1At(self.at_threshold["image"].threshold, "image")
+            self.at_threshold["image"].update(scores, labels)
+        for image, score in zip(self.images, scores.tolist(), strict=True):
+            image["score"] = score
 
     def result(self, skipped: int, counts: Mapping[str, int]) -> ClassResult:
         """Compute the metrics of all batches.

@@ -8,13 +8,14 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from zsadbench.clip import cache_folder
 from zsadbench.data.images.masks import read_mask
 from zsadbench.engine.encode.masks import resize_mask
 from zsadbench.errors import DataError
-from zsadbench.files import write_atomically
+from zsadbench.files import DAMAGED, write_atomically
 from zsadbench.metrics import area_quartiles
 from zsadbench.records import canonical
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 VERSION = 1  # of the rule by which quartiles are computed
+NUMBER = 3  # of the quartiles
 
 
 def quartiles_of(dataset: Dataset, protocol: EvaluationProtocol, size: int, workers: int) -> list[float] | None:
@@ -38,14 +40,14 @@ def quartiles_of(dataset: Dataset, protocol: EvaluationProtocol, size: int, work
     """
     path = _cache_file(dataset, protocol, size)
     try:
-        quartiles: list[float] | None = json.loads(path.read_text())["edges"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return _quartiles_in(path)
+    except FileNotFoundError:
         pass
-    else:
-        return quartiles
+    except DAMAGED as failure:
+        log.info("'%s' is damaged and is written again: %s", path, failure)
     unreadable: list[str] = []
     try:
-        quartiles = list(area_quartiles(_masks(dataset, protocol, size, workers, unreadable)))
+        quartiles: list[float] | None = list(area_quartiles(_masks(dataset, protocol, size, workers, unreadable)))
     except ValueError:
         quartiles = None
     if unreadable:
@@ -58,6 +60,21 @@ def quartiles_of(dataset: Dataset, protocol: EvaluationProtocol, size: int, work
         with suppress(OSError):  # a cache that cannot be written is left out
             write_atomically(path, json.dumps({"edges": quartiles}).encode())
     return quartiles
+
+
+def _quartiles_in(path: Path) -> list[float] | None:
+    """Return the quartiles in a cache file.
+
+    Raises:
+        ValueError: they are no ascending finite numbers; and whatever is in `DAMAGED`.
+    """
+    quartiles = json.loads(path.read_text())["edges"]
+    if quartiles is None:
+        return None
+    values = [float(value) for value in quartiles if isinstance(value, int | float) and isfinite(value)]
+    if len(values) != len(quartiles) or len(values) != NUMBER or values != sorted(values):
+        raise ValueError(f"'edges' are no {NUMBER} ascending numbers")
+    return values
 
 
 def _masks(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -15,11 +16,11 @@ from zsadbench.clip.union import slice_batch
 from zsadbench.engine.encode.batching import Halving
 from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.evaluate.maps import AnomalyMap, start_map
-from zsadbench.engine.machine.method_calls import batch_of, call_method, checked_scores, what_is
+from zsadbench.engine.machine.method_calls import batch_of, call_method, checked_parts, checked_scores, what_is
 from zsadbench.engine.machine.timing import Stopwatch
 from zsadbench.engine.machine.to_host import PendingArray, to_host
 from zsadbench.errors import CellError
-from zsadbench.types import Scores
+from zsadbench.types import Parted, Scores
 
 if TYPE_CHECKING:
     from zsadbench.engine.machine.timing import Span
@@ -30,13 +31,14 @@ if TYPE_CHECKING:
 class ScoredBatch(NamedTuple):
     """Image scores and anomaly maps of one batch, being copied from the device to the host.
 
-    `maps` is None if no maps are needed; `scoring` is how long the head took.
+    `maps` is None if no maps are needed; `scoring` is how long the head took. `parts` are those of a finishing step.
     """
 
     paths: tuple[str, ...]
     scores: PendingArray
     maps: list[Callable[[], AnomalyMap]] | None
     scoring: Span
+    parts: Mapping[str, PendingArray] = MappingProxyType({})
 
     def image_scores(self) -> NDArray[np.float32]:
         """Wait for the image scores, (batch,).
@@ -47,6 +49,17 @@ class ScoredBatch(NamedTuple):
         scores = self.scores()
         check_finite(scores, self.paths, "image score")
         return scores
+
+    def image_parts(self) -> dict[str, NDArray[np.float32]]:
+        """Wait for the parts of a finishing step, (batch,) each.
+
+        Raises:
+            CellError: a part is not finite.
+        """
+        parts = {name: wait() for name, wait in self.parts.items()}
+        for name, values in parts.items():
+            check_finite(values, self.paths, f"part '{name}'")
+        return parts
 
     def anomaly_maps(self) -> list[AnomalyMap] | None:
         """Wait for the anomaly maps, one (height, width) per image; None where none were made.
@@ -68,7 +81,8 @@ class Scorer:
 
     `size` is the side of the anomaly maps in pixels; `sigma` the standard deviation of their Gaussian smoothing in
     pixels, 0 for none. `score` and `start_maps` are the two steps; `score_batch` takes both, measures their time and
-    halves the batch where memory is short. `name` is the method's, for messages.
+    halves the batch where memory is short. `name` is the method's, for messages. `part_names` are the parts that a
+    finishing step needs of each image.
     """
 
     method: Method
@@ -78,18 +92,23 @@ class Scorer:
     precision: str = "fp32"
     halving: Halving = field(default_factory=Halving)
     name: str = ""
+    part_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.name = self.name or type(self.method).__name__
         self.watch = Stopwatch(self.device)
 
     @classmethod
-    def of(cls, setup: MethodSetup, method: Method, device: torch.device, dataset: str = "") -> Scorer:
-        """Make the scorer of a method under its protocol, on the data set of this name."""
+    def of(
+        cls, setup: MethodSetup, method: Method, device: torch.device, dataset: str = "", *, few_shot: bool = False
+    ) -> Scorer:
+        """Make the scorer of a method, or of its few-shot form, under its protocol, on the data set of this name."""
         protocol = setup.protocol
         unsmoothed = protocol.smoothing == "none" or dataset in protocol.unsmoothed
         sigma = 0.0 if unsmoothed else setup.method.card.smoothing
-        return cls(method, device, setup.image_size, sigma, setup.precision, name=setup.name)
+        step = setup.finishing_step(few_shot=few_shot)
+        parts = step.parts if step else ()
+        return cls(method, device, setup.image_size, sigma, setup.precision, name=setup.name, part_names=parts)
 
     def score(self, tokens: Tokens, class_words: Sequence[str], paths: Sequence[str] = ()) -> Scores:
         """Score one batch on the device: image scores (batch,) and maps on the method's own grid.
@@ -135,16 +154,39 @@ class Scorer:
         """
         words = [class_word] * len(paths)
         with self.watch.stage("head") as scoring, torch.inference_mode():
-            parts = self.halving(
-                lambda rows: self.score(slice_batch(tokens, rows), words[rows], paths[rows]), len(words)
+            some = self.halving(
+                lambda rows: self._score_in_parts(slice_batch(tokens, rows), words[rows], paths[rows]), len(words)
             )
-            self._check_alike(parts)
-            image, pixel = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+            self._check_alike([scores for scores, _ in some])
+            image, pixel = (torch.cat(tensors) for tensors in zip(*(scores for scores, _ in some), strict=True))
+            parts = {name: to_host(torch.cat([part[name] for _, part in some])) for name in self.part_names}
         scores = to_host(image.float())
         if sizes is None:
-            return ScoredBatch(paths, scores, None, scoring)
+            return ScoredBatch(paths, scores, None, scoring, parts)
         with self.watch.stage("map"):
-            return ScoredBatch(paths, scores, self.start_maps(pixel, sizes), scoring)
+            return ScoredBatch(paths, scores, self.start_maps(pixel, sizes), scoring, parts)
+
+    def _score_in_parts(
+        self, tokens: Tokens, words: Sequence[str], paths: Sequence[str]
+    ) -> tuple[Scores, dict[str, torch.Tensor]]:
+        """Score one batch, and compute the parts of a finishing step from it."""
+        scores = self.score(tokens, words, paths)
+        return scores, self.image_parts(tokens, words, scores, batch_of(paths, len(words)))
+
+    def image_parts(
+        self, tokens: Tokens, words: Sequence[str], scores: Scores, of: str = ""
+    ) -> dict[str, torch.Tensor]:
+        """Return the parts of a batch that was scored, float32 (batch,) each; empty without a finishing step.
+
+        Raises:
+            CellError: the method fails, or lacks a part.
+        """
+        if not self.part_names:
+            return {}
+        with torch.inference_mode(), autocast(self.device.type, DTYPES[self.precision]):
+            compute = cast(Parted, self.method).image_parts
+            returned = call_method(self.name, "image_parts", compute, tokens, words, scores, of=of)
+            return checked_parts(self.name, returned, self.part_names, len(words), of)
 
     def _check_alike(self, parts: Sequence[Scores]) -> None:
         """Raise `CellError` where the maps of two parts of a batch differ in size."""

@@ -7,12 +7,17 @@ import json
 import logging
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from zsadbench.clip import cache_folder
 from zsadbench.data import load_dataset
 from zsadbench.engine.encode.batches import ClassImages
+from zsadbench.engine.encode.encoders import make_encoder
 from zsadbench.engine.evaluate.classes import Head, evaluate_class
+from zsadbench.engine.evaluate.finishing import finished_scores
 from zsadbench.engine.evaluate.scoring import Scorer
 from zsadbench.engine.machine.timing import Stopwatch
 from zsadbench.engine.plan.cell import training_cell
@@ -20,16 +25,15 @@ from zsadbench.engine.plan.checks import aux_for
 from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.engine.plan.request import NO_AUX
 from zsadbench.errors import DataError
-from zsadbench.files import write_atomically
+from zsadbench.files import DAMAGED, write_atomically
 from zsadbench.metrics import PixelMetrics, best_threshold, best_threshold_of, mode_for
 from zsadbench.metrics.names import AUX
 from zsadbench.records import canonical, safe_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -39,7 +43,7 @@ if TYPE_CHECKING:
     from zsadbench.engine.evaluate.maps import AnomalyMap
     from zsadbench.engine.plan.jobs import Job, Plan
     from zsadbench.engine.plan.method_setup import MethodSetup
-    from zsadbench.types import Method
+    from zsadbench.types import Method, Transductive
 
 log = logging.getLogger(__name__)
 
@@ -111,9 +115,15 @@ def _cache_file(job: Job, aux: Dataset) -> Path:
 def _from_cache(path: Path) -> Thresholds | None:
     """Return cached thresholds; None if there are none that can be read."""
     try:
-        return Thresholds(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+        thresholds = Thresholds(**json.loads(path.read_text()))
+        if not all(value is None or isfinite(value) for value in (thresholds.image, thresholds.pixel)):
+            raise ValueError("a threshold is not finite")
+    except FileNotFoundError:
         return None
+    except DAMAGED as failure:
+        log.info("'%s' is damaged and is written again: %s", path, failure)
+        return None
+    return thresholds
 
 
 class ThresholdMeasurement:
@@ -123,6 +133,7 @@ class ThresholdMeasurement:
         self.pixels = PixelMetrics(mode=mode_for(pixels))
         self.scores: list[float] = []
         self.labels: list[int] = []
+        self.parts: dict[str, list[float]] = {}  # of the class at hand, for a finishing step
         self.rows: pd.DataFrame | None = None
 
     def update(
@@ -132,13 +143,22 @@ class ThresholdMeasurement:
         maps: Sequence[AnomalyMap] | None,
         masks: Sequence[Mask] | None,
         seconds: float,
+        *,
+        parts: Mapping[str, NDArray[np.floating[Any]]],
     ) -> None:
         """Add one batch of the class whose manifest is in `rows`."""
         assert self.rows is not None  # noqa: S101 - set for each class
+        for name, values in parts.items():
+            self.parts.setdefault(name, []).extend(values.tolist())
         self.scores += scores.tolist()
         self.labels += self.rows["label"].iloc[positions].tolist()
         if maps is not None and masks is not None:
             self.pixels.update(list(maps), list(masks))
+
+    def finish(self, step: Transductive) -> None:
+        """Replace the image scores of this class by those of a finishing step."""
+        scores = finished_scores(step, {name: np.array(self.parts.pop(name)) for name in step.parts})
+        self.scores[len(self.scores) - len(scores) :] = scores.tolist()
 
 
 def _score_auxiliary(
@@ -147,12 +167,25 @@ def _score_auxiliary(
     """Score every image of the auxiliary set and take the thresholds with the largest F1."""
     request, taps, masked = plan.request, taps_of(setup), aux.card.pixel_level
     measurement = ThresholdMeasurement(len(aux.manifest) * setup.image_size**2)
+    encode, words = make_encoder(setup, backbone, method), aux.card.words(setup.name)
+    step = setup.step_taken(few_shot=False)
     for name in aux.classes:
         measurement.rows = rows = aux.manifest[aux.manifest["class"] == name].reset_index(drop=True)
-        watch = Stopwatch(backbone.device)
-        images = ClassImages(setup, taps, backbone, aux, rows, batch_size, request.workers, request.image_cache, watch)
+        images = ClassImages(
+            setup=setup,
+            taps=taps,
+            encode=encode,
+            class_word=words[name],
+            backbone=backbone,
+            target=aux,
+            rows=rows,
+            batch_size=batch_size,
+            workers=request.workers,
+            image_cache=request.image_cache,
+            watch=Stopwatch(backbone.device),
+        )
         scorer = Scorer.of(setup, method, backbone.device, aux.card.name)
-        head = Head(scorer, measurement, taps, aux.card.words(setup.name)[name])
+        head = Head(scorer, measurement, taps, words[name], step=step)
         evaluate_class(images, [head])
         if head.failure is not None:
             raise head.failure

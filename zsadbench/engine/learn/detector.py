@@ -12,15 +12,15 @@ import torch
 
 from zsadbench.checkpoints import load_state, read_metadata
 from zsadbench.clip import Backbone
-from zsadbench.engine.encode.training_tokens import TrainingTokens
+from zsadbench.engine.encode.training_tokens import training_tokens
 from zsadbench.engine.learn.keep import keep_checkpoint, only_trainer
 from zsadbench.engine.learn.loop import TrainingBatches, finite_state, fit
 from zsadbench.engine.machine.method_calls import call_method, what_is
 from zsadbench.engine.plan.cell import checkpoint_path, training_cell
-from zsadbench.engine.plan.method_setup import MethodSetup
+from zsadbench.engine.plan.method_setup import MethodSetup, taps_of
 from zsadbench.engine.plan.trained_state import read_state
 from zsadbench.errors import CellError, UsageError, WeightsError
-from zsadbench.types import Method, Taps, Trainable
+from zsadbench.types import Method, OwnEncoding, Taps, Trainable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ def make_method(setup: MethodSetup, backbone: Backbone, seed: int) -> Method:
     """Build the method with initial values drawn under `seed`.
 
     Raises:
-        CellError: building it fails, or makes no detector.
+        CellError: building it fails, or makes no detector of the kind that its card promises.
         UsageError: an option does not fit the backbone.
     """
     with torch.random.fork_rng(devices=[]):
@@ -60,6 +60,9 @@ def make_method(setup: MethodSetup, backbone: Backbone, seed: int) -> Method:
         method = call_method(setup.name, "build", setup.method.card.build, backbone, setup.method.options)
     if not callable(getattr(method, "score", None)):
         raise CellError(f"'{setup.name}': build made {what_is(method)}, which has no method 'score'")
+    own = taps_of(setup).own_encoding
+    if own and not call_method(setup.name, "encode", isinstance, method, OwnEncoding):
+        raise CellError(f"'{setup.name}' says that it encodes images itself, but its detector has no 'encode'")
     return method
 
 
@@ -111,7 +114,7 @@ def train_or_load(
             return Detector(method, path)
         trainable = _trainable(setup.name, method)
         batches = TrainingBatches(setup, aux, seed, workers, image_cache, pin=backbone.device.type == "cuda")
-        tokens = TrainingTokens.of(setup, backbone, aux, token_cache, co_trained)
+        tokens = training_tokens(setup, backbone, method, aux, cache_bytes=token_cache, co_trained=co_trained)
         losses = list(fit(trainable, tokens, batches, on_step))
         about = cell | {"first_loss": losses[0], "last_loss": losses[-1]}
         kept = keep_checkpoint(path, finite_state(setup.name, trainable), setup.name, about)

@@ -11,7 +11,6 @@ import torch
 
 from zsadbench.checkpoints import first_not_finite
 from zsadbench.data import TensorCache, batches
-from zsadbench.engine.encode.training_tokens import TrainingTokens
 from zsadbench.engine.machine.method_calls import call_method, checked_losses, checked_network
 from zsadbench.engine.plan.method_setup import MethodSetup, taps_of
 from zsadbench.errors import CellError
@@ -86,7 +85,7 @@ def permute_labels(manifest: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 def fit(
     method: Trainable,
-    tokens: TrainingTokens,
+    tokens: Callable[[LoadedBatch, torch.Tensor], Tokens],
     training_batches: TrainingBatches,
     on_step: Callable[[int, int, float], None],
 ) -> Iterator[float]:
@@ -94,7 +93,7 @@ def fit(
 
     Args:
         method: is trained in place.
-        tokens: give the tokens of each batch.
+        tokens: returns the tokens of a loaded batch and its images on the device.
         training_batches: of the whole training.
         on_step: called with (steps done, all steps, loss).
 

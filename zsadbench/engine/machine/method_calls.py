@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from zsadbench.engine.machine.device import is_shortage
 from zsadbench.errors import CellError, ZsadError
-from zsadbench.types import Scores
+from zsadbench.types import Scores, Tokens
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -110,6 +110,51 @@ def checked_scores(name: str, returned: Any, count: int, of: str) -> Scores:
             "as no map is reshaped to fit"
         )
     return Scores(image, pixel)
+
+
+def checked_parts(name: str, returned: Any, wanted: Sequence[str], count: int, of: str) -> dict[str, Tensor]:
+    """Return what `Parted.image_parts` returned for `count` images: the parts of these names, in single precision.
+
+    Raises:
+        CellError: a part is missing, or is no tensor of one number per image.
+    """
+    from torch import Tensor
+
+    parts = {}
+    for part in wanted:
+        value = returned.get(part) if isinstance(returned, Mapping) else None
+        if not isinstance(value, Tensor) or not _is_plain_float(value) or value.shape != (count,):
+            found = what_is(value) if isinstance(returned, Mapping) else what_is(returned)
+            raise CellError(f"'{name}' returned {found} as the part '{part}'{of}; wanted are floats of ({count})")
+        parts[part] = value.detach().float()
+    return parts
+
+
+def checked_tokens(name: str, returned: Any, count: int, of: str) -> Tokens:
+    """Return what `OwnEncoding.encode` returned for `count` images, its tensors in single precision.
+
+    Raises:
+        CellError: it is no `Tokens`, or the first axis of a tensor is not the batch.
+    """
+    from torch import Tensor
+
+    if not isinstance(returned, Tokens):
+        raise CellError(f"'{name}': encode returned {what_is(returned)}{of}; wanted is a Tokens")
+
+    def checked(part: Any) -> Tensor:
+        if not isinstance(part, Tensor) or not _is_plain_float(part) or part.shape[:1] != (count,):
+            raise CellError(
+                f"'{name}': encode returned {what_is(part)}{of}; wanted are floats of the shape ({count}, …)"
+            )
+        return part.float()
+
+    return Tokens(
+        tuple(map(checked, returned.layers)),
+        returned.grid,
+        tuple(map(checked, returned.value_layers)),
+        None if returned.colours is None else checked(returned.colours),
+        {part: checked(tensor) for part, tensor in returned.parts.items()},
+    )
 
 
 def _is_plain_float(tensor: Tensor) -> bool:

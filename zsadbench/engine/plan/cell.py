@@ -87,6 +87,7 @@ def cell_of(
     supports: Supports | None = None,
     maps: Mapping[str, Any] | None = None,
     partial: bool = False,
+    transductive: str = "",
 ) -> dict[str, Any]:
     """Make the cell of a record.
 
@@ -99,6 +100,7 @@ def cell_of(
         supports: normal images of a few-shot method.
         maps: what identifies the maps, if another program made them.
         partial: whether anything else is incomplete, such as saved maps.
+        transductive: the name of the finishing step over the test images of a class; empty for none.
     """
     sources = [data for data in (target, aux, supports) if data is not None]
     return {
@@ -111,6 +113,7 @@ def cell_of(
         "partial": partial or any(data.partial for data in sources),
         "synthetic": any(data.synthetic for data in sources),
         **({"maps": dict(maps)} if maps else {}),
+        **({"transductive": transductive} if transductive else {}),
     }
 
 
@@ -123,7 +126,8 @@ def _recipe(setup: MethodSetup, aux: Dataset | None) -> dict[str, Any] | None:
         for name, value in asdict(setup.method.recipe_on(aux.card.name)).items()
         if name not in STATED_ELSEWHERE and value is not False
     }
-    rounded = {} if setup.token_precision == "fp32" else {"tokens": setup.token_precision}
+    exact = setup.token_precision == "fp32" or taps_of(setup).own_encoding
+    rounded = {} if exact else {"tokens": setup.token_precision}
     return {**recipe, "betas": list(recipe["betas"]), "epochs": setup.epochs_on(aux.card.name), **rounded}
 
 
@@ -182,6 +186,7 @@ def signature(cell: Mapping[str, Any], weights: str = "") -> str:
         origin = [f"{cell['backbone']}:{weights}", learned]
     flags = [f"{name}:{cell[name]}" for name in ("shots", "limit") if cell[name]]
     flags += [name for name in ("partial", "synthetic") if cell[name]]
+    flags += ["transductive"] if cell.get("transductive") else []
     recipe = cell["recipe"] or {}
     flags += ["permuted"] if recipe.get("permuted") else []
     flags += [f"tokens:{recipe['tokens']}"] if recipe.get("tokens") else []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from zsadbench.clip import place_taps
 from zsadbench.clip.config import DEMO, find_config
@@ -30,17 +29,6 @@ def checked_targets(request: RunRequest) -> list[str]:
             raise unknown(f"class of {', '.join(card.name for card in cards.values())}", class_name, known)
     kept = [name for name, card in cards.items() if not request.classes or set(request.classes) & card.classes.keys()]
     return list(dict.fromkeys(name if ":" in name else cards[name].name for name in kept))
-
-
-def check_out(out: Path) -> None:
-    """Check that records can be written below the folder `out`.
-
-    Raises:
-        UsageError: they cannot.
-    """
-    existing = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise UsageError(f"--out '{out}' cannot be written: '{existing}' is no folder that this user may write to")
 
 
 def aux_for(target: str, requested: str | None) -> str:

@@ -34,6 +34,8 @@ def selected_classes(request: RunRequest, target: Dataset) -> tuple[str, ...]:
 
 def record_so_far(request: RunRequest, path: Path) -> tuple[Record | None, str]:
     """Return the record at `path`, None if there is none or it is to be replaced; and why it cannot be used, if so."""
+    if blocked := _blocking(request.out, path):
+        return None, f"record '{path}' cannot be written: {blocked}; move it away"
     if not path.is_file() or request.overwrite == "always":
         return None, ""
     try:
@@ -43,6 +45,15 @@ def record_so_far(request: RunRequest, path: Path) -> tuple[Record | None, str]:
     except ZsadError as failure:
         return None, f"{failure}; move it away, or pass --overwrite always to replace it"
     return record, ""
+
+
+def _blocking(out: Path, path: Path) -> str:
+    """Say what lies where a record, a file beside it or a folder above it should be; empty if nothing does."""
+    above = next((folder for folder in path.parents if folder != out and folder.exists() and not folder.is_dir()), None)
+    if above is not None:
+        return f"'{above}' is a file"
+    folders = sorted(file for file in path.parent.glob(f"{path.stem}.*") if file.suffix != ".maps" and file.is_dir())
+    return f"'{folders[0]}' is a folder" if folders else ""
 
 
 def warn_of_stale(out: Path, cells: Iterable[Cell]) -> None:

@@ -17,13 +17,14 @@ from zsadbench.data import check_files, load_dataset
 from zsadbench.data.images.pixel_limit import allow_pixels
 from zsadbench.engine.machine.device import choose_device
 from zsadbench.engine.plan.cell import cell_of, training_cell
-from zsadbench.engine.plan.checks import aux_for, check_aux, check_out, check_size, checked_targets, with_backbone
+from zsadbench.engine.plan.checks import aux_for, check_aux, check_size, checked_targets, with_backbone
 from zsadbench.engine.plan.done import classes_done, record_so_far, selected_classes
 from zsadbench.engine.plan.method_setup import MethodSetup, load_setup
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import NO_AUX, RunRequest
 from zsadbench.engine.plan.supports import Supports, check_shots, choose_all_supports, load_training_parts
 from zsadbench.errors import DataError, UsageError
+from zsadbench.flags.out import check_out
 from zsadbench.metrics.names import DEFAULT_NAMES, MetricName, parse_metric
 from zsadbench.records import Record, record_path
 
@@ -64,12 +65,13 @@ class Plan:
     request: RunRequest
 
 
-def make_plan(request: RunRequest, loaded: dict[str, Dataset] | None = None) -> Plan:
+def make_plan(request: RunRequest, loaded: dict[str, Dataset] | None = None, *, records: bool = True) -> Plan:
     """Check a request and plan its jobs; nothing is built or run.
 
     Args:
         request: the arguments of `zsadbench run`.
         loaded: data sets that were loaded for another request with the same roots; those loaded now are added.
+        records: whether records will be written, so that their folder is checked.
 
     Raises:
         UsageError: a method, target, option or other argument is wrong.
@@ -82,7 +84,8 @@ def make_plan(request: RunRequest, loaded: dict[str, Dataset] | None = None) -> 
     protocol = registry.protocol(request.protocol)
     configured = [configure(registry.method_card(name), request.options, request.methods) for name in request.methods]
     targets = checked_targets(request)
-    check_out(request.out)
+    if records:
+        check_out(request.out)
     check_aux(request, configured, targets)
     check_shots(request, configured)
     request = with_backbone(request, targets)
@@ -118,7 +121,9 @@ def _job(
     """Plan one record: its cell, its path, and the classes that it lacks."""
     trained_on = aux if setup.trains else None
     training = training_cell(setup, trained_on, seed)
-    cell = cell_of(training, target, setup.protocol, setup.limit, aux=trained_on, supports=supports)
+    step = setup.step_taken(few_shot=supports is not None)
+    name = step.name if step else ""
+    cell = cell_of(training, target, setup.protocol, setup.limit, aux=trained_on, supports=supports, transductive=name)
     path = record_path(request.out, cell)
     record, fault = record_so_far(request, path)
     done = set(selected) if fault else classes_done(request, record, path, frozenset(map(str, metrics)))

@@ -13,12 +13,12 @@ from zsadbench.clip import BackboneSpec, place_taps
 from zsadbench.engine.plan.options import ConfiguredMethod, build_options, taps_for
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.engine.plan.trained_state import checkpoint_sha256, read_state
-from zsadbench.errors import WeightsError
+from zsadbench.errors import WeightsError, not_found, where_looked
 from zsadbench.method_code import code_of
 from zsadbench.protocol import EvaluationProtocol
 
 if TYPE_CHECKING:
-    from zsadbench.types import Compiling, Taps
+    from zsadbench.types import Compiling, Taps, Transductive
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,16 @@ class MethodSetup:
         """Whether the method is trained in the run: it has a recipe, and no checkpoint was given."""
         return self.method.recipe is not None and self.checkpoint is None
 
+    def finishing_step(self, *, few_shot: bool) -> Transductive | None:
+        """Return the method's finishing step over the test images of a class, if this form of the method has one."""
+        make = self.method.card.transductive
+        step = make(self.method.options) if make is not None else None
+        return step if step is not None and (few_shot or not step.with_supports) else None
+
+    def step_taken(self, *, few_shot: bool) -> Transductive | None:
+        """Return the finishing step if the protocol allows it, else None."""
+        return self.finishing_step(few_shot=few_shot) if self.protocol.across_images == "transductive" else None
+
     def epochs_on(self, aux: str) -> int:
         """Return the epochs on the auxiliary set `aux`: the request's, else the protocol's, else the recipe's."""
         assert self.method.recipe is not None  # noqa: S101 - only called where the method trains
@@ -73,7 +83,9 @@ def load_setup(
         UsageError: the image size or a tapped block does not fit the encoder.
         WeightsError: the checkpoint is missing, unreadable, unsafe or another method's.
     """
-    size = request.image_size or spec.image_size(method.recipe.image_size if method.recipe else NATIVE_RECIPE_SIZE)
+    native = spec.config.vision.image_size
+    recipe_size = method.recipe.image_size if method.recipe else NATIVE_RECIPE_SIZE
+    size = request.image_size or (native if method.card.native_size else spec.image_size(recipe_size))
     spec.check_size(size)
     sha256 = None
     if request.checkpoint is not None and method.recipe is not None:
@@ -102,10 +114,11 @@ def _with_checkpoint_options(method: ConfiguredMethod, path: Path, given: Sequen
     A warning names options that the user changes although the trained parameters depend on them.
     """
     if not path.is_file():
-        raise WeightsError(f"checkpoint '{path}' is not a file; give a checkpoint of {method.card.name}")
+        remedy = f"give a checkpoint of {method.card.name}, or leave --checkpoint out to train one"
+        raise WeightsError(not_found(f"checkpoint '{path}' is not a file", where_looked(path), remedy))
     metadata = read_metadata(path)
     read_state(method.card, path)  # a foreign, unsafe or truncated file is reported before anything runs
-    trained = dict(metadata[1].get("options", {})) if metadata else {}
+    trained = dict(metadata[1].get("options") or {}) if metadata else {}
     changed = method.changed()
     clash = sorted(key for key in changed.keys() & method.card.weight_bound if changed[key] != trained.get(key))
     if clash:

@@ -36,6 +36,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 TokenPrecision = Literal["fp32", "fp16"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 NO_AUX = "none"
+SEEDS = 2**63  # more than the largest seed
 TOKEN_CACHE = 4 << 30  # bytes
 DOMAINS = ("industrial", "medical")
 
@@ -239,5 +240,7 @@ class RunRequest:
         check_numbers(self)
         if any(seed < 0 for seed in (*self.seeds, *self.support_seeds)):
             raise UsageError("a seed must not be negative")
+        if any(seed >= SEEDS for seed in (*self.seeds, *self.support_seeds)):
+            raise UsageError(f"a seed must be less than {SEEDS}")
         if any(shots < 0 for shots in self.shots):
             raise UsageError("--shots must not be negative; 0 is zero-shot")

@@ -68,10 +68,11 @@ def co_trained_taps(job: Job, jobs: Sequence[Job]) -> list[Taps]:
 
 
 def learning_key(job: Job) -> tuple[Any, ...]:
-    """Return everything but the taps that determines the tokens of the auxiliary set."""
+    """Return everything but the taps that determines the tokens of the auxiliary set; its own for an own encoding."""
     setup = job.setup
     aux = job.aux.fingerprint if job.aux else ""
-    return (*tower_key(setup), taps_of(setup).preprocessing, aux, setup.method.card.augments)
+    own = setup.name if taps_of(setup).own_encoding else ""
+    return (*tower_key(setup), taps_of(setup).preprocessing, aux, setup.method.card.augments, own)
 
 
 def memory_chunks(heads: Sequence[T], pixels: int) -> Iterator[Sequence[T]]:

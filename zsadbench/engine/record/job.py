@@ -119,13 +119,15 @@ class JobRecorder:
             area_quartiles=self._area_quartiles,
             thresholds=self.thresholds,
         )
+        few_shot = self.job.supports is not None
         head = Head(
-            scorer=Scorer.of(setup, method, self.backbone.device, target.card.name),
+            scorer=Scorer.of(setup, method, self.backbone.device, target.card.name, few_shot=few_shot),
             measurement=measurement,
             taps=taps_of(setup),
             class_word=target.card.words(setup.name)[class_name],
             maps_folder=self.job.path.with_suffix(".maps") if request.save_maps else None,
             failure=self._text_failures.get(class_name),
+            step=setup.step_taken(few_shot=few_shot),
         )
         if chosen := self.job.supports:
             head.fit_memory = partial(fit_memory, method, supports, setup, chosen.rows[class_name], chosen.files)
@@ -146,7 +148,8 @@ class JobRecorder:
             result = head.measurement.result(target.skipped.get(class_name, 0), counts)
         encoding, scoring = images.watch.seconds, head.scorer.watch.seconds
         seconds = {stage: encoding[stage] + scoring[stage] for stage in STAGES}
-        compiled = {"compiled": self.job.setup.compiling} if self.backbone.vision.blocks.compiled else {}
+        shared_encoder = not taps_of(self.job.setup).own_encoding and self.backbone.vision.blocks
+        compiled = {"compiled": self.job.setup.compiling} if shared_encoder and shared_encoder.compiled else {}
         made_with = provenance(self.backbone.device) | self._origin | compiled
         scores_file = self.job.path.with_suffix(".maps") / "scores.csv" if self.plan.request.save_maps else None
         with self.writer.lock():

@@ -25,7 +25,7 @@ from zsadbench.data.copies.image_hashes import hash_images
 from zsadbench.data.images.perceptual_hash import BITS, CLOSE, near_duplicates
 from zsadbench.engine.plan.checks import aux_for
 from zsadbench.engine.record.support_images import compare_supports
-from zsadbench.errors import DataError, UsageError
+from zsadbench.errors import DataError, UsageError, in_one_line
 
 if TYPE_CHECKING:
     from zsadbench.data import Card, Dataset
@@ -136,7 +136,7 @@ def _load_training_set(name: str, epoch: EpochChoice, request: RunRequest) -> _T
         try:
             card = find_card(name, request.normal)
         except (DataError, UsageError):
-            return _TrainingSet(name, epoch, why=str(failure))
+            return _TrainingSet(name, epoch, why=in_one_line(failure))
         return _TrainingSet(card.name, epoch, card, why=f"'{card.name}' is not here")
     return _TrainingSet(data.card.name, epoch, data.card, data)
 

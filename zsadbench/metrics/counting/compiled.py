@@ -28,7 +28,7 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Return a kernel that is compiled at its first call."""
     kernel: Callable[P, R]
     try:
-        kernel = numba.njit(cache=True, nogil=True)(function)
+        kernel = _njit_cached(function)
     except RuntimeError:  # numba found no cache folder that it can write
         kernel = _compiled_with_other_cache(function)
     return kernel
@@ -41,13 +41,38 @@ def _compiled_with_other_cache(function: Callable[P, R]) -> Callable[P, R]:
     for folder in _cache_folders():
         config.CACHE_DIR = str(folder)
         try:
-            kernel = numba.njit(cache=True, nogil=True)(function)
+            kernel = _njit_cached(function)
             break
         except RuntimeError:
             continue
         finally:
             config.CACHE_DIR = before
     return kernel
+
+
+def _njit_cached(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile with a cache in which a damaged file counts as absent: numba would raise what its unpickling raises.
+
+    Raises:
+        RuntimeError: no cache folder can be written.
+    """
+    kernel: Any = numba.njit(cache=True, nogil=True)(function)
+    cache, index = kernel._cache, kernel._cache._cache_file
+    index._load_index = _or_default(index._load_index, dict)
+    cache.load_overload = _or_default(cache.load_overload, lambda: None)
+    return cast("Callable[P, R]", kernel)
+
+
+def _or_default(read: Callable[..., Any], default: Callable[[], Any]) -> Callable[..., Any]:
+    """Return a function that returns a default where `read` fails, for any reason."""
+
+    def call(*arguments: Any) -> Any:
+        try:
+            return read(*arguments)
+        except Exception:
+            return default()
+
+    return call
 
 
 def _cache_folders() -> Iterator[Path]:

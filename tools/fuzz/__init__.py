@@ -1,0 +1,1 @@
+"""Feed damaged and hostile files to every reader: `python -m tools.fuzz --minutes 60`."""

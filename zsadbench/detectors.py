@@ -1,0 +1,139 @@
+"""The detector of a method: what the engine calls, and what it gives and gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+from zsadbench.tokens import Tokens
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Scores(NamedTuple):
+    """Anomaly scores of one batch, per image and per pixel; higher is more anomalous, on any scale."""
+
+    image: Tensor  # (batch,)
+    pixel: Tensor  # (batch, height, width): the patch grid, or full size
+
+
+class Batch(NamedTuple):
+    """One batch of labelled training images.
+
+    Attributes:
+        images: float32 (batch, 3, size, size), normalised.
+        masks: float32 (batch, size, size), 0 or 1; also between 0 and 1 if the recipe leaves masks grey.
+        labels: int64 (batch,), 0 normal and 1 anomalous.
+        class_names: the words in the prompts, one per image.
+    """
+
+    images: Tensor
+    masks: Tensor
+    labels: Tensor
+    class_names: tuple[str, ...]
+
+
+Losses = Mapping[str, "Tensor"]  # name → scalar; the sum is minimised
+
+
+@runtime_checkable
+class Method(Protocol):
+    """A detector that scores images from the tokens of a frozen CLIP encoder."""
+
+    def score(self, tokens: Tokens, class_names: Sequence[str]) -> Scores:
+        """Score one batch; the result of an image must not depend on the other images in the batch."""
+        ...
+
+
+@runtime_checkable
+class Trainable(Method, Protocol):
+    """A detector that is trained on an auxiliary benchmark; the training loop is in the engine."""
+
+    @property
+    def network(self) -> nn.Module:
+        """The trained part: its parameters are optimised, its state dict is the checkpoint."""
+        ...
+
+    def loss(self, tokens: Tokens, batch: Batch) -> Losses:
+        """Compute each term of the training loss on one batch."""
+        ...
+
+
+@runtime_checkable
+class Traceable(Method, Protocol):
+    """A method that returns its intermediate results by name, for `parity` and `explain`."""
+
+    def stages(self, tokens: Tokens, class_names: Sequence[str]) -> Mapping[str, Tensor]:
+        """Compute every intermediate result of the paper's figure; the first axis is the batch."""
+        ...
+
+
+@runtime_checkable
+class LossTraceable(Protocol):
+    """A method that returns the parts of its training loss by the names in the parity fixtures."""
+
+    def loss_stages(self, tokens: Tokens, batch: Batch) -> Mapping[str, Tensor]:
+        """Compute the targets of the loss, and each unweighted term as `loss_NAME`."""
+        ...
+
+
+@runtime_checkable
+class FewShot(Method, Protocol):
+    """A detector that can use a few normal images (supports) of the class that it scores."""
+
+    def remember(self, tokens: Tokens) -> None:
+        """Replace the supports by these normal images of the class scored next; an empty batch removes them."""
+        ...
+
+
+@runtime_checkable
+class Parted(Method, Protocol):
+    """A detector whose published image scores need all test images of a class (`MethodCard.transductive`).
+
+    `score` stays a function of one image; what the finishing step needs of each image are its parts.
+    """
+
+    def image_parts(self, tokens: Tokens, class_names: Sequence[str], scores: Scores) -> Mapping[str, Tensor]:
+        """Compute the parts of a batch that `score` has scored: name → (batch,), of each image by itself."""
+        ...
+
+
+@runtime_checkable
+class TextFirst(Method, Protocol):
+    """A detector whose text features do not depend on images; after encoding them, it scores without the text tower."""
+
+    def encode_text(self, class_names: Sequence[str]) -> None:
+        """Compute and keep the text features of these classes for the present parameters."""
+        ...
+
+
+@runtime_checkable
+class TextReplaceable(Protocol):
+    """A method whose text features a parity fixture may give instead of sentences."""
+
+    def use_text(self, features: Tensor, class_names: Sequence[str]) -> None:
+        """Use these text features, (2, joint), normal and abnormal, for these classes."""
+        ...
+
+
+@runtime_checkable
+class OwnEncoding(Method, Protocol):
+    """A detector that works inside the encoders: its taps say `own_encoding`, and it turns images into tokens itself.
+
+    It does so with `backbone.vision.walk` and `backbone.text.walk` (`zsadbench.clip.walk`), and never with open_clip.
+    Its time counts as that of the image encoder; it shares no encoding with another method. A `Trainable` is called
+    with gradients enabled, so that parts between the blocks can be trained.
+    """
+
+    def encode(self, images: Tensor, class_names: Sequence[str]) -> Tokens:
+        """Encode one batch; the result of an image must not depend on the other images in the batch.
+
+        Args:
+            images: float32 (batch, 3, size, size), normalised.
+            class_names: the words in the prompts, one per image.
+
+        Returns:
+            What `score`, `loss`, `stages` and `remember` get; the first axis of every tensor is the batch.
+        """
+        ...
