@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -58,6 +59,11 @@ def few(monkeypatch):
     """Generate only three images of a set, which is enough for tests about files."""
     every = sets.image_specs
     monkeypatch.setattr(frozen, "image_specs", lambda set_name: list(every(set_name))[5::70])
+
+
+def seen_in(folder):
+    """The names in a folder, except the hidden file of the lock."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
 
 
 def generate(name, folder):
@@ -270,7 +276,7 @@ def test_no_image_repeats(cached, flawed):
 def test_the_first_use_generates_the_set_and_the_second_does_not(few, monkeypatch, tmp_path):
     root = generated.generated_copy(find_card("demo"))
     assert root.parent == tmp_path / "cache" / "demo"
-    assert [path.name for path in root.parent.iterdir()] == [root.name]
+    assert seen_in(root.parent) == [root.name]
     monkeypatch.setattr(frozen, "render", None)
     assert generated.generated_copy(find_card("demo")) == root
 
@@ -296,22 +302,26 @@ def test_an_interruption_leaves_nothing_half(few, monkeypatch, tmp_path, failure
     monkeypatch.setattr(frozen, "write", broken)
     with pytest.raises((KeyboardInterrupt, DataError)):
         generated.generated_copy(find_card("demo"))
-    assert list((tmp_path / "cache" / "demo").iterdir()) == []
+    assert seen_in(tmp_path / "cache" / "demo") == []
     monkeypatch.setattr(frozen, "write", write)
     assert len(list(generated.generated_copy(find_card("demo")).rglob("*.png"))) > 3
 
 
 def test_a_second_process_that_was_quicker_is_no_matter(few, monkeypatch):
-    generate_set = frozen.generate
+    locked = generated.locked
 
-    def slow(name, folder):
-        monkeypatch.setattr(frozen, "generate", generate_set)
+    @contextmanager
+    def waits(*arguments):
+        """The lock, which another process had until it had generated the set."""
+        monkeypatch.setattr(generated, "locked", locked)
         generated.generated_copy(find_card("demo"))
-        generate_set(name, folder)
+        monkeypatch.setattr(frozen, "render", None)
+        with locked(*arguments):
+            yield
 
-    monkeypatch.setattr(frozen, "generate", slow)
+    monkeypatch.setattr(generated, "locked", waits)
     root = generated.generated_copy(find_card("demo"))
-    assert [path.name for path in root.parent.iterdir()] == [root.name]
+    assert seen_in(root.parent) == [root.name]
 
 
 def test_other_pixels_than_the_frozen_ones_are_warned_of(few, tmp_path, caplog):
