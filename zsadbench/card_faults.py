@@ -90,6 +90,9 @@ def _faults_of_recipe(recipe: Recipe | None) -> Iterator[str]:
         yield f"'recipe.lr' is {recipe.lr!r}, not a positive number"
     if not isinstance(recipe.epochs, Mapping) or not isinstance(recipe.on, Mapping):
         yield "'recipe.epochs' and 'recipe.on' are mappings of auxiliary sets"
+    if recipe.before is not None and (not recipe.stage or not getattr(recipe.before, "stage", "")):
+        yield "'recipe.before' needs a stage name, and so does 'recipe'"
+    yield from _faults_of_recipe(recipe.before)
     hints = get_type_hints(Recipe)
     for name in ("optimiser", "mask"):
         if getattr(recipe, name) not in get_args(hints[name]):

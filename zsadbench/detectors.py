@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 from zsadbench.tokens import Tokens
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Generator, Tensor, nn
 
 
 class Scores(NamedTuple):
@@ -57,6 +57,27 @@ class Trainable(Method, Protocol):
 
     def loss(self, tokens: Tokens, batch: Batch) -> Losses:
         """Compute each term of the training loss on one batch."""
+        ...
+
+
+@runtime_checkable
+class Staged(Trainable, Protocol):
+    """A detector that is trained in several stages (`Recipe.before`), built as for the last one."""
+
+    def begin_stage(self, stage: str) -> None:
+        """Prepare for training a stage: its parameters require gradients, others do not.
+
+        `encode` and `loss` are those of the stage; of the last one, `encode` is also that of scoring.
+        """
+        ...
+
+
+@runtime_checkable
+class Augmenting(Trainable, Protocol):
+    """A detector that transforms the images and masks of every training batch (`MethodCard.augments`)."""
+
+    def augment(self, batch: Batch, generator: Generator) -> Batch:
+        """Transform a batch before it is encoded; `generator`, on the CPU, decides what is random."""
         ...
 
 

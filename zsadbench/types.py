@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from zsadbench.detectors import (
+    Augmenting,
     Batch,
     FewShot,
     Losses,
@@ -21,6 +22,7 @@ from zsadbench.detectors import (
     OwnEncoding,
     Parted,
     Scores,
+    Staged,
     TextFirst,
     TextReplaceable,
     Traceable,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Activation",
+    "Augmenting",
     "Batch",
     "Compiling",
     "FewShot",
@@ -57,6 +60,7 @@ __all__ = [
     "Recipe",
     "Scores",
     "StageNote",
+    "Staged",
     "Taps",
     "TextFirst",
     "TextReplaceable",
@@ -67,7 +71,7 @@ __all__ = [
     "Variant",
 ]
 
-MaskRule = Literal["nonzero-bilinear-half", "nonzero-bicubic-grey"]
+MaskRule = Literal["nonzero-bilinear-half", "nonzero-bicubic-grey", "nonzero-nearest"]
 
 
 @dataclass(frozen=True)
@@ -85,10 +89,13 @@ class Recipe:
         optimiser: Adam or AdamW.
         weight_decay: weight decay.
         mask: how masks are resized to the input: every non-zero value is anomalous, then bilinear with threshold one
-            half, or bicubic and left grey.
+            half, bicubic and left grey, or nearest neighbour.
         permuted: a control experiment in which masks and labels are exchanged randomly between images, so that nothing
             can be learned from them.
         on: auxiliary set → fields with another value on it, for example on a generated set of 192 images.
+        halve_at: steps after which the learning rate is halved.
+        stage: what the detector is told before this training (`Staged`); empty for a training of one stage.
+        before: the recipe of the stage that is trained first, whose checkpoint is cached by itself; None for none.
     """
 
     epochs: Mapping[str, int]
@@ -103,6 +110,9 @@ class Recipe:
     mask: MaskRule = "nonzero-bilinear-half"
     permuted: bool = False
     on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    halve_at: tuple[int, ...] = ()
+    stage: str = ""
+    before: Recipe | None = None
 
     def epochs_for(self, aux: str) -> int:
         """The number of epochs on the auxiliary set `aux`."""
@@ -246,7 +256,8 @@ class MethodCard:
         weight_bound: options with which published weights were trained; changing one of them gives a warning.
         map_range: map values at the two ends of the colour scale of heat maps.
         few_shot: whether the detector is a `FewShot`.
-        augments: whether training transforms images differently in each epoch, so that tokens cannot be cached.
+        augments: whether training transforms images differently in each epoch, so that tokens cannot be cached; the
+            detector is `Augmenting`.
         notes: how `explain` shows the stages, in the order of the paper's figure. Stages without a note are only
             listed; without any note, every stage that fits the patch grid is shown.
         macs: counts multiply-accumulates for a backbone, options and side of the patch grid; None if unknown.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from zsadbench.clip.macs import image_macs
 from zsadbench.data import limited
 from zsadbench.engine.encode.token_cache import entry_bytes
 from zsadbench.engine.plan.cell import checkpoint_path
-from zsadbench.engine.plan.method_setup import taps_of
+from zsadbench.engine.plan.method_setup import earlier_stage, taps_of
 from zsadbench.engine.plan.sharing import group_jobs, learning_key
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def _scoring_macs(group: Sequence[Job]) -> float:
 def _learning_macs(jobs: Sequence[Job], cache_bytes: int) -> float:
     """Count multiply-accumulates of all trainings: the encoding of their images, and their steps."""
     trainings = {checkpoint_path(job.setup, job.aux, job.seed): job for job in jobs if job.aux is not None}
-    pending = [job for path, job in trainings.items() if not path.is_file()]
+    todo = [job for path, job in trainings.items() if not path.is_file()]
+    pending = [stage for job in todo for stage in _stages(job)]
     steps = sum(_tower_macs(job.setup) * _step_share(job.setup) * _count_learned(job) for job in pending)
     same_tokens: dict[Any, list[Job]] = {}
     for job in pending:
@@ -65,6 +67,14 @@ def _learning_macs(jobs: Sequence[Job], cache_bytes: int) -> float:
     return steps + sum(
         _tower_macs(group[0].setup) * _count_encoded(group, cache_bytes) for group in same_tokens.values()
     )
+
+
+def _stages(job: Job) -> list[Job]:
+    """Return a job once for each stage of its training that has no checkpoint, with the setup of the stage."""
+    earlier = earlier_stage(job.setup)
+    if earlier is None or job.aux is None or checkpoint_path(earlier, job.aux, job.seed).is_file():
+        return [job]
+    return [*_stages(replace(job, setup=earlier)), job]
 
 
 def _count_encoded(group: Sequence[Job], cache_bytes: int) -> int:

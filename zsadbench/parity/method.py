@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, make_dataclass, replace
 from functools import partial
@@ -15,7 +16,7 @@ from zsadbench.checkpoints import load_state
 from zsadbench.clip import Backbone, build, resolve
 from zsadbench.engine.evaluate.finishing import finished_scores
 from zsadbench.engine.evaluate.scoring import Scorer
-from zsadbench.engine.learn.loop import make_optimiser
+from zsadbench.engine.learn.loop import begin_stage, make_optimiser
 from zsadbench.engine.plan.options import ConfiguredMethod, configure
 from zsadbench.errors import UsageError
 from zsadbench.types import (
@@ -30,6 +31,7 @@ from zsadbench.types import (
     Tokens,
     Traceable,
     Trainable,
+    Transductive,
     Variant,
 )
 
@@ -106,6 +108,26 @@ def _configure(fixture: Fixture, settings: Mapping[str, Any], options: Sequence[
     return configure(replace(card, options=with_defaults), options, (card.name,))
 
 
+def of_stage(name: str, stage: str) -> str:
+    """Return the name in `expected` of what a training stage gives.
+
+    >>> [of_stage(name, "text") for name in ("loss_total", "loss_curve", "gradnorm/gate", "tokens")]
+    ['loss_text_total', 'loss_text_curve', 'gradnorm/gate', 'tokens']
+    """
+    return f"loss_{stage}_{name.removeprefix('loss_')}" if stage and name.startswith("loss_") else name
+
+
+def _with_optimiser(recipe: Recipe, training: Mapping[str, Any]) -> Recipe:
+    """Return a recipe with the optimiser of the fixture."""
+    return replace(
+        recipe,
+        optimiser=training["optimiser"].lower(),
+        lr=training["lr"],
+        betas=tuple(training["betas"]),
+        weight_decay=training.get("weight_decay", recipe.weight_decay),
+    )
+
+
 def _to_numpy(tensor: Any) -> Array:
     return np.asarray(tensor.detach().float().cpu().numpy())
 
@@ -128,7 +150,9 @@ class FixtureRun:
         inputs = self.fixture.tensors("inputs.safetensors")
         images = inputs["images"].float()[: variant.images]
         backbone, detector = self._build()
-        class_names = tuple((about.get("image_classes") or list(about["class_names"]) * len(images))[: len(images)])
+        learned = self._words((about.get("image_classes") or list(about["class_names"]) * len(images))[: len(images)])
+        one_class = self._step() is not None and not variant.supports  # a finishing step over the images of a class
+        class_names = learned[:1] * len(images) if one_class else learned
         if variant.text and isinstance(detector, TextReplaceable):
             detector.use_text(inputs[variant.text].float(), class_names)
         with torch.no_grad():
@@ -137,17 +161,39 @@ class FixtureRun:
                 supports = inputs[variant.supports].float()
                 detector.remember(self._encode(backbone, detector, supports, class_names[:1] * len(supports)))
             stages = dict(detector.stages(tokens, class_names)) | self._finished(detector, tokens, class_names)
-        if "image_classes" in about and isinstance(detector, TextFirst):  # one row per class, not per image
-            first = [class_names.index(name) for name in about["class_names"] if name in class_names]
-            stages["text_features"] = stages["text_features"][first]
+            if "image_classes" in about and isinstance(detector, TextFirst):  # one row per class, not per image
+                first = [learned.index(name) for name in self._words(about["class_names"]) if name in learned]
+                of_all = detector.stages(tokens, learned) if one_class else stages
+                stages["text_features"] = of_all["text_features"][first]
         maps = self._maps(detector, tokens, class_names)
         produced = {name: _to_numpy(tensor) for name, tensor in stages.items()} | maps
         learns = about.get("training") and not variant.supports and isinstance(detector, Trainable)
         if learns and isinstance(detector, Trainable):
-            batch = Batch(images, inputs["masks"].float()[: len(images)], inputs["labels"][: len(images)], class_names)
+            batch = Batch(images, inputs["masks"].float()[: len(images)], inputs["labels"][: len(images)], learned)
             own = self.method.card.taps(self.method.options).own_encoding
-            encode = partial(self._encode, backbone, detector, images, class_names) if own else lambda: tokens
-            produced |= dict(self._training(detector, encode, batch))
+            encode = partial(self._encode, backbone, detector, images, learned) if own else lambda: tokens
+            produced |= self._learn(detector, encode, batch)
+        return produced
+
+    def _words(self, class_names: Sequence[str]) -> tuple[str, ...]:
+        """Return the words of classes in prompts: those that the fixture states, else the names themselves."""
+        words = self.fixture.about["options"].get("descriptive_names", {})
+        return tuple(words.get(name, name) for name in class_names)
+
+    def _learn(self, detector: Trainable, encode: Callable[[], Tokens], batch: Batch) -> dict[str, Array]:
+        """Compute what training gives, stage by stage, each from the stored parameters."""
+        training, recipe, produced = self.fixture.about["training"], self.method.recipe, {}
+        if recipe is None:
+            raise UsageError(f"the fixture trains, but '{self.method.card.name}' has no recipe")
+        stored = copy.deepcopy(detector.network.state_dict())
+        while recipe is not None:
+            begin_stage(self.method.card.name, detector, recipe)
+            settings = training[f"{recipe.stage}_stage"] if recipe.stage else training
+            tensors = self._training(detector, encode, batch, _with_optimiser(recipe, settings))
+            produced |= {of_stage(name, recipe.stage): tensor for name, tensor in tensors}
+            detector.network.load_state_dict(stored)
+            detector.network.zero_grad(set_to_none=True)
+            recipe = recipe.before
         return produced
 
     def _encode(self, backbone: Backbone, detector: Traceable, images: Tensor, class_names: Sequence[str]) -> Tokens:
@@ -180,12 +226,17 @@ class FixtureRun:
 
     def _finished(self, detector: Traceable, tokens: Tokens, class_names: Sequence[str]) -> dict[str, Tensor]:
         """Take the finishing step over all images of the fixture, if this form of the method has one."""
-        make = self.method.card.transductive
-        step = make(self.method.options) if make else None
-        if step is None or (step.with_supports and not self.variant.supports) or not isinstance(detector, Parted):
+        step = self._step()
+        if step is None or not isinstance(detector, Parted):
             return {}
         parts = detector.image_parts(tokens, class_names, detector.score(tokens, class_names))
         return {"score": torch.from_numpy(finished_scores(step, {name: _to_numpy(parts[name]) for name in step.parts}))}
+
+    def _step(self) -> Transductive | None:
+        """Return the finishing step of this form of the method, if it has one."""
+        make = self.method.card.transductive
+        step = make(self.method.options) if make else None
+        return step if step is not None and (self.variant.supports or not step.with_supports) else None
 
     def _maps(self, detector: Traceable, tokens: Tokens, class_names: Sequence[str]) -> dict[str, Array]:
         """Make the anomaly maps as a run does, before and after smoothing, (batch, size, size)."""
@@ -197,9 +248,11 @@ class FixtureRun:
         scorers = {"map": unsmoothed, "map_smooth": smoothed}
         return {name: np.stack([wait() for wait in scorer.start_maps(grid)]) for name, scorer in scorers.items()}
 
-    def _training(self, detector: Trainable, encode: Callable[[], Tokens], batch: Batch) -> Iterator[tuple[str, Array]]:
+    def _training(
+        self, detector: Trainable, encode: Callable[[], Tokens], batch: Batch, recipe: Recipe
+    ) -> Iterator[tuple[str, Array]]:
         """Compute loss parts and gradient norms at the stored parameters, then the loss over three steps."""
-        optimiser, tokens = make_optimiser(detector, self._recipe()), encode()
+        optimiser, tokens = make_optimiser(detector, recipe), encode()
         parts = detector.loss(tokens, batch)
         total: Any = sum(parts.values())
         if isinstance(detector, LossTraceable):
@@ -218,19 +271,6 @@ class FixtureRun:
             curve.append(loss.detach())
         yield "loss_curve", _to_numpy(torch.stack(curve))
         yield "loss_after_3_steps", _to_numpy(curve[-1])
-
-    def _recipe(self) -> Recipe:
-        """Return the recipe of the method with the optimiser of the fixture."""
-        training, recipe = self.fixture.about["training"], self.method.recipe
-        if recipe is None:
-            raise UsageError(f"the fixture trains, but '{self.method.card.name}' has no recipe")
-        return replace(
-            recipe,
-            optimiser=training["optimiser"].lower(),
-            lr=training["lr"],
-            betas=tuple(training["betas"]),
-            weight_decay=training["weight_decay"],
-        )
 
     def _gradient_norms(self, detector: Trainable) -> Iterator[tuple[str, Array]]:
         """Compute the L2 norm of every gradient, by the published name of the tensor."""

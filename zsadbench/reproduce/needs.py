@@ -54,11 +54,15 @@ class Work:
 
     @property
     def epochs(self) -> int:
-        """Epochs of its training; 0 without training."""
-        recipe = registry.method_card(self.row.method).recipe
-        if not self.trains or recipe is None or self.request.aux is None:
+        """Epochs of its training, of all stages together; 0 without training."""
+        stage = registry.method_card(self.row.method).recipe
+        if not self.trains or self.request.aux is None:
             return 0
-        return self.request.epochs or recipe.epochs_for(self.request.aux)
+        total = 0
+        while stage is not None:
+            total += self.request.epochs or stage.epochs_for(self.request.aux)
+            stage = stage.before
+        return total
 
     @property
     def runs(self) -> int:

@@ -25,7 +25,7 @@ from zsadbench.data.loading.tensor_cache import ResizedImage, TensorCache
 from zsadbench.errors import DataError
 from zsadbench.types import Preprocessing
 
-MaskRule = Literal["strict", "native", "training", "training-grey", "none"]
+MaskRule = Literal["strict", "native", "training", "training-grey", "training-nearest", "none"]
 Mask = NDArray[Any]  # uint8 of 0 and 1; float32 from 0 to 1 for `training-grey`
 
 
@@ -34,7 +34,7 @@ class LoadedBatch(NamedTuple):
 
     Attributes:
         images: float32 (batch, 3, size, size), normalised.
-        masks: by the rule. `strict` and `training`: uint8 (batch, size, size) of 0 and 1. `native`: a list of uint8
+        masks: by the rule. `strict`, `training` and `training-nearest`: uint8 (batch, size, size) of 0 and 1. `native`: a list of uint8
             (height, width). `training-grey`: float32 (batch, size, size) from 0 to 1, or uint8 zeros if all images
             are normal. `none`: None.
         labels: int64 (batch,), 0 normal and 1 anomalous.
@@ -73,8 +73,8 @@ def batches(
         preprocessing: whether images are converted to RGB before or after the resize.
         masks: `strict` decodes masks by `positive` and resizes them by nearest neighbour; `native` keeps their own
             size; `training` is the publications' rule (every non-zero value, bilinear, threshold one half);
-            `training-grey` is AF-CLIP's (every non-zero value, bicubic, left grey); `none` reads no masks. The mask
-            of a normal image is zero.
+            `training-grey` is AF-CLIP's (every non-zero value, bicubic, left grey), `training-nearest` AA-CLIP's
+            (every non-zero value, nearest neighbour); `none` reads no masks. The mask of a normal image is zero.
         positive: the grey values of a mask that count as anomalous.
         batch_size: images per batch.
         workers: threads that read ahead; with 0, the calling thread reads.
@@ -184,7 +184,8 @@ class _Reader:
             return mask
         if self.masks == "training-grey":
             return resize_mask_grey(mask, self.size, bicubic=True)
-        return resize_mask_nearest(mask, self.size) if self.masks == "strict" else soften_mask(mask, self.size)
+        nearest = self.masks in {"strict", "training-nearest"}
+        return resize_mask_nearest(mask, self.size) if nearest else soften_mask(mask, self.size)
 
     def _native_mask(self, position: int, native_size: tuple[int, int]) -> Mask:
         """The mask at its own size, (height, width), which must be the size of the image."""

@@ -17,7 +17,7 @@ from zsadbench.engine.learn.keep import keep_checkpoint, only_trainer
 from zsadbench.engine.learn.loop import TrainingBatches, finite_state, fit
 from zsadbench.engine.machine.method_calls import call_method, what_is
 from zsadbench.engine.plan.cell import checkpoint_path, training_cell
-from zsadbench.engine.plan.method_setup import MethodSetup, taps_of
+from zsadbench.engine.plan.method_setup import MethodSetup, earlier_stage, taps_of
 from zsadbench.engine.plan.trained_state import read_state
 from zsadbench.errors import CellError, UsageError, WeightsError
 from zsadbench.types import Method, OwnEncoding, Taps, Trainable
@@ -92,8 +92,8 @@ def train_or_load(
         image_cache: bytes that resized images may take on disk; None for no cache.
         token_cache: bytes that tokens of auxiliary sets may take on disk; 0 for no cache.
         co_trained: taps of methods that will learn from the same images; their tokens are cached as well.
-        fresh: train even if the cache has the checkpoint.
-        on_step: called with (steps done, all steps, loss).
+        fresh: train even if the cache has the checkpoint; so is every stage of the training.
+        on_step: called with (steps done, all steps, loss), in every stage of the training.
 
     Raises:
         WeightsError: the checkpoint belongs to another method or another backbone.
@@ -113,6 +113,13 @@ def train_or_load(
         if not fresh and _load_from_cache(setup, method, path, cell):
             return Detector(method, path)
         trainable = _trainable(setup.name, method)
+        earlier = earlier_stage(setup)
+        if earlier is not None:  # trained, or loaded from its own checkpoint in the cache
+            first = train_or_load(
+                *(earlier, backbone, aux, seed),
+                **{"workers": workers, "image_cache": image_cache, "fresh": fresh, "on_step": on_step},
+            )
+            trainable.network.load_state_dict(finite_state(setup.name, _trainable(setup.name, first.method)))
         batches = TrainingBatches(setup, aux, seed, workers, image_cache, pin=backbone.device.type == "cuda")
         tokens = training_tokens(setup, backbone, method, aux, cache_bytes=token_cache, co_trained=co_trained)
         losses = list(fit(trainable, tokens, batches, on_step))

@@ -14,7 +14,7 @@ from zsadbench.data import TensorCache, batches
 from zsadbench.engine.machine.method_calls import call_method, checked_losses, checked_network
 from zsadbench.engine.plan.method_setup import MethodSetup, taps_of
 from zsadbench.errors import CellError
-from zsadbench.types import Batch, Losses, Recipe, Tokens, Trainable
+from zsadbench.types import Augmenting, Batch, Losses, Recipe, Staged, Tokens, Trainable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from zsadbench.data.loading.batches import MaskRule
 
 
-MASKS: dict[str, MaskRule] = {"nonzero-bilinear-half": "training", "nonzero-bicubic-grey": "training-grey"}
+MASKS: dict[str, MaskRule] = {
+    "nonzero-bilinear-half": "training",
+    "nonzero-bicubic-grey": "training-grey",
+    "nonzero-nearest": "training-nearest",
+}
 OPTIMISERS: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 SMALLER = "nothing is kept of this training; a smaller recipe.lr may help"
 
@@ -101,17 +105,46 @@ def fit(
         CellError: the method fails, a loss or a parameter is not finite, or tokens do not fit into half precision.
         DataError: an image cannot be read.
     """
-    name, aux = training_batches.setup.name, training_batches.aux
+    name, aux, recipe = training_batches.setup.name, training_batches.aux, training_batches.recipe
+    begin_stage(name, method, recipe)
     network = checked_network(name, method)
-    optimiser = make_optimiser(method, training_batches.recipe)
+    optimiser = make_optimiser(method, recipe)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, list(recipe.halve_at), gamma=0.5)
     words, classes = aux.card.words(name), aux.manifest["class"].tolist()
     device = next(network.parameters()).device
     for number, loaded in enumerate(training_batches, start=1):
         batch = as_batch(loaded, tuple(words[classes[row]] for row in loaded.rows), device)
+        batch = augmented(name, method, batch, (training_batches.seed, number))
         loss = step(method, tokens(loaded, batch.images), batch, optimiser, name=name, number=number)
+        schedule.step()
         _check_parameters(name, network, number)
         on_step(number, len(training_batches), loss)
         yield loss
+
+
+def begin_stage(name: str, method: Trainable, recipe: Recipe) -> None:
+    """Prepare a detector for the training stage of a recipe, if its training has several.
+
+    Raises:
+        CellError: the method fails, or has no stages.
+    """
+    if not recipe.stage:
+        return
+    if not isinstance(method, Staged):
+        raise CellError(f"'{name}' has a recipe with the stage '{recipe.stage}', but its detector has no 'begin_stage'")
+    call_method(name, "begin_stage", method.begin_stage, recipe.stage)
+
+
+def augmented(name: str, method: Trainable, batch: Batch, seed: tuple[int, int]) -> Batch:
+    """Return the batch as the method transforms it for training under a seed; unchanged without `augment`.
+
+    Raises:
+        CellError: the method fails.
+    """
+    if not isinstance(method, Augmenting):
+        return batch
+    generator = torch.Generator().manual_seed(int(np.random.default_rng(seed).integers(2**63)))
+    return call_method(name, "augment", method.augment, batch, generator)
 
 
 def make_optimiser(method: Trainable, recipe: Recipe) -> torch.optim.Optimizer:

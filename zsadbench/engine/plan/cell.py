@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.clip import RULE, cache_folder, map_taps
-from zsadbench.engine.plan.method_setup import MethodSetup, activation_of, taps_of
+from zsadbench.engine.plan.method_setup import MethodSetup, activation_of, earlier_stage, taps_of
 from zsadbench.records import identity, safe_name
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ TRAINING_KEYS = (
 )
 UNKNOWN = "unknown"  # the backbone of another program whose maps are evaluated
 STATED_ELSEWHERE = {"epochs", "epochs_else", "image_size", "on"}  # fields of a recipe that other keys state, resolved
+IF_ANY = {"permuted", "halve_at", "stage", "before"}  # fields that a recipe states only where they are not empty
 
 
 def training_cell(setup: MethodSetup, aux: Dataset | None, seed: int) -> dict[str, Any]:
@@ -124,8 +125,11 @@ def _recipe(setup: MethodSetup, aux: Dataset | None) -> dict[str, Any] | None:
     recipe = {
         name: value
         for name, value in asdict(setup.method.recipe_on(aux.card.name)).items()
-        if name not in STATED_ELSEWHERE and value is not False
+        if name not in STATED_ELSEWHERE and (value or name not in IF_ANY)
     }
+    earlier = earlier_stage(setup)
+    if earlier is not None:
+        recipe["before"] = _recipe(earlier, aux)
     exact = setup.token_precision == "fp32" or taps_of(setup).own_encoding
     rounded = {} if exact else {"tokens": setup.token_precision}
     return {**recipe, "betas": list(recipe["betas"]), "epochs": setup.epochs_on(aux.card.name), **rounded}

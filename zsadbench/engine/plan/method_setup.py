@@ -70,8 +70,18 @@ class MethodSetup:
     def epochs_on(self, aux: str) -> int:
         """Return the epochs on the auxiliary set `aux`: the request's, else the protocol's, else the recipe's."""
         assert self.method.recipe is not None  # noqa: S101 - only called where the method trains
-        published = dict(self.protocol.epochs)
+        published = dict(self.protocol.epochs)  # of the last stage
         return self.epochs or published.get(aux) or self.method.recipe.epochs_for(aux)
+
+
+def earlier_stage(setup: MethodSetup) -> MethodSetup | None:
+    """Return the setup of the training stage before that of `setup`; None if there is none.
+
+    The epochs of a protocol and the fields of the recipe that the user changed are those of the last stage; but a
+    control with permuted labels permutes those of every stage, and epochs that the user names are those of every stage.
+    """
+    method = setup.method.earlier()
+    return replace(setup, method=method, protocol=replace(setup.protocol, epochs=())) if method else None
 
 
 def load_setup(

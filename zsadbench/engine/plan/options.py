@@ -39,6 +39,13 @@ class ConfiguredMethod:
         assert self.recipe is not None  # noqa: S101 - only called where the method trains
         return replace(self.recipe, **{**self.recipe.on.get(aux, {}), **self.recipe_changes})
 
+    def earlier(self) -> ConfiguredMethod | None:
+        """Return the method with the recipe of the training stage before; None if there is none."""
+        if self.recipe is None or self.recipe.before is None:
+            return None
+        kept = {name: value for name, value in self.recipe_changes.items() if name == "permuted"}
+        return replace(self, recipe=replace(self.recipe.before, **kept), recipe_changes=kept)
+
     def changed(self) -> dict[str, Any]:
         """Return the options that differ from their defaults, as JSON values."""
         default = self.card.options()
