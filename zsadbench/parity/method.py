@@ -182,7 +182,8 @@ class FixtureRun:
 
     def _learn(self, detector: Trainable, encode: Callable[[], Tokens], batch: Batch) -> dict[str, Array]:
         """Compute what training gives, stage by stage, each from the stored parameters."""
-        training, recipe, produced = self.fixture.about["training"], self.method.recipe, {}
+        training, recipe = self.fixture.about["training"], self.method.recipe
+        produced: dict[str, Array] = {}
         if recipe is None:
             raise UsageError(f"the fixture trains, but '{self.method.card.name}' has no recipe")
         stored = copy.deepcopy(detector.network.state_dict())

@@ -1,4 +1,4 @@
-"""What the registry knows about AA-CLIP: published checkpoints, finishing step, cost, drawings, card. Imports no torch."""
+"""What the registry knows about AA-CLIP: published checkpoints, finishing step, cost, drawings, card. No torch."""
 
 from __future__ import annotations
 
@@ -161,8 +161,7 @@ def macs(config: BackboneConfig, options: Options, grid: int) -> Macs:
 
     Inside the encoder: all blocks, and the adapters of every token. After it: the heads of patches and image, and the
     products with both texts, of the image with the abnormal one alone. Executed is one product with the difference of
-    both texts per patch; the products of the image are executed twice, for the score and for its part, and the blur of
-    every map, with a row and a column.
+    both texts per patch; and the blur of every map, a row and a column, which no formula counts.
     """
     vision, text, joint, patches = config.vision, config.text, config.embed_dim, grid**2
     adapters = min(options.image_adapters, vision.layers)
@@ -190,7 +189,9 @@ def _blur_macs(grid: int, domain: str) -> int:
 NOTES = (
     StageNote("tap_l*", "patches", "LN(x) after a tapped block", "", "tokens"),
     StageNote("projected_l*", "nearer to abnormal", "cos(S·x, T_a) − cos(S·x, T_n)", "", "text", -0.5, 0.5, "signed"),
-    StageNote("map_grid", "half the difference of logits", "50·(cos_a − cos_n) + ½, per layer", "", "values", -9.5, 10.5),
+    StageNote(
+        "map_grid", "half the difference of logits", "50·(cos_a − cos_n) + ½, per layer", "", "values", -9.5, 10.5
+    ),
     StageNote("map", "map", "sum over layers, blurred on the patch grid and enlarged", "", "values", -38, 42, "heat"),
 )
 

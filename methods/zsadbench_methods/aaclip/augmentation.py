@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import cos, radians, sin
 from typing import NamedTuple
 
@@ -30,18 +31,25 @@ def jitter_colours(images: Tensor, generator: Generator) -> Tensor:
 
     `images` are normalised, (batch, 3, size, size), and so is the result; values stay from black to white.
     """
-    mean, deviation, grey = (images.new_tensor(values).view(3, 1, 1) for values in (MEAN, DEVIATION, GREY))
-    changed = []
-    for image in images * deviation + mean:
-        for what in ("brightness", "contrast", "saturation"):
-            draws = torch.rand(2, generator=generator).tolist()
-            if draws[0] >= COLOUR_CHANCE:
-                continue
-            factor, grey_image = 1 + COLOUR_RANGE * (2 * draws[1] - 1), (image * grey).sum(dim=0)
-            other = {"brightness": torch.zeros(()), "contrast": grey_image.mean(), "saturation": grey_image}[what]
-            image = (factor * image + (1 - factor) * other.to(image.device)).clamp(0, 1)
-        changed.append(image)
-    return (torch.stack(changed) - mean) / deviation
+    mean, deviation = (images.new_tensor(values).view(3, 1, 1) for values in (MEAN, DEVIATION))
+    coloured = [_jitter(image, generator) for image in images * deviation + mean]
+    return (torch.stack(coloured) - mean) / deviation
+
+
+def _jitter(image: Tensor, generator: Generator) -> Tensor:
+    """Change the colours of one image, (3, size, size) from 0 to 1."""
+    grey = image.new_tensor(GREY).view(3, 1, 1)
+    others: tuple[Callable[[Tensor], Tensor], ...] = (  # what an image is mixed with: black, its mean grey, its greys
+        torch.zeros_like,
+        lambda seen: (seen * grey).sum(dim=0).mean(),
+        lambda seen: (seen * grey).sum(dim=0),
+    )
+    for other in others:
+        chance, place = torch.rand(2, generator=generator).tolist()
+        if chance < COLOUR_CHANCE:
+            factor = 1 + COLOUR_RANGE * (2 * place - 1)
+            image = (factor * image + (1 - factor) * other(image)).clamp(0, 1)
+    return image
 
 
 def draw_move(size: int, generator: Generator) -> Move:

@@ -34,7 +34,8 @@ def adapt(tokens: Tensor, adapter: Callable[[Tensor], Tensor], share: float) -> 
         tokens = tokens.float()
         adapted = adapter(tokens)
         lengths = vector_norm(tokens, dim=-1, keepdim=True) / vector_norm(adapted, dim=-1, keepdim=True)
-        return share * adapted * lengths + (1 - share) * tokens
+        mixed: Tensor = share * adapted * lengths + (1 - share) * tokens
+        return mixed
 
 
 def adapting(adapters: Sequence[Callable[[Tensor], Tensor]], share: float) -> Hook:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from zsadbench.clip import Backbone
     from zsadbench_methods.aaclip.options import Options
 
-CLASS_TOKEN = "global_features"
+GLOBAL = "global_features"
 
 
 class TextPart(nn.Module):
@@ -115,7 +115,8 @@ class AACLIP:
             with torch.no_grad():
                 return self.encode_frozen(images)
         return Tokens(
-            encode_image(walk, images, self.network.image.adapters, self.options.image_share, self.blocks), walk.grid
+            encode_image(walk, images, list(self.network.image.adapters), self.options.image_share, self.blocks),
+            walk.grid,
         )
 
     def encode_frozen(self, images: Tensor) -> Tokens:
@@ -129,14 +130,14 @@ class AACLIP:
         if options.surgery != "none":
             across = options.surgery == "official"
             layers = encode_with_values(walk, images, self.surgery_from, self.blocks, across_batch=across)
-        return Tokens(layers, walk.grid, parts={CLASS_TOKEN: self._project(plain[-1][:, 0])})
+        return Tokens(layers, walk.grid, parts={GLOBAL: self._project(plain[-1][:, 0])})
 
     def encode_text(self, class_names: Sequence[str]) -> None:
         """Compute and cache the anchors of these classes."""
         self.anchors(class_names)
 
     def anchors(self, class_names: Sequence[str]) -> Tensor:
-        """Return the text features of both sides, (names, 2, joint) unit rows, normal and abnormal; without gradient."""
+        """Return the text features, (names, 2, joint) unit rows, normal and abnormal; without gradient, cached."""
         for name in dict.fromkeys(class_names):
             if name not in self._cached_text:
                 self._cached_text[name] = ParameterCache(partial(self._encode_class, name), self.network.text)
@@ -148,8 +149,8 @@ class AACLIP:
         sides, part = sentences_of(class_name), self.network.text
         text, share = self.backbone.text, self.options.text_share
         raw = encode_sentences(text, [*sides[0], *sides[1]], list(part.adapters), part.head, share)
-        means = [side.mean(dim=0) for side in normalize(raw, dim=-1).split([len(side) for side in sides])]
-        return normalize(torch.stack(means), dim=-1)
+        unit, normal = normalize(raw, dim=-1), len(sides[0])
+        return normalize(torch.stack([unit[:normal].mean(dim=0), unit[normal:].mean(dim=0)]), dim=-1)
 
     # --- scores ---
 
@@ -232,7 +233,7 @@ class AACLIP:
         """Compute the terms of all layers in the text stage, and the texts with gradients, (batch, 2, joint)."""
         known = {name: self._encode_class(name) for name in dict.fromkeys(batch.class_names)}
         text = torch.stack([known[name] for name in batch.class_names])
-        whole = normalize(tokens.parts[CLASS_TOKEN], dim=-1).unsqueeze(1)
+        whole = normalize(tokens.parts[GLOBAL], dim=-1).unsqueeze(1)
         features = [frozen + whole for frozen in self.frozen_features(tokens)]
         return map_terms(self.probabilities(features, text, tokens.grid), batch.masks, self.options), text
 

@@ -1,4 +1,4 @@
-"""AA-CLIP's options: where paper, code and shipped settings differ. The defaults are what the published code computes."""
+"""AA-CLIP's options: where paper and code differ, and ablations. The defaults are what the published code computes."""
 
 from dataclasses import dataclass
 from typing import Literal

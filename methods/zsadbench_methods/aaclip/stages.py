@@ -12,7 +12,7 @@ from zsadbench.types import Batch, Tokens
 from zsadbench_methods.aaclip.about import TEXT_STAGE
 from zsadbench_methods.aaclip.encoders import encode_image
 from zsadbench_methods.aaclip.losses import orthogonality
-from zsadbench_methods.aaclip.model import CLASS_TOKEN, AACLIP
+from zsadbench_methods.aaclip.model import AACLIP, GLOBAL
 from zsadbench_methods.parts.precision import single_precision
 
 
@@ -45,9 +45,9 @@ class TracedAACLIP(AACLIP):
             named = {f"loss_{name}": term for name, term in {**terms, "orthogonality": orthogonality(text)}.items()}
             features = zip(self.options.layers, self.frozen_features(tokens), strict=True)
             named |= {f"surgery_features_l{block:02d}": patches for block, patches in features}
-            return {**named, CLASS_TOKEN: tokens.parts[CLASS_TOKEN]}
+            return {**named, GLOBAL: tokens.parts[GLOBAL]}
         walk, numbers = self.backbone.vision.walk, range(1, 25)
-        adapters, share = self.network.image.adapters, self.options.image_share
+        adapters, share = list(self.network.image.adapters), self.options.image_share
         deep = {block: map_taps((block,), walk.depth)[0] for block in numbers}
         every = encode_image(walk, batch.images, adapters, share, tuple(deep.values()))
         unique = dict(zip(sorted(set(deep.values())), every, strict=True))

@@ -34,9 +34,9 @@ class LoadedBatch(NamedTuple):
 
     Attributes:
         images: float32 (batch, 3, size, size), normalised.
-        masks: by the rule. `strict`, `training` and `training-nearest`: uint8 (batch, size, size) of 0 and 1. `native`: a list of uint8
-            (height, width). `training-grey`: float32 (batch, size, size) from 0 to 1, or uint8 zeros if all images
-            are normal. `none`: None.
+        masks: by the rule. `strict`, `training` and `training-nearest`: uint8 (batch, size, size) of 0 and 1. `native`:
+            a list of uint8 (height, width). `training-grey`: float32 (batch, size, size) from 0 to 1, or uint8 zeros
+            if all images are normal. `none`: None.
         labels: int64 (batch,), 0 normal and 1 anomalous.
         rows: int64 (batch,), positions of the samples in the frame passed to `batches`.
         paths: absolute paths of the images.

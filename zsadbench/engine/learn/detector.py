@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -115,10 +116,8 @@ def train_or_load(
         trainable = _trainable(setup.name, method)
         earlier = earlier_stage(setup)
         if earlier is not None:  # trained, or loaded from its own checkpoint in the cache
-            first = train_or_load(
-                *(earlier, backbone, aux, seed),
-                **{"workers": workers, "image_cache": image_cache, "fresh": fresh, "on_step": on_step},
-            )
+            again = partial(train_or_load, workers=workers, image_cache=image_cache, fresh=fresh, on_step=on_step)
+            first = again(earlier, backbone, aux, seed)
             trainable.network.load_state_dict(finite_state(setup.name, _trainable(setup.name, first.method)))
         batches = TrainingBatches(setup, aux, seed, workers, image_cache, pin=backbone.device.type == "cuda")
         tokens = training_tokens(setup, backbone, method, aux, cache_bytes=token_cache, co_trained=co_trained)
