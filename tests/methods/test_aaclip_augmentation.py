@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from zsadbench.types import Batch
-from zsadbench_methods.aaclip.about import IMAGE_STAGE, TEXT_STAGE
 from zsadbench_methods.aaclip.augmentation import DEVIATION, MEAN, Move, draw_move, jitter_colours, move, move_batch
+from zsadbench_methods.aaclip.names import IMAGE_STAGE, TEXT_STAGE
 
 
 def seeded(seed=0):

@@ -10,8 +10,9 @@ from torch.nn.functional import interpolate, leaky_relu
 from zsadbench.errors import UsageError
 from zsadbench.registry import method_card
 from zsadbench.types import Batch
-from zsadbench_methods.aaclip.about import IMAGE_STAGE, TEXT_STAGE, scale_parts
+from zsadbench_methods.aaclip.about import scale_parts
 from zsadbench_methods.aaclip.maps import blur
+from zsadbench_methods.aaclip.names import IMAGE_STAGE, TEXT_STAGE
 from zsadbench_methods.aaclip.prompts import sentences_of
 
 CARD = method_card("aaclip")

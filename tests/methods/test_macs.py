@@ -89,6 +89,13 @@ def test_whole_methods_at_full_size(name, giga):
     assert sum(found.executed.values()) <= sum(found.image.values()) or name == "clip"
 
 
+def test_aaclip_at_full_size():
+    config, card = find_config("ViT-L-14-336"), registry.method_card("aaclip")
+    found = card.macs(config, card.options(), 37)
+    assert found.tower == pytest.approx(515.4e9, rel=1e-3), "the plain tower, and six adapters"
+    assert sum(found.image.values()) == pytest.approx(5.4e9, rel=1e-2)
+
+
 # --- the heads -------------------------------------------------------------------------------------
 
 OPTIONS = {
@@ -104,6 +111,7 @@ OPTIONS = {
     "clip": [{}],
     "token-distance": [{}],
     "colour-distance": [{}],
+    "aaclip": [{}, {"layers": (3, 24), "relu": True}, {"domain": "medical"}, {"image_adapters": 2}, {"layers": (12,)}],
     "aprilgan": [{}, {"layers": (3, 24)}, {"layers": (12,), "memory_layers": (6,)}],
     "winclip": [{}, {"scales": (2,)}, {"scales": (1, 4), "templates": "canonical"}, {"fusion": "harmonic"}],
 }
@@ -133,7 +141,7 @@ def test_what_a_head_executes(tiny_backbone, tiny_images, name, options):
     assert counted(lambda: detector.score(tokens, NAMES)) == 2 * sum(found.executed.values())
 
 
-@pytest.mark.parametrize("name", ["fbclip", "afclip", "anomalyclip", "clip", "winclip", "aprilgan"])
+@pytest.mark.parametrize("name", ["fbclip", "afclip", "anomalyclip", "clip", "winclip", "aprilgan", "aaclip"])
 def test_what_the_text_takes(tiny_backbone, name):
     card = registry.method_card(name)
     detector = card.build(tiny_backbone, card.options())

@@ -12,6 +12,7 @@ from zsadbench.clip.macs import image_macs, text_macs
 from zsadbench.errors import WeightsError
 from zsadbench.protocol import EvaluationProtocol
 from zsadbench.types import Macs, MethodCard, Official, Paper, Recipe, StageNote, Taps, Transductive, Variant
+from zsadbench_methods.aaclip.names import DETECTION, IMAGE_STAGE, MAP_MAX, MAP_MIN, TEXT_STAGE
 from zsadbench_methods.aaclip.options import Options
 from zsadbench_methods.aaclip.prompts import ABNORMAL, NORMAL, TEMPLATES
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from zsadbench.clip import Backbone
     from zsadbench.clip.config import BackboneConfig
     from zsadbench_methods.aaclip.stages import TracedAACLIP
-
-TEXT_STAGE, IMAGE_STAGE = "text", "image"
 
 # --- published checkpoints ------------------------------------------------------------------------
 
@@ -119,8 +118,6 @@ def fixture_variants(settings: Mapping[str, Any]) -> dict[str, Variant]:
 
 
 # --- the image score ------------------------------------------------------------------------------
-
-DETECTION, MAP_MIN, MAP_MAX = "image_raw", "map_min", "map_max"
 
 
 def transductive(options: Options) -> Transductive:

@@ -17,7 +17,6 @@ from torch.nn.functional import normalize
 
 from zsadbench.clip import map_taps
 from zsadbench.types import Batch, Losses, Scores, Tokens
-from zsadbench_methods.aaclip.about import DETECTION, IMAGE_STAGE, MAP_MAX, MAP_MIN, TEXT_STAGE
 from zsadbench_methods.aaclip.augmentation import jitter_colours, move_batch
 from zsadbench_methods.aaclip.encoders import (
     encode_image,
@@ -28,6 +27,7 @@ from zsadbench_methods.aaclip.encoders import (
 )
 from zsadbench_methods.aaclip.losses import image_term, map_terms, orthogonality
 from zsadbench_methods.aaclip.maps import blur, enlarge
+from zsadbench_methods.aaclip.names import DETECTION, IMAGE_STAGE, MAP_MAX, MAP_MIN, TEXT_STAGE
 from zsadbench_methods.aaclip.prompts import sentences_of
 from zsadbench_methods.parts.parameter_cache import ParameterCache
 from zsadbench_methods.parts.precision import single_precision

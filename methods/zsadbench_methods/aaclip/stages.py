@@ -9,10 +9,10 @@ from torch import Tensor
 
 from zsadbench.clip import map_taps
 from zsadbench.types import Batch, Tokens
-from zsadbench_methods.aaclip.about import TEXT_STAGE
 from zsadbench_methods.aaclip.encoders import encode_image
 from zsadbench_methods.aaclip.losses import orthogonality
 from zsadbench_methods.aaclip.model import AACLIP, GLOBAL
+from zsadbench_methods.aaclip.names import TEXT_STAGE
 from zsadbench_methods.parts.precision import single_precision
 
 

@@ -36,6 +36,12 @@ def test_both_rules_are_the_published_ones(rows):
             assert torch.equal(torch.from_numpy(loaded.masks[0]).float(), expected)
 
 
+def test_the_nearest_rule_is_the_published_one(rows):
+    for loaded in batches(rows, size=42, masks="training-nearest", batch_size=1, workers=0):
+        expected = published(rows["mask"].iloc[loaded.rows[0]], 42, Image.Resampling.NEAREST) != 0
+        assert torch.equal(torch.from_numpy(loaded.masks[0]).bool(), expected)
+
+
 def test_class_ids_count_as_anomalous(rows, tmp_path):
     copies = rows.copy()
     for row, path in enumerate(rows["mask"]):
@@ -60,6 +66,7 @@ def test_normal_images_have_masks_of_zeros_beside_grey_ones(mini):
         ("fbclip", "nonzero-bilinear-half", False),
         ("anomalyclip", "nonzero-bilinear-half", False),
         ("afclip", "nonzero-bicubic-grey", True),
+        ("aaclip", "nonzero-nearest", False),
     ],
 )
 def test_every_method_learns_from_the_masks_of_its_recipe(request_for, monkeypatch, method, rule, grey):
