@@ -64,7 +64,7 @@ def test_what_changes_the_last_stage_alone_does_not_repeat_the_first(trained):
     _, _, stages = trained(options=("recipe.lr=0.1",))
     assert [stage for stage, _ in stages] == ["image"]
     assert [stage for stage, _ in trained(fresh=True)[2]] == ["pixel", "image"]
-    assert [stage for stage, _ in trained(epochs=2)[2]] == ["pixel", "image"], "epochs of the user are of all stages"
+    assert [stage for stage, _ in trained(epochs=2)[2]] == ["image"], "a stage has no more epochs than its recipe"
 
 
 def test_a_checkpoint_of_the_first_stage_survives_a_failure_of_the_last(trained, monkeypatch):
@@ -104,6 +104,10 @@ def test_epochs_of_a_protocol_are_of_the_last_stage(planned):
     (job,) = planned("staged", epochs=None).jobs
     setup = replace(job.setup, protocol=replace(job.setup.protocol, epochs=(("colondb", 7),)))
     assert (setup.epochs_on("colondb"), earlier_stage(setup).epochs_on("colondb")) == (7, 1)
+    (job,) = planned("staged", methods=("aaclip",), epochs=2).jobs
+    assert (job.setup.epochs_on("colondb"), earlier_stage(job.setup).epochs_on("colondb")) == (2, 2)
+    more = replace(job.setup, epochs=20)
+    assert (more.epochs_on("colondb"), earlier_stage(more).epochs_on("colondb")) == (20, 5)
 
 
 def test_an_estimate_counts_the_stages_without_a_checkpoint(planned, trained):

@@ -60,7 +60,8 @@ class Work:
             return 0
         total = 0
         while stage is not None:
-            total += self.request.epochs or stage.epochs_for(self.request.aux)
+            own, named = stage.epochs_for(self.request.aux), self.request.epochs
+            total += (min(own, named) if total else named) if named else own
             stage = stage.before
         return total
 

@@ -78,10 +78,14 @@ def earlier_stage(setup: MethodSetup) -> MethodSetup | None:
     """Return the setup of the training stage before that of `setup`; None if there is none.
 
     The epochs of a protocol and the fields of the recipe that the user changed are those of the last stage; but a
-    control with permuted labels permutes those of every stage, and epochs that the user names are those of every stage.
+    control with permuted labels permutes those of every stage, and no stage has more epochs than the user names.
     """
     method = setup.method.earlier()
-    return replace(setup, method=method, protocol=replace(setup.protocol, epochs=())) if method else None
+    if method is None or method.recipe is None:
+        return None
+    most = max(method.recipe.epochs_else, *method.recipe.epochs.values(), 0)
+    epochs = min(setup.epochs, most) if setup.epochs else None
+    return replace(setup, method=method, epochs=epochs, protocol=replace(setup.protocol, epochs=()))
 
 
 def load_setup(
