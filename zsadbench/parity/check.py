@@ -8,7 +8,7 @@ import numpy as np
 
 from zsadbench import registry
 from zsadbench.errors import UsageError
-from zsadbench.parity.fixture import Array, Fixture, FixtureReport, Pairs, StageReport, tolerance
+from zsadbench.parity.fixture import Array, Fixture, FixtureReport, Pairs, StageReport, numbered_freely, renumber, tolerance
 
 
 def check(fixture: Fixture, options: Sequence[str] = (), *, alone: bool = True) -> FixtureReport:
@@ -39,7 +39,10 @@ def check(fixture: Fixture, options: Sequence[str] = (), *, alone: bool = True) 
 
 def _compare_all(fixture: Fixture, pairs: Pairs) -> Iterator[StageReport]:
     for name, (expected, produced) in pairs.items():
-        absolute, relative = tolerance(fixture.about["tolerance"], name)
+        table = fixture.about["tolerance"]
+        absolute, relative = tolerance(table, name)
+        if numbered_freely(table, name) and produced is not None:
+            expected, produced = renumber(expected), renumber(produced)
         yield compare(name, expected, produced, absolute, relative)
 
 
