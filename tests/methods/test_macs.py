@@ -89,6 +89,12 @@ def test_whole_methods_at_full_size(name, giga):
     assert sum(found.executed.values()) <= sum(found.image.values()) or name == "clip"
 
 
+def test_adaclip_at_full_size():
+    config, card = find_config("ViT-L-14-336"), registry.method_card("adaclip")
+    found = card.macs(config, card.options(), 37)
+    assert found.tower == pytest.approx(1072e9, rel=1e-3), "two passes, and 48 sentences"
+
+
 # --- the heads -------------------------------------------------------------------------------------
 
 OPTIONS = {
@@ -105,6 +111,12 @@ OPTIONS = {
     "token-distance": [{}],
     "colour-distance": [{}],
     "aprilgan": [{}, {"layers": (3, 24)}, {"layers": (12,), "memory_layers": (6,)}],
+    "adaclip": [
+        {},
+        {"layers": (3, 24), "prompts": "static", "prompt_length": 2},
+        {"prompted": "text", "hsf": "none"},
+        {"prompted": "vision", "hsf": "highest_cluster", "prompts": "dynamic"},
+    ],
     "winclip": [{}, {"scales": (2,)}, {"scales": (1, 4), "templates": "canonical"}, {"fusion": "harmonic"}],
 }
 CASES = [(name, options) for name, several in OPTIONS.items() for options in several]

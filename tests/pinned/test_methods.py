@@ -6,7 +6,17 @@ import torch
 from zsadbench.registry import method_card
 from zsadbench.types import Batch, FewShot, Trainable
 
-METHODS = ("afclip", "anomalyclip", "aprilgan", "clip", "colour-distance", "fbclip", "token-distance", "winclip")
+METHODS = (
+    "adaclip",
+    "afclip",
+    "anomalyclip",
+    "aprilgan",
+    "clip",
+    "colour-distance",
+    "fbclip",
+    "token-distance",
+    "winclip",
+)
 
 
 def outputs(name, backbone, images):

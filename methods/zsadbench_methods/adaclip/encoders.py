@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from zsadbench_methods.parts.precision import single_precision
+
 if TYPE_CHECKING:
     from zsadbench.clip.towers import TextTower
-    from zsadbench.clip.walk import ImageWalk
+    from zsadbench.clip.walk import ImageWalk, TextWalk
 
 TEXT_FIRST = 2  # the first text block that takes prompts in: nothing is replaced before block 1
 
@@ -18,6 +20,12 @@ TEXT_FIRST = 2  # the first text block that takes prompts in: nothing is replace
 def round_half(prompts: Tensor, like: Tensor, *, rounded: bool) -> Tensor:
     """Round prompts to half precision and back to the type of the tokens; gradients are rounded as well."""
     return (prompts.half() if rounded else prompts).to(like.dtype)
+
+
+def project(walk: ImageWalk | TextWalk, states: Tensor) -> Tensor:
+    """Apply the final norm and the projection in single precision: (n, width) → (n, joint)."""
+    with single_precision(states):
+        return walk.project(walk.final_norm(states.float()))
 
 
 def encode_image(
@@ -50,7 +58,7 @@ def encode_image(
         return tokens
 
     tokens = walk.run(normed, before=append, after=keep)
-    return tuple(layers), walk.project(walk.final_norm(tokens[:, 0]))
+    return tuple(layers), project(walk, tokens[:, 0])
 
 
 def encode_sentences(text: TextTower, ids: Tensor, prompts: Sequence[Tensor], batch: int, *, rounded: bool) -> Tensor:
@@ -80,5 +88,5 @@ def encode_sentences(text: TextTower, ids: Tensor, prompts: Sequence[Tensor], ba
     states = walk.embed(text.embed(ids)).repeat(batch, 1, 1)  # (batch · n, tokens, width)
     states = walk.run(states, before=overwrite, mask=walk.causal_mask)
     ends = ids.argmax(dim=1).repeat(batch)  # the end token has the largest id
-    features = walk.project(walk.final_norm(states[torch.arange(len(states), device=ids.device), ends]))
+    features = project(walk, states[torch.arange(len(states), device=ids.device), ends])
     return features.view(batch, count, -1)

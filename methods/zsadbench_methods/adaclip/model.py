@@ -1,9 +1,9 @@
 """AdaCLIP: CLIP with hybrid learnable prompts for zero-shot anomaly detection (ECCV 2024).
 
-The figure of the paper, left to right. Image → plain image encoder → dynamic prompts, added to static ones. Text: states
-in captions → text encoder with prompts, for every image anew → mean per side. Image → image encoder with prompts →
-patches of four blocks → a linear layer each → cosines with both sides → mean of the layers → map. Class token → linear
-layer → mixed with the patches that look most abnormal (hybrid semantic fusion) → image score.
+The figure of the paper, left to right. Image → plain image encoder → dynamic prompts, added to static ones. Text:
+states in captions → text encoder with prompts, for every image anew → mean per side. Image → image encoder with prompts
+→ patches of four blocks → a linear layer each → cosines with both sides → mean of the layers → map. Class token →
+linear layer → mixed with the patches that look most abnormal (hybrid semantic fusion) → image score.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn.functional import interpolate, normalize
 
 from zsadbench.clip import map_taps
 from zsadbench.types import Batch, Losses, Scores, Tokens
-from zsadbench_methods.adaclip.encoders import TEXT_FIRST, encode_image, encode_sentences
+from zsadbench_methods.adaclip.encoders import TEXT_FIRST, encode_image, encode_sentences, project
 from zsadbench_methods.adaclip.fusion import Clustered, cluster_patches, fused_feature
 from zsadbench_methods.adaclip.losses import loss_terms
 from zsadbench_methods.adaclip.prompts import HybridPrompts
@@ -33,7 +33,7 @@ CLASS_TOKEN, TEXT = "class_token", "text_features"
 
 
 class Head(nn.Module):
-    """All trained parameters: the prompts of both towers, a linear layer per tapped block and one of the class token."""
+    """All trained parameters: the prompts of both towers, a linear layer per tapped block, one of the class token."""
 
     def __init__(self, backbone: Backbone, options: Options) -> None:
         super().__init__()
@@ -70,13 +70,13 @@ class AdaCLIP:
         parts: dict[str, Tensor] = {}
         if self.options.prompts != "static":
             with torch.no_grad():
-                source = walk.project(walk.final_norm(walk.run(normed)[:, 0])).float()
+                source = project(walk, walk.run(normed)[:, 0])
             dynamic = {OF_VISION: network.vision.from_image(source), OF_TEXT: network.text.from_image(source)}
             parts = {SOURCE: source, **dynamic}
         prompts = network.vision(parts.get(OF_VISION), len(images))
         layers, cls = encode_image(walk, normed, prompts, self.blocks, rounded=rounded)
         text = self.encode_texts(network.text(parts.get(OF_TEXT), len(images)), class_names)
-        return Tokens(layers, walk.grid, parts={**parts, CLASS_TOKEN: cls.float(), TEXT: text})
+        return Tokens(layers, walk.grid, parts={**parts, CLASS_TOKEN: cls, TEXT: text})
 
     def encode_texts(self, prompts: Sequence[Tensor], class_names: Sequence[str]) -> Tensor:
         """Average unit features of all sentences of both sides, (batch, 2, joint) unit rows, normal and abnormal.
@@ -89,7 +89,7 @@ class AdaCLIP:
             ids, normal = self._ids_of(name)
             own, rounded = [prompt[rows] for prompt in prompts], self.options.prompt_half
             raw = encode_sentences(self.backbone.text, ids, own, len(rows), rounded=rounded)
-            unit = normalize(raw.float(), dim=-1)  # (rows, sentences, joint)
+            unit = normalize(raw, dim=-1)  # (rows, sentences, joint)
             sides = torch.stack([unit[:, :normal].mean(dim=1), unit[:, normal:].mean(dim=1)], dim=1)
             for row, found in zip(rows, normalize(sides, dim=-1), strict=True):
                 features[row] = found
@@ -119,7 +119,7 @@ class AdaCLIP:
         with single_precision(tokens.parts[TEXT]):
             features = self.patch_features(tokens)
             logits = self.abnormal_logits(features, tokens.parts[TEXT])  # (batch, layers, grid²)
-            grids = logits.unflatten(2, (tokens.grid, tokens.grid)).unbind(dim=1)
+            grids = logits.view(*logits.shape[:2], tokens.grid, tokens.grid).unbind(dim=1)
             image = self.image_score(tokens, features, logits.mean(dim=1).sigmoid())
             return loss_terms(image, [self.enlarge(grid).sigmoid() for grid in grids], batch, self.options)
 

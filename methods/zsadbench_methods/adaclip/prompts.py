@@ -12,6 +12,7 @@ from zsadbench_methods.parts.precision import single_precision
 if TYPE_CHECKING:
     from zsadbench_methods.adaclip.options import Options
 
+
 class HybridPrompts(nn.Module):
     """The prompts of one tower, which its blocks 1 to depth take in, or those from block `first` on.
 

@@ -27,7 +27,7 @@ class TracedAdaCLIP(AdaCLIP):
                 named[f"vision_tokens_l{block:02d}"] = tokens.layers[number]
                 named[f"projected_l{block:02d}"] = features[:, number]
             both = options.logit_scale * text.unsqueeze(1) @ features.transpose(2, 3)  # (batch, layers, 2, grid²)
-            named["map_grid"] = both.transpose(0, 1).unflatten(3, (grid, grid))
+            named["map_grid"] = both.transpose(0, 1).reshape(len(options.layers), -1, 2, grid, grid)
             named |= {"cls_feature": cls, "score_without_hsf": self.abnormal_logits(cls, text).sigmoid()}
             probability = self.abnormal_logits(features, text).mean(dim=1).sigmoid()
             named["hsf_probability"] = probability

@@ -1,4 +1,4 @@
-"""States of an object in templates of captions: the sentences of an ensemble of prompts (WinCLIP, APRIL-GAN, AdaCLIP)."""
+"""States of an object in templates of captions: sentences of an ensemble of prompts (WinCLIP, APRIL-GAN, AdaCLIP)."""
 
 from __future__ import annotations
 
