@@ -123,7 +123,7 @@ NOTES = (
     ),
     StageNote("map_grid", "logits", "100·cos with T_n and with T_a, per layer", "", "values", -50.0, 50.0, "signed"),
     StageNote("hsf_probability", "map", "softmax of the mean logits of the layers", "", scale="heat"),
-    StageNote("hsf_weights", "patches in the image score", "share in the fused feature", "", high=0.02, scale="heat"),
+    StageNote("hsf_weights", "patches in the image score", "share in the fused feature", "", high=0.05, scale="heat"),
     StageNote("map", "map at the size of the input", "softmax of the enlarged mean logits", "", scale="heat"),
 )
 
