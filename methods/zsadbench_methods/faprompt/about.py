@@ -89,7 +89,7 @@ def fixture_options(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fixture_variants(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Find what a parity fixture repeats: results with the most abnormal patches, in front of whose names is `topk_`."""
+    """Find what a parity fixture repeats: the results of the most abnormal patches, named `topk_…`."""
     return {"topk_": {"select": "topk"}}
 
 

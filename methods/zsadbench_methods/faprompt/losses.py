@@ -28,7 +28,7 @@ def loss_terms(passes: Passes, grid: int, batch: Batch, options: Options) -> dic
     score = passes.image.sigmoid() if options.probability_as_logit else passes.image.clamp(0, 1)
     terms = {}
     for name, probability in (("pass1", passes.first_map), ("pass2", passes.second_map)):
-        full = upsample_map(probability.unflatten(1, (grid, grid)), (masks.shape[-2], masks.shape[-1]))
+        full = upsample_map(probability.view(-1, grid, grid), (masks.shape[-2], masks.shape[-1]))
         terms[f"{name}_focal"] = smoothed_focal(full, masks, options.focal_gamma, options.focal_smoothing)
         terms[f"{name}_dice_abnormal"] = dice(full, masks)
         terms[f"{name}_dice_normal"] = dice(1 - full, 1 - masks)

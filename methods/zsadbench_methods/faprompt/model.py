@@ -60,7 +60,7 @@ class FAPrompt:
         """Score a batch: images (batch,) and maps (batch, grid, grid), in [0, 1]. The class names are not used."""
         passes = self.passes(tokens, self._cached_sentences())
         pixel = (passes.first_map + passes.second_map) / 2  # (batch, patches)
-        return Scores(passes.image, pixel.unflatten(1, (tokens.grid, tokens.grid)))
+        return Scores(passes.image, pixel.view(-1, tokens.grid, tokens.grid))
 
     def loss(self, tokens: Tokens, batch: Batch) -> Losses:
         """Compute the losses on one batch; gradients reach the prompts through the frozen text tower."""
@@ -95,12 +95,13 @@ class FAPrompt:
         """Encode the abnormal sentences of every image: (batch, prompts, joint), not normalised."""
         prompts = self.network.prompts
         features = self._encode(prompts.abnormal_sentences(prior), prompts.abnormal_end)  # (batch · prompts, joint)
-        return features.float().unflatten(0, (len(prior), -1))
+        return features.float().view(len(prior), self.options.prompts, -1)
 
     def _encode(self, sentences: Tensor, end: int) -> Tensor:
         text = self.backbone.text
-        states: Tensor = text(sentences, deep=self.network.prompts.deep.for_sentences(len(sentences)))
-        return states[:, end] @ text.projection  # (n, length, width) → (n, joint)
+        states = text(sentences, deep=self.network.prompts.deep.for_sentences(len(sentences)))  # (n, length, width)
+        features: Tensor = states[:, end] @ text.projection  # (n, joint)
+        return features
 
     def image_features(self, tokens: Tokens) -> Tensor:
         """Project the class token of the last block: (batch, joint), not normalised; as published without norm."""

@@ -16,18 +16,18 @@ class TracedFAPrompt(FAPrompt):
     def stages(self, tokens: Tokens, class_names: Sequence[str]) -> Mapping[str, Tensor]:
         """Run the figure and keep all of it; the text features of the first pass belong to no image."""
         sentences, scores = self.sentence_features(), self.score(tokens, class_names)
-        passes, grid = self.passes(tokens, sentences), (tokens.grid, tokens.grid)
+        passes, maps = self.passes(tokens, sentences), (-1, tokens.grid, tokens.grid)
         return {
             "text_normal_raw": sentences[:1],
             "text_abnormal_raw": sentences[1:],
             "text_features": passes.text,
             "image_features_raw": self.image_features(tokens),
             "patch_features_raw": self.patch_features(tokens),
-            "map_grid_pass1": passes.first_map.unflatten(1, grid),
+            "map_grid_pass1": passes.first_map.view(maps),
             "selected_tokens": passes.selected,
             "prior": passes.prior,
             "text_features_conditioned": passes.conditioned,
-            "map_grid_pass2": passes.second_map.unflatten(1, grid),
+            "map_grid_pass2": passes.second_map.view(maps),
             "text_probability": passes.logit.sigmoid(),
             "map_grid": scores.pixel,
             "score": scores.image,

@@ -35,8 +35,8 @@ def embed_sentences(text: TextTower, contexts: Sequence[int], endings: Sequence[
     ids = text.tokenize([f"{begin} {ending}" for begin, ending in zip(begins, endings, strict=True)])  # (n, 77)
     if bool(ids[:, -1].any()):  # the tokenizer fills, and cuts to, the context length: no room is left
         raise UsageError(
-            f"options 'context' {max(contexts)} and 'class_word' make prompts such as '… {endings[0][:40]}' that do not "
-            f"fit into the {text.context_length} tokens of the text tower; shorten them"
+            f"{max(contexts)} learned tokens (option 'context') and '… {endings[0][:40]}' ('class_word') do not fit "
+            f"into the {text.context_length} tokens of the text tower; shorten these options"
         )
     with torch.no_grad():
         return text.embed(ids), ids.argmax(dim=1)  # the end token has the largest id
