@@ -143,6 +143,14 @@ def test_what_a_head_executes(tiny_backbone, tiny_images, name, options):
     assert counted(lambda: detector.score(tokens, NAMES)) == 2 * sum(found.executed.values())
 
 
+def test_what_the_text_of_faprompt_takes(tiny_backbone):
+    card = registry.method_card("faprompt")
+    detector = card.build(tiny_backbone, card.options())
+    projections = 11 * 64 * 32
+    found = card.macs(tiny_backbone.spec.config, card.options(), 5)
+    assert found.text == counted(detector.sentence_features) - projections
+
+
 @pytest.mark.parametrize("name", ["fbclip", "afclip", "anomalyclip", "clip", "winclip", "aprilgan"])
 def test_what_the_text_takes(tiny_backbone, name):
     card = registry.method_card(name)
