@@ -21,14 +21,14 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --no-input -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(STAMP) ## train FB-CLIP on drawn images, set it beside its controls: no download, under three minutes
+demo: $(STAMP) ## train FB-CLIP on generated images, beside plain CLIP: no download, under three minutes
 	@mkdir -p $(DEMO) && echo '*' > $(DEMO)/.gitignore
-	ZSADBENCH_CACHE=$(DEMO)/cache $(BIN)/python tools/demo_table --method fbclip --out $(DEMO)/results
-	@echo "Drawn images and a demo backbone, not CLIP: these numbers rank no method. More: docs/demo.md"
+	ZSADBENCH_CACHE=$(DEMO)/cache $(BIN)/python tools/demo_table --out $(DEMO)/results
+	@echo "Generated images and a demo backbone, not CLIP: these numbers rank no method. More: docs/demo.md"
 
-readme: $(STAMP) ## make docs/demo.md, the README's table and its picture anew; about ten minutes, needs Chromium
+readme: $(STAMP) ## make docs/demo.md, the README's table and its pictures anew; some twenty minutes, needs Chromium
 	@mkdir -p $(DEMO) && echo '*' > $(DEMO)/.gitignore
-	ZSADBENCH_CACHE=$(DEMO)/cache $(BIN)/python tools/demo_table --seed 0,1,2 --out $(DEMO)/results --write docs/demo.md
+	ZSADBENCH_CACHE=$(DEMO)/cache $(BIN)/python tools/demo_table --all --seed 0,1,2 --out $(DEMO)/results --write docs/demo.md
 	ZSADBENCH_CACHE=$(DEMO)/cache $(BIN)/python tools/readme --results $(DEMO)/results
 
 test: $(STAMP) ## run the tests, on as many processes as there are cores

@@ -56,8 +56,8 @@ def test_without_data_it_says_how_to_get_it(cli, surroundings, monkeypatch):
     told = cli("run", "--method", "fbclip", "--target", "visa")
     assert told.code == 3
     assert "visa" in told.error
-    assert "ZSADBENCH_DATA" in told.error
-    assert "amazon-science/spot-diff" in told.error
+    assert "ZSADBENCH_DATA_VISA" in told.err
+    assert "amazon-science/spot-diff" in told.err
     assert "error: mvtec: " in told.err  # the auxiliary set is missing as well
 
 
@@ -67,9 +67,9 @@ def test_without_weights_it_says_how_to_get_them(cli, surroundings, monkeypatch,
     monkeypatch.setenv("ZSADBENCH_OFFLINE", "1")
     told = cli("run", "--method", "fbclip", "--target", "visa")
     assert told.code == 4
-    assert "ViT-L-14-336px.pt" in told.error
-    assert "ZSADBENCH_WEIGHTS" in told.error
-    assert str(tmp_path / ".cache" / "clip") in told.error
+    assert "ViT-L-14-336px.pt" in told.err
+    assert "ZSADBENCH_WEIGHTS" in told.err
+    assert str(tmp_path / ".cache" / "clip") in told.err
     assert not (tmp_path / "results").exists()
 
 

@@ -135,7 +135,7 @@ def test_without_data_or_weights_it_says_so_for_all_at_once(cli, monkeypatch, mi
     monkeypatch.setenv("ZSADBENCH_DATA", str(mini))
     told = cli("reproduce", "fbclip:table3", "--offline")
     assert told.code == 4
-    assert "ViT-L-14-336px.pt" in told.error
+    assert "ViT-L-14-336px.pt" in told.err
     assert not (tmp_path / "results").exists()
 
 

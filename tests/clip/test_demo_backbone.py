@@ -10,7 +10,7 @@ from zsadbench.clip.config import DEMO_FOLDER
 from zsadbench.errors import WeightsError
 from zsadbench.files import file_sha256
 
-FROZEN = "008617f8816d9ea559f19057868c36fb75c92cc150a1cb937ffce021d069f9e7"
+FROZEN = "54a6a149eedd6ba15c73a79bf52a0da19924a1d842714fcdb120f79306c3f4b4"
 
 
 def test_its_weights_are_the_frozen_ones_and_small():

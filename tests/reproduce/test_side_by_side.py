@@ -59,7 +59,7 @@ def test_options_of_a_row_are_the_rows_own(make_record):
 
 
 def test_what_is_substituted_is_never_judged(make_record):
-    record = make_record("fbclip", "demo", {"knit": VISA}, **PAPER)
+    record = make_record("fbclip", "demo", {"part": VISA}, **PAPER)
     substituted = {
         "used": "demo",
         "changed": ("data set demo in place of visa", "backbone demo in place of ViT-L-14-336"),
@@ -71,7 +71,7 @@ def test_what_is_substituted_is_never_judged(make_record):
 
 
 def test_a_class_of_another_set_has_no_number(make_record):
-    record = make_record("fbclip", "demo", {"knit": VISA}, **PAPER)
+    record = make_record("fbclip", "demo", {"part": VISA}, **PAPER)
     found = cells("fbclip:table11", "visa", [record], used="demo", changed=("data set demo in place of visa",))
     (candle,) = [cell for cell in found if cell.class_name == "candle" and cell.metric == "image_auroc"]
     assert (candle.measured, candle.verdict) == (None, "not comparable")

@@ -4,6 +4,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,14 +12,14 @@ TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tools"))
 
 from readme.picture import photograph  # noqa: E402
-from readme.table import BEGIN, END, HEADINGS, ORDER, placed, table_of  # noqa: E402
+from readme.table import BEGIN, END, HEADINGS, ORDER, placed, shown, table_of  # noqa: E402
 
 import zsadbench  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory):
-    """Records of every method on two images per class; their limit keeps them out of the README."""
+    """A record of `clip` on the demo."""
     out = tmp_path_factory.mktemp("results")
     zsadbench.run(["clip"], ["demo"], backbone="demo", weights="demo", device="cpu", out=out)
     return out
@@ -34,8 +35,32 @@ def test_the_table_stands_between_its_marks_and_nothing_else_moves():
 
 
 def test_a_missing_method_is_named(few):
-    with pytest.raises(SystemExit, match="no record of fbclip; run tools/demo_table first"):
-        table_of(few)
+    with pytest.raises(SystemExit, match="no record of fbclip; run tools/demo_table --all first"):
+        shown(few)
+
+
+def test_controls_are_left_out(few, monkeypatch):
+    from readme import table
+
+    target = {"name": "demo", "fingerprint": "f"}
+    usual = {"target": target, "limit": None, "options": {}, "recipe": {}, "aux": {"name": "demo-aux"}}
+    cells = [
+        {"method": "clip", **usual, "aux": None},
+        {"method": "clip", **usual, "aux": None, "options": {"anomalous": "a scratch on a {}"}},
+        *({"method": name, **usual} for name in ORDER[1:]),
+        {"method": "fbclip", **usual, "aux": None},
+        {"method": "fbclip", **usual, "recipe": {"permuted": True}},
+        {"method": "token-distance", **usual},
+    ]
+    records = [(Path(f"{place}.json"), SimpleNamespace(cell={**cell, "seed": 0})) for place, cell in enumerate(cells)]
+    monkeypatch.setattr(table, "find_records", lambda results: records)
+    assert [path.stem for found in shown(few).values() for path, _ in found] == ["0", "2", "3", "4"]
+
+
+def test_the_table_has_mean_and_deviation_over_seeds():
+    means = [dict.fromkeys(HEADINGS, value) for value in (0.5, 0.6)]
+    found = {"clip": [(Path(), SimpleNamespace(mean=lambda one=one: (one, {}))) for one in means]}
+    assert table_of(found).splitlines()[2] == "| `clip` | 2 |" + " 55.0 ± 7.1 |" * len(HEADINGS)
 
 
 def test_the_readme_says_what_the_page_of_the_demo_says():
@@ -48,10 +73,12 @@ def test_the_readme_says_what_the_page_of_the_demo_says():
         for metric, heading in HEADINGS.items():
             if found := re.search(rf"^\| {heading} \|.*?^\| {name} \| ([\d.]+)", page, re.MULTILINE | re.DOTALL):
                 assert float(found[1]) == pytest.approx(float(means[list(HEADINGS).index(metric)]), abs=0.11), metric
-    assert (TOP / "docs" / "leaderboard.png").read_bytes().startswith(b"\x89PNG")
+    for picture in ("leaderboard.png", "heat-maps.png"):
+        assert (TOP / "docs" / picture).read_bytes().startswith(b"\x89PNG")
+        assert f"](docs/{picture})" in (TOP / "README.md").read_text()
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="there is no Chromium to take a picture with")
 def test_the_picture_is_taken(few, tmp_path):
-    photograph(few, tmp_path / "page.png")
+    photograph(list(few.glob("*/*/*.json")), tmp_path / "page.png")
     assert (tmp_path / "page.png").stat().st_size > 10_000

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from demo_backbone.captions import Caption, attributes, caption
 from demo_backbone.pictures import Picture, turned
-from demo_backbone.regions import choose, weights
+from demo_backbone.regions import Shows, choose, weights
 from demo_backbone.settings import Settings
 
 MEAN = torch.tensor((0.48145466, 0.4578275, 0.40821073)).view(3, 1, 1)  # of CLIP's training images
@@ -57,10 +57,10 @@ def make(pictures: Sequence[Picture], boxes: int, rng: np.random.Generator) -> B
         whole = np.zeros(1 + grid * grid, np.float32)
         whole[0] = 1
         regions = choose(picture, boxes, rng)
-        states = [(picture.facts.kind is not None, True), *((region.flawed, region.thing) for region in regions)]
-        for flawed, thing in states:
-            facts.append(attributes(picture.facts, flawed=flawed, thing=thing))
-            captions.append(caption(picture.facts, rng, flawed=flawed, thing=thing))
+        everything = Shows(picture.facts.kind is not None, picture.facts.mark is not None, thing=True)
+        for shows in (everything, *(region.shows for region in regions)):
+            facts.append(attributes(picture.facts, shows))
+            captions.append(caption(picture.facts, shows, rng))
         pooling += [whole, *(np.concatenate([[np.float32(0)], weights(region, grid)]) for region in regions)]
         owner += [number] * (1 + len(regions))
     distinct = list(dict.fromkeys(captions))

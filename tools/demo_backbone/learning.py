@@ -76,7 +76,7 @@ def contrastive(images: Tensor, texts: Tensor, scale: Tensor, batch: Batch) -> T
 
 def optimiser(clip: nn.Module, settings: Settings) -> torch.optim.Optimizer:
     """AdamW without weight decay of gains, biases and embedding tables."""
-    named = list(clip.named_parameters())
+    named = [(name, value) for name, value in clip.named_parameters() if value.requires_grad]
     decayed = [value for name, value in named if value.ndim > 1 and "embedding" not in name]
     free = [value for name, value in named if value.ndim <= 1 or "embedding" in name]
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": free, "weight_decay": 0.0}]

@@ -1,4 +1,4 @@
-"""The pretraining images, generated from the families of `pretraining`, with the defects and object in each patch."""
+"""The pretraining images, generated from the families of `pretraining`, and what each patch of them shows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from PIL import Image
 
 from zsadbench_datasets.demo.defects import add_defects
 from zsadbench_datasets.demo.exact import generator, pick
-from zsadbench_datasets.demo.families import Kind, families_of, kinds_of
+from zsadbench_datasets.demo.families import families_of
+from zsadbench_datasets.demo.kinds import Kind, kinds_of
 from zsadbench_datasets.demo.scenes import make_scene
 
 RENDER_SIDE, SIDE, PATCH = 128, 120, 10  # pixels per side: as rendered, as input of the tower, of a patch
@@ -20,11 +21,13 @@ FLAWED = 0.6  # fraction of the images that have a defect
 
 
 class Facts(NamedTuple):
-    """Facts about an image: its family, the names of its two colours, the kind of its defects or None."""
+    """Facts about an image: its family, the names of its colours, the kinds of its defects and its marks, or None."""
 
     family: str
     tones: tuple[str, str]
+    ground: str | None
     kind: str | None
+    mark: str | None
 
 
 class Picture(NamedTuple):
@@ -33,12 +36,14 @@ class Picture(NamedTuple):
     Attributes:
         image: uint8 (120, 120, 3).
         defect: (12, 12), pixels of defects in each patch.
+        mark: (12, 12), pixels of benign marks in each patch.
         body: (12, 12), pixels of the object or texture in each patch.
         facts: what captions may say about it.
     """
 
     image: NDArray[np.uint8]
     defect: NDArray[np.int64]
+    mark: NDArray[np.int64]
     body: NDArray[np.int64]
     facts: Facts
 
@@ -54,8 +59,9 @@ def generate_image(number: int) -> Picture:
     if kind is not None:
         flawed = add_defects(scene, kind, USER, rng)
         image, mask = flawed.image, flawed.mask
-    facts = Facts(family.name, scene.tones, kind.name if kind else None)
-    return Picture(_resized(image, Image.Resampling.BICUBIC), _by_patch(mask), _by_patch(scene.body > 0.5), facts)
+    facts = Facts(family.name, scene.tones, scene.ground, kind.name if kind else None, scene.mark)
+    pixels = _resized(image, Image.Resampling.BICUBIC)
+    return Picture(pixels, _by_patch(mask), _by_patch(scene.marked), _by_patch(scene.body > 0.5), facts)
 
 
 def generate_images(count: int) -> list[Picture]:
@@ -71,7 +77,7 @@ def turned(picture: Picture, way: int) -> Picture:
         rotated = np.rot90(values, way % 4)
         return rotated[:, ::-1] if way >= 4 else rotated
 
-    return Picture(turn(picture.image), turn(picture.defect), turn(picture.body), picture.facts)
+    return Picture(*(turn(part) for part in picture[:-1]), picture.facts)
 
 
 def _resized(values: NDArray, how: Image.Resampling) -> NDArray:

@@ -19,17 +19,20 @@ class Settings:
     """The settings of the training.
 
     `pool` images are generated once and used rotated and mirrored; `boxes` regions per image are captioned as well.
+    `image_tower` is a file of weights whose image tower and temperature are kept, so that only the text tower is
+    trained; if it is empty, both towers are trained from initial values.
     """
 
-    steps: int = 3000
-    batch: int = 64
-    pool: int = 24_000
-    boxes: int = 6
-    lr: float = 1e-3
+    image_tower: str = ""
+    steps: int = 240
+    batch: int = 48
+    pool: int = 4000
+    boxes: int = 5
+    lr: float = 2e-3
     weight_decay: float = 0.05
-    warmup: int = 200
+    warmup: int = 20
     seed: int = 0
-    threads: int = 2
+    threads: int = 1
 
     def plain(self) -> dict[str, Any]:
         """The settings as plain values, for `made.json`."""

@@ -1,4 +1,4 @@
-"""Train the demo backbone and write its files."""
+"""Train the demo backbone, or its text tower alone, and write its files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from open_clip.tokenizer import SimpleTokenizer
+from safetensors.torch import load_file
 
 from demo_backbone.batches import batches
 from demo_backbone.learning import (
@@ -45,11 +46,22 @@ def new_clip(seed: int) -> Any:
     )
 
 
+def keep_image_tower(clip: Any, file: Path) -> None:
+    """Give the model the image tower and the temperature of a file of weights, neither of which is trained."""
+    state = {name: value.float() for name, value in load_file(file).items()}
+    kept = {name: value for name, value in state.items() if name.startswith("visual.") or name == "logit_scale"}
+    clip.load_state_dict({**clip.state_dict(), **kept})
+    for name, parameter in clip.named_parameters():
+        parameter.requires_grad_(name not in kept)
+
+
 def train(settings: Settings, on_step: Callable[[int, float], None]) -> Any:
     """Train and return the model; `on_step` gets the number and the loss of every step."""
     pool = generate_images(settings.pool)
     torch.set_num_threads(settings.threads)
     clip, words = new_clip(settings.seed), SimpleTokenizer()
+    if settings.image_tower:
+        keep_image_tower(clip, Path(settings.image_tower))
     steps = optimiser(clip, settings)
     for number, batch in enumerate(batches(pool, settings)):
         for group in steps.param_groups:

@@ -10,10 +10,11 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
+from demo_table.runs import TARGET
 from zsadbench.data import load_dataset, read_mask, resize_mask_nearest
 from zsadbench.metrics import ClassMetrics, parse_metric
 from zsadbench.records import map_path, read_images
-from zsadbench_datasets.demo.families import SEEN_KINDS, UNSEEN_KINDS
+from zsadbench_datasets.demo.kinds import SEEN_KINDS, UNSEEN_KINDS
 
 METRICS = ("pixel_auroc", "pixel_aupro", "image_auroc")
 PARTS: dict[str, tuple[str, ...]] = {
@@ -23,37 +24,37 @@ PARTS: dict[str, tuple[str, ...]] = {
 }
 
 
-def measure(record: Path, target: str, kinds: Sequence[str]) -> dict[str, float]:
+def measure(record: Path, kinds: Sequence[str], metrics: Sequence[str] = METRICS) -> dict[str, float]:
     """Average each metric over the classes that have one of these kinds of defect.
 
     Args:
         record: a record with saved maps.
-        target: the name of the set.
         kinds: names of kinds of defect.
+        metrics: names of metrics.
     """
     images = read_images(record)
     if images is None:
         raise SystemExit(f"{record}: the table of its images is missing; run again")
-    masks = _masks(target)
+    masks = _masks()
     chosen = images[(images["label"] == 0) | images["defect"].isin(kinds)]
     by_class = []
     for _, rows in chosen.groupby("class"):
         if not rows["label"].any():
             continue
-        metrics = ClassMetrics([parse_metric(name) for name in METRICS])
+        counted = ClassMetrics([parse_metric(name) for name in metrics])
         for row in rows.itertuples():
             anomaly_map = np.load(map_path(record.with_suffix(".maps"), str(row.path)))
             shape = anomaly_map.shape
             mask = _mask(masks[row.path], shape[0]) if row.label else np.zeros(shape, np.uint8)
-            metrics.update(np.array([row.score]), np.array([row.label]), anomaly_map[None], mask[None])
-        by_class.append({name: estimate.value for name, estimate in metrics.compute().items()})
-    return {name: fmean(value for values in by_class if (value := values[name]) is not None) for name in METRICS}
+            counted.update(np.array([row.score]), np.array([row.label]), anomaly_map[None], mask[None])
+        by_class.append({name: estimate.value for name, estimate in counted.compute().items()})
+    return {name: fmean(value for values in by_class if (value := values[name]) is not None) for name in metrics}
 
 
 @cache
-def _masks(target: str) -> dict[str, str]:
+def _masks() -> dict[str, str]:
     """Relative path of an image → path of its mask."""
-    manifest = load_dataset(target).manifest
+    manifest = load_dataset(TARGET).manifest
     return dict(zip(manifest["relative"], manifest["mask"], strict=True))
 
 

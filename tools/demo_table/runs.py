@@ -1,4 +1,4 @@
-"""The runs of the table: the baseline `clip`, the trained methods, two baselines without training, two controls."""
+"""The runs of the table: plain CLIP, the trained methods, what they are without training, and controls."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ from zsadbench.cli.shared.progress import Progress
 from zsadbench.engine.learn.detector import Detector
 from zsadbench.engine.plan.jobs import Job
 from zsadbench.engine.run import Results
+from zsadbench_datasets.demo.kinds import SEEN_KINDS
 
-RESULT, BASELINE = "fbclip", "clip"
-TRAINED = (RESULT, "anomalyclip", "afclip")
+RESULT, BASELINE, TOLD = "fbclip", "clip", "clip, told the kinds"
+TRAINED = (RESULT, "afclip", "anomalyclip")
+TARGET, AUX = "demo", "demo-aux"
+WORDS = f"a photo of a {{}} with a {', '.join(SEEN_KINDS[:-1])} or {SEEN_KINDS[-1]}."
+Done = Sequence[tuple["Entry", Results]]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of the table: its label, the method, whether it depends on the seed, and further arguments of the run."""
+    """One row of the table: its label, the method, whether it runs with every seed, further arguments of the run."""
 
     label: str
     method: str
@@ -47,24 +51,33 @@ class LineProgress(Progress):
             print(f"{job.setup.name}, seed {job.seed}{control}: {losses}", flush=True)
 
 
+def untrained(name: str) -> str:
+    """The label of a method with its initial values."""
+    return f"{name}, untrained"
+
+
 ENTRIES = (
-    Entry("clip", BASELINE, seeded=False),
+    Entry(BASELINE, BASELINE, seeded=False),
     *(Entry(name, name, seeded=True) for name in TRAINED),
+    *(Entry(untrained(name), name, seeded=True, arguments={"aux": "none"}) for name in TRAINED),
+    *(
+        Entry(f"{name}, masks permuted", name, seeded=False, arguments={"option": ["recipe.permuted=true"]})
+        for name in TRAINED
+    ),
+    Entry(TOLD, BASELINE, seeded=False, arguments={"option": ["normal=a photo of a {}.", f"anomalous={WORDS}"]}),
     Entry("token-distance", "token-distance", seeded=False),
     Entry("colour-distance", "colour-distance", seeded=False),
-    Entry("fbclip, untrained", RESULT, seeded=True, arguments={"aux": "none"}),
-    Entry("fbclip, trained on permuted masks", RESULT, seeded=True, arguments={"option": ["recipe.permuted=true"]}),
 )
+SHORT = tuple(entry for entry in ENTRIES if entry.label in {BASELINE, RESULT, untrained(RESULT)})
 
 
-def run_entry(entry: Entry, seeds: Sequence[int], target: str, out: Path) -> Results:
-    """Run one row on one core; maps are saved, because the table measures each kind of defect separately."""
+def run_entry(entry: Entry, seeds: Sequence[int], out: Path) -> Results:
+    """Run one row on one core; maps are saved, for pictures and for each kind of defect."""
     torch.set_num_threads(1)
-    arguments = {"aux": "demo-aux", "allow_leak": target == "demo-aux", **entry.arguments}
     with LineProgress(json=False, quiet=False) as progress:
         return zsadbench.run(
             entry.method,
-            target,
+            TARGET,
             reporter=progress,
             seed=list(seeds) if entry.seeded else [0],
             backbone="demo",
@@ -72,17 +85,11 @@ def run_entry(entry: Entry, seeds: Sequence[int], target: str, out: Path) -> Res
             device="cpu",
             out=out,
             save_maps=True,
-            **arguments,
+            **{"aux": AUX, **entry.arguments},
         )
 
 
-def entries_for(methods: Sequence[str]) -> list[Entry]:
-    """The rows of the table with these trained methods; `fbclip` and its controls are always included."""
-    left_out = set(TRAINED) - {RESULT, *methods}
-    return [entry for entry in ENTRIES if entry.method not in left_out]
-
-
-def run_all(entries: Sequence[Entry], seeds: Sequence[int], target: str, out: Path) -> list[tuple[Entry, Results]]:
+def run_all(entries: Sequence[Entry], seeds: Sequence[int], out: Path) -> list[tuple[Entry, Results]]:
     """Run every row, two at a time, the longest runs first; the result is in the order of the table.
 
     Raises:
@@ -90,7 +97,7 @@ def run_all(entries: Sequence[Entry], seeds: Sequence[int], target: str, out: Pa
     """
     first = sorted(entries, key=lambda entry: (entry.method != RESULT, entry.arguments.get("aux") == "none"))
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        running = {entry.label: pool.submit(run_entry, entry, seeds, target, out) for entry in first}
+        running = {entry.label: pool.submit(run_entry, entry, seeds, out) for entry in first}
         done = [(entry, running[entry.label].result()) for entry in entries]
     failures = [failure for _, results in done for failure in results.failures]
     if failures:

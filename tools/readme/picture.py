@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from zsadbench.compare import board_of
@@ -12,9 +13,10 @@ from zsadbench.registry import load
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SIZE = "1280,860"
+METRIC = "pixel_auroc"  # that the page shows
 
 
-def photograph(results: Path, picture: Path) -> None:
+def photograph(records: Sequence[Path], picture: Path) -> None:
     """Write the HTML report of these records to a temporary folder, and a PNG of its top to `picture`.
 
     Raises:
@@ -24,9 +26,13 @@ def photograph(results: Path, picture: Path) -> None:
     if browser is None:
         raise SystemExit(f"no browser to take the picture with; install one of {', '.join(BROWSERS)}")
     with tempfile.TemporaryDirectory() as folder:
-        load("reports", "html").write(board_of(results), Path(folder), None)
+        for record in records:
+            copy = Path(folder, "results", *record.parts[-3:])
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(record, copy)
+        load("reports", "html").write(board_of(Path(folder, "results")), Path(folder), None)
         taken = Path(folder) / "page.png"
-        page = (Path(folder) / "index.html").as_uri()
+        page = f"{(Path(folder) / 'index.html').as_uri()}#metric={METRIC}"
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={SIZE}"]
         command = [browser, *flags, f"--screenshot={taken}", page]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

@@ -1,4 +1,4 @@
-"""The table of results on the demo, mean over classes and seeds."""
+"""The records that the README shows, and the table of their results, mean over classes and seeds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from zsadbench.records import find_records
+from zsadbench.records import Record, find_records
 
 HEADINGS = {
     "pixel_auroc": "pixel AUROC",
@@ -16,24 +16,32 @@ HEADINGS = {
     "image_auroc": "image AUROC",
     "image_ap": "image AP",
 }
-ORDER = ("clip", "fbclip", "anomalyclip", "afclip")
+ORDER = ("clip", "fbclip", "afclip", "anomalyclip")
 BEGIN, END = "<!-- made by `make readme` -->", "<!-- end -->"
 
 
-def table_of(results: Path) -> str:
-    """Make the table in Markdown: mean over classes in percent; over several seeds, mean and deviation (ddof 1).
-
-    The controls of tools/demo_table are left out.
+def shown(results: Path) -> dict[str, list[tuple[Path, Record]]]:
+    """Find the records of every shown method, by seed; the controls of tools/demo_table are left out.
 
     Raises:
         SystemExit: a method has no record.
     """
-    records = [record for _, record in find_records(results) if _wanted(record.cell)]
+    found: dict[str, list[tuple[Path, Record]]] = {method: [] for method in ORDER}
+    for path, record in find_records(results):
+        if _wanted(record.cell):
+            found[record.cell["method"]].append((path, record))
+    for method, of_method in found.items():
+        if not of_method:
+            raise SystemExit(f"{results}: no record of {method}; run tools/demo_table --all first")
+        of_method.sort(key=lambda one: int(one[1].cell["seed"]))
+    return found
+
+
+def table_of(found: Mapping[str, Sequence[tuple[Path, Record]]]) -> str:
+    """Make the table in Markdown: mean over classes in percent; over several seeds, mean and deviation (ddof 1)."""
     rows = ["| method | seeds | " + " | ".join(HEADINGS.values()) + " |", "| --- " * (2 + len(HEADINGS)) + "|"]
-    for method in ORDER:
-        means = [record.mean()[0] for record in records if record.cell["method"] == method]
-        if not means:
-            raise SystemExit(f"{results}: no record of {method}; run tools/demo_table first")
+    for method, of_method in found.items():
+        means = [record.mean()[0] for _, record in of_method]
         cells = [_spread(means, metric) for metric in HEADINGS]
         rows.append(f"| `{method}` | {len(means)} | {' | '.join(cells)} |")
     return "\n".join(rows)
@@ -52,12 +60,11 @@ def placed(text: str, table: str) -> str:
     return f"{before}{begin}\n\n{table}\n\n{end}{after}"
 
 
-def _wanted(cell: dict[str, Any]) -> bool:
-    """Whether a record is of the demo and not a control: the method was trained, if it can be, on unpermuted masks."""
-    if cell["target"]["name"] != "demo" or cell["limit"] is not None:
+def _wanted(cell: Mapping[str, Any]) -> bool:
+    """Whether a record is of the demo and no control: default options, and trained on unpermuted masks or `clip`."""
+    if cell["target"]["name"] != "demo" or cell["limit"] is not None or cell["options"] or cell["method"] not in ORDER:
         return False
-    recipe = cell["recipe"]
-    return cell["method"] == "clip" or (cell["aux"] is not None and not (recipe or {}).get("permuted"))
+    return cell["method"] == "clip" or (cell["aux"] is not None and not (cell["recipe"] or {}).get("permuted"))
 
 
 def _spread(means: Sequence[Mapping[str, float | None]], metric: str) -> str:

@@ -110,7 +110,7 @@ def _from_file(path: Path) -> BackboneConfig:
         raw = json.loads(path.read_text())
         vision, text = VisionConfig(**raw["vision"]), TextConfig(**raw["text"])
         return BackboneConfig(_size_name(vision, text), raw["embed_dim"], raw["quick_gelu"], vision, text)
-    except (ValueError, TypeError, KeyError) as failure:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as failure:
         raise UsageError(f"{path} is no backbone file: {type(failure).__name__}: {failure}") from failure
 
 

@@ -7,6 +7,7 @@ TIFF of floats that Pillow does not read right is read by tifffile (Christoph Go
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -23,7 +24,7 @@ from zsadbench.errors import DataError
 
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 BROKEN = (OSError, ValueError, EOFError, LookupError, TypeError, RuntimeError, NotImplementedError, MemoryError)
-BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, *BROKEN)
+BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, SyntaxError, tokenize.TokenError, *BROKEN)  # headers are Python
 TIFF = (".tiff", ".tif")
 WANTED = "a map as a picture is grey, of floats (TIFF) or of 16 bits"
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from zsadbench_datasets.demo.colours import TINGES
 from zsadbench_datasets.demo.exact import (
     Bits,
     Floats,
@@ -23,14 +24,16 @@ from zsadbench_datasets.demo.exact import (
     length,
     pick,
     plane,
+    random_pixel,
     shifted,
     smooth,
     wave,
     whole,
 )
-from zsadbench_datasets.demo.families import TINGES, DefectParameters, Kind, SetName
+from zsadbench_datasets.demo.families import SetName
+from zsadbench_datasets.demo.kinds import DefectParameters, Kind
+from zsadbench_datasets.demo.outlines import bar, box, polygon
 from zsadbench_datasets.demo.scenes import Scene
-from zsadbench_datasets.demo.shapes import bar, box
 
 MIN_CHANGE = 4  # grey levels by which every pixel of a mask differs
 SMALLEST, LARGEST = 4, 0.2  # least pixels, and largest fraction of the image, of one image's mask
@@ -93,7 +96,7 @@ def _match_region(clean: Pixels, dirty: Pixels, region: Bits) -> DefectImage:
 
 def scratch(scene: Scene, albedo: Floats, height: Floats, params: DefectParameters, rng: Rng) -> DefectSurface:
     """A thin line, nearly straight, cut into the surface."""
-    away = _curve(scene, _random_pixel(scene.solid, rng), _size(params, rng), 0.12, rng)
+    away = _curve(scene, random_pixel(scene.solid, rng), _size(params, rng), 0.12, rng)
     half = between(rng, params.width) / 2
     alpha = np.clip(0.5 + (half - away) * scene.side, 0, 1)
     region = (alpha > 0.2) & scene.solid
@@ -102,7 +105,7 @@ def scratch(scene: Scene, albedo: Floats, height: Floats, params: DefectParamete
 
 def stain(scene: Scene, albedo: Floats, height: Floats, params: DefectParameters, rng: Rng) -> DefectSurface:
     """An irregular, translucent spot with a soft edge."""
-    blob = _blob(scene, _random_pixel(scene.solid, rng), _size(params, rng), 0.9, rng)
+    blob = _blob(scene, random_pixel(scene.solid, rng), _size(params, rng), 0.9, rng)
     alpha = smooth((1 - blob) / between(rng, (0.15, 0.6)))
     region = (alpha > 0.12) & scene.solid
     return DefectSurface(_tint_colours(albedo, np.where(region, alpha, 0), params, rng), height, region)
@@ -111,7 +114,7 @@ def stain(scene: Scene, albedo: Floats, height: Floats, params: DefectParameters
 def hole(scene: Scene, albedo: Floats, height: Floats, params: DefectParameters, rng: Rng) -> DefectSurface:
     """A dark opening with a rim."""
     radius, rim = _size(params, rng), between(rng, params.width)
-    away = (_blob(scene, _random_pixel(scene.solid, rng), radius, 0.25, rng) - 1) * radius
+    away = (_blob(scene, random_pixel(scene.solid, rng), radius, 0.25, rng) - 1) * radius
     depth = np.clip(0.5 - away * scene.side, 0, 1)
     region = (away < rim) & scene.solid
     part = between(rng, params.contrast) / 140
@@ -122,7 +125,7 @@ def hole(scene: Scene, albedo: Floats, height: Floats, params: DefectParameters,
 def crack(scene: Scene, albedo: Floats, height: Floats, params: DefectParameters, rng: Rng) -> DefectSurface:
     """A jagged line that thins out, with a branch."""
     reach, half = _size(params, rng), between(rng, params.width) / 2
-    start, heading = _random_pixel(scene.solid, rng), rng.random()
+    start, heading = random_pixel(scene.solid, rng), rng.random()
     alpha = np.zeros(height.shape)
     for branch in range(2):
         steps = 9 - 4 * branch
@@ -143,7 +146,7 @@ def crack(scene: Scene, albedo: Floats, height: Floats, params: DefectParameters
 def dent(scene: Scene, albedo: Floats, height: Floats, params: DefectParameters, rng: Rng) -> DefectSurface:
     """A round hollow or bump, visible by the shading of its slopes."""
     radius = _size(params, rng)
-    blob = _blob(scene, _random_pixel(scene.solid, rng), radius, 0.3, rng)
+    blob = _blob(scene, random_pixel(scene.solid, rng), radius, 0.3, rng)
     inside = np.clip(1 - blob * blob, 0, 1)
     steep = between(rng, params.contrast) / 100 * radius * 128 / max(0.1, 1.5 * scene.family.relief)
     region = (blob < 0.97) & scene.solid
@@ -151,17 +154,28 @@ def dent(scene: Scene, albedo: Floats, height: Floats, params: DefectParameters,
     return DefectSurface(albedo, height + sign * steep * inside * inside, region)
 
 
+def flake(scene: Scene, albedo: Floats, height: Floats, params: DefectParameters, rng: Rng) -> DefectSurface:
+    """An angular piece of the surface that has come off, down to a layer of one other colour."""
+    place, radius = random_pixel(scene.solid, rng), _size(params, rng)
+    x, y = _pixel_positions(scene)
+    corners = [(direction((i + 0.7 * rng.random()) / 7), radius * between(rng, (0.55, 1))) for i in range(7)]
+    points = [(place[0] + reach * c, place[1] + reach * s) for (c, s), reach in corners]
+    region = (polygon(Plane(x, y, 1 / scene.side), points) < 0) & scene.solid
+    under = _tint_colours(np.broadcast_to(scene.surface_colour, albedo.shape), np.ones(height.shape), params, rng)
+    return DefectSurface(np.where(region[..., None], under, albedo), height - 1.5 * region, region)
+
+
 def missing(scene: Scene, albedo: Floats, height: Floats, params: DefectParameters, rng: Rng) -> DefectSurface:
     """A piece broken off at the edge of an object, which shows the background."""
     edge = (scene.body > 0.2) & (scene.body < 0.8)
-    blob = _blob(scene, _random_pixel(edge, rng), _size(params, rng), 0.6, rng)
+    blob = _blob(scene, random_pixel(edge, rng), _size(params, rng), 0.6, rng)
     region = (blob < 1) & (scene.body > 0.1)
     return DefectSurface(np.where(region[..., None], scene.background, albedo), np.where(region, 0, height), region)
 
 
 def misplaced(scene: Scene, albedo: Floats, height: Floats, params: DefectParameters, rng: Rng) -> DefectSurface:
     """A rectangle filled with another part of the same surface, reduced and rotated by a quarter turn."""
-    place, source, size = _random_pixel(scene.solid, rng), _random_pixel(scene.solid, rng), _size(params, rng)
+    place, source, size = random_pixel(scene.solid, rng), random_pixel(scene.solid, rng), _size(params, rng)
     x, y = _pixel_positions(scene)
     c, s = direction(between(rng, (-0.06, 0.06)))
     turned = Plane(c * (x - place[0]) + s * (y - place[1]), c * (y - place[1]) - s * (x - place[0]), 1 / scene.side)
@@ -178,7 +192,7 @@ def misplaced(scene: Scene, albedo: Floats, height: Floats, params: DefectParame
 
 def smear(scene: Scene, albedo: Floats, height: Floats, params: DefectParameters, rng: Rng) -> DefectSurface:
     """A region blurred along one direction until its pattern is gone."""
-    region = (_blob(scene, _random_pixel(scene.solid, rng), _size(params, rng), 0.5, rng) < 1) & scene.solid
+    region = (_blob(scene, random_pixel(scene.solid, rng), _size(params, rng), 0.5, rng) < 1) & scene.solid
     (x, y), reach = direction(rng.random()), between(rng, params.width)
     colours, heights, steps = np.zeros(albedo.shape), np.zeros(height.shape), 9
     for step in range(steps):
@@ -191,7 +205,7 @@ def smear(scene: Scene, albedo: Floats, height: Floats, params: DefectParameters
 
 def thread(scene: Scene, albedo: Floats, height: Floats, params: DefectParameters, rng: Rng) -> DefectSurface:
     """A long curled fibre of another colour on the surface."""
-    away = _curve(scene, _random_pixel(scene.solid, rng), _size(params, rng), 0.5, rng)
+    away = _curve(scene, random_pixel(scene.solid, rng), _size(params, rng), 0.5, rng)
     half = between(rng, params.width) / 2
     alpha = np.clip(0.5 + (half - away) * scene.side, 0, 1)
     return DefectSurface(_tint_colours(albedo, alpha, params, rng), height + 1.2 * alpha, alpha > 0.2)
@@ -199,8 +213,23 @@ def thread(scene: Scene, albedo: Floats, height: Floats, params: DefectParameter
 
 def tint(scene: Scene, albedo: Floats, height: Floats, params: DefectParameters, rng: Rng) -> DefectSurface:
     """A region of another hue; its pattern and light are unchanged."""
-    region = (_blob(scene, _random_pixel(scene.solid, rng), _size(params, rng), 0.5, rng) < 1) & scene.solid
+    region = (_blob(scene, random_pixel(scene.solid, rng), _size(params, rng), 0.5, rng) < 1) & scene.solid
     return DefectSurface(_tint_colours(albedo, region.astype(np.float64), params, rng), height, region)
+
+
+def scuff(scene: Scene, albedo: Floats, height: Floats, params: DefectParameters, rng: Rng) -> DefectSurface:
+    """A patch of many fine parallel lines, rubbed into the surface."""
+    place, size = random_pixel(scene.solid, rng), _size(params, rng)
+    (x, y), half = direction(rng.random()), between(rng, params.width) / 2
+    away = np.full(height.shape, 9.0)
+    for _ in range(whole(rng, (5, 9))):
+        aside, along, reach = (size * between(rng, bounds) for bounds in ((-0.7, 0.7), (-0.3, 0.3), (0.4, 1)))
+        middle = (place[0] - y * aside + x * along, place[1] + x * aside + y * along)
+        start, end = ((middle[0] + sign * reach * x, middle[1] + sign * reach * y) for sign in (-1, 1))
+        away = np.minimum(away, bar(*_pixel_positions(scene), start, end))
+    alpha = np.clip(0.5 + (half - away) * scene.side, 0, 1)
+    region = (alpha > 0.2) & scene.solid
+    return DefectSurface(_tint_colours(albedo, alpha, params, rng), height - 0.5 * alpha, region)
 
 
 def _size(params: DefectParameters, rng: Rng) -> float:
@@ -218,13 +247,6 @@ def _pixel(position: Floats, side: int) -> NDArray[np.int64]:
     """The row or column of a position; positions outside the image are mirrored into it."""
     index = np.floor((position + 0.5) * side).astype(np.int64) % (2 * side)
     return np.minimum(index, 2 * side - 1 - index)
-
-
-def _random_pixel(allowed: Bits, rng: Rng) -> tuple[float, float]:
-    """The position of a random allowed pixel, in units of the side, relative to the middle."""
-    indices, side = np.flatnonzero(allowed), allowed.shape[0]
-    row, column = divmod(int(pick(rng, indices.tolist())), side)
-    return (column + 0.5) / side - 0.5, (row + 0.5) / side - 0.5
 
 
 def _blob(scene: Scene, centre: tuple[float, float], radius: float, rough: float, rng: Rng) -> Floats:
@@ -260,5 +282,5 @@ def _tint_colours(albedo: Floats, alpha: Floats, params: DefectParameters, rng: 
 
 DEFECTS: dict[str, Callable[[Scene, Floats, Floats, DefectParameters, Rng], DefectSurface]] = {
     function.__name__: function
-    for function in (scratch, stain, hole, crack, dent, missing, misplaced, smear, thread, tint)
+    for function in (scratch, stain, hole, crack, dent, flake, missing, misplaced, smear, thread, tint, scuff)
 }

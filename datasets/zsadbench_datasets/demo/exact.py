@@ -42,6 +42,13 @@ def pick(rng: Rng, items: Sequence[Item]) -> Item:
     return items[int(rng.random() * len(items))]
 
 
+def random_pixel(allowed: Bits, rng: Rng) -> tuple[float, float]:
+    """The position of a random allowed pixel, in units of the side, relative to the middle."""
+    indices, side = np.flatnonzero(allowed), allowed.shape[0]
+    row, column = divmod(int(pick(rng, indices.tolist())), side)
+    return (column + 0.5) / side - 0.5, (row + 0.5) / side - 0.5
+
+
 def bell(rng: Rng, shape: tuple[int, ...]) -> Floats:
     """Noise of mean 0 and standard deviation 1: the scaled sum of four uniform numbers, which stays within ±3.5."""
     a, b, c, d = (rng.random(shape) for _ in range(4))

@@ -1,8 +1,8 @@
-"""The texture families, object shapes and kinds of defect, and which set uses them.
+"""The texture families and object shapes, and which sets use them.
 
 There are three sets: `pretraining` (image–text pairs for the demo backbone), `demo-aux` (auxiliary data) and `demo`
-(test data). No family is used by two of them; a kind of defect may be, with other parameters. Lengths are fractions of
-the image's side, contrasts are grey levels out of 255, angles are turns.
+(test data). Families of `pretraining` are also used by `demo-aux`, because CLIP, too, has seen the auxiliary data's
+objects; those of `demo` are used nowhere else. Lengths are fractions of the image's side, angles are turns.
 """
 
 from dataclasses import dataclass
@@ -15,44 +15,14 @@ Tones = tuple[tuple[str, str], ...]
 
 SET_NAMES: tuple[SetName, ...] = ("pretraining", "demo-aux", "demo")
 
-COLOURS = {
-    "white": (212, 210, 205),
-    "grey": (138, 140, 142),
-    "black": (52, 52, 56),
-    "red": (176, 58, 52),
-    "orange": (205, 122, 52),
-    "yellow": (206, 178, 70),
-    "green": (78, 132, 74),
-    "blue": (62, 96, 160),
-    "purple": (120, 82, 146),
-    "pink": (206, 138, 150),
-    "brown": (118, 80, 52),
-    "beige": (196, 172, 136),
-    "silver": (172, 176, 182),
-    "teal": (62, 130, 134),
-}
-
-TINGES = {  # what a defect adds to (red, green, blue), as fractions of its contrast
-    "dark": (-1.0, -1.0, -1.0),
-    "light": (1.0, 1.0, 1.0),
-    "rust": (0.35, -0.5, -1.0),
-    "grease": (-0.55, -0.7, -1.0),
-    "mould": (-0.6, 0.0, -0.9),
-    "chalk": (0.8, 0.9, 1.0),
-    "ink": (-1.0, -0.8, 0.1),
-    "reddish": (1.0, -0.6, -0.6),
-    "bluish": (-0.6, -0.2, 1.0),
-    "greenish": (-0.6, 0.6, -0.5),
-}
-
 
 @dataclass(frozen=True)
 class Family:
-    """One texture or one object; the images of its set are variations of it.
+    """One texture or one object; the images of a set are variations of it.
 
     Attributes:
         name: the class name, and the name of the function that computes it.
-        set_name: the set that uses it.
+        sets: the sets that use it.
         material: texture or object.
         words: words for captions; the first is used in prompts.
         tones: pairs of colours, the main colour first.
@@ -63,7 +33,7 @@ class Family:
     """
 
     name: str
-    set_name: SetName
+    sets: tuple[SetName, ...]
     material: Material
     words: tuple[str, ...]
     tones: Tones
@@ -73,40 +43,22 @@ class Family:
     grounds: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class DefectParameters:
-    """How one set uses a kind of defect: ranges of size, line width, contrast and number per image, and the tinges."""
-
-    length: Bounds
-    width: Bounds
-    contrast: Bounds
-    count: tuple[int, int]
-    tinges: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of defect: `words` for captions, the materials on which it occurs, and its parameters by set."""
-
-    name: str
-    words: tuple[str, ...]
-    materials: tuple[Material, ...]
-    by_set: dict[SetName, DefectParameters]
-
-
 _ANY: Tones = (
     *(("blue", "white"), ("red", "beige"), ("green", "yellow"), ("grey", "white"), ("brown", "beige")),
     *(("purple", "pink"), ("teal", "silver"), ("orange", "brown"), ("black", "grey"), ("yellow", "red")),
 )
 _GROUNDS = ("white", "grey", "black", "beige", "blue", "green")
+_SHARED: tuple[SetName, ...] = ("pretraining", "demo-aux")
+_AUX: tuple[SetName, ...] = ("demo-aux",)
+_TARGET: tuple[SetName, ...] = ("demo",)
 
 
 def _texture(name: str, words: tuple[str, ...], scale: Bounds, relief: float = 0.4) -> Family:
-    return Family(name, "pretraining", "texture", words, _ANY, scale, 0.5, relief)
+    return Family(name, _SHARED, "texture", words, _ANY, scale, 0.5, relief)
 
 
 def _object(name: str, words: tuple[str, ...], relief: float = 0.5) -> Family:
-    return Family(name, "pretraining", "object", words, _ANY, (0.55, 0.85), 0.5, relief, _GROUNDS)
+    return Family(name, _SHARED, "object", words, _ANY, (0.55, 0.85), 0.5, relief, _GROUNDS)
 
 
 FAMILIES = (
@@ -130,105 +82,45 @@ FAMILIES = (
     _object("crescent", ("plastic crescent", "crescent moon")),
     _object("drop", ("glass drop", "teardrop")),
     _object("rod", ("metal rod", "rounded bar")),
-    Family("herringbone", "demo-aux", "texture", ("woven cloth",), (("grey", "black"),), (7, 8.5), 0.03, 0.3),
-    Family("shingles", "demo-aux", "texture", ("roof tiles",), (("red", "brown"),), (5, 6), 0.02, 0.6),
+    Family("herringbone", _AUX, "texture", ("woven cloth",), (("grey", "black"),), (7, 8.5), 0.03, 0.3),
+    Family("shingles", _AUX, "texture", ("roof tiles",), (("red", "brown"),), (5, 6), 0.02, 0.6),
+    Family("mesh", _AUX, "texture", ("wire mesh",), (("silver", "black"),), (6, 7.5), 0.06, 0.6),
+    Family("honeycomb", _AUX, "texture", ("bathroom tiles",), (("teal", "white"),), (5, 6.5), 0.03, 0.4),
     Family(
-        *("gear", "demo-aux", "object", ("metal gear",), (("silver", "grey"),), (0.74, 0.86), 0.5, 0.6),
+        *("gear", _AUX, "object", ("metal gear",), (("silver", "grey"),), (0.74, 0.86), 0.5, 0.6),
         grounds=("black", "blue"),
     ),
     Family(
-        *("spoon", "demo-aux", "object", ("wooden spoon",), (("beige", "brown"),), (0.84, 0.94), 0.06, 0.6),
+        *("spoon", _AUX, "object", ("wooden spoon",), (("beige", "brown"),), (0.84, 0.94), 0.06, 0.6),
         grounds=("green", "grey"),
     ),
-    Family("knit", "demo", "texture", ("knitted cloth",), (("teal", "white"),), (7, 8.5), 0.025, 0.45),
-    Family("terrazzo", "demo", "texture", ("speckled stone",), (("white", "brown"),), (9, 11), 0.5, 0.12),
     Family(
-        *("bracket", "demo", "object", ("metal bracket",), (("grey", "silver"),), (0.78, 0.88), 0.06, 0.6),
-        grounds=("white", "beige"),
+        *("key", _AUX, "object", ("brass key",), (("yellow", "orange"),), (0.84, 0.94), 0.5, 0.6),
+        grounds=("black", "beige"),
     ),
     Family(
-        *("padlock", "demo", "object", ("brass padlock",), (("yellow", "silver"),), (0.82, 0.92), 0.04, 0.6),
-        grounds=("grey", "teal"),
+        *("bottle", _AUX, "object", ("glass bottle",), (("green", "white"),), (0.86, 0.96), 0.04, 0.5),
+        grounds=("white", "grey"),
+    ),
+    Family("quilt", _TARGET, "texture", ("quilted cloth",), (("purple", "pink"),), (4, 5), 0.03, 0.6),
+    Family("cork", _TARGET, "texture", ("cork board",), (("beige", "brown"),), (9, 11), 0.5, 0.3),
+    Family("rope", _TARGET, "texture", ("rope mat",), (("yellow", "brown"),), (5, 6), 0.04, 0.6),
+    Family(
+        *("hinge", _TARGET, "object", ("steel hinge",), (("grey", "silver"),), (0.78, 0.9), 0.05, 0.6),
+        grounds=("beige", "green"),
+    ),
+    Family(
+        *("plug", _TARGET, "object", ("power plug",), (("white", "silver"),), (0.8, 0.92), 0.06, 0.6),
+        grounds=("blue", "black"),
+    ),
+    Family(
+        *("fork", _TARGET, "object", ("table fork",), (("silver", "white"),), (0.86, 0.95), 0.06, 0.6),
+        grounds=("red", "teal"),
     ),
 )
-
-_BOTH: tuple[Material, ...] = ("texture", "object")
-KINDS = (
-    Kind(
-        *("scratch", ("scratch", "scratched surface"), _BOTH),
-        {
-            "pretraining": DefectParameters((0.1, 0.6), (0.01, 0.03), (20, 110), (1, 3), ("dark", "light", "reddish")),
-            "demo-aux": DefectParameters((0.08, 0.3), (0.016, 0.034), (18, 80), (1, 2), ("dark", "ink")),
-            "demo": DefectParameters((0.1, 0.6), (0.008, 0.016), (24, 95), (1, 4), ("light", "chalk")),
-        },
-    ),
-    Kind(
-        *("stain", ("stain", "stained surface"), _BOTH),
-        {
-            "pretraining": DefectParameters(
-                (0.03, 0.25), (0, 0), (20, 110), (1, 3), ("dark", "light", "bluish", "greenish")
-            ),
-            "demo-aux": DefectParameters((0.024, 0.16), (0, 0), (14, 60), (1, 3), ("ink", "mould")),
-            "demo": DefectParameters((0.014, 0.24), (0, 0), (12, 80), (1, 4), ("rust", "grease")),
-        },
-    ),
-    Kind(
-        *("hole", ("hole", "pierced surface"), _BOTH),
-        {
-            "pretraining": DefectParameters((0.03, 0.15), (0.01, 0.03), (60, 140), (1, 3), ("dark",)),
-            "demo-aux": DefectParameters((0.03, 0.11), (0.016, 0.03), (34, 110), (1, 2), ("dark",)),
-            "demo": DefectParameters((0.012, 0.08), (0.006, 0.014), (30, 130), (1, 4), ("dark",)),
-        },
-    ),
-    Kind(
-        *("crack", ("crack", "cracked surface"), _BOTH),
-        {
-            "pretraining": DefectParameters((0.15, 0.6), (0.01, 0.025), (40, 120), (1, 2), ("dark", "light")),
-            "demo-aux": DefectParameters((0.12, 0.32), (0.014, 0.026), (22, 85), (1, 2), ("dark",)),
-            "demo": DefectParameters((0.2, 0.7), (0.008, 0.014), (28, 100), (1, 1), ("dark", "grease")),
-        },
-    ),
-    Kind(
-        *("dent", ("dent", "dented surface"), _BOTH),
-        {
-            "pretraining": DefectParameters((0.06, 0.2), (0, 0), (12, 45), (1, 2), ("dark", "light")),
-            "demo-aux": DefectParameters((0.08, 0.16), (0, 0), (12, 40), (1, 1), ("light",)),
-            "demo": DefectParameters((0.04, 0.2), (0, 0), (8, 36), (1, 3), ("dark",)),
-        },
-    ),
-    Kind(
-        *("missing", ("missing part", "broken off"), ("object",)),
-        {"demo": DefectParameters((0.05, 0.22), (0, 0), (255, 255), (1, 2), ("dark",))},
-    ),
-    Kind(
-        *("misplaced", ("misplaced part", "patched surface"), _BOTH),
-        {"demo": DefectParameters((0.08, 0.24), (0, 0), (255, 255), (1, 2), ("dark",))},
-    ),
-    Kind(
-        *("smear", ("smear", "smeared surface"), _BOTH),
-        {"demo": DefectParameters((0.06, 0.2), (0.06, 0.16), (255, 255), (1, 2), ("dark",))},
-    ),
-    Kind(
-        *("thread", ("thread", "foreign fibre"), _BOTH),
-        {"demo": DefectParameters((0.2, 0.7), (0.01, 0.02), (40, 120), (1, 2), ("reddish", "ink", "chalk"))},
-    ),
-    Kind(
-        *("tint", ("discolouration", "faded colour"), _BOTH),
-        {"demo": DefectParameters((0.06, 0.25), (0, 0), (12, 48), (1, 2), ("reddish", "bluish", "greenish"))},
-    ),
-)
-
-KIND = {kind.name: kind for kind in KINDS}
-DEMO_KINDS = tuple(kind.name for kind in KINDS if "demo" in kind.by_set)
-SEEN_KINDS = tuple(name for name in DEMO_KINDS if "demo-aux" in KIND[name].by_set)
-UNSEEN_KINDS = tuple(name for name in DEMO_KINDS if name not in SEEN_KINDS)
 
 
 def families_of(set_name: SetName) -> tuple[Family, ...]:
     """The families of one set, textures first."""
-    return tuple(family for family in FAMILIES if family.set_name == set_name)
-
-
-def kinds_of(set_name: SetName, material: Material) -> tuple[Kind, ...]:
-    """The kinds of defect that one set has on textures or on objects."""
-    return tuple(kind for kind in KINDS if set_name in kind.by_set and material in kind.materials)
+    found = [family for family in FAMILIES if set_name in family.sets]
+    return tuple(sorted(found, key=lambda family: family.material != "texture"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zsadbench_datasets.demo.colours import COLOURS
 from zsadbench_datasets.demo.exact import (
     Bits,
     Floats,
@@ -23,7 +24,8 @@ from zsadbench_datasets.demo.exact import (
     shifted,
     smooth,
 )
-from zsadbench_datasets.demo.families import COLOURS, Family
+from zsadbench_datasets.demo.families import Family
+from zsadbench_datasets.demo.marks import add_marks
 from zsadbench_datasets.demo.shapes import SHAPES, ObjectShape
 from zsadbench_datasets.demo.textures import TEXTURES
 
@@ -44,6 +46,10 @@ class Scene:
         light: the brightness, a factor.
         light_direction: the direction of the light, times the strength of the relief.
         noise: the noise, added last.
+        ground: the name of the background's colour; None on a texture.
+        mark: the kind of its benign marks, or None.
+        marked: the pixels of the marks.
+        surface_colour: the mean of its two colours, (3,).
     """
 
     family: Family
@@ -55,6 +61,10 @@ class Scene:
     light: Floats
     light_direction: tuple[float, float]
     noise: Floats
+    ground: str | None
+    mark: str | None
+    marked: Bits
+    surface_colour: Floats
 
     @property
     def side(self) -> int:
@@ -81,7 +91,8 @@ def make_scene(family: Family, rng: Rng, side: int) -> Scene:
     """Make the scene of a good image of a family; nothing in it depends on whether a defect is added later."""
     tones = pick(rng, family.tones)
     main, second = (_dyed(rng, tone) for tone in tones)
-    ground = _ground(family, tones, rng, side)
+    ground = pick(rng, [name for name in family.grounds if name not in tones]) if family.grounds else None
+    background = _background(ground, rng, side)
     drawing = _plane(family, rng, side)
     if family.material == "texture":
         mix, height = TEXTURES[family.name](drawing, rng)
@@ -90,19 +101,25 @@ def make_scene(family: Family, rng: Rng, side: int) -> Scene:
         thing = SHAPES[family.name](drawing, rng)
         mix, height, body = thing.mix, thing.height, drawing.cover(thing.outline)
         height, scale = height * body, REFERENCE / 2 * family.scale[0]
-        ground = _shadowed(ground, thing, side)
+        background = _shadowed(background, thing, side)
     surface = main + np.clip(mix, 0, 1)[..., None] * (second - main)
     surface = surface * (0.94 + 0.12 * _mottle(rng, side))[..., None]
+    albedo = background + body[..., None] * (surface - background)
+    marked = add_marks(albedo, height * scale, body >= 1, tones, rng)
     return Scene(
         family=family,
         tones=tones,
-        albedo=ground + body[..., None] * (surface - ground),
-        height=height * scale,
+        albedo=marked.albedo,
+        height=marked.height,
         body=body,
-        background=ground,
+        background=background,
         light=_light(rng, side),
         light_direction=_light_direction(family, rng),
         noise=bell(rng, (side, side, 3)) * between(rng, (1.5, 4)),
+        ground=ground,
+        mark=marked.name,
+        marked=marked.region,
+        surface_colour=(main + second) / 2,
     )
 
 
@@ -121,19 +138,19 @@ def _plane(family: Family, rng: Rng, side: int) -> Plane:
     return plane(side, turns, 2 / scale, (between(rng, (-offset, offset)), between(rng, (-offset, offset))))
 
 
-def _ground(family: Family, tones: tuple[str, str], rng: Rng, side: int) -> Floats:
-    if not family.grounds:
+def _background(ground: str | None, rng: Rng, side: int) -> Floats:
+    if ground is None:
         return np.zeros((side, side, 3))
-    colour = _dyed(rng, pick(rng, [ground for ground in family.grounds if ground not in tones]))
+    colour = _dyed(rng, ground)
     flat = plane(side, 0, 6)
     soft = cloud(rng, flat.x + 9, flat.y + 9, 4)
     return colour * (0.9 + 0.2 * soft)[..., None]
 
 
-def _shadowed(ground: Floats, thing: ObjectShape, side: int) -> Floats:
+def _shadowed(background: Floats, thing: ObjectShape, side: int) -> Floats:
     """The background with a soft shadow to the lower right of the object."""
     away = shifted(thing.outline, side // 32, side // 43)
-    return ground * (1 - 0.35 * smooth(0.6 - away / 0.16))[..., None]
+    return background * (1 - 0.35 * smooth(0.6 - away / 0.16))[..., None]
 
 
 def _mottle(rng: Rng, side: int) -> Floats:

@@ -6,7 +6,6 @@ The layout is that of MVTec AD: `<class>/train/good`, `<class>/test/{good,<kind>
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +13,16 @@ from PIL import Image
 
 from zsadbench_datasets.demo.defects import DefectImage, add_defects
 from zsadbench_datasets.demo.exact import Pixels, generator
-from zsadbench_datasets.demo.families import SEEN_KINDS, Family, Kind, SetName, families_of, kinds_of
+from zsadbench_datasets.demo.families import Family, SetName, families_of
+from zsadbench_datasets.demo.kinds import SEEN_KINDS, Kind, kinds_of
 from zsadbench_datasets.demo.scenes import make_scene
 
-GENERATOR = 1  # increased whenever any pixel changes
+GENERATOR = 2  # increased whenever any pixel changes
 SIDE = 128
-TRAIN, TEST = 8, 24  # normal images for training; test images of each label
+COUNTS: dict[SetName, tuple[int, int]] = {  # normal images for training; test images of each label
+    "demo": (4, 20),
+    "demo-aux": (0, 6),
+}
 SETS: tuple[SetName, ...] = ("demo", "demo-aux")
 
 
@@ -27,6 +30,7 @@ SETS: tuple[SetName, ...] = ("demo", "demo-aux")
 class ImageSpec:
     """One image of a set: `kind` of defect, None for a good image; `number`, counted within its split and label."""
 
+    set_name: SetName
     family: Family
     kind: Kind | None
     split: str
@@ -37,7 +41,7 @@ class ImageSpec:
     def key(self) -> str:
         """The seed of the image, which determines every pixel."""
         label = "good" if self.kind is None else "bad"
-        return f"{GENERATOR}/{self.family.set_name}/{self.family.name}/{self.split}/{label}/{self.number}"
+        return f"{GENERATOR}/{self.set_name}/{self.family.name}/{self.split}/{label}/{self.number}"
 
     @property
     def image(self) -> str:
@@ -53,21 +57,26 @@ class ImageSpec:
 
 def image_specs(set_name: SetName) -> Iterator[ImageSpec]:
     """The specification of every image of a set."""
-    for family in families_of(set_name):
-        for split, many in (("train", TRAIN), ("test", TEST)):
-            yield from (ImageSpec(family, None, split, number, f"{number:03d}") for number in range(many))
+    train, test = COUNTS[set_name]
+    for place, family in enumerate(families_of(set_name)):
+        for split, many in (("train", train), ("test", test)):
+            yield from (ImageSpec(set_name, family, None, split, number, f"{number:03d}") for number in range(many))
         seen: dict[str, int] = {}
-        for number, kind in enumerate(_anomalous_kinds(family)):
+        for number, kind in enumerate(_anomalous_kinds(set_name, family, place)):
             seen[kind.name] = seen.get(kind.name, -1) + 1
-            yield ImageSpec(family, kind, "test", number, f"{seen[kind.name]:03d}")
+            yield ImageSpec(set_name, family, kind, "test", number, f"{seen[kind.name]:03d}")
 
 
-def _anomalous_kinds(family: Family) -> list[Kind]:
-    """The kind of each anomalous image: half of them kinds that `demo-aux` has, half other kinds, if there are any."""
-    kinds = kinds_of(family.set_name, family.material)
+def _anomalous_kinds(set_name: SetName, family: Family, place: int) -> list[Kind]:
+    """The kind of each anomalous image: half of them kinds that `demo-aux` has, half other kinds, if there are any.
+
+    The family's place in its set decides with which kind each half begins.
+    """
+    kinds = kinds_of(set_name, family.material)
     halves = [[kind for kind in kinds if (kind.name in SEEN_KINDS) is seen] for seen in (True, False)]
     halves = [half for half in halves if half]
-    return [kind for half in halves for kind in islice(cycle(half), TEST // len(halves))]
+    each = COUNTS[set_name][1] // len(halves)
+    return [half[(place + number) % len(half)] for half in halves for number in range(each)]
 
 
 def render(spec: ImageSpec, side: int = SIDE) -> DefectImage:
@@ -77,7 +86,7 @@ def render(spec: ImageSpec, side: int = SIDE) -> DefectImage:
     if spec.kind is None:
         image = scene.render()
         return DefectImage(image, image, np.zeros((side, side), dtype=np.uint8))
-    return add_defects(scene, spec.kind, spec.family.set_name, rng)
+    return add_defects(scene, spec.kind, spec.set_name, rng)
 
 
 def write(spec: ImageSpec, rendered: DefectImage, folder: Path) -> None:

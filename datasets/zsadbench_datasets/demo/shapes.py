@@ -1,16 +1,16 @@
 """Object shapes: each computes outline, second colour and height on a plane in which the object spans −1 to 1.
 
-An outline is a signed distance, negative inside. Colours and light are added in `scenes`.
+An outline is a signed distance, negative inside; `outlines` has the simple ones. Colours and light are added in
+`scenes`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from zsadbench_datasets.demo.exact import Floats, Plane, Rng, between, cloud, direction, fold, length, smooth
-
-Point = tuple[float, float]
+from zsadbench_datasets.demo.outlines import bar, box, circle, polygon, rays
 
 
 class ObjectShape(NamedTuple):
@@ -21,48 +21,9 @@ class ObjectShape(NamedTuple):
     height: Floats
 
 
-def circle(plane: Plane, centre: Point, radius: float) -> Floats:
-    """The distance to a circle."""
-    return length(plane.x - centre[0], plane.y - centre[1]) - radius
-
-
-def box(plane: Plane, centre: Point, half: Point, corner: float = 0) -> Floats:
-    """The distance to a rectangle with rounded corners."""
-    x = abs(plane.x - centre[0]) - half[0] + corner
-    y = abs(plane.y - centre[1]) - half[1] + corner
-    outside = length(np.maximum(x, 0), np.maximum(y, 0))
-    return outside + np.minimum(np.maximum(x, y), 0) - corner
-
-
-def bar(x: Floats, y: Floats, start: Point, end: Point) -> Floats:
-    """The distance to a straight line from one point to another."""
-    along = (end[0] - start[0], end[1] - start[1])
-    square = along[0] * along[0] + along[1] * along[1]
-    part = np.clip(((x - start[0]) * along[0] + (y - start[1]) * along[1]) / max(square, 1e-12), 0, 1)
-    return length(x - start[0] - part * along[0], y - start[1] - part * along[1])
-
-
-def polygon(plane: Plane, points: Sequence[Point]) -> Floats:
-    """The distance to a polygon of any form."""
-    away = np.full(plane.x.shape, 9.0)
-    inside = np.zeros(plane.x.shape, dtype=bool)
-    for start, end in zip(points, (*points[1:], points[0]), strict=True):
-        away = np.minimum(away, bar(plane.x, plane.y, start, end))
-        between_them = (start[1] > plane.y) != (end[1] > plane.y)
-        rise = end[1] - start[1]
-        crossing = start[0] + (plane.y - start[1]) / (rise or 1.0) * (end[0] - start[0])
-        inside ^= between_them & (plane.x < crossing)
-    return np.where(inside, -away, away)
-
-
 def _rounded(outline: Floats, edge: float) -> Floats:
     """The height of a flat object whose edge is rounded over the width `edge`."""
     return edge * smooth(-outline / edge)
-
-
-def _rays(count: int, radii: Sequence[float]) -> list[Point]:
-    places = [(radii[i % len(radii)], direction(i / count - 0.25)) for i in range(count)]
-    return [(radius * x, radius * y) for radius, (x, y) in places]
 
 
 def disc(plane: Plane, rng: Rng) -> ObjectShape:
@@ -96,7 +57,7 @@ def wedge(plane: Plane, rng: Rng) -> ObjectShape:
 def star(plane: Plane, rng: Rng) -> ObjectShape:
     """A star of five to eight points."""
     points = 5 + int(rng.random() * 4)
-    outline = polygon(plane, _rays(2 * points, (0.98, between(rng, (0.45, 0.62)))))
+    outline = polygon(plane, rays(2 * points, (0.98, between(rng, (0.45, 0.62)))))
     return ObjectShape(outline, 0.3 * smooth(-outline / 0.3), _rounded(outline, 0.3))
 
 
@@ -109,7 +70,7 @@ def cross(plane: Plane, rng: Rng) -> ObjectShape:
 
 def nut(plane: Plane, rng: Rng) -> ObjectShape:
     """A hexagon with a round hole."""
-    outline = polygon(plane, _rays(6, (0.97,)))
+    outline = polygon(plane, rays(6, (0.97,)))
     outline = np.maximum(outline, -circle(plane, (0, 0), between(rng, (0.35, 0.52))))
     return ObjectShape(outline, 0 * outline, _rounded(outline, 0.1))
 
@@ -164,42 +125,70 @@ def spoon(plane: Plane, rng: Rng) -> ObjectShape:
     return ObjectShape(outline, 0.6 * grain + 0.25 * hollow, _rounded(outline, 0.09) - 0.2 * hollow)
 
 
-def bracket(plane: Plane, rng: Rng) -> ObjectShape:
-    """Two flat legs at a right angle, with screw holes and a slot."""
-    upright, foot = box(plane, (-0.6, 0), (0.3, 0.92), 0.12), box(plane, (0.05, 0.62), (0.92, 0.3), 0.12)
-    web = polygon(plane, [(-0.35, -0.25), (0.35, 0.4), (-0.35, 0.4)])
-    outline = np.minimum(np.minimum(upright, foot), web)
-    holes = [circle(plane, centre, 0.12) for centre in ((-0.6, -0.62), (0.68, 0.62), (-0.6, 0.62))]
-    holes.append(box(plane, (-0.6, -0.1), (0.09, 0.24), 0.09))
+def key(plane: Plane, rng: Rng) -> ObjectShape:
+    """A round bow with a hole, a stem and teeth."""
+    bow = np.maximum(circle(plane, (-0.62, 0), 0.34), -circle(plane, (-0.7, 0), 0.13))
+    outline = np.minimum(bow, box(plane, (0.3, 0), (0.66, 0.08), 0.03))
+    for x, depth in ((0.55, 0.13), (0.72, 0.2), (0.88, 0.11)):
+        outline = np.minimum(outline, box(plane, (x, 0.06 + depth / 2), (0.05, 0.04 + depth / 2), 0.01))
+    worn = cloud(rng, plane.x * 5, plane.y * 5, 3)
+    ringed = plane.cover(abs(circle(plane, (-0.62, 0), 0.26)) - 0.025)
+    return ObjectShape(outline, np.clip(0.5 * worn + 0.4 * ringed, 0, 1), _rounded(outline, 0.07) - 0.03 * ringed)
+
+
+def bottle(plane: Plane, rng: Rng) -> ObjectShape:
+    """A body with shoulders, a neck and a cap, and a highlight along it."""
+    outline = np.minimum(box(plane, (0, 0.35), (0.42, 0.6), 0.16), box(plane, (0, -0.5), (0.15, 0.4), 0.05))
+    outline = np.minimum(outline, polygon(plane, [(-0.15, -0.45), (0.15, -0.45), (0.38, -0.1), (-0.38, -0.1)]))
+    cap = plane.cover(box(plane, (0, -0.82), (0.16, 0.1), 0.02))
+    shine = smooth(1 - abs(plane.x + 0.24) / 0.1) * smooth((plane.y + 0.1) / 0.2)
+    cloudy = cloud(rng, plane.x * 2, plane.y * 2, 2)
+    return ObjectShape(outline, np.clip(0.15 * cloudy + 0.45 * shine + 0.6 * cap, 0, 1), _rounded(outline, 0.3))
+
+
+def hinge(plane: Plane, rng: Rng) -> ObjectShape:
+    """Two leaves with screw holes, and the knuckles of a barrel between them."""
+    outline = np.minimum(box(plane, (-0.5, 0), (0.42, 0.9), 0.06), box(plane, (0.5, 0), (0.42, 0.9), 0.06))
+    barrel = box(plane, (0, 0), (0.13, 0.94), 0.04)
     sunk = np.full(plane.x.shape, 9.0)
-    for hole in holes:
-        outline, sunk = np.maximum(outline, -hole), np.minimum(sunk, hole)
-    brushed = cloud(rng, plane.x * 2, plane.y * 16, 2)
-    ringed = plane.cover(sunk - 0.07)
-    return ObjectShape(outline, 0.55 * brushed + 0.4 * ringed, _rounded(outline, 0.06) - 0.05 * ringed)
+    for x in (-0.56, 0.56):
+        for y in (-0.6, 0, 0.6):
+            sunk = np.minimum(sunk, circle(plane, (x, y), 0.13))
+    outline = np.minimum(np.maximum(outline, -(sunk + 0.05)), barrel)
+    knuckle = plane.cover(fold(plane.y * 2.5) / 2.5 - 0.018) * plane.cover(barrel)
+    brushed, round_height = cloud(rng, plane.x * 14, plane.y * 2, 2), np.clip(-barrel, 0, 0.13) * 1.4
+    mix = np.clip(0.4 * brushed + 0.35 * plane.cover(barrel) - 0.6 * knuckle, 0, 1)
+    return ObjectShape(outline, mix, _rounded(outline, 0.06) - 0.05 * plane.cover(sunk) + round_height)
 
 
-def padlock(plane: Plane, rng: Rng) -> ObjectShape:
-    """A body with a keyhole and bevels, and a shackle of steel."""
-    body = box(plane, (0, 0.38), (0.66, 0.56), 0.14)
-    arch = abs(circle(plane, (0, -0.42), 0.42)) - 0.11
-    legs = np.maximum(abs(abs(plane.x) - 0.42) - 0.11, abs(plane.y + 0.2) - 0.22)
-    shackle = np.minimum(np.where(plane.y < -0.42, arch, 9.0), legs)
-    outline = np.minimum(body, shackle)
-    keyhole = np.minimum(circle(plane, (0, 0.3), 0.12), box(plane, (0, 0.48), (0.05, 0.16), 0.03))
-    steel = plane.cover(-body) * plane.cover(shackle)
-    band = plane.cover(abs(plane.y - 0.02) - 0.03) + plane.cover(abs(plane.y - 0.8) - 0.03)
-    dull = cloud(rng, plane.x * 4, plane.y * 4, 3)
-    brass = 0.22 * dull + 0.2 * band
-    key = plane.cover(keyhole)
-    height = np.where(body < 0, _rounded(body, 0.14), _rounded(shackle, 0.11)) - 0.14 * key - 0.03 * band
-    return ObjectShape(outline, np.clip(np.maximum(brass, steel), 0, 1), height)
+def plug(plane: Plane, rng: Rng) -> ObjectShape:
+    """A moulded body with grooves, two pins and the beginning of a cable."""
+    body = polygon(plane, [(-0.55, -0.3), (0.55, -0.3), (0.42, 0.5), (-0.42, 0.5)]) - 0.1
+    pins = np.minimum(box(plane, (-0.3, -0.66), (0.08, 0.3), 0.05), box(plane, (0.3, -0.66), (0.08, 0.3), 0.05))
+    cable = box(plane, (0, 0.76), (0.12, 0.22), 0.03)
+    outline = np.minimum(np.minimum(body, pins), cable)
+    metal = plane.cover(pins) * plane.cover(-body)
+    groove = plane.cover(fold(plane.y * 6) / 6 - 0.022) * plane.cover(abs(plane.x) - 0.34) * plane.cover(body + 0.12)
+    dull = cloud(rng, plane.x * 3, plane.y * 3, 2)
+    height = np.where(body < 0, _rounded(body, 0.2), _rounded(outline, 0.08)) - 0.05 * groove
+    return ObjectShape(outline, np.clip(0.12 * dull + metal + 0.25 * groove, 0, 1), height)
+
+
+def fork(plane: Plane, rng: Rng) -> ObjectShape:
+    """Four tines, a neck and a widening handle."""
+    handle = bar(plane.x, plane.y, (0, 0.1), (0, 0.84)) - 0.07 - 0.06 * np.clip(plane.y, 0, 1)
+    outline = np.minimum(handle, box(plane, (0, -0.16), (0.34, 0.2), 0.16))
+    for tine in range(4):
+        outline = np.minimum(outline, box(plane, ((tine - 1.5) * 0.19, -0.6), (0.055, 0.36), 0.05))
+    brushed = cloud(rng, plane.x * 13, plane.y * 1.6, 2)
+    line = plane.cover(abs(abs(plane.x) - 0.05) - 0.012) * plane.cover(0.3 - plane.y) * plane.cover(plane.y - 0.8)
+    return ObjectShape(outline, np.clip(0.5 * brushed - 0.4 * line, 0, 1), _rounded(outline, 0.07) - 0.03 * line)
 
 
 SHAPES: dict[str, Callable[[Plane, Rng], ObjectShape]] = {
     function.__name__: function
     for function in (
         *(disc, ring, block, wedge, star, cross, nut, crescent, drop, rod),
-        *(gear, spoon, bracket, padlock),
+        *(gear, spoon, key, bottle, hinge, plug, fork),
     )
 }

@@ -133,36 +133,69 @@ def _tile(x: Floats, y: Floats, row: Floats) -> tuple[Floats, Floats]:
     return length(moved - tile, np.maximum(y - row, 0) / 2 * 0.98), tile
 
 
-def knit(plane: Plane, rng: Rng) -> Surface:
-    """Columns of stitches, each the shape of a V."""
-    side = plane.x - np.floor(plane.x) - 0.5
-    rise = plane.y * 1.25 - abs(side) * 0.9
-    stitch = 0.5 + 0.5 * wave(rise)
-    leg = 1 - 16 * (abs(side) - 0.25) * (abs(side) - 0.25)
-    body = np.clip(stitch * 1.4, 0, 1) * np.clip(leg * 1.3, 0, 1)
-    fuzz = cloud(rng, plane.x * 6, plane.y * 6, 2)
-    course = np.floor(rise + 0.25)
-    cell_values = rng.random(32)[course.astype(np.int64) % 32]
+def mesh(plane: Plane, rng: Rng) -> Surface:
+    """Wires both ways, each over every other one that it crosses."""
+    odd = np.floor(plane.x + 0.5) + np.floor(plane.y + 0.5)
+    over = odd - 2 * np.floor(odd / 2) > 0.5
+    across, down = (np.clip(1 - fold(line) / 0.16, 0, 1) for line in (plane.x, plane.y))
+    lifted = np.where(over, np.maximum(across, 0.55 * down), np.maximum(down, 0.55 * across))
+    wire = np.clip(np.maximum(across, down) * 4, 0, 1)
+    return Surface(1 - wire * (0.75 + 0.25 * cloud(rng, plane.x * 6, plane.y * 6, 2)), 0.16 * np.sqrt(lifted))
+
+
+def honeycomb(plane: Plane, rng: Rng) -> Surface:
+    """Six-sided tiles with pale joints, every tile a little different."""
+    distance, cell = np.full(plane.x.shape, 9.0), np.zeros(plane.x.shape)
+    cell_values = rng.random(1024)
+    height = 1.7320508075688772
+    for shift in (0.0, 0.5):
+        column, row = np.floor(plane.x - shift + 0.5) + shift, np.floor(plane.y / height - shift + 0.5) + shift
+        x, y = abs(plane.x - column), abs(plane.y - row * height)
+        away = np.maximum(x, x * 0.5 + y * (height / 2))
+        nearer = away < distance
+        index = (np.floor(column * 2) * 37 + np.floor(row * 2)).astype(np.int64) % 1024
+        distance, cell = np.where(nearer, away, distance), np.where(nearer, cell_values[index], cell)
+    tile = smooth((0.47 - distance) / 0.08)
+    return Surface((1 - tile) * 0.9 + tile * 0.3 * cell, 0.12 * tile)
+
+
+def quilt(plane: Plane, rng: Rng) -> Surface:
+    """Padded diamonds between seams of stitches."""
+    first, second = plane.x + plane.y, plane.x - plane.y
+    seam = np.minimum(fold(first), fold(second))
+    padding = smooth(seam / 0.5) * (0.8 + 0.2 * cloud(rng, plane.x * 3, plane.y * 3, 2))
+    stitch = plane.cover(seam - 0.035) * (wave(np.where(fold(first) < fold(second), second, first) * 7) > 0)
+    weave = 0.12 * (0.5 + 0.5 * wave(plane.x * 14))
+    return Surface(np.clip(weave + 0.75 * stitch, 0, 1), 0.42 * padding - 0.03 * stitch)
+
+
+def cork(plane: Plane, rng: Rng) -> Surface:
+    """Grains of several browns pressed together, and dark specks."""
+    grain = cells(rng, plane.x + 0.4 * cloud(rng, plane.x * 2, plane.y * 2, 2), plane.y, 0)
+    speck = cells(rng, plane.x * 1.7, plane.y * 1.7, 0)
+    dark = smooth((0.26 * speck.value - speck.first + 0.02) * 9)
+    joint = 1 - smooth((grain.second - grain.first) / 0.12)
+    fine = cloud(rng, plane.x * 4, plane.y * 4, 2)
     return Surface(
-        np.clip(0.12 * cell_values + 0.25 * fuzz * body + 0.2 * (body - 0.5), 0, 1), 0.28 * body + 0.05 * fuzz
+        np.clip(0.42 * grain.value + 0.16 * fine + 0.25 * joint + 0.6 * dark, 0, 1), 0.08 * fine - 0.1 * joint
     )
 
 
-def terrazzo(plane: Plane, rng: Rng) -> Surface:
-    """Chips of several shades in a fine matrix."""
-    large, small = cells(rng, plane.x, plane.y, 0.1), cells(rng, plane.x * 2.6, plane.y * 2.6, 0)
-    chip = np.clip((large.second - large.first - 0.16 - 0.5 * (large.value < 0.45)) * 12, 0, 1)
-    bit = np.clip((0.3 * small.value - small.first) * 9, 0, 1) * (1 - chip)
-    matrix = 0.08 + 0.14 * cloud(rng, plane.x * 4, plane.y * 4, 2)
-    shade = np.floor(large.value * 23) / 23 * 3 - np.floor(large.value * 69 / 23)
-    mix = matrix * (1 - chip) * (1 - bit) + chip * (0.2 + 0.75 * np.clip(shade, 0, 1)) + bit * 0.55
-    return Surface(np.clip(mix, 0, 1), 0.06 * chip)
+def rope(plane: Plane, rng: Rng) -> Surface:
+    """Ropes side by side, each twisted from three strands."""
+    across = plane.x - np.floor(plane.x) - 0.5
+    round_height = np.sqrt(np.maximum(1 - 4 * across * across, 0))
+    cell_values = rng.random(32)[np.floor(plane.x).astype(np.int64) % 32]
+    strand = 0.5 + 0.5 * wave(plane.y * 1.6 + cell_values - across * 1.1)
+    fibre = cloud(rng, (plane.x + plane.y) * 7, (plane.y - plane.x) * 2, 2)
+    mix = 0.55 * (1 - round_height) + 0.35 * (1 - strand) + 0.22 * fibre
+    return Surface(np.clip(mix, 0, 1), 0.22 * round_height + 0.1 * strand)
 
 
 TEXTURES: dict[str, Callable[[Plane, Rng], Surface]] = {
     function.__name__: function
     for function in (
         *(stripes, checks, dots, bricks, marble, planks, sand, basket, corrugation, cobbles),
-        *(herringbone, shingles, knit, terrazzo),
+        *(herringbone, shingles, mesh, honeycomb, quilt, cork, rope),
     )
 }

@@ -218,7 +218,7 @@ CARD = MethodCard(
     build=_build,
     smoothing=4.0,
     recipe=Recipe(
-        epochs={"demo-aux": 3},
+        epochs={"demo-aux": 1},
         epochs_else=2,
         batch=8,
         lr=1e-4,
@@ -226,7 +226,7 @@ CARD = MethodCard(
         image_size=518,
         loss="focal+l1+alignment",
         mask="nonzero-bicubic-grey",
-        on={"demo-aux": {"batch": 2}},  # 192 generated images; chosen by tools/demo_recipe
+        on={"demo-aux": {"batch": 2}},  # 336 generated images; chosen by tools/demo_recipe
     ),
     protocols=(PAPER_PROTOCOL,),
     notes=NOTES,

@@ -166,14 +166,14 @@ CARD = MethodCard(
     build=_build,
     smoothing=4.0,
     recipe=Recipe(
-        epochs={"demo-aux": 1},
+        epochs={"demo-aux": 4},
         epochs_else=15,
         batch=8,
         lr=1e-3,
         betas=(0.5, 0.999),
         image_size=518,
         loss="cross-entropy+focal+dice",
-        on={"demo-aux": {"lr": 1e-2, "batch": 2}},  # 192 generated images; chosen by tools/demo_recipe
+        on={"demo-aux": {"lr": 3e-2}},  # 336 generated images; chosen by tools/demo_recipe
     ),
     protocols=(PAPER_PROTOCOL,),
     notes=NOTES,

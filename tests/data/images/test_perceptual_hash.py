@@ -213,8 +213,8 @@ def real(real_data, name):
 
 def test_real_sets_share_no_image(real_data):
     sets = [hash_images(real(real_data, name)) for name in ("mvtec", "brainmri", "colondb")]
+    assert [len(one.paths) for one in sets] == [49, 253, 120]
     sets += [hash_images(load_dataset(name)) for name in ("demo", "demo-aux")]
-    assert [len(one.paths) for one in sets] == [49, 253, 120, 192, 192]
     for place, one in enumerate(sets):
         for other in sets[place + 1 :]:
             assert len(near_duplicates(one.hashes, other.hashes)) == 0

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from zsadbench.clip import resolve
 from zsadbench.data import load_dataset
 from zsadbench.engine.learn.loop import permute_labels
 from zsadbench.engine.plan.checks import with_backbone
@@ -55,7 +56,8 @@ def no_backbone(monkeypatch):
 
 def test_generated_targets_use_the_demo_backbone(no_backbone, tmp_path):
     (job,) = make_plan(RunRequest(("fbclip",), ("demo",), out=tmp_path)).jobs
-    assert (job.cell["backbone"], job.cell["aux"]["name"], job.setup.image_size) == ("demo", "demo-aux", 120)
+    assert (job.cell["backbone"], job.cell["aux"]["name"]) == ("demo", "demo-aux")
+    assert job.setup.image_size == resolve("demo", "demo").config.vision.image_size
     assert job.cell["recipe"]["lr"] == method_card("fbclip").recipe.on["demo-aux"]["lr"]
 
 

@@ -23,7 +23,7 @@ def read_card(text: str, source: str) -> Card:
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as failure:
+    except (tomllib.TOMLDecodeError, RecursionError) as failure:
         raise DataError(f"{source}: not TOML: {failure}") from failure
     return card_of(table, source)
 

@@ -63,7 +63,7 @@ def _rule(fields: Fields, classes: Mapping[str, str]) -> Rule:
         raise fields.wrong("match", f"must end in '{{stem}}.{{ext}}', not {match!r}")
     if len(classes) > 1 and "class" not in captures(match):
         raise fields.wrong("match", f"must capture '{{class}}', for there are several: {match!r}")
-    if label not in {"from_mask", IGNORED} and (type(label) is not int or label not in {0, 1}):
+    if label not in ("from_mask", IGNORED) and (type(label) is not int or label not in {0, 1}):
         raise fields.wrong("label", f"must be 0, 1, 'from_mask' or '{IGNORED}', not {label!r}")
     masks = fields.texts("masks", None if label == "from_mask" else ())
     for mask in masks:
