@@ -21,7 +21,7 @@ def encode(detector: Any, prior: Tensor) -> Tensor:
     embedded[1:, 1 + shared : 1 + count] = prompts.abnormal + prior
     deep = [prompt.expand(len(ids), -1, -1).half().float() for prompt in prompts.deep]
     states = text(embedded, deep=deep)
-    features: Tensor = states[torch.arange(len(ids)), ids.argmax(dim=1)] @ text.projection
+    features: Tensor = states[torch.arange(len(ids), device=ids.device), ids.argmax(dim=1)] @ text.projection
     return features
 
 
