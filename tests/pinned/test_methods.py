@@ -7,14 +7,17 @@ from zsadbench.registry import method_card
 from zsadbench.types import Batch, FewShot, Trainable
 
 METHODS = (
-    "adaclip",
-    "afclip",
-    "anomalyclip",
-    "aprilgan",
-    "clip",
-    "colour-distance",
-    "fbclip",
-    "token-distance",
+    *(
+        "adaclip",
+        "afclip",
+        "anomalyclip",
+        "aprilgan",
+        "clip",
+        "colour-distance",
+        "faprompt",
+        "fbclip",
+        "token-distance",
+    ),
     "winclip",
 )
 
