@@ -7,14 +7,18 @@ from zsadbench.registry import method_card
 from zsadbench.types import Batch, FewShot, Trainable
 
 METHODS = (
-    "aaclip",
-    "afclip",
-    "anomalyclip",
-    "aprilgan",
-    "clip",
-    "colour-distance",
-    "fbclip",
-    "token-distance",
+    *(
+        "aaclip",
+        "adaclip",
+        "afclip",
+        "anomalyclip",
+        "aprilgan",
+        "clip",
+        "colour-distance",
+        "faprompt",
+        "fbclip",
+        "token-distance",
+    ),
     "winclip",
 )
 

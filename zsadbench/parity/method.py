@@ -19,9 +19,11 @@ from zsadbench.engine.evaluate.scoring import Scorer
 from zsadbench.engine.learn.loop import begin_stage, make_optimiser
 from zsadbench.engine.plan.options import ConfiguredMethod, configure
 from zsadbench.errors import UsageError
+from zsadbench.parity.names import of_stage, of_variant, words_of
 from zsadbench.types import (
     Batch,
     FewShot,
+    Losses,
     LossTraceable,
     OwnEncoding,
     Parted,
@@ -42,7 +44,9 @@ if TYPE_CHECKING:
 
 STEPS = 3  # optimiser steps
 SUPPORT = "support"  # the entry of `inputs` with the images that the main results remember
-OVER_STEPS = ("loss_curve", "loss_after_3_steps")
+OF_STEPS = "train_"  # before a stage of the passes behind `loss_curve`
+
+Encode = Callable[["Tensor", Sequence[str]], Tokens]
 
 
 def method_pairs(fixture: Fixture, options: Sequence[str]) -> Pairs:
@@ -80,22 +84,6 @@ def _variant(variant: Variant | Mapping[str, Any]) -> Variant:
     return variant if isinstance(variant, Variant) else Variant(options=variant)
 
 
-def of_variant(name: str, variant: str) -> str:
-    """Return the name in `expected` of a result of a variant; one whose name ends in `_` stands before it.
-
-    >>> [of_variant(name, "wide") for name in ("score", "gradnorm/gate", "loss_total", "loss_curve")]
-    ['score_wide', 'gradnorm_wide/gate', 'loss_wide_total', 'loss_curve_wide']
-    >>> of_variant("score", "few_shot_")
-    'few_shot_score'
-    """
-    if not variant or variant.endswith("_"):
-        return f"{variant}{name}"
-    if name.startswith("loss_") and name not in OVER_STEPS:
-        return f"loss_{variant}_{name.removeprefix('loss_')}"
-    group, slash, rest = name.partition("/")
-    return f"{group}_{variant}{slash}{rest}"
-
-
 def _configure(fixture: Fixture, settings: Mapping[str, Any], options: Sequence[str]) -> ConfiguredMethod:
     """Configure the method: `settings` of the fixture become the defaults of its options; `options` change them."""
     card = registry.method_card(fixture.method)
@@ -108,24 +96,15 @@ def _configure(fixture: Fixture, settings: Mapping[str, Any], options: Sequence[
     return configure(replace(card, options=with_defaults), options, (card.name,))
 
 
-def of_stage(name: str, stage: str) -> str:
-    """Return the name in `expected` of what a training stage gives.
-
-    >>> [of_stage(name, "text") for name in ("loss_total", "loss_curve", "gradnorm/gate", "tokens")]
-    ['loss_text_total', 'loss_text_curve', 'gradnorm/gate', 'tokens']
-    """
-    return f"loss_{stage}_{name.removeprefix('loss_')}" if stage and name.startswith("loss_") else name
+def _single(batch: Batch, row: int) -> Batch:
+    """Return one image of a batch as a batch."""
+    rows = slice(row, row + 1)
+    return Batch(batch.images[rows], batch.masks[rows], batch.labels[rows], batch.class_names[rows])
 
 
-def _with_optimiser(recipe: Recipe, training: Mapping[str, Any]) -> Recipe:
-    """Return a recipe with the optimiser of the fixture."""
-    return replace(
-        recipe,
-        optimiser=training["optimiser"].lower(),
-        lr=training["lr"],
-        betas=tuple(training["betas"]),
-        weight_decay=training.get("weight_decay", recipe.weight_decay),
-    )
+def _total(parts: Losses) -> Any:
+    """Add up the parts of a loss."""
+    return sum(parts.values())
 
 
 def _to_numpy(tensor: Any) -> Array:
@@ -150,7 +129,9 @@ class FixtureRun:
         inputs = self.fixture.tensors("inputs.safetensors")
         images = inputs["images"].float()[: variant.images]
         backbone, detector = self._build()
-        learned = self._words((about.get("image_classes") or list(about["class_names"]) * len(images))[: len(images)])
+        learned = words_of(
+            about, (about.get("image_classes") or list(about["class_names"]) * len(images))[: len(images)]
+        )
         one_class = self._step() is not None and not variant.supports  # a finishing step over the images of a class
         class_names = learned[:1] * len(images) if one_class else learned
         if variant.text and isinstance(detector, TextReplaceable):
@@ -162,7 +143,7 @@ class FixtureRun:
                 detector.remember(self._encode(backbone, detector, supports, class_names[:1] * len(supports)))
             stages = dict(detector.stages(tokens, class_names)) | self._finished(detector, tokens, class_names)
             if "image_classes" in about and isinstance(detector, TextFirst):  # one row per class, not per image
-                first = [learned.index(name) for name in self._words(about["class_names"]) if name in learned]
+                first = [learned.index(name) for name in words_of(about, about["class_names"]) if name in learned]
                 of_all = detector.stages(tokens, learned) if one_class else stages
                 stages["text_features"] = of_all["text_features"][first]
         maps = self._maps(detector, tokens, class_names)
@@ -170,27 +151,34 @@ class FixtureRun:
         learns = about.get("training") and not variant.supports and isinstance(detector, Trainable)
         if learns and isinstance(detector, Trainable):
             batch = Batch(images, inputs["masks"].float()[: len(images)], inputs["labels"][: len(images)], learned)
-            own = self.method.card.taps(self.method.options).own_encoding
-            encode = partial(self._encode, backbone, detector, images, learned) if own else lambda: tokens
-            produced |= self._learn(detector, encode, batch)
+            produced |= self._learn(detector, partial(self._encode, backbone, detector), batch, tokens)
         return produced
 
-    def _words(self, class_names: Sequence[str]) -> tuple[str, ...]:
-        """Return the words of classes in prompts: those that the fixture states, else the names themselves."""
-        words = self.fixture.about["options"].get("descriptive_names", {})
-        return tuple(words.get(name, name) for name in class_names)
+    def _learn(self, detector: Trainable, encode: Encode, batch: Batch, tokens: Tokens) -> dict[str, Array]:
+        """Compute what training gives: of the whole batch, or of every image as a batch of its own.
 
-    def _learn(self, detector: Trainable, encode: Callable[[], Tokens], batch: Batch) -> dict[str, Array]:
+        The latter is for fixtures that name the image of gradients and optimiser steps, `training.image`.
+        """
+        row = self.fixture.about["training"].get("image")
+        if row is None:
+            own = self.method.card.taps(self.method.options).own_encoding
+            return self._stages_of_training(detector, encode if own else lambda *_: tokens, batch)
+        singles = [_single(batch, other) for other in range(len(batch.images))]
+        losses: list[dict[str, Array]] = []
+        with torch.no_grad():
+            for single in singles:
+                parts = detector.loss(encode(single.images, single.class_names), single)
+                losses.append({name: _to_numpy(part) for name, part in {**parts, "total": _total(parts)}.items()})
+        produced = dict(self._training(detector, encode, singles[row], self._recipe()))
+        return produced | {f"loss_{name}": np.stack([one[name] for one in losses]) for name in losses[0]}
+
+    def _stages_of_training(self, detector: Trainable, encode: Encode, batch: Batch) -> dict[str, Array]:
         """Compute what training gives, stage by stage, each from the stored parameters."""
-        training, recipe = self.fixture.about["training"], self.method.recipe
+        stored, recipe = copy.deepcopy(detector.network.state_dict()), self.method.recipe
         produced: dict[str, Array] = {}
-        if recipe is None:
-            raise UsageError(f"the fixture trains, but '{self.method.card.name}' has no recipe")
-        stored = copy.deepcopy(detector.network.state_dict())
         while recipe is not None:
             begin_stage(self.method.card.name, detector, recipe)
-            settings = training[f"{recipe.stage}_stage"] if recipe.stage else training
-            tensors = self._training(detector, encode, batch, _with_optimiser(recipe, settings))
+            tensors = self._training(detector, encode, batch, self._recipe(recipe))
             produced |= {of_stage(name, recipe.stage): tensor for name, tensor in tensors}
             detector.network.load_state_dict(stored)
             detector.network.zero_grad(set_to_none=True)
@@ -235,8 +223,7 @@ class FixtureRun:
 
     def _step(self) -> Transductive | None:
         """Return the finishing step of this form of the method, if it has one."""
-        make = self.method.card.transductive
-        step = make(self.method.options) if make else None
+        step = self.method.card.transductive(self.method.options) if self.method.card.transductive else None
         return step if step is not None and (self.variant.supports or not step.with_supports) else None
 
     def _maps(self, detector: Traceable, tokens: Tokens, class_names: Sequence[str]) -> dict[str, Array]:
@@ -250,12 +237,14 @@ class FixtureRun:
         return {name: np.stack([wait() for wait in scorer.start_maps(grid)]) for name, scorer in scorers.items()}
 
     def _training(
-        self, detector: Trainable, encode: Callable[[], Tokens], batch: Batch, recipe: Recipe
+        self, detector: Trainable, encode: Encode, batch: Batch, recipe: Recipe
     ) -> Iterator[tuple[str, Array]]:
         """Compute loss parts and gradient norms at the stored parameters, then the loss over three steps."""
-        optimiser, tokens = make_optimiser(detector, recipe), encode()
+        optimiser = make_optimiser(detector, recipe)
+        tokens = encode(batch.images, batch.class_names)
+        passes = [self._stages_of_step(detector, tokens, batch)]
         parts = detector.loss(tokens, batch)
-        total: Any = sum(parts.values())
+        total = _total(parts)
         if isinstance(detector, LossTraceable):
             with torch.no_grad():
                 yield from ((name, _to_numpy(stage)) for name, stage in detector.loss_stages(tokens, batch).items())
@@ -267,11 +256,38 @@ class FixtureRun:
         for _ in range(STEPS):
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-            loss: Any = sum(detector.loss(encode(), batch).values())
+            tokens = encode(batch.images, batch.class_names)
+            passes.append(self._stages_of_step(detector, tokens, batch))
+            loss = _total(detector.loss(tokens, batch))
             loss.backward()
             curve.append(loss.detach())
+        yield from ((name, np.concatenate([stages[name] for stages in passes])) for name in passes[0])
         yield "loss_curve", _to_numpy(torch.stack(curve))
         yield "loss_after_3_steps", _to_numpy(curve[-1])
+
+    def _stages_of_step(self, detector: Trainable, tokens: Tokens, batch: Batch) -> dict[str, Array]:
+        """Compute the stages that `expected` holds as `train_STAGE`, of one of the passes behind `loss_curve`."""
+        wanted = [name for name in self.fixture.tensors("expected.safetensors") if name.startswith(OF_STEPS)]
+        if not wanted or not isinstance(detector, Traceable):
+            return {}
+        with torch.no_grad():
+            stages = detector.stages(tokens, batch.class_names)
+        return {name: _to_numpy(stages[stage]) for name in wanted if (stage := name.removeprefix(OF_STEPS)) in stages}
+
+    def _recipe(self, recipe: Recipe | None = None) -> Recipe:
+        """Return the recipe of a stage, by default of the last, with the optimiser of the fixture."""
+        recipe, training = recipe or self.method.recipe, self.fixture.about["training"]
+        if recipe is not None and recipe.stage:
+            training = training[f"{recipe.stage}_stage"]
+        if recipe is None:
+            raise UsageError(f"the fixture trains, but '{self.method.card.name}' has no recipe")
+        return replace(
+            recipe,
+            optimiser=training["optimiser"].lower(),
+            lr=training["lr"] if self.variant.lr is None else self.variant.lr,
+            betas=tuple(training["betas"]),
+            weight_decay=training.get("weight_decay", recipe.weight_decay),
+        )
 
     def _gradient_norms(self, detector: Trainable) -> Iterator[tuple[str, Array]]:
         """Compute the L2 norm of every gradient, by the published name of the tensor."""
