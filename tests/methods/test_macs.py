@@ -105,6 +105,13 @@ OPTIONS = {
     "token-distance": [{}],
     "colour-distance": [{}],
     "aprilgan": [{}, {"layers": (3, 24)}, {"layers": (12,), "memory_layers": (6,)}],
+    "mfpclip": [
+        {},
+        {"mp": False, "i2tp": False, "sp_stages": 0, "neighbourhood": 1},
+        {"sp_stages": 3, "sp_kept": False, "sp_dropped": "half", "resnet_layer": "layer3", "resnet_size": 64},
+        {"sp_shared": False, "sp_join": "sum", "i2tp_axis": "tokens", "mp_axis": "tokens", "i2tp_map": "linear"},
+        {"layers": (3, 20), "mp_class_token": True, "adapter_width": 24, "i2tp": False, "mp_shared": False},
+    ],
     "winclip": [{}, {"scales": (2,)}, {"scales": (1, 4), "templates": "canonical"}, {"fusion": "harmonic"}],
 }
 CASES = [(name, options) for name, several in OPTIONS.items() for options in several]

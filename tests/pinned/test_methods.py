@@ -6,7 +6,10 @@ import torch
 from zsadbench.registry import method_card
 from zsadbench.types import Batch, FewShot, Trainable
 
-METHODS = ("afclip", "anomalyclip", "aprilgan", "clip", "colour-distance", "fbclip", "token-distance", "winclip")
+METHODS = (
+    *("afclip", "anomalyclip", "aprilgan", "clip", "colour-distance", "fbclip", "mfpclip", "token-distance"),
+    "winclip",
+)
 
 
 def outputs(name, backbone, images):
