@@ -89,6 +89,12 @@ def test_whole_methods_at_full_size(name, giga):
     assert sum(found.executed.values()) <= sum(found.image.values()) or name == "clip"
 
 
+def test_mfpclip_at_full_size():
+    config, card = find_config("ViT-L-14-336"), registry.method_card("mfpclip")
+    found = card.macs(config, card.options(), 37)
+    assert found.tower + sum(found.image.values()) == pytest.approx(1064e9, rel=1e-3)
+
+
 # --- the heads -------------------------------------------------------------------------------------
 
 OPTIONS = {
