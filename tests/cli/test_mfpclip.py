@@ -44,7 +44,7 @@ def test_every_board_says_unofficial(cli, nowhere, tmp_path):
     assert mark_of(SimpleNamespace(jobs=[SimpleNamespace(cell=record["cell"])])) == " [unofficial]"
     for form, file in (("markdown", "*.md"), ("html", "*.html"), ("latex", "*.tex"), ("csv", "*.csv")):
         target = tmp_path / form
-        assert cli("report", out, "--format", form, "--out", target).code == 0
+        assert cli("report", "--results", out, "--format", form, "--out", target).code == 0
         texts = [path.read_text() for path in target.rglob(file)]
         assert any("mfpclip [unofficial" in text.replace("\\", "") for text in texts), form
     listed = cli("methods", "list", "--json").out.splitlines()
