@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from twins import afclip, anomalyclip, aprilgan, fbclip, winclip
+from twins import afclip, anomalyclip, aprilgan, faprompt, fbclip, winclip
 
 from zsadbench import load_method
 from zsadbench.engine.machine.memory import peak_device_mib, peak_host_mib, reset_peak, reset_peak_host
@@ -40,9 +40,11 @@ TWINS: dict[str, Callable[[Any, Tokens, Tensor], Scores]] = {
     "afclip": afclip.score,
     "anomalyclip": anomalyclip.score,
     "aprilgan": aprilgan.score,
+    "faprompt": faprompt.score,
     "winclip": winclip.score,
 }
 TEXT_OF_CLASS = ("aprilgan", "winclip")  # text features are (batch, 2, joint), else (2, joint) for all classes
+TEXT_OF_IMAGE = ("faprompt",)  # the head itself encodes sentences of every image, and so does its twin
 
 
 def generated_tokens(taps: Taps, batch: int, grid: int, width: int, device: torch.device) -> Tokens:
@@ -74,6 +76,15 @@ def widen(parameters: Sequence[torch.nn.Parameter]) -> None:
             parameter.add_((0.02 * torch.randn(parameter.shape, generator=generator)).to(parameter.device))
 
 
+def encoded_text(name: str, detector: Any, words: Sequence[str]) -> Tensor:
+    """Encode the text beforehand, so that neither side is timed with it; empty where it belongs to an image."""
+    if name in TEXT_OF_IMAGE:
+        return torch.empty(0)
+    detector.encode_text(words)
+    features: Tensor = detector.text_features(words) if name in TEXT_OF_CLASS else detector.text_features()
+    return features.detach()
+
+
 class Sides:
     """Our head and its twin, on the same weights and tokens."""
 
@@ -83,8 +94,7 @@ class Sides:
         parameters = list(detector.network.parameters()) if hasattr(detector, "network") else []
         widen(parameters)
         words = ["object"] * arguments.batch
-        detector.encode_text(words)
-        text = (detector.text_features(words) if name in TEXT_OF_CLASS else detector.text_features()).detach()
+        text = encoded_text(name, detector, words)
         taps, config, grid = taps_of(loaded.setup), loaded.setup.spec.config, loaded.backbone.grid
         if taps.own_encoding:
             tokens = generated_windows(arguments.batch, grid, config.embed_dim, device)

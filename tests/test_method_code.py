@@ -57,7 +57,9 @@ def plugin(tmp_path, monkeypatch):
         del sys.modules[module]
 
 
-@pytest.mark.parametrize("name", ["fbclip", "anomalyclip", "afclip", "clip", "token-distance", "colour-distance"])
+@pytest.mark.parametrize(
+    "name", ["fbclip", "anomalyclip", "afclip", "faprompt", "clip", "token-distance", "colour-distance"]
+)
 def test_a_shipped_method_is_its_version(name):
     code = code_of(name)
     assert code.identity == registry.method_card(name).version == "1"

@@ -15,6 +15,8 @@ from zsadbench.references import Reference, references
 ROOT = Path(__file__).parents[1]
 SHORT = {  # venues as cards print them → a part of the venue's full name
     "CVPR": "(CVPR)",
+    "ECCV": "(ECCV)",
+    "ICCV": "(ICCV)",
     "ICLR": "(ICLR)",
     "ICML": "(ICML)",
     "ACM MM": "(ACM MM)",

@@ -135,12 +135,14 @@ class Variant:
         text: the entry of `inputs` with text features, (2, joint), for all classes (`TextReplaceable`); empty for those
             of the sentences.
         images: the number of images, the first ones; None for all.
+        lr: the learning rate of the optimiser steps; None for that of the fixture.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
     supports: str = ""
     text: str = ""
     images: int | None = None
+    lr: float | None = None
 
 
 @dataclass(frozen=True)

@@ -69,9 +69,9 @@ def test_the_scale_is_the_same_for_every_image(cli, quick, photo, tmp_path):
     assert all(first[name].get("scale") == second[name].get("scale") for name in first)
 
 
-@pytest.mark.parametrize("method", ["afclip", "anomalyclip", "clip", "token-distance"])
+@pytest.mark.parametrize("method", ["afclip", "anomalyclip", "clip", "faprompt", "token-distance"])
 def test_other_methods_show_what_they_publish(cli, quick, photo, tmp_path, method):
-    told = cli("explain", "-m", method, *quick[2:], photo, "--out", tmp_path / "out")
+    told = cli("explain", "-m", method, *quick[2:], "--image-size", 70, photo, "--out", tmp_path / "out")
     assert told.code == 0, told.err
     stages = by_name(read(tmp_path / "out" / "photo-1-"))
     assert stages["map_grid"]["pictures"]

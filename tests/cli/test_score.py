@@ -406,7 +406,10 @@ def test_which_map_is_meant_is_never_guessed(cli, target, maps, tmp_path):
 @pytest.mark.parametrize(
     ("table", "why"),
     [
-        ("name,score\na,1\n", "row 2, has no 'path'"),
+        ("name,score\na,1\n", "has no columns 'path' and 'score' in its first line"),
+        ("", "has no columns 'path' and 'score' in its first line"),
+        ("path,score\n,1\n", "row 2, has no 'path'"),
+        (f"path,score\n{IMAGES['nut'][0]},0,5\n", "row 2, has more cells than columns; write 0.5, not 0,5"),
         (f"path,score\n{IMAGES['nut'][0]},nan\n", "finite 'score'"),
         (f"path,score\n{IMAGES['nut'][0]},1\n{IMAGES['nut'][0]},2\n", "row 3: a second score"),
         (f"path,score\n{IMAGES['nut'][0]},1\n", "11 of 12 images have no map, or no score in scores.csv,"),

@@ -68,6 +68,7 @@ PUBLISHED = {
     "fbclip": ("fbclip/checkpoint.pth",),
     "anomalyclip": ("anomalyclip/checkpoint.pth",),
     "afclip": ("afclip/mvtec_prompt.pt", "afclip/mvtec_adaptor.pt"),
+    "faprompt": ("faprompt/checkpoint.pth",),
 }
 
 

@@ -78,7 +78,10 @@ def test_published_sizes():
 
 @pytest.mark.parametrize(
     ("name", "giga"),
-    [("fbclip", 678), ("afclip", 577), ("anomalyclip", 608), ("clip", 508), ("token-distance", 507), ("aprilgan", 511)],
+    [
+        *(("fbclip", 678), ("afclip", 577), ("anomalyclip", 608), ("clip", 508), ("token-distance", 507)),
+        *(("aprilgan", 511), ("faprompt", 619)),
+    ],
 )
 def test_whole_methods_at_full_size(name, giga):
     config, card = find_config("ViT-L-14-336"), registry.method_card(name)
@@ -93,6 +96,12 @@ def test_mfpclip_at_full_size():
     config, card = find_config("ViT-L-14-336"), registry.method_card("mfpclip")
     found = card.macs(config, card.options(), 37)
     assert found.tower + sum(found.image.values()) == pytest.approx(1064e9, rel=1e-3)
+
+
+def test_adaclip_at_full_size():
+    config, card = find_config("ViT-L-14-336"), registry.method_card("adaclip")
+    found = card.macs(config, card.options(), 37)
+    assert found.tower == pytest.approx(1072e9, rel=1e-3), "two passes, and 48 sentences"
 
 
 # --- the heads -------------------------------------------------------------------------------------
@@ -118,6 +127,17 @@ OPTIONS = {
         {"sp_shared": False, "sp_join": "sum", "i2tp_axis": "tokens", "mp_axis": "tokens", "i2tp_map": "linear"},
         {"layers": (3, 20), "mp_class_token": True, "adapter_width": 24, "i2tp": False, "mp_shared": False},
     ],
+    "adaclip": [
+        {},
+        {"layers": (3, 24), "prompts": "static", "prompt_length": 2},
+        {"prompted": "text", "hsf": "none"},
+        {"prompted": "vision", "hsf": "highest_cluster", "prompts": "dynamic"},
+    ],
+    "faprompt": [
+        {},
+        {"select": "topk", "selected": 3, "prior_width": 20},
+        {"prompts": 4, "context": 6, "abnormal_context": 3},
+    ],
     "winclip": [{}, {"scales": (2,)}, {"scales": (1, 4), "templates": "canonical"}, {"fusion": "harmonic"}],
 }
 CASES = [(name, options) for name, several in OPTIONS.items() for options in several]
@@ -138,12 +158,22 @@ def test_what_a_head_executes(tiny_backbone, tiny_images, name, options):
     tokens = detector.encode(tiny_images[:2], NAMES) if own else tiny_backbone.vision(tiny_images[:2], taps)
     if isinstance(detector, TextFirst):
         detector.encode_text(NAMES)
+    else:
+        detector.score(tokens, NAMES)  # what depends on the weights alone is known from here on
     found = card.macs(tiny_backbone.spec.config, chosen, tokens.grid)
     assert isinstance(found, Macs)
     assert (found.tower is not None) == own
     if own:
         assert counted(lambda: detector.encode(tiny_images[:2], NAMES)) == 2 * found.tower
     assert counted(lambda: detector.score(tokens, NAMES)) == 2 * sum(found.executed.values())
+
+
+def test_what_the_text_of_faprompt_takes(tiny_backbone):
+    card = registry.method_card("faprompt")
+    detector = card.build(tiny_backbone, card.options())
+    projections = 11 * 64 * 32
+    found = card.macs(tiny_backbone.spec.config, card.options(), 5)
+    assert found.text == counted(detector.sentence_features) - projections
 
 
 @pytest.mark.parametrize("name", ["fbclip", "afclip", "anomalyclip", "clip", "winclip", "aprilgan"])

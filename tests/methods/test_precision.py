@@ -7,6 +7,7 @@ from zsadbench.clip.towers import autocast
 from zsadbench.registry import method_card
 
 HEADS = ("fbclip", "afclip", "anomalyclip")
+TEXT_PER_IMAGE = ("faprompt",)
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def scored(widened, make_tokens):
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16], ids=str)
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", HEADS + TEXT_PER_IMAGE)
 def test_scores_are_near_and_single(scored, name, precision):
     exact, rough = scored(name, torch.float32), scored(name, precision)
     for one, other in zip(exact, rough, strict=True):

@@ -7,7 +7,18 @@ from zsadbench.registry import method_card
 from zsadbench.types import Batch, FewShot, Trainable
 
 METHODS = (
-    *("afclip", "anomalyclip", "aprilgan", "clip", "colour-distance", "fbclip", "mfpclip", "token-distance"),
+    *(
+        "adaclip",
+        "afclip",
+        "anomalyclip",
+        "aprilgan",
+        "clip",
+        "colour-distance",
+        "faprompt",
+        "fbclip",
+        "mfpclip",
+        "token-distance",
+    ),
     "winclip",
 )
 

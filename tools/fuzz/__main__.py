@@ -15,7 +15,7 @@ from tools.fuzz.mutations import damaged
 from tools.fuzz.readers import Reader, make_readers
 from zsadbench.errors import ZsadError
 
-SLOW = 10.0  # seconds; a reader that takes longer hangs
+SLOW = 60.0  # seconds; a reader that takes longer hangs
 
 
 def fault_of(reader: Reader, content: bytes) -> str:

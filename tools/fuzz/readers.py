@@ -32,10 +32,11 @@ from zsadbench.data.copies.mask_facts import mask_facts
 from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.engine.run import run_plan
+from zsadbench.errors import UsageError
 from zsadbench.records import read_details, read_images, read_record
 from zsadbench.records.sidecars import read_arrays, read_regions
 from zsadbench.saved_maps.folder import read_scores
-from zsadbench.saved_maps.map_file import read_map
+from zsadbench.saved_maps.ground_truth import MapReader
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,9 @@ def _tables(folder: Path, data: Path) -> list[Reader]:
         "path,label,mask,class\ntest/good/0.png,0,,cap\ntest/dent/1.png,1,ground_truth/dent/1_mask.png,cap\n"
     )
     root = folder / "roots/CVC-ColonDB"
-    shutil.copytree(data, root)
-    row = {"img_path": "test/dent/1.png", "mask_path": "ground_truth/dent/1_mask.png", "anomaly": 1, "specie_name": ""}
+    for kind, source in (("img", data / "test/dent"), ("gt", data / "ground_truth/dent")):
+        shutil.copytree(source, root / kind)
+    row = {"img_path": "img/1.png", "mask_path": "gt/1_mask.png", "anomaly": 1, "specie_name": ""}
     meta = root / "meta.json"
     meta.write_text(json.dumps({"train": {}, "test": {"colon": [row | {"cls_name": "colon"}]}}))
     return [
@@ -120,7 +122,7 @@ def _cards(folder: Path) -> list[Reader]:
             Reader("cards", path, lambda path: read_card(path.read_bytes().decode("utf-8", "replace"), "card"))
         )
     backbone = folder / "backbone.json"
-    tower = {"layers": 2, "width": 32, "head_width": 16, "patch_size": 14, "image_size": 28}
+    tower = {"layers": 2, "width": 32, "heads": 2, "patch_size": 14, "image_size": 28}
     text = {"width": 32, "heads": 2, "layers": 2, "context_length": 77, "vocab_size": 49408}
     backbone.write_text(json.dumps({"embed_dim": 16, "vision": tower, "text": text, "quick_gelu": True}))
     return [*readers, Reader("backbone.json", backbone, lambda path: find_config(str(path)))]
@@ -169,7 +171,7 @@ def _maps(folder: Path) -> list[Reader]:
     tifffile.imwrite(files[2], values.astype(np.float32))
     tifffile.imwrite(files[3], values.astype(np.float16), compression="zlib")
     Image.fromarray((values * 65535).astype(np.uint16)).save(files[4])
-    return [Reader("maps", file, read_map) for file in files]
+    return [Reader("maps", file, lambda path: MapReader({"a": path}).read("a")) for file in files]
 
 
 def _images(folder: Path, data: Path) -> list[Reader]:
@@ -208,9 +210,11 @@ def _settings(folder: Path) -> Reader:
     path.write_text('device = "cpu"\n[run]\nmethod = ["clip"]\nlimit = 3\nepochs = 2\noption = ["clip.x=1"]\n')
 
     def read(_: Path) -> None:
-        command = [sys.executable, "-m", "zsadbench.cli", "run", "--dry-run", "--help"]
+        command = [sys.executable, "-c", "from zsadbench.cli import main; main()", "protocol", "show", "strict"]
         done = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, errors="replace", check=False)
-        if "Traceback" in done.stderr:
-            raise RuntimeError(done.stderr[-500:])
+        if "Traceback" in done.stderr or done.returncode not in {0, 2}:
+            raise RuntimeError(done.stderr[-500:] or f"exit code {done.returncode}")
+        if done.returncode:
+            raise UsageError(done.stderr.strip())
 
     return Reader("zsadbench.toml", path, read)

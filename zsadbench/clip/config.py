@@ -109,9 +109,17 @@ def _from_file(path: Path) -> BackboneConfig:
     try:
         raw = json.loads(path.read_text())
         vision, text = VisionConfig(**raw["vision"]), TextConfig(**raw["text"])
+        _check_sizes({**asdict(vision), **asdict(text), "embed_dim": raw["embed_dim"]})
         return BackboneConfig(_size_name(vision, text), raw["embed_dim"], raw["quick_gelu"], vision, text)
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as failure:
         raise UsageError(f"{path} is no backbone file: {type(failure).__name__}: {failure}") from failure
+
+
+def _check_sizes(sizes: Mapping[str, Any]) -> None:
+    """Raise `ValueError` if a size is no positive whole number."""
+    wrong = next((name for name, size in sizes.items() if type(size) is not int or size < 1), None)
+    if wrong:
+        raise ValueError(f"'{wrong}' must be a positive whole number, not {sizes[wrong]!r}")
 
 
 def infer_config(state: Mapping[str, Tensor], source: str) -> BackboneConfig:

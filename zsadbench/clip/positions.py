@@ -1,8 +1,8 @@
 """The positional table at another resolution.
 
-Publications resize it differently: FB-CLIP, AnomalyCLIP and AF-CLIP bilinearly, APRIL-GAN and AA-CLIP with antialiased
-bicubic (coefficient -0.5), AdaCLIP with plain bicubic (-0.75). The difference is small but changes every score, so the
-rule is an option, and the record states it.
+Publications resize it differently: FB-CLIP, AnomalyCLIP, FAPrompt and AF-CLIP bilinearly, APRIL-GAN and AA-CLIP with
+antialiased bicubic (coefficient -0.5), AdaCLIP with plain bicubic (-0.75). The difference is small but changes every
+score, so the rule is an option, and the record states it.
 """
 
 from __future__ import annotations

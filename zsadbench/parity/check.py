@@ -8,7 +8,16 @@ import numpy as np
 
 from zsadbench import registry
 from zsadbench.errors import UsageError
-from zsadbench.parity.fixture import Array, Fixture, FixtureReport, Pairs, StageReport, tolerance
+from zsadbench.parity.fixture import (
+    Array,
+    Fixture,
+    FixtureReport,
+    Pairs,
+    StageReport,
+    numbered_freely,
+    renumber,
+    tolerance,
+)
 
 
 def check(fixture: Fixture, options: Sequence[str] = (), *, alone: bool = True) -> FixtureReport:
@@ -39,8 +48,10 @@ def check(fixture: Fixture, options: Sequence[str] = (), *, alone: bool = True) 
 
 def _compare_all(fixture: Fixture, pairs: Pairs) -> Iterator[StageReport]:
     for name, (expected, produced) in pairs.items():
-        absolute, relative = tolerance(fixture.about["tolerance"], name)
-        yield compare(name, expected, produced, absolute, relative)
+        table = fixture.about["tolerance"]
+        absolute, relative = tolerance(table, name)
+        made = renumber if numbered_freely(table, name) else np.asarray
+        yield compare(name, made(expected), None if produced is None else made(produced), absolute, relative)
 
 
 def compare(name: str, expected: Array, produced: Array | None, absolute: float, relative: float) -> StageReport:

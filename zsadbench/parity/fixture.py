@@ -118,12 +118,35 @@ def tolerance(table: Mapping[str, Any], name: str) -> tuple[float, float]:
     The group of `gradnorm/TENSOR` is `gradnorm`; so is the group of `gradnorm_NAME/TENSOR`, which is of variant NAME.
     A text that begins with "exact" allows no deviation; any other text allows every deviation.
     """
-    entries = {**table, **table.get("overrides", {})}
-    group, slash, _ = name.partition("/")
-    group_of_variants = group.partition("_")[0] if slash else group
-    entry = entries.get(name, entries.get(group, entries.get(group_of_variants, table["max_abs"])))
+    entry = _entry(table, name)
     if isinstance(entry, str):
         return (0.0, 0.0) if entry.startswith("exact") else (np.inf, 0.0)
     if isinstance(entry, Mapping):
         return float(entry.get("abs", 0.0)), float(entry.get("rel", 0.0))
     return float(entry), 0.0
+
+
+def numbered_freely(table: Mapping[str, Any], name: str) -> bool:
+    """Whether a tensor holds labels whose numbering has no meaning: "exact up to renumbering"."""
+    entry = _entry(table, name)
+    return isinstance(entry, str) and entry.startswith("exact") and "renumbering" in entry
+
+
+def renumber(labels: Array) -> Array:
+    """Number the labels of every row by their first occurrence.
+
+    >>> renumber(np.array([[7, 7, 2], [0, 1, 0]])).tolist()
+    [[0, 0, 1], [0, 1, 0]]
+    """
+    rows = labels.reshape(-1, labels.shape[-1])
+    orders = [{label: number for number, label in enumerate(dict.fromkeys(row))} for row in rows.tolist()]
+    new = [[order[label] for label in row] for order, row in zip(orders, rows.tolist(), strict=True)]
+    return np.asarray(new, dtype=labels.dtype).reshape(labels.shape)
+
+
+def _entry(table: Mapping[str, Any], name: str) -> Any:
+    """Find what the table says of one tensor: the entry of the tensor, else of its group, else `max_abs`."""
+    entries = {**table, **table.get("overrides", {})}
+    group, slash, _ = name.partition("/")
+    group_of_variants = group.partition("_")[0] if slash else group
+    return entries.get(name, entries.get(group, entries.get(group_of_variants, table["max_abs"])))

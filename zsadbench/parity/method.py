@@ -21,6 +21,7 @@ from zsadbench.errors import UsageError
 from zsadbench.types import (
     Batch,
     FewShot,
+    Losses,
     LossTraceable,
     OwnEncoding,
     Parted,
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 STEPS = 3  # optimiser steps
 SUPPORT = "support"  # the entry of `inputs` with the images that the main results remember
 OVER_STEPS = ("loss_curve", "loss_after_3_steps")
+OF_STEPS = "train_"  # before a stage of the passes behind `loss_curve`
+
+Encode = Callable[["Tensor", Sequence[str]], Tokens]
 
 
 def method_pairs(fixture: Fixture, options: Sequence[str]) -> Pairs:
@@ -106,6 +110,17 @@ def _configure(fixture: Fixture, settings: Mapping[str, Any], options: Sequence[
     return configure(replace(card, options=with_defaults), options, (card.name,))
 
 
+def _single(batch: Batch, row: int) -> Batch:
+    """Return one image of a batch as a batch."""
+    rows = slice(row, row + 1)
+    return Batch(batch.images[rows], batch.masks[rows], batch.labels[rows], batch.class_names[rows])
+
+
+def _total(parts: Losses) -> Any:
+    """Add up the parts of a loss."""
+    return sum(parts.values())
+
+
 def _to_numpy(tensor: Any) -> Array:
     return np.asarray(tensor.detach().float().cpu().numpy())
 
@@ -145,10 +160,27 @@ class FixtureRun:
         learns = about.get("training") and not variant.supports and isinstance(detector, Trainable)
         if learns and isinstance(detector, Trainable):
             batch = Batch(images, inputs["masks"].float()[: len(images)], inputs["labels"][: len(images)], class_names)
-            own = self.method.card.taps(self.method.options).own_encoding
-            encode = partial(self._encode, backbone, detector, images, class_names) if own else lambda: tokens
-            produced |= dict(self._training(detector, encode, batch))
+            encode = partial(self._encode, backbone, detector)
+            produced |= self._learn(detector, encode, batch, tokens)
         return produced
+
+    def _learn(self, detector: Trainable, encode: Encode, batch: Batch, tokens: Tokens) -> dict[str, Array]:
+        """Compute what training gives: of the whole batch, or of every image as a batch of its own.
+
+        The latter is for fixtures that name the image of gradients and optimiser steps, `training.image`.
+        """
+        row = self.fixture.about["training"].get("image")
+        if row is None:
+            own = self.method.card.taps(self.method.options).own_encoding
+            return dict(self._training(detector, encode if own else lambda *_: tokens, batch))
+        singles = [_single(batch, other) for other in range(len(batch.images))]
+        losses: list[dict[str, Array]] = []
+        with torch.no_grad():
+            for single in singles:
+                parts = detector.loss(encode(single.images, single.class_names), single)
+                losses.append({name: _to_numpy(part) for name, part in {**parts, "total": _total(parts)}.items()})
+        produced = dict(self._training(detector, encode, singles[row]))
+        return produced | {f"loss_{name}": np.stack([one[name] for one in losses]) for name in losses[0]}
 
     def _encode(self, backbone: Backbone, detector: Traceable, images: Tensor, class_names: Sequence[str]) -> Tokens:
         """Encode images with the shared image encoder, or with the method's own walk through the encoders."""
@@ -197,11 +229,13 @@ class FixtureRun:
         scorers = {"map": unsmoothed, "map_smooth": smoothed}
         return {name: np.stack([wait() for wait in scorer.start_maps(grid)]) for name, scorer in scorers.items()}
 
-    def _training(self, detector: Trainable, encode: Callable[[], Tokens], batch: Batch) -> Iterator[tuple[str, Array]]:
+    def _training(self, detector: Trainable, encode: Encode, batch: Batch) -> Iterator[tuple[str, Array]]:
         """Compute loss parts and gradient norms at the stored parameters, then the loss over three steps."""
-        optimiser, tokens = make_optimiser(detector, self._recipe()), encode()
+        optimiser = make_optimiser(detector, self._recipe())
+        tokens = encode(batch.images, batch.class_names)
+        passes = [self._stages_of_step(detector, tokens, batch)]
         parts = detector.loss(tokens, batch)
-        total: Any = sum(parts.values())
+        total = _total(parts)
         if isinstance(detector, LossTraceable):
             with torch.no_grad():
                 yield from ((name, _to_numpy(stage)) for name, stage in detector.loss_stages(tokens, batch).items())
@@ -213,11 +247,23 @@ class FixtureRun:
         for _ in range(STEPS):
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-            loss: Any = sum(detector.loss(encode(), batch).values())
+            tokens = encode(batch.images, batch.class_names)
+            passes.append(self._stages_of_step(detector, tokens, batch))
+            loss = _total(detector.loss(tokens, batch))
             loss.backward()
             curve.append(loss.detach())
+        yield from ((name, np.concatenate([stages[name] for stages in passes])) for name in passes[0])
         yield "loss_curve", _to_numpy(torch.stack(curve))
         yield "loss_after_3_steps", _to_numpy(curve[-1])
+
+    def _stages_of_step(self, detector: Trainable, tokens: Tokens, batch: Batch) -> dict[str, Array]:
+        """Compute the stages that `expected` holds as `train_STAGE`, of one of the passes behind `loss_curve`."""
+        wanted = [name for name in self.fixture.tensors("expected.safetensors") if name.startswith(OF_STEPS)]
+        if not wanted or not isinstance(detector, Traceable):
+            return {}
+        with torch.no_grad():
+            stages = detector.stages(tokens, batch.class_names)
+        return {name: _to_numpy(stages[stage]) for name in wanted if (stage := name.removeprefix(OF_STEPS)) in stages}
 
     def _recipe(self) -> Recipe:
         """Return the recipe of the method with the optimiser of the fixture."""
@@ -227,7 +273,7 @@ class FixtureRun:
         return replace(
             recipe,
             optimiser=training["optimiser"].lower(),
-            lr=training["lr"],
+            lr=training["lr"] if self.variant.lr is None else self.variant.lr,
             betas=tuple(training["betas"]),
             weight_decay=training["weight_decay"],
         )

@@ -111,11 +111,16 @@ def read_scores(path: Path) -> dict[str, float]:
         DataError: the table cannot be read, a row has no path or no finite score, or a path occurs twice.
     """
     try:
-        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
+        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True)
+        rows, columns = list(reader), reader.fieldnames or ()
     except (OSError, UnicodeDecodeError, csv.Error) as failure:
         raise DataError(f"'{path}' cannot be read as a table: {failure}") from failure
+    if not {"path", "score"} <= set(columns):
+        raise DataError(f"'{path}' has no columns 'path' and 'score' in its first line")
     scores: dict[str, float] = {}
     for line, row in enumerate(rows, 2):
+        if None in row:
+            raise DataError(f"'{path}', row {line}, has more cells than columns; write 0.5, not 0,5, and quote commas")
         relative, score = row.get("path"), _finite(row.get("score"))
         if not relative or score is None:
             raise DataError(f"'{path}', row {line}, has no 'path' with a finite 'score'; the columns are path,score")

@@ -13,8 +13,8 @@ from zsadbench.errors import WeightsError
 from zsadbench.protocol import EvaluationProtocol
 from zsadbench.types import Macs, MethodCard, Official, Paper, Recipe, StageNote, Taps, Transductive, Variant
 from zsadbench_methods.aprilgan.options import Options
-from zsadbench_methods.aprilgan.prompts import ABNORMAL, TEMPLATES
-from zsadbench_methods.parts.states import NORMAL
+from zsadbench_methods.aprilgan.prompts import TEMPLATES
+from zsadbench_methods.parts.states import ABNORMAL, NORMAL
 
 if TYPE_CHECKING:
     import numpy as np

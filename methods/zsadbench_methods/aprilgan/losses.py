@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from zsadbench_methods.parts.losses import dice, smoothed_focal
+from zsadbench_methods.parts.losses import dice_of_few, smoothed_focal
 
 if TYPE_CHECKING:
     from zsadbench_methods.aprilgan.options import Options
@@ -24,12 +24,5 @@ def loss_terms(maps: Sequence[Tensor], masks: Tensor, options: Options) -> dict[
     terms = {}
     for block, probability in zip(options.layers, maps, strict=True):
         terms[f"focal_l{block:02d}"] = smoothed_focal(probability, masks, options.focal_gamma, options.focal_smoothing)
-        terms[f"dice_l{block:02d}"] = _dice(probability, masks, by_row=options.dice_by_row)
+        terms[f"dice_l{block:02d}"] = dice_of_few(probability, masks, by_row=options.dice_by_row)
     return terms
-
-
-def _dice(probability: Tensor, masks: Tensor, *, by_row: bool) -> Tensor:
-    """Compute the dice loss; the published code drops the batch axis of a single mask, so that rows take its place."""
-    if by_row and len(masks) == 1:
-        return dice(probability.transpose(0, 1), masks.transpose(0, 1))
-    return dice(probability, masks)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from zsadbench_methods.parts.states import NORMAL, fill
-
-ABNORMAL = ("damaged {}", "broken {}", "{} with flaw", "{} with defect", "{} with damage")
+from zsadbench_methods.parts.states import ABNORMAL, NORMAL, fill
 
 _PHOTOS = (
     *("a bad photo of a", "a low resolution photo of the", "a bad photo of the", "a cropped photo of the"),

@@ -1,4 +1,4 @@
-"""One normal and one abnormal sentence whose first words are learned vectors."""
+"""Sentences whose first words are learned vectors."""
 
 from __future__ import annotations
 
@@ -14,6 +14,32 @@ if TYPE_CHECKING:
     from zsadbench.clip.towers import TextTower
 
 PLACEHOLDER = "X"
+
+
+def embed_sentences(text: TextTower, contexts: Sequence[int], endings: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Embed sentences that begin with placeholders for learned vectors (FB-CLIP, AnomalyCLIP, FAPrompt).
+
+    Args:
+        text: the text tower.
+        contexts: placeholders per sentence.
+        endings: the words after them, per sentence.
+
+    Returns:
+        CLIP's own embeddings, (sentences, context length, width), without gradients and positions, and the positions
+        of the end tokens, (sentences,).
+
+    Raises:
+        UsageError: a sentence is too long for the text tower.
+    """
+    begins = (" ".join([PLACEHOLDER] * count) for count in contexts)
+    ids = text.tokenize([f"{begin} {ending}" for begin, ending in zip(begins, endings, strict=True)])  # (n, 77)
+    if bool(ids[:, -1].any()):  # the tokenizer fills, and cuts to, the context length: no room is left
+        raise UsageError(
+            f"{max(contexts)} learned tokens (option 'context') and '… {endings[0][:40]}' ('class_word') do not fit "
+            f"into the {text.context_length} tokens of the text tower; shorten these options"
+        )
+    with torch.no_grad():
+        return text.embed(ids), ids.argmax(dim=1)  # the end token has the largest id
 
 
 class ContextPrompts(nn.Module):
@@ -33,15 +59,7 @@ class ContextPrompts(nn.Module):
 
     def __init__(self, text: TextTower, context: int, endings: Sequence[str], *, whole: bool) -> None:
         super().__init__()
-        ids = text.tokenize([f"{' '.join([PLACEHOLDER] * context)} {ending}" for ending in endings])  # (2, 77)
-        if bool(ids[:, -1].any()):  # the tokenizer fills, and cuts to, the context length: no room is left
-            raise UsageError(
-                f"options 'context' {context} and 'class_word' make prompts such as '… {endings[0][:40]}' that do not "
-                f"fit into the {text.context_length} tokens of the text tower; shorten them"
-            )
-        with torch.no_grad():
-            embedded = text.embed(ids)  # (2, 77, width)
-        eot = ids.argmax(dim=1)  # the end token has the largest id
+        embedded, eot = embed_sentences(text, [context] * len(endings), endings)  # (2, 77, width), (2,)
         width, stop = embedded.shape[-1], None if whole else int(eot.max()) + 1
         self.normal = nn.Parameter(0.02 * torch.randn(context, width))
         self.abnormal = nn.Parameter(0.02 * torch.randn(context, width))

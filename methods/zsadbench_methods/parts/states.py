@@ -1,4 +1,4 @@
-"""States of an object in templates of captions: the sentences of an ensemble of prompts (WinCLIP, APRIL-GAN)."""
+"""States of an object in templates of captions: sentences of an ensemble of prompts (WinCLIP, APRIL-GAN, AdaCLIP)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ NORMAL = (
     "{} without defect",
     "{} without damage",
 )
+ABNORMAL = ("damaged {}", "broken {}", "{} with flaw", "{} with defect", "{} with damage")  # APRIL-GAN, AdaCLIP
 
 
 def fill(states: Sequence[str], templates: Sequence[str], class_name: str) -> list[str]:

@@ -187,7 +187,15 @@ def test_names_that_no_disk_can_hold_are_missing_files(table, tmp_path):
     for wrong in (f"csv:{name}", f"folder:{name}", name):
         with pytest.raises(DataError, match=r"is no (file|folder|image)"):
             images_of([wrong])
-    refused(table("path,label", "a\0b.png,1"), r"line 2: no image is named|line contains NUL")
+    refused(table("path,label", "a\0b.png,1"), r"is no text: it holds bytes of value 0")
+
+
+@pytest.mark.parametrize("blank", ["   ", ",", " , "])
+def test_lines_of_blanks_or_separators_are_no_rows(table, write_image, blank):
+    path = table("path,label", "a.png,0", blank, "b.png,1", blank)
+    for name in ("a.png", "b.png"):
+        write_image(path.parent / name)
+    assert len(load(path).manifest) == 2
 
 
 def test_what_is_no_table(tmp_path):
@@ -196,7 +204,7 @@ def test_what_is_no_table(tmp_path):
     with pytest.raises(UsageError, match="write csv:PATH"):
         load_dataset("csv:")
     (tmp_path / "latin.csv").write_bytes("path,label\nGröße.png,0\n".encode("latin-1"))
-    refused(tmp_path / "latin.csv", "cannot be read: 'utf-8' codec")
+    refused(tmp_path / "latin.csv", "is no text in UTF-8; save it as UTF-8")
 
 
 # ---- images to be scored

@@ -71,6 +71,8 @@ def read_csv_rows(path: Path, layout: TableLayout) -> Iterator[TableRow]:
         unknown = tuple(name for name in reader.fieldnames if name not in layout.columns.values())
         for values in reader:
             where = f"'{path}' line {reader.line_num}"
+            if not any(isinstance(cell, str) and cell.strip() for cell in values.values()):
+                continue  # a line of blanks or separators alone
             if None in values:
                 raise DataError(f"{where}: more cells than columns; a text with a separator in it goes into quotes")
             yield TableRow({ours: values[theirs] for ours, theirs in layout.columns.items()}, where, unknown)
@@ -92,9 +94,14 @@ def _column_names(reader: "csv.DictReader[str]") -> list[str]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as failure:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as failure:
         raise DataError(f"'{path}' cannot be read: {failure}") from failure
+    except UnicodeDecodeError as failure:
+        raise DataError(f"'{path}' is no text in UTF-8; save it as UTF-8 ({failure})") from failure
+    if "\0" in text:
+        raise DataError(f"'{path}' is no text: it holds bytes of value 0; restore it from its source")
+    return text
 
 
 def _read_json_rows(path: Path, layout: TableLayout) -> Iterator[TableRow]:
