@@ -42,7 +42,13 @@ def _taps(options: Options) -> Taps:
     return Taps(options.layers, options.activation, options.position, "rgb_first", own_encoding=True)
 
 
-PAPER_PROTOCOL = EvaluationProtocol("paper:mfpclip", mask_values="nonzero", mask_resize="bilinear-half", seeds=(111,))
+PAPER_PROTOCOL = EvaluationProtocol(
+    "paper:mfpclip",
+    mask_values="nonzero",
+    mask_resize="bilinear-half",
+    seeds=(111,),
+    epochs=(("mvtec", 100), ("visa", 100)),
+)
 
 CARD = MethodCard(
     name="mfpclip",
@@ -52,7 +58,7 @@ CARD = MethodCard(
         venue="arXiv",
         year=2025,
         key="yuan2025mfpclip",
-        url="https://arxiv.org/abs/2503.12910",
+        url="https://arxiv.org/html/2503.12910v1",
         authors=("Jingyi Yuan", "Pengyu Jie", "Junyin Zhang", "Ziao Li", "Chenqiang Gao"),
     ),
     options=Options,
