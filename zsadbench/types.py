@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from zsadbench.clip import Backbone
+    from zsadbench.clip import Backbone, BackboneSpec
     from zsadbench.clip.config import BackboneConfig
+    from zsadbench.clip.weights import Weights
     from zsadbench.protocol import EvaluationProtocol
 
 __all__ = [
@@ -88,6 +89,7 @@ class Recipe:
         loss: the name of the loss.
         optimiser: Adam or AdamW.
         weight_decay: weight decay.
+        lr_by_epoch: whether the learning rate of an epoch is `lr` divided by its number, counted from 1.
         mask: how masks are resized to the input: every non-zero value is anomalous, then bilinear with threshold one
             half, bicubic and left grey, or nearest neighbour.
         permuted: a control experiment in which masks and labels are exchanged randomly between images, so that nothing
@@ -109,6 +111,7 @@ class Recipe:
     weight_decay: float = 0.0
     mask: MaskRule = "nonzero-bilinear-half"
     permuted: bool = False
+    lr_by_epoch: bool = False
     on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     halve_at: tuple[int, ...] = ()
     stage: str = ""
@@ -265,6 +268,11 @@ class MethodCard:
         macs: counts multiply-accumulates for a backbone, options and side of the patch grid; None if unknown.
         transductive: returns the finishing step of image scores that need all test images of a class, for the options;
             None for none.
+        unofficial: whether no code of the authors exists, so that the implementation follows the text of the paper and
+            its open choices are ours; every table marks such a row.
+        extra_weights: finds the weights of further frozen networks, for the options and the backbone: name → weights,
+            whose hashes are part of the identity of a record; raises `WeightsError` where they are missing. Records
+            with random ones are not comparable.
         native_size: whether images have, by default, the size that the backbone was trained with.
         version: of the method's code, changed whenever its numbers may change: records of two versions are two
             records. Without one, a method is identified by the source of its package.
@@ -289,3 +297,5 @@ class MethodCard:
     version: str = ""
     native_size: bool = False
     transductive: Callable[[Any], Transductive] | None = None
+    unofficial: bool = False
+    extra_weights: Callable[[Any, BackboneSpec], Mapping[str, Weights]] | None = None

@@ -99,6 +99,12 @@ def test_aaclip_at_full_size():
     assert sum(found.image.values()) == pytest.approx(5.4e9, rel=1e-2)
 
 
+def test_mfpclip_at_full_size():
+    config, card = find_config("ViT-L-14-336"), registry.method_card("mfpclip")
+    found = card.macs(config, card.options(), 37)
+    assert found.tower + sum(found.image.values()) == pytest.approx(1064e9, rel=1e-3)
+
+
 def test_adaclip_at_full_size():
     config, card = find_config("ViT-L-14-336"), registry.method_card("adaclip")
     found = card.macs(config, card.options(), 37)
@@ -122,6 +128,13 @@ OPTIONS = {
     "colour-distance": [{}],
     "aaclip": [{}, {"layers": (3, 24), "relu": True}, {"domain": "medical"}, {"image_adapters": 2}, {"layers": (12,)}],
     "aprilgan": [{}, {"layers": (3, 24)}, {"layers": (12,), "memory_layers": (6,)}],
+    "mfpclip": [
+        {},
+        {"mp": False, "i2tp": False, "sp_stages": 0, "neighbourhood": 1},
+        {"sp_stages": 3, "sp_kept": False, "sp_dropped": "half", "resnet_layer": "layer3", "resnet_size": 64},
+        {"sp_shared": False, "sp_join": "sum", "i2tp_axis": "tokens", "mp_axis": "tokens", "i2tp_map": "linear"},
+        {"layers": (3, 20), "mp_class_token": True, "adapter_width": 24, "i2tp": False, "mp_shared": False},
+    ],
     "adaclip": [
         {},
         {"layers": (3, 24), "prompts": "static", "prompt_length": 2},

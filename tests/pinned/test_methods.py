@@ -17,6 +17,7 @@ METHODS = (
         "colour-distance",
         "faprompt",
         "fbclip",
+        "mfpclip",
         "token-distance",
     ),
     "winclip",

@@ -23,10 +23,16 @@ def list_(plugin: Plugin = None, json: Json = False) -> None:
     add_plugins(plugin)
     cards = registry.method_cards()
     rows = [
-        (card.name, f"{card.paper.venue} {card.paper.year}", "yes" if card.recipe else "no", card.paper.title)
+        (
+            card.name,
+            f"{card.paper.venue} {card.paper.year}",
+            "yes" if card.recipe else "no",
+            "unofficial" if card.unofficial else "",
+            card.paper.title,
+        )
         for card in cards
     ]
-    header = ["method", "published", "trains", "paper"]
+    header = ["method", "published", "trains", "remark", "paper"]
     say_rows(header, rows, json=json)
 
 
@@ -43,6 +49,7 @@ def show(
     options = {field.name: getattr(default, field.name) for field in fields(default)}
     about = {
         "name": card.name,
+        "unofficial": card.unofficial,
         "paper": asdict(card.paper) | ({} if json else {"authors": ", ".join(card.paper.authors)}),
         "taps": asdict(card.taps(default)),
         "smoothing": card.smoothing,

@@ -52,6 +52,11 @@ class BackboneSpec:
         """Whether this is the small architecture that is shipped for trials, which is not CLIP."""
         return self.name == DEMO
 
+    @property
+    def published(self) -> bool:
+        """Whether architecture and weights may be those of a published CLIP: neither random, demo nor an own size."""
+        return self.shipped and not self.demo and self.weights.kind != "random"
+
     def image_size(self, recipe_size: int) -> int:
         """Return the default input size in pixels: the recipe's for towers of 24 blocks, else the backbone's own."""
         return recipe_size if self.config.vision.layers == REFERENCE_DEPTH else self.config.vision.image_size

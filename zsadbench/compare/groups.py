@@ -9,7 +9,7 @@ import pandas as pd
 
 from zsadbench.compare.board import Board
 from zsadbench.compare.citations import Cites, cites_of
-from zsadbench.compare.measured import TRANSDUCTIVE, aupro_of
+from zsadbench.compare.measured import TRANSDUCTIVE, UNOFFICIAL, aupro_of
 from zsadbench.compare.summary import Key, Score, over_seeds
 from zsadbench.records import data_remarks
 
@@ -76,6 +76,8 @@ def _notes(board: Board, rows: pd.DataFrame) -> tuple[str, ...]:
         notes.append("±: standard deviation over seeds.")
     if rows["entry"].str.contains(rf"\b{TRANSDUCTIVE}\]").any():
         notes.append(f"{TRANSDUCTIVE}: image scores use statistics over all test images of a class.")
+    if rows["entry"].str.contains(rf"\[{UNOFFICIAL}\b").any():
+        notes.append(f"{UNOFFICIAL}: written from the paper alone, its open choices are ours; no official code exists.")
     reasons = dict.fromkeys(note for note in rows["note"] if note)
     notes += [f"not comparable (†), in no mean, rank or mark: {reason}." for reason in reasons]
     return (*notes, *_signatures(rows))

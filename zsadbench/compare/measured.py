@@ -4,7 +4,7 @@ An entry is what a table lists as one method. Its name is the method, followed b
 differs from the other runs of this method: options, shots, image size, precision, weights and version of the code; and,
 where one target was run in several ways, also auxiliary set, recipe, checkpoint, tap rule or limit. Runs that differ in
 more than seed and target never have the same name. The name of a run whose image scores use all test images of a class
-always says `transductive`.
+always says `transductive`, that of a method without code of its authors `unofficial`.
 
 A target is a data set of one content. Where the records of one name have several fingerprints, each fingerprint is a
 target of its own, whose name ends with the first digits of the fingerprint: `visa (3f9a)`.
@@ -27,8 +27,8 @@ from zsadbench.errors import ZsadError
 from zsadbench.records import Cell, Record, canonical
 
 # fields of a cell that tell runs of a method apart: on all targets, and on one target
-SETUP = ("options", "shots", "image_size", "precision", "weights_sha256")
-TRANSDUCTIVE = "transductive"
+SETUP = ("options", "shots", "image_size", "precision", "weights_sha256", "extra_weights")
+TRANSDUCTIVE, UNOFFICIAL = "transductive", "unofficial"
 DETAIL = ("aux", "recipe", "checkpoint_sha256", "tap_rule", "limit", "partial", "synthetic", "target")
 
 
@@ -66,7 +66,8 @@ def entry_names(cells: Sequence[Cell]) -> list[str]:
         of_method = [other for other in runs if other.method == run.method and other.group == run.group]
         alike = [other for other in of_method if (other.setup, other.code) == (run.setup, run.code)]
         on_target = [other for other in alike if other.target == run.target]
-        parts = _differing(run.setup, [other.setup for other in of_method])
+        parts = [UNOFFICIAL] if run.unofficial else []
+        parts += _differing(run.setup, [other.setup for other in of_method])
         parts += _code(run.code, {other.code for other in of_method})
         parts += [TRANSDUCTIVE] if run.transductive else []
         parts += _differing(run.detail, [other.detail for other in on_target])
@@ -113,16 +114,18 @@ class _Run(NamedTuple):
     detail: Mapping[str, str]
     code: str
     transductive: bool
+    unofficial: bool
 
     @classmethod
     def of(cls, cell: Cell) -> _Run:
         group = cell["protocol"]["name"], cell["protocol"]["digest"], cell["backbone"]
         setup, detail = (
-            dict(pair for name in names for pair in _leaves(name, cell[name])) for names in (SETUP, DETAIL)
+            dict(pair for name in names for pair in _leaves(name, cell.get(name))) for names in (SETUP, DETAIL)
         )
         code = hashlib.sha256(canonical(cell["code"]).encode()).hexdigest() if cell.get("code") else ""
         target, transductive = (cell["target"]["name"], fingerprint_of(cell)), bool(cell.get("transductive"))
-        return cls(cell["method"], group, target, setup, detail, code, transductive)
+        unofficial = bool(cell.get("unofficial"))
+        return cls(cell["method"], group, target, setup, detail, code, transductive, unofficial)
 
 
 def _code(own: str, of_method: set[str]) -> list[str]:

@@ -60,6 +60,8 @@ def record_event(path: Path, record: Record) -> dict[str, Any]:
     cell = record.cell
     if cell.get("transductive"):
         figures["transductive"] = cell["transductive"]
+    if cell.get("unofficial"):
+        figures["unofficial"] = True
     named = {"method": cell["method"], "target": cell["target"]["name"], "seed": cell["seed"]}
     return {"event": "record", "path": str(path), **named, **figures}
 

@@ -105,8 +105,9 @@ def row_label(row: PaperRow) -> str:
 
 
 def mark_of(run: RowRun) -> str:
-    """Return what marks a row whose image scores use all test images of a class."""
-    return " [transductive]" if any(job.cell.get("transductive") for job in run.jobs) else ""
+    """Return what marks a row of a method without official code, or whose image scores use all images of a class."""
+    marks = [mark for mark in ("unofficial", "transductive") if any(job.cell.get(mark) for job in run.jobs)]
+    return f" [{', '.join(marks)}]" if marks else ""
 
 
 def _text(cell: ReproducedNumber, notes: dict[str, int]) -> str:

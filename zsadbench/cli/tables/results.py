@@ -52,6 +52,7 @@ def table_rows(record: Record, metrics: list[str]) -> list[tuple[str, ...]]:
     label = record.cell["method"] + (f" ({record.cell['seed']})" if record.cell["seed"] else "")
     if record.cell["shots"]:
         label += f", {record.cell['shots']} shots ({record.provenance.get('support_seed', 0)})"
+    label += ", unofficial" if record.cell.get("unofficial") else ""
     label += ", transductive" if record.cell.get("transductive") else ""
     done = [name for name in record.expected if name in record.classes]
     rows = [(label, name, *_cells(record.classes[name], metrics, record.bounds.get(name, {}))) for name in done]
@@ -107,6 +108,8 @@ def remarks(record: Record) -> list[str]:
         for reason in dict.fromkeys(reason for metric, reason in undefined.items() if metric not in of_all):
             reasons.setdefault(reason, []).append(name)
     lines = [f"-: {reason} ({', '.join(names)})" for reason, names in reasons.items()]
+    if record.cell.get("unofficial"):
+        lines.append("unofficial: written from the paper alone, its open choices are ours; no official code exists")
     if step := record.cell.get("transductive"):
         lines.append(f"transductive: image scores use all test images of a class ({step})")
     if not record.comparable:

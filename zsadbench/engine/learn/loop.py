@@ -57,7 +57,12 @@ class TrainingBatches:
         return self.setup.epochs_on(self.aux.card.name)
 
     def __len__(self) -> int:
-        return self.epochs * -(-len(self.aux.manifest) // self.recipe.batch)
+        return self.epochs * self.per_epoch
+
+    @property
+    def per_epoch(self) -> int:
+        """The number of batches in an epoch."""
+        return -(-len(self.aux.manifest) // self.recipe.batch)
 
     def __iter__(self) -> Iterator[LoadedBatch]:
         preprocessing, size = taps_of(self.setup).preprocessing, self.setup.image_size
@@ -111,8 +116,9 @@ def fit(
     optimiser = make_optimiser(method, recipe)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, list(recipe.halve_at), gamma=0.5)
     words, classes = aux.card.words(name), aux.manifest["class"].tolist()
-    device = next(network.parameters()).device
+    device, per_epoch = next(network.parameters()).device, training_batches.per_epoch
     for number, loaded in enumerate(training_batches, start=1):
+        set_learning_rate(optimiser, training_batches.recipe, epoch=(number - 1) // per_epoch)
         batch = as_batch(loaded, tuple(words[classes[row]] for row in loaded.rows), device)
         batch = augmented(name, method, batch, (training_batches.seed, number))
         loss = step(method, tokens(loaded, batch.images), batch, optimiser, name=name, number=number)
@@ -152,6 +158,13 @@ def make_optimiser(method: Trainable, recipe: Recipe) -> torch.optim.Optimizer:
     parameters = [parameter for parameter in method.network.parameters() if parameter.requires_grad]
     optimiser = OPTIMISERS[recipe.optimiser]
     return optimiser(parameters, lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay)
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, *, epoch: int) -> None:
+    """Set the learning rate of an epoch, counted from 0."""
+    if recipe.lr_by_epoch:
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.lr / (epoch + 1)
 
 
 def as_batch(loaded: LoadedBatch, class_words: tuple[str, ...], device: torch.device) -> Batch:

@@ -45,7 +45,7 @@ IF_ANY = {"permuted", "halve_at", "stage", "before"}  # fields that a recipe sta
 
 def training_cell(setup: MethodSetup, aux: Dataset | None, seed: int) -> dict[str, Any]:
     """Return everything that decides a trained checkpoint."""
-    taps = taps_of(setup)
+    taps, extra = taps_of(setup), setup.extra_weights
     aux_part = None
     if aux is not None:
         aux_part = {"name": aux.card.name, "fingerprint": aux.fingerprint, "counts": count_labels(aux)}
@@ -68,6 +68,8 @@ def training_cell(setup: MethodSetup, aux: Dataset | None, seed: int) -> dict[st
         },
         "image_size": setup.image_size,
         "precision": setup.precision,
+        **({"extra_weights": {name: found.sha256 for name, found in extra.items()}} if extra else {}),
+        **({"unofficial": True} if setup.method.card.unofficial else {}),
     }
 
 
@@ -159,6 +161,7 @@ def why_not_comparable(
             "random weights": setup.spec.weights.kind == "random",
             "demo backbone, not CLIP": setup.spec.demo,
             f"backbone '{setup.spec.name}' is no published one": not setup.spec.shipped and not setup.spec.demo,
+            **{f"random weights of {name}": found.kind == "random" for name, found in setup.extra_weights.items()},
         }
     other = "its maps are" if setup is None else "the auxiliary set is"
     reasons = {
@@ -190,6 +193,7 @@ def signature(cell: Mapping[str, Any], weights: str = "") -> str:
         origin = [f"{cell['backbone']}:{weights}", learned]
     flags = [f"{name}:{cell[name]}" for name in ("shots", "limit") if cell[name]]
     flags += [name for name in ("partial", "synthetic") if cell[name]]
+    flags += ["unofficial"] if cell.get("unofficial") else []
     flags += ["transductive"] if cell.get("transductive") else []
     recipe = cell["recipe"] or {}
     flags += ["permuted"] if recipe.get("permuted") else []

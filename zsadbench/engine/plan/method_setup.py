@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from zsadbench.method_code import code_of
 from zsadbench.protocol import EvaluationProtocol
 
 if TYPE_CHECKING:
+    from zsadbench.clip.weights import Weights
     from zsadbench.types import Compiling, Taps, Transductive
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class MethodSetup:
 
     `image_size` is the side of the input in pixels. `limit` is the number of test images per label and class, None for
     all; `epochs` None for those of protocol and recipe. `token_precision` is that of the tokens in training. `code`
-    identifies the method's code, see `zsadbench.method_code`.
+    identifies the method's code, see `zsadbench.method_code`. `extra_weights` are those of further frozen networks.
     """
 
     method: ConfiguredMethod
@@ -46,6 +47,7 @@ class MethodSetup:
     token_precision: str = "fp32"
     compiling: Compiling = "off"
     code: str = ""
+    extra_weights: Mapping[str, Weights] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -95,7 +97,8 @@ def load_setup(
 
     Raises:
         UsageError: the image size or a tapped block does not fit the encoder.
-        WeightsError: the checkpoint is missing, unreadable, unsafe or another method's.
+        WeightsError: the checkpoint is missing, unreadable, unsafe or another method's, or weights of a further network
+            are missing.
     """
     native = spec.config.vision.image_size
     recipe_size = method.recipe.image_size if method.recipe else NATIVE_RECIPE_SIZE
@@ -106,6 +109,7 @@ def load_setup(
         method = _with_checkpoint_options(method, request.checkpoint, request.options)
         sha256 = checkpoint_sha256(method.card, request.checkpoint)
     place_taps(taps_for(method.card, method.options), spec.config.vision.layers)
+    extra_weights = method.card.extra_weights
     return MethodSetup(
         method=method,
         spec=spec,
@@ -119,6 +123,7 @@ def load_setup(
         token_precision=request.token_precision,
         compiling=request.compile,
         code=code_of(method.card.name).identity,
+        extra_weights=extra_weights(method.options, spec) if extra_weights else {},
     )
 
 
