@@ -34,6 +34,24 @@ class Batch(NamedTuple):
     class_names: tuple[str, ...]
 
 
+class Macs(NamedTuple):
+    """Multiply-accumulates of a method in closed form; only matrix products are counted.
+
+    Attributes:
+        image: part → number for one image, after the image tower, by the paper's formulas; repeated computations of the
+            same result count once, and terms that cancel do not count.
+        executed: the number that this implementation executes for the same result.
+        text: the number for encoding the prompts, once per class and set of weights.
+        tower: the number for one image inside the encoders, of a method that encodes images itself; None for the shared
+            image tower up to the last tap.
+    """
+
+    image: Mapping[str, int]
+    executed: Mapping[str, int]
+    text: int
+    tower: int | None = None
+
+
 Losses = Mapping[str, "Tensor"]  # name → scalar; the sum is minimised
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from zsadbench.detectors import (
     Augmenting,
@@ -18,6 +18,7 @@ from zsadbench.detectors import (
     FewShot,
     Losses,
     LossTraceable,
+    Macs,
     Method,
     OwnEncoding,
     Parted,
@@ -223,24 +224,6 @@ class Transductive:
     parts: tuple[str, ...]
     finish: Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]]
     with_supports: bool = False
-
-
-class Macs(NamedTuple):
-    """Multiply-accumulates of a method in closed form; only matrix products are counted.
-
-    Attributes:
-        image: part → number for one image, after the image tower, by the paper's formulas; repeated computations of the
-            same result count once, and terms that cancel do not count.
-        executed: the number that this implementation executes for the same result.
-        text: the number for encoding the prompts, once per class and set of weights.
-        tower: the number for one image inside the encoders, of a method that encodes images itself; None for the shared
-            image tower up to the last tap.
-    """
-
-    image: Mapping[str, int]
-    executed: Mapping[str, int]
-    text: int
-    tower: int | None = None
 
 
 @dataclass(frozen=True)
