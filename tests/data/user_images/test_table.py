@@ -124,6 +124,7 @@ def test_blanks_around_a_cell_are_none_of_a_name_that_lacks_them(table, write_im
             r"line 2: more cells than columns; a text with a separator in it goes into quotes",
         ),
         (["path,label", '"a.png,1'], r"line \d: unexpected end of data"),
+        (['path,"label', "a.png,0"], r"list.csv' line 1: unexpected end of data"),
         (["path,label", ",1"], r"line 2: no image is named"),
         (
             ["path,label", "a.png,0", "gone.png,1", "too.png,1"],

@@ -51,9 +51,12 @@ def read_csv_header(path: Path) -> list[str]:
     """The names of the columns of a CSV file, without surrounding blanks.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: the file cannot be read, or its first line is malformed.
     """
-    return _column_names(_reader(path))
+    try:
+        return _column_names(_reader(path))
+    except csv.Error as failure:
+        raise DataError(f"'{path}' line 1: {failure}") from failure
 
 
 def read_csv_rows(path: Path, layout: TableLayout) -> Iterator[TableRow]:
