@@ -5,10 +5,14 @@ import os
 import pickle
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from PIL import Image
+
+from zsadbench.cli.shared.progress import Progress
+from zsadbench.engine.evaluate.measure import ClassMeasurement
 
 MISTAKES = {
     "method": (("-m", "fbclp"), "no method named 'fbclp'; did you mean 'fbclip'?"),
@@ -229,6 +233,32 @@ def test_an_unreadable_record_costs_only_its_own_cell(cli, quick):
     assert str(second) in told.out
     assert cli(*run, "--overwrite", "always").code == 0
     assert json.loads(first.read_text())["schema"] == 1
+
+
+def test_an_interrupted_run_says_what_will_be_repeated(cli, quick, monkeypatch):
+    counted, update = [], ClassMeasurement.update
+
+    def interrupt(self, *parts, **more):
+        counted.append(1)
+        if len(counted) > 1:
+            raise KeyboardInterrupt
+        return update(self, *parts, **more)
+
+    monkeypatch.setattr(ClassMeasurement, "update", interrupt)
+    told = cli("run", *quick, "-t", "brainmri", "--batch-size", "1")
+    assert told.code == 130
+    lines = told.err.splitlines()
+    (lost,) = [line for line in lines if line.startswith("to be repeated: ")]
+    assert lost == "to be repeated: fbclip on brainmri/brain, 1 of 2 images were scored"
+    assert lines[-1] == "error: interrupted; what was finished is kept"
+
+
+def test_an_interrupted_training_says_how_far_it_was(capsys):
+    progress = Progress(json=False, quiet=True)
+    job = SimpleNamespace(setup=SimpleNamespace(name="fbclip"), seed=0)
+    progress.training(job, 3, 10, 0.5)
+    progress.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert capsys.readouterr().err == "to be repeated: training fbclip, seed 0, 3 of 10 steps were done\n"
 
 
 def test_an_interrupted_run_says_so(cli, quick, monkeypatch):

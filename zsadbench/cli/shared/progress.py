@@ -76,6 +76,9 @@ class Progress:
         self.classes: TaskID | None = None
         self.inner: TaskID | None = None
         self.label = ""
+        self.steps: tuple[str, int, int] | None = None  # the training that goes on: what, steps done, all steps
+        self.open: dict[str, int] = {}  # the classes that go on → their images
+        self.scored = 0  # images of these classes
 
     @staticmethod
     def _bars() -> Bars:
@@ -110,6 +113,16 @@ class Progress:
     ) -> None:
         if self.bars:
             self.bars.stop()
+        if isinstance(failure, KeyboardInterrupt):
+            self._say_what_is_lost()
+
+    def _say_what_is_lost(self) -> None:
+        """Say what the next run does again: nothing is kept inside a training or a class."""
+        if self.steps:
+            what, done, total = self.steps
+            tell(f"to be repeated: {what}, {done} of {total} steps were done")
+        for label, total in self.open.items():
+            tell(f"to be repeated: {label}, {min(self.scored, total)} of {total} images were scored")
 
     def start(self, plan: Plan) -> None:
         """Start the bar of all classes to do."""
@@ -121,6 +134,7 @@ class Progress:
     def training(self, job: Job, done: int, total: int, loss: float) -> None:
         """Advance the training bar; without bars print the first, the last and ten steps between."""
         label = f"training {job.setup.name}, seed {job.seed}"
+        self.steps = (label, done, total) if done < total else None
         if self.bars:
             self._inner(label, total, done, "steps", f"loss {loss:.4f}")
         elif done in {1, total} or done % max(1, total // 10) == 0:
@@ -135,6 +149,8 @@ class Progress:
     def evaluating(self, job: Job, class_name: str, total: int) -> None:
         """Start the bar of a class."""
         label = f"{job.setup.name} on {job.target.card.name}/{class_name}"
+        self.scored = 0
+        self.open[label] = total
         word = job.target.card.words(job.setup.name)[class_name]
         if self.bars:
             self._inner(f"{label} ('{word}')", total, 0, "images")
@@ -143,11 +159,13 @@ class Progress:
 
     def evaluated(self, job: Job, class_name: str) -> None:
         """Advance the bar of all classes."""
+        self.open.pop(f"{job.setup.name} on {job.target.card.name}/{class_name}", None)
         if self.bars and self.classes is not None:
             self.bars.advance(self.classes)
 
     def images(self, count: int) -> None:
         """Advance the bar of the class."""
+        self.scored += count
         if self.bars and self.inner is not None:
             self.bars.advance(self.inner, count)
 
