@@ -15,11 +15,11 @@ from zsadbench.data.catalogue import all_cards, find_card
 from zsadbench.data.copies.completeness import compare_counts, edition_of, expected_counts, probable_set
 from zsadbench.data.copies.file_hashes import FileHashes
 from zsadbench.data.copies.fingerprint import content_fingerprint, fingerprint, hash_manifest
-from zsadbench.data.copies.irregular import check_regular
 from zsadbench.data.copies.locate import CopyLocation, find_copy
 from zsadbench.data.copies.manifest import make_manifest
 from zsadbench.data.copies.mask_missing import mask_missing
 from zsadbench.data.copies.mask_review import MaskReview, frame_faults, review_masks
+from zsadbench.data.layouts.irregular import check_regular
 from zsadbench.data.layouts.left_out import LeftOut, all_left_out
 from zsadbench.data.layouts.read import read_layout
 from zsadbench.data.layouts.sample import LayoutSamples, Sample

@@ -22,6 +22,7 @@ from pathlib import Path
 from zsadbench.data.cards.card import Card, prompt_words
 from zsadbench.data.cards.layout import TableLayout
 from zsadbench.data.layouts.file_tree import FileLookup
+from zsadbench.data.layouts.irregular import check_regular
 from zsadbench.data.layouts.table_layout import read_table
 from zsadbench.data.layouts.table_rows import read_csv_header, read_csv_rows
 from zsadbench.errors import DataError, UsageError
@@ -64,7 +65,7 @@ def table_images(name: str) -> dict[Path, str]:
 
     Raises:
         UsageError: as `table_card`.
-        DataError: as `table_card`, or an image does not exist.
+        DataError: as `table_card`, or an image does not exist, is no regular file, or lies elsewhere through a link.
     """
     path = _path(name)
     layout = _layout(path, ("path",))
@@ -80,6 +81,7 @@ def table_images(name: str) -> dict[Path, str]:
             f"'{path.parent / first.image}' is missing (named in {first.named_in})"
             + (f", and {more} more" * bool(more))
         )
+    check_regular(name, path.parent, content.samples, links=False)
     return {path.parent / sample.image: words[sample.class_name] for sample in content.samples}
 
 

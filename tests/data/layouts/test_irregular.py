@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from zsadbench.data import load_dataset, synthesise
+from zsadbench.data import images_of, load_dataset, synthesise
 from zsadbench.data.copies.check import check_copy
 from zsadbench.data.images.file_contents import file_content
 from zsadbench.data.images.formats import open_image
@@ -97,3 +97,11 @@ def test_links_within_the_folder_and_a_linked_folder_are_followed(own, tmp_path)
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "test").symlink_to(own / "test")
     assert len(load_dataset(f"folder:{tmp_path / 'images'}").manifest) == 4
+
+
+def test_predict_leaves_the_folder_of_a_table_by_no_link(own, tmp_path, write_image):
+    write_image(tmp_path / "elsewhere.png")
+    (own / "link.png").symlink_to(tmp_path / "elsewhere.png")
+    (own / "list.csv").write_text("path\nlink.png\n")
+    with pytest.raises(DataError, match=r"'link.png' .* leads out of '.*' through a link"):
+        images_of([f"csv:{own}/list.csv"])
