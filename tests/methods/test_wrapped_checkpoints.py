@@ -7,7 +7,10 @@ from torch import nn
 from zsadbench.errors import WeightsError
 from zsadbench.registry import method_card, method_cards
 
-ONE_FILE = [card.name for card in method_cards() if card.official and card.official.names() and card.name != "afclip"]
+SEVERAL = ("afclip", "aaclip")  # files
+ONE_FILE = [
+    card.name for card in method_cards() if card.official and card.official.names() and card.name not in SEVERAL
+]
 
 
 def tensors_of(card):

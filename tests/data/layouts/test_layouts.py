@@ -230,7 +230,7 @@ def test_a_missing_column_and_a_missing_table_are_named(tmp_path):
     with pytest.raises(DataError, match=r"1cls.csv' has no column 'mask', only: object, split, label, image"):
         read(VISA, tmp_path)
     (tmp_path / "split_csv/1cls.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match=r"1cls.csv' cannot be read"):
+    with pytest.raises(DataError, match=r"1cls.csv' is no text in UTF-8"):
         read(VISA, tmp_path)
 
 

@@ -129,7 +129,7 @@ def _key(name: str) -> str:
 
 def _unique_layouts(card: Card) -> tuple[Layout, ...]:
     """The layouts of the card whose probes no other card has."""
-    others = [other for other in all_cards() if other.name != card.name]
+    others = [other for other in all_cards() if other.name != card.name and not other.generated]
     taken = {probe for other in others for layout in other.layouts for probe in probe_paths(other, layout)}
     return tuple(layout for layout in card.layouts if not probe_paths(card, layout) & taken)
 
