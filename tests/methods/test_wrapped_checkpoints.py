@@ -97,3 +97,26 @@ def test_two_prompts_are_not_guessed(tmp_path):
     torch.save({}, files[1])
     with pytest.raises(WeightsError, match=r"is no prompt of AF-CLIP: it must hold one tensor of .*, not 2"):
         method_card("afclip").official.read(files)
+
+
+AACLIP = {
+    "bare": lambda entry, tensors: tensors,
+    "entries": lambda entry, tensors: {entry: tensors, "epoch": 20, "optimizer": {"state": {0: torch.ones(2)}}},
+    "parallel": lambda entry, tensors: {entry: under("module.", tensors)},
+    "Lightning": lambda entry, tensors: {"state_dict": under(f"model.{entry}.", tensors)},
+}
+
+
+@pytest.mark.parametrize("wrap", AACLIP.values(), ids=AACLIP)
+def test_the_two_files_of_aaclip(tmp_path, wrap):
+    card, parts = method_card("aaclip"), {}
+    for name, tensor in tensors_of(card).items():
+        entry, _, inner = name.partition(".")
+        parts.setdefault(entry, {})[inner] = tensor
+    paths = [tmp_path / "text_adapter.pth", tmp_path / "image_adapter_20.pth"]
+    for path, (entry, tensors) in zip(paths, sorted(parts.items(), reverse=True), strict=True):
+        torch.save(wrap(entry, tensors), path)
+    read = card.official.read(paths)
+    assert read.keys() == set(card.official.names().values())
+    for theirs, ours in card.official.names().items():
+        assert torch.equal(read[ours], tensors_of(card)[theirs])

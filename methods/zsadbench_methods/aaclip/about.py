@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.checkpoints import published_tensors, read_archive
+from zsadbench.checkpoints import published_tensors, read_archive, unwrap
 from zsadbench.clip.macs import image_macs, text_macs
 from zsadbench.errors import WeightsError
 from zsadbench.protocol import EvaluationProtocol
@@ -58,16 +58,18 @@ def read_published(paths: Sequence[Path]) -> dict[str, Tensor]:
         raise WeightsError(
             f"AA-CLIP publishes two checkpoint files, {TEXT_FILE} and {IMAGE_FILES}; {len(paths)} given or found"
         )
-    state: dict[str, Tensor] = {}
     contents = {path: read_archive(path) for path in paths}
-    for entry in (TEXT_ENTRY, IMAGE_ENTRY):
-        holders = [path for path, raw in contents.items() if isinstance(raw, Mapping) and entry in raw]
-        if len(holders) != 1:
-            raise WeightsError(f"{paths[0]} and {paths[1]} are no AA-CLIP checkpoint: {len(holders)} hold '{entry}'")
-        raw = contents[holders[0]][entry]
-        relu = isinstance(raw, Mapping) and "det_proj.fc.0.weight" in raw
-        names = _of_entry(entry, relu=relu)
-        tensors = published_tensors(raw, names, str(holders[0]), "AA-CLIP checkpoint")
+    either = {*_of_entry(IMAGE_ENTRY, relu=False), *_of_entry(IMAGE_ENTRY, relu=True)}
+    found = {path: unwrap(raw, either, str(path)) for path, raw in contents.items()}
+    holders = [path for path in paths if found[path]]
+    if len(holders) != 1:
+        raise WeightsError(f"{paths[0]} and {paths[1]} are no AA-CLIP checkpoint: {len(holders)} hold '{IMAGE_ENTRY}'")
+    (other,) = (path for path in paths if path not in holders)
+    relu = "det_proj.fc.0.weight" in found[holders[0]]
+    state: dict[str, Tensor] = {}
+    for path, entry in ((other, TEXT_ENTRY), (holders[0], IMAGE_ENTRY)):
+        names = _of_entry(entry, relu=relu and entry == IMAGE_ENTRY)
+        tensors = published_tensors(contents[path], names, str(path), "AA-CLIP checkpoint")
         state |= {ours: tensors[theirs].float() for theirs, ours in names.items()}
     return state
 
