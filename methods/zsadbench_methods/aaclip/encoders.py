@@ -67,8 +67,8 @@ def encode_with_values(
 ) -> tuple[Tensor, ...]:
     """Encode images with value-value attention, softmax(v·vᵀ/√d)·v, from block `first` on, in place of the usual one.
 
-    With `across_batch`, a token attends to the tokens of all images at its own place, and to none of its own image:
-    the published code exchanges both axes.
+    With `across_batch`, a token attends to the tokens at the same position of all images, and to no other token of its
+    own image: the published code exchanges both axes.
     """
     tokens, kept = walk.first_norm(walk.embed(images)), []
     for number in range(1, walk.depth + 1):

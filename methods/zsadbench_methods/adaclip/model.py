@@ -1,7 +1,7 @@
 """AdaCLIP: CLIP with hybrid learnable prompts for zero-shot anomaly detection (ECCV 2024).
 
 The figure of the paper, left to right. Image → plain image encoder → dynamic prompts, added to static ones. Text:
-states in captions → text encoder with prompts, for every image anew → mean per side. Image → image encoder with prompts
+states in captions → text encoder with prompts, once per image → mean per side. Image → image encoder with prompts
 → patches of four blocks → a linear layer each → cosines with both sides → mean of the layers → map. Class token →
 linear layer → mixed with the patches that look most abnormal (hybrid semantic fusion) → image score.
 """
@@ -59,7 +59,7 @@ class AdaCLIP:
         self._cached_ids: dict[str, tuple[Tensor, int]] = {}  # class name → ids, and the number of normal sentences
 
     def encode(self, images: Tensor, class_names: Sequence[str]) -> Tokens:
-        """Encode images and, for every image anew, the sentences of its class.
+        """Encode images and, once per image, the sentences of its class.
 
         The layers are those of the pass with prompts, prompts removed. The parts are `class_token` (batch, joint) of
         this pass, projected, and `text_features` (batch, 2, joint), unit rows, normal and abnormal; with dynamic

@@ -24,7 +24,7 @@ class Options:
     `hsf` takes the mean of the centres of all clusters of the most abnormal patches, as in the published code; the
     mean of the cluster of the highest mean probability among those of all patches, as in the paper
     (`highest_cluster`); or `none`. `clusters` is their number, and `patches_per_cluster` times as many patches are
-    clustered. `kmeans_seed` starts the random numbers of k-means anew for every image.
+    clustered. `kmeans_seed` is the seed of k-means, the same for every image.
 
     `logit_scale` multiplies the cosines, `corners` aligns the corners where maps are enlarged. `dice_by_row` averages
     the dice losses of a batch of one image over the rows of the image, as published.

@@ -92,7 +92,7 @@ class MFPCLIP:
         self._cached_ids: dict[str, Tensor] = {}  # class name → int64 (2, context)
 
     def encode(self, images: Tensor, class_names: Sequence[str]) -> Tokens:
-        """Encode images, and for every image anew both sentences of its class.
+        """Encode images and, once per image, both sentences of its class.
 
         The layers are those of the last pass, prompts removed. The parts are `text_features` (batch, 2, joint), unit
         rows, normal and abnormal; with mask prompting `coarse` (batch, size, size) or, where each is supervised, the

@@ -179,6 +179,7 @@ class Progress:
 
     def failed(self, job: Job, where: str, failure: str) -> None:
         """Print what failed, also with `quiet`."""
+        self.steps = None
         self.log.info("failed: %s", failure)
         tell(f"error: {failure}")
 

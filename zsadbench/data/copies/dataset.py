@@ -156,10 +156,7 @@ def load_dataset(
     completeness = compare_counts(content.samples, expected, splits)
     missing = [*completeness.missing, *_absent_images(content.absent)]
     excess, differs = completeness.excess, bool(completeness.missing or completeness.excess)
-    edition = edition_of(card, content.samples) if differs else ""
-    likely = (
-        f"as many images as in another edition: {edition}" if edition else _likely(card, content) if differs else ""
-    )
+    edition, likely = _likely(card, content) if differs else ("", "")
     if (missing or excess) and not allow_partial:
         raise _incomplete(card, location, missing, excess, likely)
     leave_out = allow_partial and not is_user_target(name)
@@ -185,10 +182,13 @@ def load_dataset(
     )
 
 
-def _likely(card: Card, content: LayoutSamples) -> str:
-    """A line that names another data set with as many images; empty if there is none."""
+def _likely(card: Card, content: LayoutSamples) -> tuple[str, str]:
+    """The edition with as many images, and a line that names it or another such data set; empty if there is none."""
+    edition = edition_of(card, content.samples)
+    if edition:
+        return edition, f"as many images as in another edition: {edition}"
     title = "" if is_user_target(card.name) else probable_set(card, all_cards(), content.samples)
-    return f"as many images as in {title}: probably that data set" if title else ""
+    return "", f"as many images as in {title}: probably that data set" if title else ""
 
 
 def check_masks(dataset: Dataset) -> None:

@@ -133,7 +133,7 @@ class ThresholdMeasurement:
         self.pixels = PixelMetrics(mode=mode_for(pixels))
         self.scores: list[float] = []
         self.labels: list[int] = []
-        self.parts: dict[str, list[float]] = {}  # of the class at hand, for a finishing step
+        self.parts: dict[str, list[float]] = {}  # of the class that is scored, for a finishing step
         self.rows: pd.DataFrame | None = None
 
     def update(
