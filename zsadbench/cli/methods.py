@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command("list", epilog=examples("zsadbench methods list", "zsadbench methods list --json"))
 def list_(plugin: Plugin = None, json: Json = False) -> None:
-    """Print every method with its paper and whether it trains."""
+    """Print every method with its paper, whether it trains, and which kinds of backbones it takes."""
     from zsadbench import registry
 
     start_logging()
@@ -27,12 +27,13 @@ def list_(plugin: Plugin = None, json: Json = False) -> None:
             card.name,
             f"{card.paper.venue} {card.paper.year}",
             "yes" if card.recipe else "no",
+            ", ".join(card.kinds),
             "unofficial" if card.unofficial else "",
             card.paper.title,
         )
         for card in cards
     ]
-    header = ["method", "published", "trains", "remark", "paper"]
+    header = ["method", "published", "trains", "backbones", "remark", "paper"]
     say_rows(header, rows, json=json)
 
 
@@ -52,6 +53,7 @@ def show(
         "unofficial": card.unofficial,
         "paper": asdict(card.paper) | ({} if json else {"authors": ", ".join(card.paper.authors)}),
         "taps": asdict(card.taps(default)),
+        "kinds": list(card.kinds) if json else ", ".join(card.kinds),
         "smoothing": card.smoothing,
         "few_shot": card.few_shot,
         "transductive": card.transductive(default).description if card.transductive else None,

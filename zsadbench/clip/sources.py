@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from zsadbench.checkpoints import check_state, load_state, read_archive
 from zsadbench.clip.resolve import UNREAD, BackboneSpec, state_of
+from zsadbench.clip.timm_models.config import VisionOnlyConfig
+from zsadbench.clip.timm_models.sources import VisionOnlySource, vision_only_skeleton
 from zsadbench.clip.weights import RANDOM_SEED
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ def tower_source(spec: BackboneSpec, *, quick_gelu: bool) -> TowerSource:
     Raises:
         WeightsError: the file is unreadable or of another architecture.
     """
+    if isinstance(spec.config, VisionOnlyConfig):
+        return VisionOnlySource(spec.config, spec.weights.path, RANDOM_SEED)
     if spec.weights.path is None:
         return RandomTowers(spec.config, quick_gelu=quick_gelu)
     return StoredTowers(spec, quick_gelu=quick_gelu)
@@ -119,7 +123,9 @@ class StoredTowers:
 
 
 def skeleton(config: BackboneConfig) -> Mapping[str, Tensor]:
-    """List every parameter of both towers by OpenAI's names: shapes without values."""
+    """List every parameter of both towers by OpenAI's names, or timm's: shapes without values."""
+    if isinstance(config, VisionOnlyConfig):
+        return vision_only_skeleton(config)
     with torch.device("meta"):
         vision, text = new_vision(config, quick_gelu=False), new_text(config, quick_gelu=False)
     return {**{f"{IMAGE}{name}": tensor for name, tensor in vision.state_dict().items()}, **text.state_dict()}

@@ -85,7 +85,7 @@ class VisionTower(nn.Module):
                     value = tokens
                 tokens, value = self.blocks(block, tokens, value)
                 if number in placed.blocks:
-                    layers.append(self.blocks.keep(tokens))
+                    layers.append(self.blocks.keep(self.norm(tokens) if taps.final_norm else tokens))
                 if value is not None and number in placed.value_blocks:
                     value_layers.append(self.blocks.keep(value))
         colours = self._colours(images) if taps.colours else None

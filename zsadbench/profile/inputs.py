@@ -15,6 +15,7 @@ from zsadbench.types import Batch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from zsadbench.tokens import PixelNorm
     from zsadbench.types import Preprocessing
 
 SIDE = 1024  # pixels, the side of most images of MVTec AD
@@ -48,9 +49,9 @@ def decode(files: list[bytes]) -> list[Image.Image]:
     return images
 
 
-def preprocess(images: list[Image.Image], size: int, order: Preprocessing) -> torch.Tensor:
+def preprocess(images: list[Image.Image], size: int, order: Preprocessing, pixels: PixelNorm) -> torch.Tensor:
     """Resize and normalise images to one batch, float32 (batch, 3, size, size)."""
-    return torch.from_numpy(np.stack([prepare(image, size, order) for image in images]))
+    return torch.from_numpy(np.stack([prepare(image, size, order, pixels) for image in images]))
 
 
 def generated_masks(count: int, size: int) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from zsadbench.checkpoints import read_metadata
 from zsadbench.clip import BackboneSpec, place_taps
+from zsadbench.engine.plan.kinds import check_kind
 from zsadbench.engine.plan.options import ConfiguredMethod, build_options, taps_for
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.engine.plan.trained_state import checkpoint_sha256, read_state
@@ -96,10 +97,11 @@ def load_setup(
     """Make the setup of a method, with the options that its checkpoint was trained with.
 
     Raises:
-        UsageError: the image size or a tapped block does not fit the encoder.
+        UsageError: the method cannot use the backbone, or the image size or a tapped block does not fit it.
         WeightsError: the checkpoint is missing, unreadable, unsafe or another method's, or weights of a further network
             are missing.
     """
+    check_kind(method.card, spec.config)
     native = spec.config.vision.image_size
     recipe_size = method.recipe.image_size if method.recipe else NATIVE_RECIPE_SIZE
     size = request.image_size or (native if method.card.native_size else spec.image_size(recipe_size))
@@ -148,8 +150,7 @@ def _with_checkpoint_options(method: ConfiguredMethod, path: Path, given: Sequen
 
 def activation_of(spec: BackboneSpec, taps: Taps) -> str:
     """Return the activation in the MLPs of the image encoder: the method's choice; `native` is that of the weights."""
-    native = "quick_gelu" if spec.config.quick_gelu else "gelu"
-    return native if taps.activation == "native" else taps.activation
+    return spec.config.activation if taps.activation == "native" else taps.activation
 
 
 def taps_of(setup: MethodSetup) -> Taps:
