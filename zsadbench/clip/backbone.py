@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import nn
 
+from zsadbench.clip.contrast import Contrast
 from zsadbench.clip.half import keep_half
 from zsadbench.clip.resolve import BackboneSpec, check_activation
 from zsadbench.clip.sources import TowerSource, skeleton, tower_source
 from zsadbench.clip.timm_models.config import TimmConfig
+from zsadbench.clip.timm_models.pair_sources import PairSource
+from zsadbench.clip.timm_models.pairs import PairConfig
+from zsadbench.clip.timm_models.text import PairTextTower
 from zsadbench.clip.timm_models.tower import TimmTower
 from zsadbench.clip.towers import TextTower, VisionTower
+from zsadbench.errors import UsageError
 
 if TYPE_CHECKING:
     from zsadbench.tokens import Activation, Compiling, PositionRule
@@ -58,7 +63,8 @@ class Backbone:
                 config, settings = self.spec.config, (self.image_size, self._position, self._compiling)
                 make = TimmTower if isinstance(config, TimmConfig) else VisionTower
                 tower: VisionTower = make(self._source.vision(), config, *settings)  # type: ignore[arg-type]
-                keep_half(tower, self._precision)
+                for part in tower.halved:
+                    keep_half(part, self._precision)
                 self._vision = self._frozen(tower)
         return self._vision
 
@@ -67,8 +73,19 @@ class Backbone:
         """The text tower; after `release_text` it is built again. `UsageError` where the backbone has none."""
         if self._text is None:
             with torch.inference_mode(mode=False):
-                self._text = self._frozen(TextTower(self._source.text(), self.spec.config.text.context_length))
+                config, text = self.spec.config, self._source.text()
+                if isinstance(config, PairConfig):
+                    self._text = self._frozen(PairTextTower(text, config))
+                else:
+                    self._text = self._frozen(TextTower(text, config.text.context_length))
         return self._text
+
+    @property
+    def contrast(self) -> Contrast:
+        """How cosines become logits, of an image–text pair other than a plain CLIP; else `UsageError`."""
+        if not isinstance(self._source, PairSource):
+            raise UsageError(f"the temperature of '{self.spec.name}' is not read from its weights; give one")
+        return self._source.contrast()
 
     def release_text(self) -> None:
         """Free the text tower, once all text features that are needed are computed."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsadbench.clip.sizes import DEMO, BackboneConfig, TextConfig, VisionConfig, shipped_folder
 from zsadbench.clip.timm_models.library import find_vision_only, is_timm, timm_names, vision_only_of
+from zsadbench.clip.timm_models.pairs import pair_of
 from zsadbench.errors import UsageError, WeightsError, unknown
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def find_config(name: str) -> BackboneConfig:
 
 def _from_open_clip(name: str, raw: Mapping[str, Any]) -> BackboneConfig:
     vision, text = raw["vision_cfg"], raw["text_cfg"]
+    if "timm_model_name" in vision and "multimodal_cfg" not in raw:
+        return pair_of(name, raw)
     plain_vision = set(vision) <= {"image_size", "layers", "width", "patch_size", "head_width"}
     plain_text = set(text) <= {"context_length", "vocab_size", "width", "heads", "layers"}
     if not (plain_vision and plain_text and isinstance(vision["layers"], int)):

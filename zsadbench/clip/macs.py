@@ -53,4 +53,6 @@ def tower_macs(config: BackboneConfig, image_size: int, taps: Taps) -> int:
 def text_macs(config: BackboneConfig, sentences: int, length: int | None = None) -> int:
     """Count the text tower on sentences of `length` tokens, by default the whole context; without the projection."""
     text = config.text
-    return sentences * text.layers * block_macs(text.context_length if length is None else length, text.width)
+    tokens = text.context_length if length is None else length
+    block = tokens * config.text_block_products + attention_macs(tokens, tokens, text.width)
+    return sentences * text.layers * block

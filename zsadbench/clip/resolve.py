@@ -14,6 +14,7 @@ from zsadbench.clip.config import DEMO, BackboneConfig, find_config, infer_confi
 from zsadbench.clip.taps import REFERENCE_DEPTH
 from zsadbench.clip.timm_models.config import TimmConfig
 from zsadbench.clip.timm_models.names import holds_encoder
+from zsadbench.clip.timm_models.pairs import PairConfig
 from zsadbench.clip.transformers_names import NAMES, STEM, to_openai_names
 from zsadbench.clip.weights import OPENAI_FILES, Weights, locate_weights
 from zsadbench.errors import UsageError, WeightsError
@@ -80,6 +81,18 @@ def check_activation(config: BackboneConfig, activation: Activation) -> None:
         raise UsageError(
             f"'{config.name}' runs with its own activation, {config.activation}; it cannot be replaced by {activation}"
         )
+
+
+def check_tokenizer(config: BackboneConfig, *, offline: bool) -> None:
+    """Check that the tokenizer of a text tower is here, or can be downloaded; CLIP's own always is.
+
+    Raises:
+        WeightsError: it cannot be loaded.
+    """
+    if isinstance(config, PairConfig) and config.rules.tokenizer:
+        from zsadbench.clip.timm_models.text import load_tokenizer
+
+        load_tokenizer(config.rules, offline=offline)
 
 
 def resolve(backbone: str | None, weights: str | None, *, offline: bool = False) -> BackboneSpec:

@@ -79,6 +79,15 @@ class BackboneConfig:
         return "quick_gelu" if self.quick_gelu else "gelu"
 
     @property
+    def text_block_products(self) -> int:
+        """Multiply-accumulates of a block of the text tower for one token in linear layers."""
+        return 12 * self.text.width**2
+
+    def joint_macs(self, patches: int) -> int:
+        """Count what maps the tokens of an image into the joint space: projecting the class token and the patches."""
+        return (1 + patches) * self.vision.width * self.embed_dim
+
+    @property
     def default_weights(self) -> str:
         """The weights where the user names none."""
         return DEMO if self.name == DEMO else "openai"

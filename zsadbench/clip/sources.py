@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from zsadbench.checkpoints import check_state, load_state, read_archive
 from zsadbench.clip.resolve import UNREAD, BackboneSpec, state_of
 from zsadbench.clip.timm_models.config import VisionOnlyConfig
+from zsadbench.clip.timm_models.pair_sources import PairSource, pair_skeleton
+from zsadbench.clip.timm_models.pairs import PairConfig
 from zsadbench.clip.timm_models.sources import VisionOnlySource, vision_only_skeleton
 from zsadbench.clip.weights import RANDOM_SEED
 
@@ -45,6 +47,8 @@ def tower_source(spec: BackboneSpec, *, quick_gelu: bool) -> TowerSource:
     """
     if isinstance(spec.config, VisionOnlyConfig):
         return VisionOnlySource(spec.config, spec.weights.path, RANDOM_SEED)
+    if isinstance(spec.config, PairConfig):
+        return PairSource(spec.config, spec.weights.path, RANDOM_SEED)
     if spec.weights.path is None:
         return RandomTowers(spec.config, quick_gelu=quick_gelu)
     return StoredTowers(spec, quick_gelu=quick_gelu)
@@ -126,6 +130,8 @@ def skeleton(config: BackboneConfig) -> Mapping[str, Tensor]:
     """List every parameter of both towers by OpenAI's names, or timm's: shapes without values."""
     if isinstance(config, VisionOnlyConfig):
         return vision_only_skeleton(config)
+    if isinstance(config, PairConfig):
+        return pair_skeleton(config)
     with torch.device("meta"):
         vision, text = new_vision(config, quick_gelu=False), new_text(config, quick_gelu=False)
     return {**{f"{IMAGE}{name}": tensor for name, tensor in vision.state_dict().items()}, **text.state_dict()}

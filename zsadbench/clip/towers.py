@@ -62,6 +62,19 @@ class VisionTower(nn.Module):
         """The tower step by step, for methods that work inside it."""
         return ImageWalk(self.visual, self.positions)
 
+    @property
+    def halved(self) -> Sequence[nn.Module]:
+        """The modules whose matrix products run in half precision, if any do."""
+        return (self,)
+
+    def joint(self, tokens: Tensor) -> Tensor:
+        """Map raw tokens of the last block into the joint space: (batch, 1 + patches, width) → (…, joint).
+
+        Row 0 is the feature of the image, the others are those of the patches.
+        """
+        joint: Tensor = self.norm(tokens) @ self.projection
+        return joint
+
     def forward(self, images: Tensor, taps: Taps, precision: torch.dtype = torch.float32) -> Tokens:
         """Run both paths of the tower once and keep the raw tokens after every tapped block.
 

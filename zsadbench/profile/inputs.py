@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 
 from zsadbench.data import prepare
+from zsadbench.tokens import CLIP_PIXELS, PixelNorm
 from zsadbench.types import Batch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zsadbench.tokens import PixelNorm
     from zsadbench.types import Preprocessing
 
 SIDE = 1024  # pixels, the side of most images of MVTec AD
@@ -49,7 +49,9 @@ def decode(files: list[bytes]) -> list[Image.Image]:
     return images
 
 
-def preprocess(images: list[Image.Image], size: int, order: Preprocessing, pixels: PixelNorm) -> torch.Tensor:
+def preprocess(
+    images: list[Image.Image], size: int, order: Preprocessing, pixels: PixelNorm = CLIP_PIXELS
+) -> torch.Tensor:
     """Resize and normalise images to one batch, float32 (batch, 3, size, size)."""
     return torch.from_numpy(np.stack([prepare(image, size, order, pixels) for image in images]))
 

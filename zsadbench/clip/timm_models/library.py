@@ -44,10 +44,17 @@ def find_vision_only(name: str) -> VisionOnlyConfig:
     if tag and name not in list_pretrained(model):
         raise unknown(f"weights of '{model}'", tag, [full.partition(".")[2] for full in list_pretrained(model)])
     published = get_pretrained_cfg(name)
+    return _describe(model, {}, published_pixels(name), name=model, tag=published.tag or "" if published else "")
+
+
+def published_pixels(name: str) -> PixelNorm:
+    """Return what timm normalises images with for an architecture or one of its weights; by default ImageNet's."""
+    from timm.models import get_pretrained_cfg
+
+    published = get_pretrained_cfg(name)
     if published is None:
-        return _describe(model, {}, IMAGENET_PIXELS, name=model)
-    pixels = PixelNorm(*(tuple(map(float, values)) for values in (published.mean, published.std)))  # type: ignore[arg-type]
-    return _describe(model, {}, pixels, name=model, tag=published.tag or "")
+        return IMAGENET_PIXELS
+    return PixelNorm(*(tuple(map(float, values)) for values in (published.mean, published.std)))  # type: ignore[arg-type]
 
 
 def vision_only_of(raw: Mapping[str, Any], source: str) -> VisionOnlyConfig:

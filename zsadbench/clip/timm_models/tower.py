@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -69,6 +70,30 @@ class TimmTower(VisionTower):
         """The tower step by step, for methods that work inside it, at the size that it was built for."""
         return TimmWalk(self.trunk, self.positions, self.rotations)
 
+    @property
+    def halved(self) -> Sequence[nn.Module]:
+        """The modules whose matrix products run in half precision, if any do."""
+        return self.trunk.patch_embed, self.trunk.blocks
+
+    def joint(self, tokens: Tensor) -> Tensor:
+        """Map raw tokens of the last block into the joint space: (batch, 1 + patches, width) → (…, joint).
+
+        Row 0 is the feature of the image. Where it is pooled from all patches, the feature of a patch is what the pool
+        makes of this patch alone; else both are projected.
+
+        Raises:
+            UsageError: the encoder has no text tower, and so no joint space.
+        """
+        if not self.config.embed_dim:
+            raise UsageError(f"'{self.config.name}' has no joint space of images and texts")
+        trunk, normed = self.trunk, self.trunk.norm(tokens)
+        if trunk.attn_pool is not None:
+            patches = normed[:, 1:]  # (batch, patches, width)
+            alone = trunk.attn_pool(patches.reshape(-1, 1, patches.shape[-1])).view_as(patches)
+            normed = torch.cat([trunk.attn_pool(patches).unsqueeze(1), alone], dim=1)
+        joint: Tensor = self.visual.head(trunk.head(trunk.fc_norm(normed)))
+        return joint
+
     def forward(self, images: Tensor, taps: Taps, precision: torch.dtype = torch.float32) -> Tokens:
         """Run the tower once and keep the tokens after every tapped block.
 
@@ -99,11 +124,11 @@ class TimmTower(VisionTower):
     def _kept(self, tokens: Tensor, *, final_norm: bool) -> Tensor:
         """Return the class token, or the mean of the patches, and the patches, in single precision."""
         kept = self.blocks.keep(self.norm(tokens) if final_norm else tokens)
-        vision = self.config.vision
-        if vision.prefix_tokens == 1:
+        has_class, prefix = self.trunk.cls_token is not None, self.config.vision.prefix_tokens
+        if has_class and prefix == 1:
             return kept
-        patches = kept[:, vision.prefix_tokens :]
-        first = kept[:, :1] if self.trunk.cls_token is not None else patches.mean(dim=1, keepdim=True)
+        patches = kept[:, prefix:]
+        first = kept[:, :1] if has_class else patches.mean(dim=1, keepdim=True)
         return torch.cat([first, patches], dim=1)
 
     def _grid_of(self, images: Tensor) -> Grid:
@@ -133,5 +158,6 @@ class TimmTower(VisionTower):
         rope = getattr(self.trunk, "rope", None)
         if rope is None:
             return None
+        rope.update_feat_shape(list(grid))  # some keep the embedding of one grid, whatever is asked for
         rotations: Tensor = rope.get_embed(shape=list(grid))
         return rotations.detach().float()

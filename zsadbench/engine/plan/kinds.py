@@ -17,6 +17,11 @@ WHAT = {
 }
 
 
+def reads_text(card: MethodCard) -> bool:
+    """Whether the method needs a text encoder: it takes no image encoder alone."""
+    return "vision-only" not in card.kinds
+
+
 def check_kind(card: MethodCard, config: BackboneConfig) -> None:
     """Raise `UsageError` unless the method can use a backbone of this kind."""
     if config.kind not in card.kinds:

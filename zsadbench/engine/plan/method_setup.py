@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zsadbench.checkpoints import read_metadata
-from zsadbench.clip import BackboneSpec, place_taps
-from zsadbench.engine.plan.kinds import check_kind
+from zsadbench.clip import BackboneSpec, check_tokenizer, place_taps
+from zsadbench.engine.plan.kinds import check_kind, reads_text
 from zsadbench.engine.plan.options import ConfiguredMethod, build_options, taps_for
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.engine.plan.trained_state import checkpoint_sha256, read_state
@@ -102,6 +102,8 @@ def load_setup(
             are missing.
     """
     check_kind(method.card, spec.config)
+    if reads_text(method.card):
+        check_tokenizer(spec.config, offline=request.offline)
     native = spec.config.vision.image_size
     recipe_size = method.recipe.image_size if method.recipe else NATIVE_RECIPE_SIZE
     size = request.image_size or (native if method.card.native_size else spec.image_size(recipe_size))

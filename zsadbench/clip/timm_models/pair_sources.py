@@ -1,0 +1,111 @@
+"""The towers of an image–text pair with an encoder of timm, from a file or random, as open_clip builds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from zsadbench.checkpoints import check_state, check_tensors, load_state, read_archive, unwrap
+from zsadbench.clip.contrast import Contrast, contrast_of
+from zsadbench.errors import WeightsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zsadbench.clip.timm_models.pairs import PairConfig
+
+ANCHORS = ("visual.trunk.patch_embed.proj.weight", "text.token_embedding.weight")
+PARTS = {"vision": "visual.", "text": "text."}  # tower → prefix of its tensors in a file
+
+
+class PairSource:
+    """Builds the two towers of a pair; see `zsadbench.clip.sources.TowerSource`.
+
+    Args:
+        config: the architecture.
+        path: the file; None for random values.
+        seed: of the random values; each tower begins with it, and the global generator is not changed.
+    """
+
+    def __init__(self, config: PairConfig, path: Path | None, seed: int) -> None:
+        self._config, self._path, self._seed = config, path, seed
+        self._unused = {} if path is None else self._read(path)
+
+    def vision(self) -> nn.Module:
+        """Build the image tower."""
+        return self._build("vision")
+
+    def text(self) -> nn.Module:
+        """Build the text tower."""
+        return self._build("text")
+
+    def release_text(self) -> None:
+        """Free the tensors of a text tower that was not built."""
+        self._unused.pop("text", None)
+
+    def contrast(self) -> Contrast:
+        """Return how cosines become logits."""
+        if self._path is None:
+            return contrast_of({}, self._config.logit_bias)
+        return contrast_of(self._unused.get("logits") or self._read(self._path)["logits"], self._config.logit_bias)
+
+    def _build(self, name: str) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self._seed)
+            tower = new_pair_tower(self._config, name)
+        if self._path is not None:
+            state = self._unused.pop(name, None) or self._read(self._path)[name]
+            load_state(tower, state, self._label)
+        return tower
+
+    def _read(self, path: Path) -> dict[str, dict[str, Tensor]]:
+        """Read the tensors of both towers by their names inside the tower, and those of the logits."""
+        entries = unwrap(read_archive(path), ANCHORS, str(path))
+        if not entries:
+            raise WeightsError(f"{path} holds no pair like '{self._config.name}': '{ANCHORS[0]}' is missing")
+        state = {name: value for name, value in entries.items() if not name.startswith("logit_")}
+        check_state(pair_skeleton(self._config), state, self._label)
+        check_tensors(entries, f"weights {path}")
+        towers = {
+            tower: {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+            for tower, prefix in PARTS.items()
+        }
+        return {**towers, "logits": {name: entries[name] for name in entries.keys() - state.keys()}}
+
+    @property
+    def _label(self) -> str:
+        return f"weights {self._path} for backbone '{self._config.name}'"
+
+
+def pair_skeleton(config: PairConfig) -> Mapping[str, Tensor]:
+    """List every parameter of both towers by open_clip's names: shapes without values."""
+    with torch.device("meta"):
+        towers = {prefix: new_pair_tower(config, name) for name, prefix in PARTS.items()}
+    return {f"{prefix}{name}": value for prefix, tower in towers.items() for name, value in tower.state_dict().items()}
+
+
+def new_pair_tower(config: PairConfig, name: str) -> nn.Module:
+    """Build the tower `vision` or `text` with random initial values."""
+    from open_clip.timm_model import TimmModel
+    from open_clip.transformer import LayerNorm, QuickGELU, TextTransformer
+
+    if name == "vision":
+        projected = None if config.pool == "token" else "none"
+        vision: nn.Module = TimmModel(config.trunk.model, config.embed_dim, pool=config.pool, proj=projected).eval()
+        return vision
+    text, rules = config.text, config.rules
+    gelu: Any = QuickGELU if config.quick_gelu else partial(nn.GELU, approximate="tanh" if rules.tanh else "none")
+    tower: nn.Module = TextTransformer(
+        *(text.context_length, text.vocab_size, text.width, text.heads, text.layers, rules.mlp_ratio),
+        output_dim=config.embed_dim,
+        no_causal_mask=not rules.causal,
+        pool_type=rules.pool,
+        proj_bias=rules.projection_bias,
+        act_layer=gelu,
+        norm_layer=partial(LayerNorm, eps=rules.epsilon),
+    )
+    return tower
