@@ -83,6 +83,21 @@ def check_activation(config: BackboneConfig, activation: Activation) -> None:
         )
 
 
+def check_timm_file(config: TimmConfig, path: Path) -> None:
+    """Check that a file holds the weights of an architecture with an encoder of timm.
+
+    Raises:
+        WeightsError: it does not.
+    """
+    from zsadbench.clip.timm_models.pair_sources import read_pair
+    from zsadbench.clip.timm_models.sources import read_vision_only
+
+    if isinstance(config, PairConfig):
+        read_pair(config, path)
+    else:
+        read_vision_only(config, path)
+
+
 def check_tokenizer(config: BackboneConfig, *, offline: bool) -> None:
     """Check that the tokenizer of a text tower is here, or can be downloaded; CLIP's own always is.
 
@@ -122,6 +137,8 @@ def resolve(backbone: str | None, weights: str | None, *, offline: bool = False)
             )
         return BackboneSpec(config, located)
     if isinstance(config, TimmConfig):
+        if located.kind == "file":
+            check_timm_file(config, located.path)
         return BackboneSpec(config, located)
     if located.kind == "tag":
         return BackboneSpec(replace(config, quick_gelu=config.quick_gelu or located.quick_gelu), located)

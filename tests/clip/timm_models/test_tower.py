@@ -173,7 +173,7 @@ def test_a_walk_gives_the_tokens_of_the_tower_and_can_be_changed(small, noise):
     walk, seen = tower.walk, {}
     with torch.inference_mode():
         tokens = tower(images, ALL)
-        end = walk.run(walk.first_norm(walk.embed(images)), after=lambda k, x: seen.setdefault(k, x))
+        end = walk.run(walk.first_norm(walk.embed(images)), after=seen.setdefault)
         less = walk.run(walk.first_norm(walk.embed(images)), before=lambda k, x: x * (k > 1))
     assert (walk.depth, walk.width, walk.prefix) == (6, 32, 5)
     for block, layer in zip((2, 3, 6), tokens.layers, strict=True):

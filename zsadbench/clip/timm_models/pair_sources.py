@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from zsadbench.clip.timm_models.pairs import PairConfig
 
+LOGITS = "logit_"  # prefix of the temperature and the bias
 ANCHORS = ("visual.trunk.patch_embed.proj.weight", "text.token_embedding.weight")
 PARTS = {"vision": "visual.", "text": "text."}  # tower → prefix of its tensors in a file
 
@@ -33,7 +34,7 @@ class PairSource:
 
     def __init__(self, config: PairConfig, path: Path | None, seed: int) -> None:
         self._config, self._path, self._seed = config, path, seed
-        self._unused = {} if path is None else self._read(path)
+        self._unused = {} if path is None else read_pair(config, path)
 
     def vision(self) -> nn.Module:
         """Build the image tower."""
@@ -51,34 +52,41 @@ class PairSource:
         """Return how cosines become logits."""
         if self._path is None:
             return contrast_of({}, self._config.logit_bias)
-        return contrast_of(self._unused.get("logits") or self._read(self._path)["logits"], self._config.logit_bias)
+        return contrast_of(
+            self._unused.get("logits") or read_pair(self._config, self._path)["logits"], self._config.logit_bias
+        )
 
     def _build(self, name: str) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self._seed)
             tower = new_pair_tower(self._config, name)
         if self._path is not None:
-            state = self._unused.pop(name, None) or self._read(self._path)[name]
-            load_state(tower, state, self._label)
+            state = self._unused.pop(name, None) or read_pair(self._config, self._path)[name]
+            load_state(tower, state, _label(self._config, self._path))
         return tower
 
-    def _read(self, path: Path) -> dict[str, dict[str, Tensor]]:
-        """Read the tensors of both towers by their names inside the tower, and those of the logits."""
-        entries = unwrap(read_archive(path), ANCHORS, str(path))
-        if not entries:
-            raise WeightsError(f"{path} holds no pair like '{self._config.name}': '{ANCHORS[0]}' is missing")
-        state = {name: value for name, value in entries.items() if not name.startswith("logit_")}
-        check_state(pair_skeleton(self._config), state, self._label)
-        check_tensors(entries, f"weights {path}")
-        towers = {
-            tower: {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-            for tower, prefix in PARTS.items()
-        }
-        return {**towers, "logits": {name: entries[name] for name in entries.keys() - state.keys()}}
 
-    @property
-    def _label(self) -> str:
-        return f"weights {self._path} for backbone '{self._config.name}'"
+def read_pair(config: PairConfig, path: Path) -> dict[str, dict[str, Tensor]]:
+    """Read and check the tensors of both towers by their names inside the tower, and those of the logits.
+
+    Raises:
+        WeightsError: the file is unreadable, is of another architecture, or a tensor is not finite.
+    """
+    entries = unwrap(read_archive(path), ANCHORS, str(path))
+    if not entries:
+        raise WeightsError(f"{path} holds no pair like '{config.name}': '{ANCHORS[0]}' is missing")
+    state = {name: value for name, value in entries.items() if not name.startswith(LOGITS)}
+    check_state(pair_skeleton(config), state, _label(config, path))
+    check_tensors(entries, f"weights {path}")
+    towers = {
+        tower: {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        for tower, prefix in PARTS.items()
+    }
+    return {**towers, "logits": {name: entries[name] for name in entries.keys() - state.keys()}}
+
+
+def _label(config: PairConfig, path: Path) -> str:
+    return f"weights {path} for backbone '{config.name}'"
 
 
 def pair_skeleton(config: PairConfig) -> Mapping[str, Tensor]:

@@ -16,7 +16,7 @@ from zsadbench.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zsadbench.clip.timm_models.config import TimmConfig, VisionOnlyConfig
+    from zsadbench.clip.timm_models.config import TimmConfig
 
 
 class Visual(nn.Module):
@@ -36,7 +36,7 @@ class VisionOnlySource:
         seed: of the random values; the global generator is not changed.
     """
 
-    def __init__(self, config: VisionOnlyConfig, path: Path | None, seed: int) -> None:
+    def __init__(self, config: TimmConfig, path: Path | None, seed: int) -> None:
         self._config, self._path, self._seed = config, path, seed
         self._unused = None if path is None else read_vision_only(config, path)
 
@@ -68,7 +68,7 @@ def random_trunk(config: TimmConfig, seed: int, classes: int = 0) -> nn.Module:
     return trunk
 
 
-def read_vision_only(config: VisionOnlyConfig, path: Path) -> dict[str, Tensor]:
+def read_vision_only(config: TimmConfig, path: Path) -> dict[str, Tensor]:
     """Read and check the tensors of an encoder under timm's, Meta's or Hugging Face's names.
 
     Raises:
@@ -81,7 +81,7 @@ def read_vision_only(config: VisionOnlyConfig, path: Path) -> dict[str, Tensor]:
     return state
 
 
-def vision_only_skeleton(config: VisionOnlyConfig) -> Mapping[str, Tensor]:
+def vision_only_skeleton(config: TimmConfig) -> Mapping[str, Tensor]:
     """List every parameter by timm's names: shapes without values."""
     trunk: Any = new_trunk(config.trunk.model, dict(config.trunk.arguments))
     state: Mapping[str, Tensor] = trunk.state_dict()
