@@ -66,7 +66,7 @@ def test_pairs_with_an_encoder_of_timm(name, pool, activation, tokenizer, mean):
 
 @pytest.mark.parametrize("name", ["ViTamin-L", "PE-Core-B-16", "convnext_base", "nllb-clip-base-siglip"])
 def test_other_pairs_are_refused(name):
-    with pytest.raises(UsageError, match="no pair of two transformers|pools other tokens than patches"):
+    with pytest.raises(UsageError, match=r"no pair of two transformers|pools other tokens than patches"):
         find_config(name)
 
 

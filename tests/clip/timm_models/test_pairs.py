@@ -128,7 +128,7 @@ def test_a_pair_with_clip_s_tokenizer_reads_sentences(pair):
 
 def test_another_tokenizer_is_missing_or_used(pair, monkeypatch):
     text = pair("small-siglip").text
-    with pytest.raises(WeightsError, match="the tokenizer 'nobody/nowhere' of the text tower (needs|is not here)"):
+    with pytest.raises(WeightsError, match=r"the tokenizer 'nobody/nowhere' of the text tower (needs|is not here)"):
         text.sentence_features(["a photo of a bolt."])
     called = []
 
