@@ -32,7 +32,7 @@ RUN_FLAGS = RequestFlags(
 )
 EXAMPLES = examples(
     "zsadbench profile -m fbclip --backbone demo --weights demo",
-    "zsadbench profile -m token-distance --backbone ViT-B-16,vit_base_patch14_dinov2 --weights random",
+    "zsadbench profile -m clip --backbone ViT-B-16,EVA02-B-16 --weights random",
 )
 
 
