@@ -103,6 +103,14 @@ def test_a_run_on_an_image_encoder(cli, nearest, mini, tmp_path):
     assert len(list((tmp_path / "r" / "brainmri" / "nearest").glob("*.json"))) == 2
 
 
+def test_a_few_shot_run_on_an_image_encoder(cli, nearest, mini, tmp_path):
+    flags = (*nearest, "--backbone", tmp_path / "rotary.json", "--data-root", mini, "-t", "mvtec", "--class", "bottle")
+    assert cli("run", *flags, "--shots", "1", "--out", tmp_path / "r").code == 0
+    record = json.loads(next((tmp_path / "r" / "mvtec" / "nearest").glob("*.json")).read_text())
+    assert (record["cell"]["shots"], list(record["classes"])) == (1, ["bottle"])
+    assert record["cell"]["tap_rule"]["activation"] == "gelu"
+
+
 def test_methods_on_one_encoder_share_its_tokens(cli, nearest, mini, tmp_path):
     flags = (*nearest, "-m", "token-distance,colour-distance", "--backbone", tmp_path / "encoder.json")
     flags = (*flags, "--data-root", mini, "-t", "brainmri", "--out", tmp_path / "together")

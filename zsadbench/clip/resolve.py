@@ -127,6 +127,8 @@ def resolve(backbone: str | None, weights: str | None, *, offline: bool = False)
         backbone = DEMO
     config = find_config(backbone or DEFAULT_BACKBONE)
     weights = weights or config.default_weights
+    if not weights:
+        raise WeightsError(f"'{config.name}' has no published weights; pass --weights PATH, or --weights random")
     located = locate_weights(weights, config, config.name, offline=offline)
     if located.path is None:
         return BackboneSpec(config, located)

@@ -89,7 +89,7 @@ class BackboneConfig:
 
     @property
     def default_weights(self) -> str:
-        """The weights where the user names none."""
+        """The weights where the user names none; empty for none."""
         return DEMO if self.name == DEMO else "openai"
 
     @property

@@ -195,6 +195,12 @@ def test_architectures_are_found_by_name_and_tag():
         find_config("vit_small_patch14_dinov")
 
 
+def test_an_architecture_without_published_weights_needs_some(small_file, monkeypatch):
+    monkeypatch.delenv("ZSADBENCH_WEIGHTS", raising=False)
+    with pytest.raises(WeightsError, match="has no published weights; pass --weights PATH"):
+        resolve(str(small_file("dinov2")), None)
+
+
 def test_weights_by_tag_come_from_the_cache_of_the_hub(tmp_path, monkeypatch):
     asked = []
 

@@ -11,8 +11,10 @@ from timm.models import create_model, register_model
 from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import normalize
 from torch.utils.flop_counter import FlopCounterMode
 
+from zsadbench import registry
 from zsadbench.clip import build, resolve
 from zsadbench.clip.config import find_config
 from zsadbench.clip.macs import text_macs, tower_macs
@@ -170,6 +172,26 @@ def test_a_file_gives_both_towers_and_the_temperature(pair, name, images, tmp_pa
     torch.save({"visual.conv1.weight": torch.ones(1)}, tmp_path / "w.pt")
     with pytest.raises(WeightsError, match=f"holds no pair like '{name}'"):
         resolve(name, str(tmp_path / "w.pt"))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_plain_clip_runs_on_a_pair_with_the_temperature_of_its_weights(pair, images, name, monkeypatch):
+    def tokenizer(sentences, length):
+        return torch.tensor([[len(sentence) + k for k in range(length)] for sentence in sentences])
+
+    monkeypatch.setattr("zsadbench.clip.timm_models.text.load_tokenizer", lambda rules: tokenizer)
+    card, backbone = registry.method_card("clip"), pair(name)
+    options = card.options(temperature=0)
+    method = card.build(backbone, options)
+    with torch.inference_mode():
+        tokens = backbone.vision(images, card.taps(options))
+        scores = method.score(tokens, ["bolt", "nut"])
+        image = normalize(backbone.vision.visual(images)[0], dim=-1)
+        texts = backbone.text.sentence_features(["a photo of a normal bolt.", "a photo of a damaged bolt."])
+        expected = (normalize(texts, dim=-1) @ image / 0.07).softmax(dim=0)[1]
+    assert scores.image[0] == pytest.approx(float(expected), abs=1e-5)
+    assert scores.pixel.shape == (2, 4, 4)
+    assert card.kinds == ("clip", "image-text")
 
 
 def test_initial_temperatures(pair):

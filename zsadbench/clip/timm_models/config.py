@@ -100,8 +100,8 @@ class VisionOnlyConfig(TimmConfig):
 
     @property
     def default_weights(self) -> str:
-        """The weights where the user names none."""
-        return self.trunk.tag or "random"
+        """The weights where the user names none; empty for none."""
+        return self.trunk.tag
 
     @property
     def shipped(self) -> bool:
