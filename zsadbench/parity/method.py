@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, make_dataclass, replace
 from functools import partial
@@ -16,7 +17,7 @@ from zsadbench.checkpoints import load_state
 from zsadbench.clip import Backbone, build, resolve
 from zsadbench.engine.evaluate.finishing import finished_scores
 from zsadbench.engine.evaluate.scoring import Scorer
-from zsadbench.engine.learn.loop import begin_stage, make_optimiser
+from zsadbench.engine.learn.loop import begin_stage, make_optimiser, set_learning_rate
 from zsadbench.engine.plan.options import ConfiguredMethod, configure
 from zsadbench.errors import UsageError
 from zsadbench.parity.names import of_stage, of_variant, words_of
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 STEPS = 3  # optimiser steps
 SUPPORT = "support"  # the entry of `inputs` with the images that the main results remember
+IMAGES = "images"  # the entry of `inputs` with the images
 OF_STEPS = "train_"  # before a stage of the passes behind `loss_curve`
 
 Encode = Callable[["Tensor", Sequence[str]], Tokens]
@@ -102,6 +104,22 @@ def _single(batch: Batch, row: int) -> Batch:
     return Batch(batch.images[rows], batch.masks[rows], batch.labels[rows], batch.class_names[rows])
 
 
+def _cosine(schedule: str) -> dict[str, Any]:
+    """Read a cosine schedule, one step per epoch, into fields of a recipe; empty for none.
+
+    >>> _cosine("cosine, T_max 100, eta_min 1e-5, one step per epoch")
+    {'epochs_else': 100, 'cosine_to': 1e-05}
+    """
+    found = re.search(r"cosine, T_max (\d+), eta_min ([\d.e+-]+)", schedule)
+    return {"epochs_else": int(found[1]), "cosine_to": float(found[2])} if found else {}
+
+
+def _normal_batch(images: Tensor, class_name: str) -> Batch:
+    """Return normal images of one class as a batch."""
+    masks, labels = torch.zeros(len(images), *images.shape[2:]), torch.zeros(len(images), dtype=torch.int64)
+    return Batch(images, masks, labels, (class_name,) * len(images))
+
+
 def _total(parts: Losses) -> Any:
     """Add up the parts of a loss."""
     return sum(parts.values())
@@ -148,11 +166,17 @@ class FixtureRun:
                 stages["text_features"] = of_all["text_features"][first]
         maps = self._maps(detector, tokens, class_names)
         produced = {name: _to_numpy(tensor) for name, tensor in stages.items()} | maps
-        learns = about.get("training") and not variant.supports and isinstance(detector, Trainable)
-        if learns and isinstance(detector, Trainable):
+        if self._learns() and isinstance(detector, Trainable):
             batch = Batch(images, inputs["masks"].float()[: len(images)], inputs["labels"][: len(images)], learned)
+            if variant.supports:
+                batch = _normal_batch(inputs[variant.supports].float(), learned[0])
             produced |= self._learn(detector, partial(self._encode, backbone, detector), batch, tokens)
         return produced
+
+    def _learns(self) -> bool:
+        """Whether the fixture has losses of this variant: of the images, or of the normal ones that it names."""
+        training = self.fixture.about.get("training") or {}
+        return bool(training) and (self.variant.supports or IMAGES) == training.get("inputs", IMAGES)
 
     def _learn(self, detector: Trainable, encode: Encode, batch: Batch, tokens: Tokens) -> dict[str, Array]:
         """Compute what training gives: of the whole batch, or of every image as a batch of its own.
@@ -179,7 +203,8 @@ class FixtureRun:
         while recipe is not None:
             begin_stage(self.method.card.name, detector, recipe)
             tensors = self._training(detector, encode, batch, self._recipe(recipe))
-            produced |= {of_stage(name, recipe.stage): tensor for name, tensor in tensors}
+            for name, tensor in tensors:
+                produced |= dict.fromkeys((of_stage(name, recipe.stage), of_variant(name, recipe.stage)), tensor)
             detector.network.load_state_dict(stored)
             detector.network.zero_grad(set_to_none=True)
             recipe = recipe.before
@@ -205,7 +230,7 @@ class FixtureRun:
             self.backbones[key] = build(spec, about["image_size"], activation=key[0], position=key[1])
         backbone = self.backbones[key]
         detector = card.build(backbone, self.method.options)
-        files = about.get("checkpoint_files", [])
+        files = about.get(self.variant.checkpoint, [])
         if files and card.official and isinstance(detector, Trainable):
             state = card.official.read([self.fixture.path(name) for name in files])
             load_state(detector.network, state, f"checkpoint of {self.fixture.folder}")
@@ -228,7 +253,7 @@ class FixtureRun:
 
     def _maps(self, detector: Traceable, tokens: Tokens, class_names: Sequence[str]) -> dict[str, Array]:
         """Make the anomaly maps as a run does, before and after smoothing, (batch, size, size)."""
-        options, size = self.fixture.about["options"], self.fixture.about["image_size"]
+        options, size = self.fixture.about["options"], self.variant.size or self.fixture.about["image_size"]
         sigma = float(options.get("sigma", self.method.card.smoothing)) if options.get("smoothing", True) else 0.0
         smoothed = Scorer(detector, torch.device("cpu"), size, sigma)
         unsmoothed = replace(smoothed, sigma=0.0)
@@ -253,7 +278,8 @@ class FixtureRun:
         total.backward()
         yield from self._gradient_norms(detector)
         curve = [total.detach()]
-        for _ in range(STEPS):
+        for done in range(STEPS):
+            set_learning_rate(optimiser, recipe, epoch=done, epochs=recipe.epochs_else)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             tokens = encode(batch.images, batch.class_names)
@@ -278,15 +304,17 @@ class FixtureRun:
         """Return the recipe of a stage, by default of the last, with the optimiser of the fixture."""
         recipe, training = recipe or self.method.recipe, self.fixture.about["training"]
         if recipe is not None and recipe.stage:
-            training = training[f"{recipe.stage}_stage"]
+            training = training.get(f"{recipe.stage}_stage", training)
         if recipe is None:
             raise UsageError(f"the fixture trains, but '{self.method.card.name}' has no recipe")
         return replace(
             recipe,
             optimiser=training["optimiser"].lower(),
             lr=training["lr"] if self.variant.lr is None else self.variant.lr,
-            betas=tuple(training["betas"]),
+            betas=tuple(training.get("betas", recipe.betas)),
+            momentum=training.get("momentum", recipe.momentum),
             weight_decay=training.get("weight_decay", recipe.weight_decay),
+            **_cosine(training.get("schedule", "")),
         )
 
     def _gradient_norms(self, detector: Trainable) -> Iterator[tuple[str, Array]]:
@@ -295,5 +323,6 @@ class FixtureRun:
         parameters = dict(detector.network.named_parameters())
         for published, name in (official.names() if official else {}).items():
             gradient = parameters[name].grad if name in parameters else None
+            part, slash, tensor = published.rpartition("/")
             if gradient is not None:
-                yield f"gradnorm/{published}", _to_numpy(gradient.norm())
+                yield f"gradnorm{slash.replace('/', '_')}{part}/{tensor}", _to_numpy(gradient.norm())
