@@ -128,9 +128,7 @@ def macs(config: BackboneConfig, options: Options, grid: int) -> Macs:
 NOTES = (
     StageNote("memory_raw_*", "what is remembered", "x + A(x) of a block, before its MLP", "", "tokens"),
     StageNote("vv_tokens_l*", "second path", "sum of value-value attention over all blocks", "", "tokens"),
-    StageNote(
-        "patch_features", "nearer to abnormal", "cos(F, w_a) − cos(F, w_n)", "", "text", -0.3, 0.3, "signed"
-    ),
+    StageNote("patch_features", "nearer to abnormal", "cos(F, w_a) − cos(F, w_n)", "", "text", -0.3, 0.3, "signed"),
     StageNote("textual_map_grid", "text", "softmax(τ·cos) of abnormal", "", "values", 0.4, 0.6, "heat"),
     StageNote("visual_map_grid", "memory", "mean of (1 − cos)/2 to the nearest patch", "", "values", 0.0, 0.5, "heat"),
     StageNote("map_grid", "map", "1/(1/text + 1/memory)", "", "values", 0.0, 0.3, "heat"),

@@ -111,16 +111,16 @@ class Sentences:
             self._abnormal = torch.tensor(pairs, device=ids.device)
             before = options.abnormal_place == "before"
             self._place = 1 + self._context if before else int(self._ends[-1]) - 1 - self._count
-        self.ids: Sequence[Tensor] = ids.split(self._sizes)
+        self.ids: Sequence[Tensor] = torch.split(ids, self._sizes)
 
     def features(self, text: TextTower, prompts: Prompts) -> TextFeatures:
         """Encode all sentences with the learned vectors in place of the placeholders."""
         with single_precision(prompts.normal):
             words = self._embedded
             words = torch.cat([words[:, :1], prompts.normal[self._normal], words[:, 1 + self._context :]], dim=1)
-            known, learned = words.split([sum(self._sizes[:2]), self._sizes[2]])
+            known, learned = torch.split(words, [sum(self._sizes[:2]), self._sizes[2]])
             after = learned[:, self._place + self._count :]
             learned = torch.cat([learned[:, : self._place], prompts.abnormal[self._abnormal], after], dim=1)
             states = text(torch.cat([known, learned]))  # (n, length, width)
             ends = states[torch.arange(len(states), device=states.device), self._ends]
-            return TextFeatures(*(ends @ text.projection).split(self._sizes))
+            return TextFeatures(*torch.split(ends @ text.projection, self._sizes))
