@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PositionRule = Literal["bilinear", "bicubic", "bicubic_antialias"]
 Activation = Literal["native", "quick_gelu", "gelu"]
-Preprocessing = Literal["rgb_first", "resize_first"]
+Preprocessing = Literal["rgb_first", "resize_first", "opencv_rgb", "opencv_bgr"]
 Compiling = Literal["off", "blocks", "graphs"]
 
 

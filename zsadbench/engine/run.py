@@ -221,7 +221,7 @@ class JobGroup:
             return
         setup, target, request = self.jobs[0].setup, self.jobs[0].target, self.shared.plan.request
         rows = limited(target.manifest, class_name, setup.limit)
-        pixels = len(rows) * setup.image_size**2 if target.card.pixel_level else 0
+        pixels = len(rows) * setup.map_side**2 if target.card.pixel_level else 0
         word, method = target.card.words(setup.name)[class_name], recorders[0].detector.method
         few_shot = union_of_taps([job for job in self.jobs if job.supports] or self.jobs)
         encode = make_encoder(setup, self.backbone, method, few_shot)

@@ -165,7 +165,17 @@ def _recipe(stage: str, before: Recipe | None = None) -> Recipe:
     )
 
 
-PAPER_PROTOCOL = EvaluationProtocol("paper:promptad", mask_values="nonzero", seeds=(111,))
+PAPER_PROTOCOL = EvaluationProtocol(
+    "paper:promptad",
+    preprocessing="opencv_bgr",  # red and blue of test images are exchanged, those of supports are not
+    supports="opencv_rgb",
+    interpolation="opencv-bilinear to 1024, pillow-bicubic",
+    mask_values="nonzero",
+    mask_resize="opencv-1024-nearest",
+    map_side=400,
+    checkpoint="last epoch (published: the best on the test set)",
+    seeds=(111,),
+)
 
 CARD = MethodCard(
     name="promptad",

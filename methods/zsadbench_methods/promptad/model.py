@@ -10,7 +10,7 @@ fused by half their harmonic mean. Image score (`cls`) and map (`seg`) have lear
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import exp
+from math import ceil, exp
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,7 +30,25 @@ if TYPE_CHECKING:
     from zsadbench.clip import Backbone
     from zsadbench_methods.promptad.options import Options
 
+DEPTH = 12  # blocks of the published image tower
 PLAIN, VALUES, MEMORY = "plain", "values", ("memory_1", "memory_2")
+
+
+def place_memory(blocks: Sequence[int], depth: int) -> tuple[int, ...]:
+    """Return the remembered blocks of a tower: those numbers, whatever its depth, as published.
+
+    A tower of fewer blocks than the published 12 is remembered at the same share of its depth.
+
+    Raises:
+        UsageError: the tower has no such block.
+
+    >>> place_memory((4, 9), 24), place_memory((4, 9), 8)
+    ((4, 9), (3, 6))
+    """
+    placed = tuple(ceil(block * min(depth, DEPTH) / DEPTH) for block in blocks)
+    if max(placed) > depth or len(set(placed)) < len(placed):
+        raise UsageError(f"option 'memory_blocks' is {list(blocks)}, which the image tower of {depth} blocks lacks")
+    return placed
 
 
 class PromptAD:
@@ -43,11 +61,7 @@ class PromptAD:
     """
 
     def __init__(self, backbone: Backbone, options: Options) -> None:
-        depth = backbone.spec.config.vision.layers
-        if max(options.memory_blocks) > depth:
-            raise UsageError(
-                f"option 'memory_blocks' has block {max(options.memory_blocks)}, the image tower has {depth} blocks"
-            )
+        self.memory_blocks = place_memory(options.memory_blocks, backbone.spec.config.vision.layers)
         self.backbone, self.options = backbone, options
         self.scale = exp(backbone.logit_scale) if options.temperature == "exp" else backbone.logit_scale
         self.network = Network(options, backbone.spec.config.text.width).to(backbone.device)
@@ -73,7 +87,7 @@ class PromptAD:
                 value = value + block.attend(v, v, v)
             half = plain + block.attend(q, k, v)
             plain = half + block.mlp(half)
-            if number in options.memory_blocks:
+            if number in self.memory_blocks:
                 memory.append(half if options.memory_point == "attention" else entering)
         values = value if options.values else plain
         parts = {PLAIN: plain, VALUES: values[:, 1:], **dict(zip(MEMORY, memory, strict=True))}

@@ -34,7 +34,7 @@ class TracedPromptAD(PromptAD):
                 named[f"memory_raw_{number}"] = states[:, 1:]
                 named[f"memory_features_{number}"] = normalize(states[:, 1:].float(), dim=-1)
                 if self.options.memory_point == "input":  # the output of the block before
-                    named[f"original_tokens_l{self.options.memory_blocks[number - 1] - 1:02d}"] = states
+                    named[f"original_tokens_l{self.memory_blocks[number - 1] - 1:02d}"] = states
             if self.banks():
                 named |= self._memory_stages(tokens)
         return named

@@ -13,7 +13,7 @@ import torch
 from zsadbench.checkpoints import first_not_finite
 from zsadbench.data import TensorCache, batches
 from zsadbench.engine.machine.method_calls import call_method, checked_losses, checked_network
-from zsadbench.engine.plan.method_setup import MethodSetup, taps_of
+from zsadbench.engine.plan.method_setup import MethodSetup, training_preprocessing
 from zsadbench.errors import CellError
 from zsadbench.types import Augmenting, Batch, Losses, Recipe, Staged, Tokens, Trainable
 
@@ -66,7 +66,7 @@ class TrainingBatches:
         return -(-len(self.aux.manifest) // self.recipe.batch)
 
     def __iter__(self) -> Iterator[LoadedBatch]:
-        preprocessing, size = taps_of(self.setup).preprocessing, self.setup.image_size
+        preprocessing, size = training_preprocessing(self.setup), self.setup.image_size
         cache = TensorCache.for_set(self.aux, size, preprocessing, self.image_cache)
         manifest = permute_labels(self.aux.manifest, self.seed) if self.recipe.permuted else self.aux.manifest
         for epoch in range(self.epochs):

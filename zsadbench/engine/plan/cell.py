@@ -12,7 +12,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.clip import RULE, cache_folder, map_taps
-from zsadbench.engine.plan.method_setup import MethodSetup, activation_of, earlier_stage, taps_of
+from zsadbench.engine.plan.method_setup import (
+    MethodSetup,
+    activation_of,
+    earlier_stage,
+    taps_of,
+    training_preprocessing,
+)
 from zsadbench.records import identity, safe_name
 
 if TYPE_CHECKING:
@@ -59,6 +65,7 @@ def training_cell(setup: MethodSetup, learned: Dataset | None, seed: int) -> dic
     if learned is not None:
         part = {"name": learned.card.name, "fingerprint": learned.fingerprint, "counts": count_labels(learned)}
     of_class: dict[str, Any] = {}
+    preprocessing = training_preprocessing(setup)
     if part is not None and learned is not None and setup.on_supports:
         (name,) = learned.classes
         of_class = {"learned_supports": {**part, "class": name, "word": learned.card.words(setup.name)[name]}}
@@ -84,6 +91,7 @@ def training_cell(setup: MethodSetup, learned: Dataset | None, seed: int) -> dic
         "precision": setup.precision,
         **({"extra_weights": {name: found.sha256 for name, found in extra.items()}} if extra else {}),
         **({"unofficial": True} if setup.method.card.unofficial else {}),
+        **({"training_preprocessing": preprocessing} if preprocessing != taps.preprocessing else {}),
         **of_class,
     }
 

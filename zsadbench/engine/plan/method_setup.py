@@ -19,7 +19,7 @@ from zsadbench.protocol import EvaluationProtocol
 
 if TYPE_CHECKING:
     from zsadbench.clip.weights import Weights
-    from zsadbench.types import Compiling, Taps, Transductive
+    from zsadbench.types import Compiling, Preprocessing, Taps, Transductive
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,11 @@ class MethodSetup:
     def trains(self) -> bool:
         """Whether the method is trained in the run: it has a recipe, and no checkpoint was given."""
         return self.method.recipe is not None and self.checkpoint is None
+
+    @property
+    def map_side(self) -> int:
+        """The side of the evaluated maps in pixels."""
+        return self.protocol.map_side or self.image_size
 
     @property
     def needs_aux(self) -> bool:
@@ -171,3 +176,8 @@ def activation_of(spec: BackboneSpec, taps: Taps) -> str:
 def taps_of(setup: MethodSetup) -> Taps:
     """Return the blocks of the image encoder that the method reads, and how."""
     return taps_for(setup.method.card, setup.method.options)
+
+
+def training_preprocessing(setup: MethodSetup) -> Preprocessing:
+    """Return how training images are preprocessed: as the method says; support images as the protocol says."""
+    return setup.protocol.preprocessing_of_supports if setup.on_supports else taps_of(setup).preprocessing

@@ -97,7 +97,7 @@ class JobRecorder:
             detector.method, {name: words[name] for name in job.todo}, job.setup.name
         )
         setup = job.setup
-        self._area_quartiles = self.writer.area_quartiles(setup.protocol, setup.image_size, request.workers)
+        self._area_quartiles = self.writer.area_quartiles(setup.protocol, setup.map_side, request.workers)
         self._detector = detector
         return detector
 
