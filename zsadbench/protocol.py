@@ -74,7 +74,7 @@ class EvaluationProtocol:
 
     @property
     def digest(self) -> str:
-        """The first 12 hexadecimal digits of the SHA-256 of the canonical JSON of all fields, later ones if not empty."""
+        """The first 12 hexadecimal digits of the SHA-256 of the canonical JSON of all fields but empty `LATER` ones."""
         named = {name: value for name, value in asdict(self).items() if value or name not in LATER}
         text = json.dumps(named, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -22,9 +22,9 @@ class Options:
     `states` are the written states of an anomaly: generic ones and those of the class, where there are any (`class`),
     or the former alone (`generic`).
 
-    `memory_blocks` are two blocks of the image tower, counted in the tower itself (see `place_memory`); remembered are the patches after the
-    `attention` of these blocks, or those that enter them (`input`). `values` takes the patches that are compared with
-    text from the second path of value-value attention, else from the plain one.
+    `memory_blocks` are two blocks of the image tower, counted in the tower itself (see `place_memory`); remembered are
+    the patches after the `attention` of these blocks, or those that enter them (`input`). `values` takes the patches
+    that are compared with text from the second path of value-value attention, else from the plain one.
 
     `temperature` multiplies cosines: CLIP's value as it is `stored`, a logarithm, or its exponential (`exp`). `fusion`
     combines text and memory: half their harmonic mean, or their mean. `resolution` is the side in pixels to which the

@@ -65,7 +65,6 @@ def training_cell(setup: MethodSetup, learned: Dataset | None, seed: int) -> dic
     if learned is not None:
         part = {"name": learned.card.name, "fingerprint": learned.fingerprint, "counts": count_labels(learned)}
     of_class: dict[str, Any] = {}
-    preprocessing = training_preprocessing(setup)
     if part is not None and learned is not None and setup.on_supports:
         (name,) = learned.classes
         of_class = {"learned_supports": {**part, "class": name, "word": learned.card.words(setup.name)[name]}}
@@ -91,7 +90,6 @@ def training_cell(setup: MethodSetup, learned: Dataset | None, seed: int) -> dic
         "precision": setup.precision,
         **({"extra_weights": {name: found.sha256 for name, found in extra.items()}} if extra else {}),
         **({"unofficial": True} if setup.method.card.unofficial else {}),
-        **({"training_preprocessing": preprocessing} if preprocessing != taps.preprocessing else {}),
         **of_class,
     }
 
@@ -156,6 +154,9 @@ def _recipe(setup: MethodSetup, learned: Dataset | None) -> dict[str, Any] | Non
     earlier = earlier_stage(setup)
     if earlier is not None:
         recipe["before"] = _recipe(earlier, learned)
+    preprocessing = training_preprocessing(setup)
+    if preprocessing != taps_of(setup).preprocessing:
+        recipe["preprocessing"] = preprocessing
     exact = setup.token_precision == "fp32" or taps_of(setup).own_encoding
     rounded = {} if exact else {"tokens": setup.token_precision}
     return {**recipe, "betas": list(recipe["betas"]), "epochs": setup.epochs_on(aux), **rounded}
