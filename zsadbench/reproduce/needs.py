@@ -60,13 +60,13 @@ class Work:
 
     @property
     def epochs(self) -> int:
-        """Epochs of its training on an auxiliary set, of all stages together; 0 without such a training."""
+        """Epochs of its training, of all stages together; 0 without training."""
         stage = registry.method_card(self.row.method).recipe
-        if not self.needs_aux or self.request.aux is None:
+        if not self.trains or (self.needs_aux and self.request.aux is None):
             return 0
         total = 0
         while stage is not None:
-            own, named = stage.epochs_for(self.request.aux), self.request.epochs
+            own, named = stage.epochs_for(self.request.aux or ""), self.request.epochs
             total += (min(own, named) if total else named) if named else own
             stage = stage.before
         return total

@@ -172,7 +172,9 @@ def _state(missing: str) -> str:
 
 
 def _work(work: Work) -> dict[str, Any]:
-    learns = work.request.aux if work.state in {"to run", "done"} and work.needs_aux else "-"
+    learns = "-"
+    if work.state in {"to run", "done"} and work.trains:
+        learns = work.request.aux if work.needs_aux else "supports"
     running = work.state in {"to run", "done"}
     return {
         "label": row_label(work.row),
