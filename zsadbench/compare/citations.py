@@ -44,7 +44,11 @@ def cites_of(board: Board, rows: pd.DataFrame) -> Cites:
 
 
 def bibliography(board: Board) -> str:
-    """The content of a `.bib` file: one entry per method, target and auxiliary set of the board, sorted by key."""
+    """The content of a `.bib` file: one entry per method, target and auxiliary set, sorted by key.
+
+    It has those of the whole board, also where a selection leaves rows out.
+    """
+    board = board.whole or board
     frame = board.frame
     auxiliary = {record.cell["aux"]["name"] for _, record in board.records if record.cell["aux"]}
     targets = [board.set_of(str(target)) for target in frame["target"].unique()]

@@ -7,6 +7,7 @@ COLUMNS = [
     *("value", "spread", "protocol", "digest", "aupro", "split", "smoothing", "backbone", "computed_by"),
     *("comparable", "official", "reason", "signature", "note", "fingerprint"),
 ]
+GROUP = ["protocol", "digest", "backbone", "shots"]  # equal in all rows of one comparability group
 MEASURED = "measured"
 DIGITS = 4  # the least number of digits of a hash that tell copies of a data set, or versions of code, apart
 UNKNOWN = "unknown"

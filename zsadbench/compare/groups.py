@@ -9,12 +9,13 @@ import pandas as pd
 
 from zsadbench.compare.board import Board
 from zsadbench.compare.citations import Cites, cites_of
+from zsadbench.compare.frame import GROUP
 from zsadbench.compare.measured import TRANSDUCTIVE, UNOFFICIAL, aupro_of
 from zsadbench.compare.summary import Key, Score, over_seeds
 from zsadbench.records import data_remarks
+from zsadbench.selection import EVERYTHING, OWN_AUPRO, Selection
 
 DATA = "data of "  # the beginning of notes on the data of one target
-GROUP = ["protocol", "digest", "backbone", "shots"]
 
 
 class Group(NamedTuple):
@@ -25,9 +26,11 @@ class Group(NamedTuple):
         entries: the methods, as tables name them.
         targets: the data sets, ordered as `Board.ordered` does.
         scores: means over seeds by entry, target, class and metric.
-        levels: the metrics that tables show for `image` and for `pixel`.
+        levels: the metrics that tables show for `image` and for `pixel`, each without those that were not chosen.
         notes: the lines below a table: what marks mean, reasons, signatures.
         cites: the references of the table.
+        aupro: the metric of the AUPRO variant that the protocol prescribes.
+        selection: how numbers are printed.
     """
 
     name: str
@@ -37,6 +40,8 @@ class Group(NamedTuple):
     levels: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
     cites: Cites
+    aupro: str = "pixel_aupro"
+    selection: Selection = EVERYTHING
 
 
 def groups(board: Board) -> list[Group]:
@@ -49,11 +54,15 @@ def group_of(board: Board, rows: pd.DataFrame) -> Group:
     first = rows.iloc[0]
     shots = f", {first['shots']} support images a class" if first["shots"] != "0" else ""
     name = f"protocol {first['protocol']} ({first['digest']}), backbone {first['backbone']}{shots}"
-    levels = {"image": ("image_auroc", "image_ap"), "pixel": ("pixel_auroc", aupro_of(first["protocol"]))}
+    aupro = aupro_of(first["protocol"])
+    chosen = [aupro if metric == OWN_AUPRO else metric for metric in board.selection.metrics]
+    shown = chosen or ["image_auroc", "image_ap", "pixel_auroc", aupro]
+    levels = {level: tuple(metric for metric in shown if metric.startswith(level)) for level in ("image", "pixel")}
     entries = list(dict.fromkeys(rows["entry"]))
     marks, *others = _notes(board, rows)
     targets, notes = board.ordered(list(rows["target"])), (marks, *_data_notes(board, rows), *others)
-    return Group(name, entries, targets, over_seeds(rows), levels, notes, cites_of(board, rows))
+    cites = cites_of(board, rows)
+    return Group(name, entries, targets, over_seeds(rows), levels, notes, cites, aupro, board.selection)
 
 
 def _data_notes(board: Board, rows: pd.DataFrame) -> Iterator[str]:

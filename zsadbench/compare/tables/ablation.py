@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zsadbench import registry
 from zsadbench.compare.board import Board
-from zsadbench.compare.frame import HEADINGS
-from zsadbench.compare.groups import GROUP, Group, group_of
+from zsadbench.compare.frame import GROUP, HEADINGS
+from zsadbench.compare.groups import Group, group_of
 from zsadbench.compare.paper_rows import PaperRow, find_table, why_left_out
 from zsadbench.compare.tables.layout import Cell, Number, Row, Table
 from zsadbench.compare.tables.measured import number_of
@@ -157,9 +157,9 @@ def _cells(
     """The printed numbers of a row on one target and level, and ours in the AUPRO variant of the group's protocol."""
     target, level = pair
     published = [values.get((label, target, metric)) for metric in metrics[level]]
-    measured_as = dict(zip(LEVELS[level], matches.group.levels[level], strict=True))
     entry = matches.entries.get(label, "")
     ours = matches.copies.get(target, target)
-    scores = [matches.group.scores.get((entry, ours, "mean", measured_as[metric])) for metric in metrics[level]]
+    measured_as = [matches.group.aupro if metric == "pixel_aupro" else metric for metric in metrics[level]]
+    scores = [matches.group.scores.get((entry, ours, "mean", metric)) for metric in measured_as]
     printed_cell = tuple(Number(None if value is None else 100 * value) for value in published)
     return printed_cell, tuple(number_of(score) for score in scores)

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from zsadbench.compare.board import Board
-from zsadbench.compare.frame import HEADINGS
-from zsadbench.compare.groups import GROUP, Group, group_of
+from zsadbench.compare.frame import GROUP, HEADINGS
+from zsadbench.compare.groups import Group, group_of
 from zsadbench.compare.summary import Key, Score, marks, over_seeds
 from zsadbench.compare.tables.layout import Number, Row, Table
 from zsadbench.compare.tables.measured import number_of
