@@ -50,7 +50,8 @@ def spelled_out(board: Board, selection: Selection) -> Selection:
     """
     chosen = choose(board, selection)
     methods = tuple(dict.fromkeys(chosen.measured["entry"]))
-    targets = tuple(board.ordered(list(chosen.measured["target"])))
+    in_order = list(dict.fromkeys(chosen.measured["target"]))
+    targets = tuple(in_order if chosen.selection.targets else board.ordered(in_order))
     metrics = chosen.selection.metrics or (USUAL if methods else ())
     return replace(selection, methods=methods, targets=targets, metrics=metrics)
 
