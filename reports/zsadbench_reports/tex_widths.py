@@ -15,9 +15,11 @@ from zsadbench.compare import Cell, Number, Table, panels
 TEXT, COLUMN = 496.0, 234.0  # widths of a page of two columns and of one of them, in points
 WIDE_DIGIT = {7.0: 0.57, 6.0: 0.61, 5.0: 0.68}  # font size → width of a digit in em
 GAPS = {7.0: 4.0, 6.0: 3.0, 5.0: 3.0}  # font size → distance between two columns
-NARROW, CAPITAL = 0.55, 1.4  # widths of punctuation and of capital letters, relative to a digit
+RELATIVE = {"()[] ": 0.8, ".,:;'|!il": 0.57, "mw±": 1.6, "0123456789-": 1.0}  # widths relative to a digit
+CAPITAL, LETTER = 1.5, 1.05  # of other letters
 LABEL, SENTENCE, SENTENCES = 9.0, 30, 18.0  # em of a label; characters of a sentence and em of a column of such
 BOLD = 1.17
+TINY, CITED = 5.0, " [99]"  # font size of spreads and venues; a citation
 TALL, FEWEST, LINE = 66, 5, 115  # lines of 8 points on a page, least rows of a cut table, characters of a note
 
 
@@ -71,6 +73,9 @@ def fits(table: Table) -> bool:
 
 def _layout(table: Table, font: float, width: float) -> Layout:
     needs = _needs(table, font)
+    if not table.switches:  # labels get what is left, as far as they are longer
+        longest = max((em(row.label, font) for row in table.rows if len(row.label) <= SENTENCE), default=0.0)
+        needs[0] += min(max(0.0, longest - needs[0]), max(0.0, width - _needed(table, font)) / font)
     total = sum(needs) or 1.0
     return Layout(table, font, GAPS[font], [need * len(needs) / total for need in needs], width == COLUMN)
 
@@ -99,8 +104,8 @@ def _needs(table: Table, font: float) -> list[float]:
     return [
         *first,
         *(
-            max(_need(cells, font), _longest_word(name, font), _longest_word(venue, font))
-            for cells, name, (venue, _) in zip(columns, table.columns, venues, strict=True)
+            max(_need(cells, font), _longest_word(name, font), _venue_need(venue, key, font))
+            for cells, name, (venue, key) in zip(columns, table.columns, venues, strict=True)
         ),
     ]
 
@@ -124,6 +129,12 @@ def _longest_word(text: str, font: float) -> float:
     return max((em(word, font) for word in re.split(r"[\s\-_/=:+|]", text)), default=0.0)
 
 
+def _venue_need(venue: str, key: str, font: float) -> float:
+    """The width of the longest word of a venue, which is set in 5 points; a citation sticks to the last word."""
+    *words, last = venue.split(" ")
+    return max(em(word, TINY) for word in (*words, last + CITED * bool(key))) * TINY / font
+
+
 def _cell_width(cell: Sequence[Number], font: float) -> float:
     shown = [_number_width(number, font) for number in cell]
     brackets = em("()", font) + (len(shown) - 1) * em(", ", font) if len(shown) > 1 else 0.0
@@ -132,17 +143,19 @@ def _cell_width(cell: Sequence[Number], font: float) -> float:
 
 def _number_width(number: Number, font: float) -> float:
     width = em(number.text, font) * (BOLD if number.mark == "best" else 1.0)
-    spread = em("±" + number.spread_text, 5.0) * 5.0 / font + 0.3 if number.spread_text else 0.0
+    spread = em("±" + number.spread_text, TINY) * TINY / font + 0.3 if number.spread_text else 0.0
     return width + spread + (0.5 if number.mark == "apart" else 0.0)
 
 
 def em(text: str, font: float) -> float:
     """The width of a text in em of its font."""
-    digit = WIDE_DIGIT[font]
-    wide = {True: CAPITAL, False: 1.0}
-    return sum(
-        digit * (NARROW if letter in " .,:;|!il()[]'" else wide[letter.isupper() or letter in "mw±"]) for letter in text
-    )
+    return WIDE_DIGIT[font] * sum(map(_relative_width, text))
+
+
+def _relative_width(letter: str) -> float:
+    """The width of a letter relative to a digit."""
+    known = next((width for letters, width in RELATIVE.items() if letter in letters), None)
+    return known or (CAPITAL if letter.isupper() else LETTER)
 
 
 def _rows(table: Table, font: float, width: float) -> int:

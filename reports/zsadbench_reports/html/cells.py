@@ -19,9 +19,9 @@ def printed_cell(number: Number, reason: str = "") -> PrintedCell:
     >>> printed_cell(Number(), "no anomalous image"), printed_cell(Number())
     (['-', '', '', 'no anomalous image'], None)
     """
-    if number.value is None and not reason:
+    if number.value is None and not (reason or number.remark):
         return None
-    fields = [number.text, number.spread_text, number.mark, reason]
+    fields = [number.text, number.spread_text, number.mark, reason or number.remark]
     while not fields[-1]:
         fields.pop()
     return fields

@@ -127,11 +127,13 @@ def without_spreads(table: Table) -> list[Table]:
             for row in table.rows
         )
 
-    plain = replace(table, rows=of_cells(lambda number: replace(number, spread=None)))
+    of_spreads = tuple(note for note in table.notes if note.startswith("±"))
+    others = tuple(note for note in table.notes if note not in of_spreads)
+    plain = replace(table, rows=of_cells(lambda number: replace(number, spread=None)), notes=others)
     spreads = of_cells(lambda number: Number(number.spread, digits=number.digits))
     kept = tuple(row for row in spreads if not row.summary)
     caption = f"Standard deviations over seeds. {table.caption}"
-    return [plain, replace(table, key=f"{table.key}-spreads", caption=caption, rows=kept, notes=(), cites=())]
+    return [plain, replace(table, key=f"{table.key}-spreads", caption=caption, rows=kept, notes=of_spreads, cites=())]
 
 
 def panels(table: Table, most: int, tall: int) -> list[Table]:
