@@ -27,7 +27,8 @@ MACROS = {"best": "zsbest", "second": "zssecond", "apart": "zsapart"}
 
 
 def write_latex(board: Board, out: Path, templates: Path | None) -> Sequence[Path]:
-    """Write `main.tex`, `gaps.tex`, `per_class_TARGET.tex`, `breakdown.tex`, `cost.tex`, `ablation.tex`, `report.tex`,
+    """Write `main.tex`, `gaps.tex`, `per_class_TARGET.tex`, `breakdown.tex`, `cost.tex`, `ablation.tex`, `spreads.tex`
+    with standard deviations that do not fit into the other tables, `report.tex`,
     which contains all of them, `references.bib`, and every table alone, `tables/KEY.tex`, below `out`.
 
     Raises:
@@ -37,6 +38,9 @@ def write_latex(board: Board, out: Path, templates: Path | None) -> Sequence[Pat
     files: dict[str, Sequence[Table]] = {"main": contents.main, "gaps": contents.gaps}
     files |= {f"per_class_{target}": tables for target, tables in contents.by_class.items()}
     files |= {"breakdown": contents.breakdown, "cost": contents.cost, "ablation": contents.ablation}
+    spreads = [table for whole in contents.all() for table in _without_spreads(whole)[1:]]
+    files = {name: [_without_spreads(table)[0] for table in tables] for name, tables in files.items()}
+    files |= {"spreads": spreads} if spreads else {}
     environment = _environment(templates)
     with faults_named(templates):
         labels = Labels()
@@ -56,12 +60,12 @@ def write_latex(board: Board, out: Path, templates: Path | None) -> Sequence[Pat
 
 
 def _write_singles(environment: Environment, tables: Sequence[Table], out: Path) -> list[Path]:
-    """Write `tables/KEY.tex` below `out` for every table, with the labels that it has in the other files."""
-    folder, labels = out / SINGLES, Labels()
+    r"""Write `tables/KEY.tex` below `out` for every table; with labels of their own, as a paper may `\input` both."""
+    folder, labels = out / SINGLES, Labels("tab:zsadbench-alone-")
     folder.mkdir(exist_ok=True)
     names = distinct(safe_name(table.key) for table in tables)
     return [
-        write(folder, f"{name}.tex", _tables(environment, [table], labels, narrow=True))
+        write(folder, f"{name}.tex", _tables(environment, _without_spreads(table), labels, narrow=True))
         for name, table in zip(names, tables, strict=True)
     ]
 
@@ -88,8 +92,7 @@ def _environment(templates: Path | None) -> Environment:
 def _tables(environment: Environment, tables: Sequence[Table], labels: Labels, *, narrow: bool = False) -> str:
     """The content of one file: `tables`, cut to the size of a page; with `narrow` in one column where they fit."""
     template = environment.get_template("tables.tex.jinja")
-    whole = [part for table in tables for part in _with_spreads_apart(table)]
-    parts = [part for table in whole for part in layouts(table, narrow=narrow)]
+    parts = [part for table in tables for part in layouts(table, narrow=narrow)]
     cut = [part.table for part in parts]
     source = template.render(
         layouts=parts, tables=cut, blocks=blocks, cell=cell_text, label=labels.of, words=_words, cite=cite
@@ -97,8 +100,8 @@ def _tables(environment: Environment, tables: Sequence[Table], labels: Labels, *
     return letters_remark(source) + source
 
 
-def _with_spreads_apart(table: Table) -> list[Table]:
-    """The table; where it does not fit across a page with its standard deviations, these in a second table."""
+def _without_spreads(table: Table) -> list[Table]:
+    """The table; where it does not fit across a page with its standard deviations, without, and a second of these."""
     if fits(table) or not any(number.spread_text for number in table.numbers):
         return [table]
     return without_spreads(table)
@@ -129,13 +132,14 @@ def _number(number: Number) -> str:
 class Labels:
     r"""Unique names of tables for `\label`, of letters, digits and hyphens only."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "tab:zsadbench-") -> None:
+        self._prefix = prefix
         self._labels: dict[str, str] = {}
 
     def of(self, table: Table) -> Tex:
         """The label of a table; the same in every call."""
         if table.key not in self._labels:
-            plain = "tab:zsadbench-" + re.sub(r"[^A-Za-z0-9]+", "-", table.key).strip("-")
+            plain = self._prefix + re.sub(r"[^A-Za-z0-9]+", "-", table.key).strip("-")
             self._labels[table.key] = distinct([*self._labels.values(), plain])[-1]
         return Tex(self._labels[table.key])
 
