@@ -50,24 +50,30 @@ def write_latex(board: Board, out: Path, templates: Path | None) -> Sequence[Pat
         ]
         names = [Tex(path.name) for path in written]
         whole = environment.get_template("report.tex.jinja").render(names=names)
-        singles = _write_singles(environment, contents.all(), out)
     return [
         *written,
         write(out, "report.tex", whole),
         write(out, "references.bib", bibliography(board)),
-        *singles,
+        *write_alone(contents.all(), out, templates),
     ]
 
 
-def _write_singles(environment: Environment, tables: Sequence[Table], out: Path) -> list[Path]:
-    r"""Write `tables/KEY.tex` below `out` for every table; with labels of their own, as a paper may `\input` both."""
+def write_alone(tables: Sequence[Table], out: Path, templates: Path | None) -> list[Path]:
+    r"""Write `tables/KEY.tex` below `out` for each of the tables, in one column of a page of two where it fits.
+
+    The labels differ from those of the other files, as a paper may `\input` both.
+
+    Raises:
+        UsageError: a template of `templates` is wrong.
+    """
     folder, labels = out / SINGLES, Labels("tab:zsadbench-alone-")
     folder.mkdir(exist_ok=True)
-    names = distinct(safe_name(table.key) for table in tables)
-    return [
-        write(folder, f"{name}.tex", _tables(environment, _without_spreads(table), labels, narrow=True))
-        for name, table in zip(names, tables, strict=True)
-    ]
+    names, environment = distinct(safe_name(table.key) for table in tables), _environment(templates)
+    with faults_named(templates):
+        return [
+            write(folder, f"{name}.tex", _tables(environment, _without_spreads(table), labels, narrow=True))
+            for name, table in zip(names, tables, strict=True)
+        ]
 
 
 def _environment(templates: Path | None) -> Environment:
