@@ -19,6 +19,7 @@ RELATIVE = {"()[] ": 0.8, ".,:;'|!il": 0.57, "mw±": 1.6, "0123456789-": 1.0}  #
 CAPITAL, LETTER = 1.5, 1.05  # of other letters
 LABEL, SENTENCE, SENTENCES = 9.0, 30, 18.0  # em of a label; characters of a sentence and em of a column of such
 BOLD = 1.17
+DAGGER = 0.85  # em
 TINY, CITED = 5.0, " [99]"  # font size of spreads and venues; a citation
 TALL, FEWEST, LINE = 66, 5, 115  # lines of 8 points on a page, least rows of a cut table, characters of a note
 
@@ -144,7 +145,7 @@ def _cell_width(cell: Sequence[Number], font: float) -> float:
 def _number_width(number: Number, font: float) -> float:
     width = em(number.text, font) * (BOLD if number.mark == "best" else 1.0)
     spread = em("±" + number.spread_text, TINY) * TINY / font + 0.3 if number.spread_text else 0.0
-    return width + spread + (0.5 if number.mark == "apart" else 0.0)
+    return width + spread + (DAGGER if number.mark == "apart" else 0.0)
 
 
 def em(text: str, font: float) -> float:

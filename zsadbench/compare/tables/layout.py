@@ -133,7 +133,25 @@ def without_spreads(table: Table) -> list[Table]:
     spreads = of_cells(lambda number: Number(number.spread, digits=number.digits))
     kept = tuple(row for row in spreads if not row.summary)
     caption = f"Standard deviations over seeds. {table.caption}"
-    return [plain, replace(table, key=f"{table.key}-spreads", caption=caption, rows=kept, notes=of_spreads, cites=())]
+    key = f"{table.key}-spreads"
+    second = replace(table, key=key, caption=caption, rows=kept, notes=of_spreads, cites=())
+    return [plain, _columns(second, [place for place in range(len(table.columns)) if _has_number(kept, place)])]
+
+
+def _has_number(rows: Sequence[Row], place: int) -> bool:
+    cells = [row.cells[place] for row in rows]
+    return any(number.value is not None for cell in cells if not isinstance(cell, str) for number in cell)
+
+
+def _columns(table: Table, places: Sequence[int]) -> Table:
+    """The table with some of its columns."""
+    return replace(
+        table,
+        columns=tuple(table.columns[place] for place in places),
+        over=tuple(table.over[place] for place in places if table.over),
+        venues=tuple(table.venues[place] for place in places if table.venues),
+        rows=tuple(replace(row, cells=tuple(row.cells[place] for place in places)) for row in table.rows),
+    )
 
 
 def panels(table: Table, most: int, tall: int) -> list[Table]:
@@ -141,14 +159,9 @@ def panels(table: Table, most: int, tall: int) -> list[Table]:
 
     Their keys and captions are numbered where there are several.
     """
+    places = range(len(table.columns))
     parts = [
-        replace(
-            table,
-            columns=table.columns[part],
-            over=table.over[part],
-            venues=table.venues[part],
-            rows=tuple(replace(row, cells=row.cells[part]) for row in rows),
-        )
+        _columns(replace(table, rows=rows), places[part])
         for rows in (table.rows[part] for part in _slices(len(table.rows), tall))
         for part in _slices(len(table.columns), most)
     ]
