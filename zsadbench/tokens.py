@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 BackboneKind = Literal["clip", "image-text", "vision-only"]
 PositionRule = Literal["bilinear", "bicubic", "bicubic_antialias", "bicubic_offset"]
 Activation = Literal["native", "quick_gelu", "gelu"]
-Preprocessing = Literal["rgb_first", "resize_first"]
+Preprocessing = Literal["rgb_first", "resize_first", "opencv_rgb", "opencv_bgr"]
 Compiling = Literal["off", "blocks", "graphs"]
 Numbering = Literal["reference", "own"]
 
@@ -49,6 +49,8 @@ class Taps:
         colours: whether to compute the mean colour of every patch.
         own_encoding: whether the method works inside the encoders and encodes images itself (`OwnEncoding`). It then
             shares no encoding; `blocks` are those that it reads, if any, for the record.
+        frozen: of an own encoding, whether nothing in it is trained, so that training on support images encodes each
+            of them once.
         numbering: `reference` if block numbers are those of a tower of 24 blocks, where 24 is the last block of any
             tower; `own` if they are those of the encoder at hand, which must have so many blocks.
         final_norm: whether the tokens of every tapped block go through the encoder's final layer norm.
@@ -62,6 +64,7 @@ class Taps:
     value_from: int = 6
     colours: bool = False
     own_encoding: bool = False
+    frozen: bool = False
     numbering: Numbering = "reference"
     final_norm: bool = False
 

@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import nn
 
-from zsadbench.clip.contrast import Contrast
 from zsadbench.clip.half import keep_half
 from zsadbench.clip.resolve import BackboneSpec, check_activation
 from zsadbench.clip.sources import TowerSource, skeleton, tower_source
 from zsadbench.clip.timm_models.config import TimmConfig
-from zsadbench.clip.timm_models.pair_sources import PairSource
 from zsadbench.clip.timm_models.pairs import PairConfig
 from zsadbench.clip.timm_models.text import PairTextTower
 from zsadbench.clip.timm_models.tower import TimmTower
 from zsadbench.clip.towers import TextTower, VisionTower
-from zsadbench.errors import UsageError
 
 if TYPE_CHECKING:
     from zsadbench.tokens import Activation, Compiling, PositionRule
@@ -56,6 +53,16 @@ class Backbone:
         self._text: TextTower | None = None
 
     @property
+    def logit_scale(self) -> float:
+        """What CLIP calls so, as the weights store it, without the exponential; ln 100 where they store none."""
+        return self._source.logit_scale
+
+    @property
+    def logit_bias(self) -> float | None:
+        """What a pair that was trained with a sigmoid (SigLIP) adds to the scaled cosine; None for others."""
+        return self._source.logit_bias
+
+    @property
     def vision(self) -> VisionTower:
         """The image tower."""
         if self._vision is None:
@@ -79,13 +86,6 @@ class Backbone:
                 else:
                     self._text = self._frozen(TextTower(text, config.text.context_length))
         return self._text
-
-    @property
-    def contrast(self) -> Contrast:
-        """How cosines become logits, of an image–text pair other than a plain CLIP; else `UsageError`."""
-        if not isinstance(self._source, PairSource):
-            raise UsageError(f"the temperature of '{self.spec.name}' is not read from its weights; give one")
-        return self._source.contrast()
 
     def release_text(self) -> None:
         """Free the text tower, once all text features that are needed are computed."""

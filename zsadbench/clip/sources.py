@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import log
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from zsadbench.checkpoints import check_state, load_state, read_archive
 from zsadbench.clip.resolve import UNREAD, BackboneSpec, state_of
 from zsadbench.clip.timm_models.config import VisionOnlyConfig
-from zsadbench.clip.timm_models.pair_sources import PairSource, pair_skeleton
+from zsadbench.clip.timm_models.pair_sources import INITIAL_SCALE, PairSource, pair_skeleton
 from zsadbench.clip.timm_models.pairs import PairConfig
 from zsadbench.clip.timm_models.sources import VisionOnlySource, vision_only_skeleton
 from zsadbench.clip.weights import RANDOM_SEED
@@ -20,11 +21,27 @@ if TYPE_CHECKING:
     from zsadbench.clip.config import BackboneConfig
 
 IMAGE = "visual."  # prefix of the names of the image tower
+LOGIT_SCALE = "logit_scale"
+FINAL_SCALE = log(100)  # where CLIP's training is bounded
 MLP_RATIO = 4.0
 
 
 class TowerSource(Protocol):
-    """Builds open_clip's towers, any number of times, always with the same values."""
+    """Builds open_clip's towers, any number of times, always with the same values.
+
+    `logit_scale` is the logarithm that the weights store, or the value where they store none; `logit_bias` is that of a
+    pair that was trained with a sigmoid, else None.
+    """
+
+    @property
+    def logit_scale(self) -> float:
+        """The logarithm of what cosines are multiplied with; `UsageError` without a text tower."""
+        ...
+
+    @property
+    def logit_bias(self) -> float | None:
+        """What is added to the scaled cosines; None of a pair that was not trained with a sigmoid."""
+        ...
 
     def vision(self) -> nn.Module:
         """Build the image tower."""
@@ -59,6 +76,7 @@ class RandomTowers:
 
     def __init__(self, config: BackboneConfig, *, quick_gelu: bool) -> None:
         self._config, self._quick_gelu = config, quick_gelu
+        self.logit_scale, self.logit_bias = INITIAL_SCALE, None
         self._after_vision: Tensor | None = None  # state of the generator after the image tower
 
     def vision(self) -> nn.Module:
@@ -87,6 +105,7 @@ class StoredTowers:
 
     def __init__(self, spec: BackboneSpec, *, quick_gelu: bool) -> None:
         self._spec, self._quick_gelu = spec, quick_gelu
+        self.logit_scale, self.logit_bias = FINAL_SCALE, None
         self._unused = self._read()  # tensors of the towers that were not built yet
 
     def vision(self) -> nn.Module:
@@ -114,6 +133,8 @@ class StoredTowers:
         path = self._spec.weights.path
         assert path is not None  # noqa: S101 - `tower_source` ensures it
         tensors = state_of(read_archive(path), str(path))
+        if LOGIT_SCALE in tensors:
+            self.logit_scale = float(tensors[LOGIT_SCALE])
         state = {name: tensor for name, tensor in tensors.items() if name not in UNREAD}
         check_state(skeleton(self._spec.config), state, self._label)
         return {

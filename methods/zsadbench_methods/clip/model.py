@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import exp
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,7 +23,7 @@ class PlainCLIP:
 
     def __init__(self, backbone: Backbone, options: Options) -> None:
         self.backbone, self.options = backbone, options
-        self.temperature = options.temperature or 1 / backbone.contrast.scale
+        self.temperature = options.temperature or exp(-backbone.logit_scale)
         self._cached_text: dict[str, Tensor] = {}  # class name → (2, joint)
 
     def score(self, tokens: Tokens, class_names: Sequence[str]) -> Scores:

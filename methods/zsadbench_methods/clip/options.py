@@ -10,8 +10,7 @@ from zsadbench.types import Activation, PositionRule
 class Options:
     """Two sentences, in which `{}` stands for the class, and CLIP's own temperature.
 
-    A temperature of 0 is that of the weights, for an image–text pair other than CLIP. `layer` is the tapped block of a
-    24-block tower.
+    A temperature of 0 is that of the weights. `layer` is the tapped block of a 24-block tower.
 
     Raises:
         UsageError: a sentence has not exactly one `{}`, or the temperature is negative.

@@ -155,8 +155,8 @@ def test_a_file_gives_both_towers_and_the_temperature(pair, name, images, tmp_pa
     logits = {"logit_scale": torch.tensor(math.log(100.0)), "logit_bias": torch.tensor(-12.0)}
     torch.save({"state_dict": {f"module.{key}": value for key, value in (state | logits).items()}}, tmp_path / "w.pt")
     backbone = build(resolve(name, str(tmp_path / "w.pt")))
-    assert backbone.contrast.scale == pytest.approx(100)
-    assert (backbone.contrast.bias, backbone.contrast.sigmoid) == (-12.0, name == "small-siglip")
+    assert backbone.logit_scale == pytest.approx(math.log(100))
+    assert backbone.logit_bias == (-12.0 if name == "small-siglip" else None)
     for tower, prefix in ((backbone.vision.visual, "visual."), (backbone.text.transformer, "text.transformer.")):
         assert all(torch.equal(value, state[prefix + key]) for key, value in tower.state_dict().items())
     backbone.release_text()
@@ -195,8 +195,8 @@ def test_plain_clip_runs_on_a_pair_with_the_temperature_of_its_weights(pair, ima
 
 
 def test_initial_temperatures(pair):
-    assert pair("small-eva").contrast == (1 / 0.07, 0.0, False)
-    assert pair("small-siglip").contrast == (1 / 0.07, -10.0, True)
+    assert [pair(name).logit_scale for name in PAIRS] == [math.log(1 / 0.07)] * 2
+    assert [pair(name).logit_bias for name in PAIRS] == [None, -10.0]
 
 
 @pytest.mark.parametrize("name", PAIRS)

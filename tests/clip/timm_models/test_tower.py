@@ -192,7 +192,8 @@ def test_what_an_encoder_cannot_do_is_said(small, noise):
     with pytest.raises(UsageError, match="no projection"):
         _ = backbone.vision.projection
     with pytest.raises(UsageError, match="temperature"):
-        _ = backbone.contrast
+        _ = backbone.logit_scale
+    assert backbone.logit_bias is None
     with pytest.raises(UsageError, match="value-value path"):
         backbone.vision(noise(70, 70), Taps((24,), value_blocks=(24,)))
     with pytest.raises(UsageError, match=r"75×70 pixels do not divide into patches of 14"):

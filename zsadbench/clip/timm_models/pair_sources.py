@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from math import log
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from zsadbench.checkpoints import check_state, check_tensors, load_state, read_archive, unwrap
-from zsadbench.clip.contrast import Contrast, contrast_of
 from zsadbench.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from zsadbench.clip.timm_models.pairs import PairConfig
 
+INITIAL_SCALE = log(1 / 0.07)  # the temperature with which training begins
 LOGITS = "logit_"  # prefix of the temperature and the bias
 ANCHORS = ("visual.trunk.patch_embed.proj.weight", "text.token_embedding.weight")
 PARTS = {"vision": "visual.", "text": "text."}  # tower → prefix of its tensors in a file
@@ -35,6 +36,10 @@ class PairSource:
     def __init__(self, config: PairConfig, path: Path | None, seed: int) -> None:
         self._config, self._path, self._seed = config, path, seed
         self._unused = {} if path is None else read_pair(config, path)
+        logits = self._unused.pop("logits", {})
+        self.logit_scale = float(logits.get("logit_scale", INITIAL_SCALE))
+        bias = logits.get("logit_bias", config.logit_bias)
+        self.logit_bias = None if config.logit_bias is None or bias is None else float(bias)
 
     def vision(self) -> nn.Module:
         """Build the image tower."""
@@ -47,14 +52,6 @@ class PairSource:
     def release_text(self) -> None:
         """Free the tensors of a text tower that was not built."""
         self._unused.pop("text", None)
-
-    def contrast(self) -> Contrast:
-        """Return how cosines become logits."""
-        if self._path is None:
-            return contrast_of({}, self._config.logit_bias)
-        return contrast_of(
-            self._unused.get("logits") or read_pair(self._config, self._path)["logits"], self._config.logit_bias
-        )
 
     def _build(self, name: str) -> nn.Module:
         with torch.random.fork_rng(devices=[]):

@@ -53,6 +53,16 @@ class VisionOnlySource:
         """Raise `UsageError`: there is none."""
         raise UsageError(f"'{self._config.name}' is an image encoder alone: it has no text encoder")
 
+    @property
+    def logit_scale(self) -> float:
+        """Raise `UsageError`: there is no text to compare with."""
+        raise UsageError(f"'{self._config.name}' is an image encoder alone: it has no temperature")
+
+    @property
+    def logit_bias(self) -> float | None:
+        """None: there is no text to compare with."""
+        return None
+
     def release_text(self) -> None:
         """Do nothing: there is no text tower."""
 
