@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+# A plain CLIP; another pair of encoders with a joint space of images and texts; an image encoder alone.
 BackboneKind = Literal["clip", "image-text", "vision-only"]
 PositionRule = Literal["bilinear", "bicubic", "bicubic_antialias", "bicubic_offset"]
 Activation = Literal["native", "quick_gelu", "gelu"]

@@ -271,8 +271,7 @@ class MethodCard:
             whose hashes are part of the identity of a record; raises `WeightsError` where they are missing. Records
             with random ones are not comparable.
         native_size: whether images have, by default, the size that the backbone was trained with.
-        kinds: the backbones that the method can use: `clip`, the transformer pair of OpenAI; `image-text`, other pairs
-            with a joint space; `vision-only`, an image encoder alone. Others are refused.
+        kinds: the kinds of backbones that the method can use; it is refused on others.
         version: of the method's code, changed whenever its numbers may change: records of two versions are two
             records. Without one, a method is identified by the source of its package.
     """

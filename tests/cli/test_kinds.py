@@ -182,6 +182,9 @@ def test_an_encoder_of_another_name_or_block_is_refused(cli, nearest, tmp_path):
     flags = (*nearest, "-t", "brainmri", "--backbone")
     assert "did you mean 'vit_small_patch14_dinov2'" in cli("run", *flags, "vit_small_patch14_dinov").error
     assert "lie outside the 8 blocks" in cli("run", *flags, tmp_path / "encoder.json", "-O", "block=9").error
+    taken = ("-m", "token-distance", "--weights", "random", "-t", "brainmri", "-O", "activation=quick_gelu")
+    changed = cli("run", *taken, "--backbone", tmp_path / "encoder.json", "--data-root", tmp_path)
+    assert (changed.code, "its own activation, gelu" in changed.error) == (2, True)
     size = cli("run", *flags, tmp_path / "encoder.json", "--image-size", "60")
     assert (size.code, "no multiple of the patch" in size.error) == (2, True)
 

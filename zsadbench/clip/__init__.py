@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.clip.resolve import BackboneSpec, check_tokenizer, resolve
+from zsadbench.clip.resolve import BackboneSpec, check_activation, check_tokenizer, resolve
 from zsadbench.clip.taps import OWN_RULE, REFERENCE_DEPTH, RULE, map_taps, place_taps
 from zsadbench.clip.weights import cache_folder
 
@@ -23,6 +23,7 @@ __all__ = [
     "BackboneSpec",
     "build",
     "cache_folder",
+    "check_activation",
     "check_tokenizer",
     "map_taps",
     "place_taps",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zsadbench.checkpoints import read_metadata
-from zsadbench.clip import BackboneSpec, check_tokenizer, place_taps
+from zsadbench.clip import BackboneSpec, check_activation, check_tokenizer, place_taps
 from zsadbench.engine.plan.kinds import check_kind, reads_text
 from zsadbench.engine.plan.options import ConfiguredMethod, build_options, taps_for
 from zsadbench.engine.plan.request import NO_AUX, RunRequest
@@ -132,7 +132,9 @@ def load_setup(
     if request.checkpoint is not None and method.recipe is not None:
         method = _with_checkpoint_options(method, request.checkpoint, request.options)
         sha256 = checkpoint_sha256(method.card, request.checkpoint)
-    place_taps(taps_for(method.card, method.options), spec.config.vision.layers)
+    taps = taps_for(method.card, method.options)
+    place_taps(taps, spec.config.vision.layers)
+    check_activation(spec.config, taps.activation)
     extra_weights = method.card.extra_weights
     return MethodSetup(
         method=method,
