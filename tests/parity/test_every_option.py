@@ -17,10 +17,22 @@ from zsadbench.parity.fixture import Fixture, find_fixtures, tolerance
 from zsadbench.parity.method import FixtureRun
 from zsadbench.types import Variant
 
-OTHER_VALUES = {  # METHOD.OPTION → values, where the type says too little
+FOCAL = {f"{name}.focal_smoothing": (0.01,) for name in ("aaclip", "adaclip", "anomalyclip", "aprilgan", "faprompt")}
+OTHER_VALUES = {
     "anomalyclip.layers": ((18,), (12, 24)),
+    **FOCAL,
+}  # METHOD.OPTION → values, where the type says too little
+
+NATIVE = "the backbone of the fixtures was trained with it, so that it is the native one"
+UNUSED = "the adapter that was published uses none"
+ROUNDED = "rounding moves results by less than the tolerance; a test of its own compares both"
+UNNOTICED = {  # METHOD.OPTION or METHOD.OPTION=VALUE → why every fixture passes
+    **{f"{name}.activation=quick_gelu": NATIVE for name in ("afclip", "anomalyclip", "faprompt", "fbclip", "winclip")},
+    **{f"afclip.{size}": UNUSED for size in ("visual_prompts", "prefix_length", "lora_rank")},
+    **{f"{name}.deep_half": ROUNDED for name in ("anomalyclip", "faprompt")},
+    "winclip.position": "the images of the fixture have the backbone's own size: no positions are resized",
+    "aaclip.augment": "the fixture trains on its images as they are",
 }
-UNNOTICED: dict[str, str] = {}  # METHOD.OPTION or METHOD.OPTION=VALUE → why every fixture passes
 
 METHODS = tuple(name for name in registry.names("methods") if registry.method_card(name).official)
 
