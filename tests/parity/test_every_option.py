@@ -25,11 +25,9 @@ OTHER_VALUES = {
 
 NATIVE = "the backbone of the fixtures was trained with it, so that it is the native one"
 UNUSED = "the adapter that was published uses none"
-ROUNDED = "rounding moves results by less than the tolerance; a test of its own compares both"
 UNNOTICED = {  # METHOD.OPTION or METHOD.OPTION=VALUE → why every fixture passes
     **{f"{name}.activation=quick_gelu": NATIVE for name in ("afclip", "anomalyclip", "faprompt", "fbclip", "winclip")},
     **{f"afclip.{size}": UNUSED for size in ("visual_prompts", "prefix_length", "lora_rank")},
-    **{f"{name}.deep_half": ROUNDED for name in ("anomalyclip", "faprompt")},
     "winclip.position": "the images of the fixture have the backbone's own size: no positions are resized",
     "aaclip.augment": "the fixture trains on its images as they are",
 }
