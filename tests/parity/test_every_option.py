@@ -26,7 +26,10 @@ OTHER_VALUES = {
 NATIVE = "the backbone of the fixtures was trained with it, so that it is the native one"
 UNUSED = "the adapter that was published uses none"
 UNNOTICED = {  # METHOD.OPTION or METHOD.OPTION=VALUE → why every fixture passes
-    **{f"{name}.activation=quick_gelu": NATIVE for name in ("afclip", "anomalyclip", "faprompt", "fbclip", "winclip")},
+    **{
+        f"{name}.activation=quick_gelu": NATIVE
+        for name in ("afclip", "anomalyclip", "faprompt", "fbclip", "promptad", "winclip")
+    },
     **{f"afclip.{size}": UNUSED for size in ("visual_prompts", "prefix_length", "lora_rank")},
     "winclip.position": "the images of the fixture have the backbone's own size: no positions are resized",
     "aaclip.augment": "the fixture trains on its images as they are",

@@ -87,9 +87,10 @@ def _training(recipe: Recipe) -> str:
     epochs = [f"{count} on {aux}" for aux, count in recipe.epochs.items() if not aux.startswith("demo")]
     epochs.append(f"{recipe.epochs_else}{' else' if epochs else ''}")
     decay = f", weight decay {recipe.weight_decay:g}" if recipe.weight_decay else ""
+    steps = f"momentum {recipe.momentum:g}" if recipe.optimiser == "sgd" else f"betas {recipe.betas}"
     own = (
         f"{f'{recipe.stage}: ' if recipe.stage else ''}{recipe.loss}; {recipe.optimiser}, learning rate {recipe.lr:g}, "
-        f"betas {recipe.betas}{decay}, batches of {recipe.batch}, epochs: {', '.join(epochs)}"
+        f"{steps}{decay}, batches of {recipe.batch}, epochs: {', '.join(epochs)}"
     )
     return f"{_training(recipe.before)}; then {own}" if recipe.before else own
 

@@ -17,6 +17,8 @@ from zsadbench.types import MethodCard, Staged
 class _EmptyTowers:
     """Towers without values, which take no memory before they are written to."""
 
+    logit_scale = 0.0
+
     def __init__(self, config: BackboneConfig) -> None:
         self._config = config
 
