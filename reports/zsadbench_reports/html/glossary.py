@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -92,6 +93,13 @@ class Glossary(NamedTuple):
     groups: Mapping[str, Sequence[Entry]]
     of_heading: Mapping[str, str]
     of_method: Mapping[str, str]
+
+    def term_of(self, heading: str) -> str:
+        """The entry of a heading or, where it has none, of the metric or data set that it begins or ends with."""
+        if heading in self.of_heading:
+            return self.of_heading[heading]
+        found = (term for title, term in self.of_heading.items() if title and re.search(rf"\b{re.escape(title)}\b", heading))
+        return next(found, "")
 
 
 def glossary(board: Board, groups: Sequence[Mapping[str, Any]]) -> Glossary:

@@ -26,6 +26,7 @@ from zsadbench_reports.html.glossary import Glossary, glossary
 from zsadbench_reports.html.histograms import BINS, histograms, records_with_images
 from zsadbench_reports.html.measured import measured_groups
 from zsadbench_reports.html.papers import paper_groups
+from zsadbench_reports.html.series import PATHS, Series, series_of
 
 # characters at most, so that the page stays below 2 MB
 CURVES, PARTS, SCORES = 450_000, 450_000, 350_000
@@ -43,6 +44,7 @@ class Payload(NamedTuple):
         bins: the number of bins of the histograms of scores; None where the page has none.
         too_many: `curves`, `breakdowns` or `scores` where they were left out because they are too large.
         terms: the glossary.
+        series: the number of the colour and marker of every entry.
     """
 
     content: dict[str, Any]
@@ -51,6 +53,7 @@ class Payload(NamedTuple):
     bins: int | None
     too_many: tuple[str, ...]
     terms: Glossary
+    series: Series
 
 
 def payload(board: Board) -> Payload:
@@ -80,8 +83,12 @@ def payload(board: Board) -> Payload:
     found = {"curves": (thinned, tolerance), "breakdowns": (parts, every_part), "scores": (scores, bins)}
     too_many = tuple(name for name, (values, choice) in found.items() if any(values) and choice is None)
     groups = [*measured, *paper_groups(board)]
+    series = series_of(groups)
+    for group in groups:
+        for row in group["rows"]:
+            row["series"] = series[group["kind"], row["name"]]
     terms = glossary(board, groups)
-    return Payload(_content(board, groups, terms), tolerance, every_part, bins, too_many, terms)
+    return Payload(_content(board, groups, terms), tolerance, every_part, bins, too_many, terms, series)
 
 
 def _content(board: Board, groups: list[dict[str, Any]], terms: Glossary) -> dict[str, Any]:
@@ -100,6 +107,7 @@ def _content(board: Board, groups: list[dict[str, Any]], terms: Glossary) -> dic
         },
         "methods": {name: method_label(name)._asdict() | {"term": terms.of_method[name]} for name in methods},
         "bib": {key_of(entry): entry for entry in reversed(entries) if key_of(entry)},
+        "markers": PATHS,
         "groups": groups,
     }
 

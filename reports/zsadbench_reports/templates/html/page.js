@@ -1,10 +1,19 @@
 // The page as a whole: printing, and rendering of all parts that depend on the view.
 
 function render() {
+  renderRankings();
+  renderOverview();
   renderBoard();
   renderClasses();
   renderCurves();
+  renderScores();
   renderBreakdowns();
+  showOverflow();
+}
+
+/** Tables that are wider than their frame say that they scroll. */
+function showOverflow() {
+  for (const frame of document.querySelectorAll(".wide")) frame.toggleAttribute("data-more", frame.scrollWidth > frame.clientWidth + 1);
 }
 
 /** Unfold the notes below tables for printing; folded tables stay folded. */
@@ -19,10 +28,16 @@ function startPrinting() {
 
 startTheme();
 startPrinting();
+startTerms();
+startRankings();
 startBoard();
+startExports();
 startClasses();
 startCurves();
+startScores();
 startBreakdowns();
+addEventListener("resize", showOverflow);
+document.addEventListener("toggle", showOverflow, true);
 addEventListener("hashchange", () => { if (location.hash.includes("=")) { readView(); render(); } });
 readView();
 render();
