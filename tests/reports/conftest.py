@@ -99,6 +99,19 @@ def _details(record, level):
     return {"schema": 1, "identity": identity(record.cell), "classes": classes, "area_edges": [0.001, 0.01, 0.1]}
 
 
+GOOD = [0.10, 0.15, 0.20, 0.25, 0.30, 0.35, 0.40, 0.45, 0.50, 0.90]
+BAD = [0.20, 0.60, 0.70, 0.80]
+
+
+def _images(record):
+    """The images of a record: in every class ten good ones and four bad ones, scored as `GOOD` and `BAD`."""
+    scores = [*GOOD, *BAD]
+    labels = [0] * len(GOOD) + [1] * len(BAD)
+    frames = [pd.DataFrame({"class": name, "label": labels, "score": scores}) for name in record.expected]
+    images = pd.concat(frames, ignore_index=True)
+    return images.assign(path=[f"{number:03}.png" for number in range(len(images))])
+
+
 @pytest.fixture(scope="session")
 def site_records(make_record):
     """`site_records(best)`: two methods, a third with a hostile name, and a run that is not comparable.
@@ -138,7 +151,7 @@ def write_site(site_records):
     def write(folder, best=0.9):
         for record in site_records(best):
             path = record_path(folder, record.cell)
-            write_record(path, record, pd.DataFrame({"path": ["x"]}))
+            write_record(path, record, _images(record))
             if record.cell["method"] in {"fbclip", "clip"} and record.cell["target"]["name"] == "visa":
                 level = record.classes["candle"]["pixel_auroc"]
                 path.with_suffix(".details.json.gz").write_bytes(

@@ -37,12 +37,14 @@ class Board:
         records: path and content of every record that `frame` was made from.
         datasets: title, domain and home page by target.
         data_roots: folders in which a report that shows images looks for them; None for those of the environment.
+        pictures: images chosen by hand for the qualitative grid, each `TARGET:PATH` with the path in the data set.
     """
 
     frame: pd.DataFrame
     records: Sequence[tuple[Path, Record]] = ()
     datasets: Mapping[str, DataSet] = field(default_factory=dict)
     data_roots: Sequence[Path] | None = None
+    pictures: Sequence[str] = ()
 
     @property
     def measured(self) -> pd.DataFrame:

@@ -65,7 +65,7 @@ def _row(name: str, rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def _rankings(board: Board, group: Group, metrics: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Metric → domain, or "" for all → data sets, whether tested, `rows` (best first) and `left` (not ranked).
+    """Metric → domain, or "" for all → data sets, whether tested, `rivals` of the best, `rows` (best first), `left`.
 
     A row is `[place of the entry, rank, printed mean, first and last possible rank]`, one that is not ranked
     `[place, reason]`.
@@ -76,6 +76,7 @@ def _rankings(board: Board, group: Group, metrics: Sequence[str]) -> dict[str, d
         found.setdefault(one.metric, {})[one.domain] = {
             "sets": one.targets,
             "tested": one.tested,
+            "rivals": [place(entry) for entry in one.rivals],
             "rows": [
                 [place(entry), one.ranks[entry], Number(100 * mean).text, *one.intervals[entry]]
                 for entry, mean in one.means.items()

@@ -10,7 +10,7 @@ import numpy as np
 from zsadbench.compare.board import Board
 from zsadbench.compare.frame import printed
 from zsadbench.compare.groups import Group
-from zsadbench.compare.significance.differences import FEWEST, Sample, differences, rank_intervals
+from zsadbench.compare.significance.differences import FEWEST, LEVEL, Sample, differences, rank_intervals
 from zsadbench.compare.summary import Score, common_targets, target_means
 
 EVERY_DOMAIN = ""
@@ -26,6 +26,7 @@ class Ranking(NamedTuple):
         means: entry → mean over `targets`, a fraction, best first.
         ranks: entry → rank; entries printed alike share the better one.
         intervals: entry → first and last possible rank (`differences.rank_intervals`).
+        rivals: the other entries that the test does not tell apart from the first one; all others without a test.
         tested: whether there are enough data sets for a test; without one every rank is possible.
         left_out: entry → why it is not ranked.
     """
@@ -36,6 +37,7 @@ class Ranking(NamedTuple):
     means: Mapping[str, float]
     ranks: Mapping[str, int]
     intervals: Mapping[str, tuple[int, int]]
+    rivals: list[str]
     tested: bool
     left_out: Mapping[str, str]
 
@@ -68,6 +70,8 @@ def _ranking(board: Board, group: Group, metric: str, domain: str, targets: Sequ
     shown = [printed(value) for value in means.values()]
     tested = len(common) >= FEWEST
     pairs = differences(_samples(group, metric, common, entries), entries, metric, draws=1)
+    first = next(iter(means))
+    worse = {name for pair in pairs if first in pair[:2] and pair.p is not None and pair.p < LEVEL for name in pair[:2]}
     reasons = {entry: _reason(board, sets_of[entry], common) for entry in group.entries if entry not in means}
     return Ranking(
         metric,
@@ -76,6 +80,7 @@ def _ranking(board: Board, group: Group, metric: str, domain: str, targets: Sequ
         means,
         {entry: 1 + shown.index(printed(value)) for entry, value in means.items()},
         rank_intervals(pairs, entries),
+        [entry for entry in means if entry != first and entry not in worse],
         tested,
         reasons,
     )

@@ -8,11 +8,19 @@ function render() {
   renderCurves();
   renderScores();
   renderBreakdowns();
-  showOverflow();
+  markOverflow();
 }
 
-/** Tables that are wider than their frame say that they scroll. */
-function showOverflow() {
+let waiting = false;
+
+/** Tables that are wider than their frame say that they scroll; measured once after the page was painted. */
+function markOverflow() {
+  if (waiting) return;
+  waiting = true;
+  requestAnimationFrame(() => setTimeout(() => { waiting = false; measureOverflow(); }));
+}
+
+function measureOverflow() {
   for (const frame of document.querySelectorAll(".wide")) frame.toggleAttribute("data-more", frame.scrollWidth > frame.clientWidth + 1);
 }
 
@@ -36,8 +44,8 @@ startClasses();
 startCurves();
 startScores();
 startBreakdowns();
-addEventListener("resize", showOverflow);
-document.addEventListener("toggle", showOverflow, true);
+addEventListener("resize", markOverflow);
+document.addEventListener("toggle", markOverflow, true);
 addEventListener("hashchange", () => { if (location.hash.includes("=")) { readView(); render(); } });
 readView();
 render();

@@ -22,14 +22,14 @@ const methodHeading = (row, number) => element("th", { scope: "row" }, number ==
 function answer(group, ranking, metric) {
   const name = (place) => group.rows[place].name;
   const firsts = ranking.rows.filter(([, rank]) => rank === 1).map(([place]) => name(place));
-  const others = ranking.rows.filter(([, rank, , low]) => rank > 1 && low === 1).map(([place]) => name(place));
+  const others = ranking.rivals.map(name).filter((one) => !firsts.includes(one));
   const [, , mean] = ranking.rows[0];
   const sets = ranking.sets.length === 1 ? `on ${titleOf(ranking.sets[0])}` : `on average over ${ranking.sets.length} data sets`;
   const best = `${firsts.join(" and ")} ${firsts.length > 1 ? "have" : "has"} the best ${titles.get(metric)}: ${mean} ${sets}.`;
   if (ranking.rows.length < 2) return [element("strong", {}, `${name(ranking.rows[0][0])} has ${titles.get(metric)} ${mean} ${sets}.`)];
   const doubt = !ranking.tested ? " Too few data sets for a test: any order is possible."
-    : others.length ? ` The data do not tell it apart from ${others.join(", ")}.` : " It is significantly better than all others.";
-  return [element("strong", {}, best), firsts.length > 1 && ranking.tested ? "" : doubt];
+    : others.length ? ` The data do not tell it apart from ${others.join(", ")}.` : firsts.length > 1 ? "" : " It is significantly better than all others.";
+  return [element("strong", {}, best), doubt];
 }
 
 function rankingTable(group, ranking, metric) {
@@ -41,12 +41,12 @@ function rankingTable(group, ranking, metric) {
   const best = (one, place) => {
     const value = meanOf(one, place);
     const top = one.rows[0][2];
-    return value === undefined ? "–" : value === top && one.rows.length > 1 ? element("strong", {}, value, unseen(" best")) : value;
+    return value === undefined ? "–" : value === top && one.rows.some((row) => row[2] !== top) ? element("strong", {}, value, unseen(" best")) : value;
   };
   const sets = (one) => element("small", { class: "tag" }, `mean of ${one.sets.length}`);
-  const head = element("tr", {}, headed("rank", "rank", { class: "place" }), headed("method", "method"),
-    headed([titles.get(metric), sets(ranking)], keyOf(group, metric)), headed("possible ranks", "interval"),
-    others.map((one) => headed([titles.get(one.name), sets(one.ranking)], keyOf(group, one.name))));
+  const head = element("tr", {}, headed("rank", "rank", { class: "place" }), headed("method", "method", { class: "name" }),
+    headed([titles.get(keyOf(group, metric)), sets(ranking)], keyOf(group, metric)), headed("possible ranks", "interval"),
+    others.map((one) => headed([titles.get(keyOf(group, one.name)), sets(one.ranking)], keyOf(group, one.name))));
   const line = ([place, rank, , low, high]) => element("tr", {}, element("td", { class: "place" }, String(rank)),
     methodHeading(group.rows[place], series[place]), element("td", {}, best(ranking, place)),
     element("td", {}, low === high ? String(low) : `${low}–${high}`), others.map((one) => element("td", {}, best(one.ranking, place))));
@@ -59,7 +59,7 @@ function rankingTable(group, ranking, metric) {
 }
 
 function groupRanking(group, ranking, metric) {
-  const names = element("details", { class: "how" }, element("summary", {}, `The ${ranking.sets.length} common data sets, and what is compared`),
+  const names = element("details", { class: "how" }, element("summary", {}, ranking.sets.length === 1 ? "The common data set, and what is compared" : `The ${ranking.sets.length} common data sets, and what is compared`),
     element("p", {}, ranking.sets.map((target, place) => [place ? ", " : "", termed(titleOf(target), datasetTerm(target))]).flat(), "."),
     element("p", {}, `Measured: ${group.title}. Only methods with the same protocol, backbone and number of support images are ranked together.`));
   return [element("p", { class: "answer" }, answer(group, ranking, metric)),
