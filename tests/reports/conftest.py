@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -167,3 +168,44 @@ def page(write_site, tmp_path_factory):
     """The path of `index.html` made of these records and all published numbers."""
     folder = tmp_path_factory.mktemp("site")
     return write_html(board_of(write_site(folder / "results")), folder, None)[0]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium of the system; Playwright's own would have to be downloaded."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install 'zsadbench[page]'")
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("no Chromium on PATH: apt-get install chromium")
+    with api.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit_page(browser):
+    """`visit_page(path, fragment, width, theme)` opens a page; requests elsewhere and errors fail the test."""
+    opened, asked, said, own = [], [], [], set()
+
+    def open_page(path, fragment="", width=1400, theme="light", height=900):
+        own.add(path.parent.as_uri())
+        shown = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
+        shown.on("request", lambda request: asked.append(request.url.partition("#")[0]))
+        shown.on("console", lambda message: said.append(message.text))
+        shown.on("pageerror", lambda error: said.append(str(error)))
+        shown.goto(path.as_uri() + fragment)
+        opened.append(shown)
+        return shown
+
+    yield open_page
+    for shown in opened:
+        shown.close()
+    assert all(address.startswith((*own, "blob:", "data:")) for address in asked)
+    assert said == []
+
+
+@pytest.fixture
+def show(visit_page, page):
+    """`show(fragment, width, theme)` opens `index.html`, which requests nothing but itself."""
+    return lambda fragment="", **settings: visit_page(page, fragment, **settings)

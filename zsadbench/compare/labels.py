@@ -71,7 +71,7 @@ def _printed_names() -> dict[str, tuple[str, ...]]:
 def _short(venue: str) -> str:
     """The acronym of a venue.
 
-    >>> _short("European Conference on Computer Vision (ECCV), Springer, pp. 55-72"), _short("arXiv preprint arXiv:2303.1")
+    >>> _short("European Conference on Computer Vision (ECCV), pp. 55-72"), _short("arXiv preprint arXiv:2303.1")
     ('ECCV', 'arXiv')
     """
     if venue.startswith("arXiv"):

@@ -16,7 +16,7 @@ from zsadbench.printing import one_line
 from zsadbench_reports.critical import critical_difference_svg
 from zsadbench_reports.html.costs import TradeOff
 from zsadbench_reports.html.pareto import Point, front
-from zsadbench_reports.html.series import COUNT, MARKERS, Series
+from zsadbench_reports.html.series import COUNT, MARKERS, Series, Style
 from zsadbench_reports.html.svg import LINE, MUTED, SERIES, TEXT, drawing
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ def tradeoff_figure(tradeoff: TradeOff, key: str, kind: str, series: Series) -> 
     `kind` is that of the numbers in the keys of `series`.
     """
     names = dict.fromkeys(point.name for _, points in tradeoff.panels for point in points)
-    numbers = {name: series.get((kind, name), place) % COUNT for place, name in enumerate(names)}
+    styles = {name: series.get((kind, name), Style(place, name)) for place, name in enumerate(names)}
 
     def paint(canvas: Canvas) -> None:
         for axes, (heading, points) in zip(_panels(canvas, len(tradeoff.panels)), tradeoff.panels, strict=True):
-            _scatter(axes, heading, points, numbers)
+            _scatter(axes, heading, points, styles)
 
     size = (3.7 * len(tradeoff.panels), 2.9)
     svg = drawing(key, f"{tradeoff.title}. {_description(tradeoff)}", size, paint)
@@ -56,27 +56,27 @@ def _panels(canvas: Canvas, count: int) -> list[Axes]:
     return [canvas.add_subplot(1, count, number) for number in range(1, count + 1)]
 
 
-def _mark(axes: Axes, at: tuple[float, float], number: int, area: float, *, full: bool = True) -> None:
-    """Draw the marker of a method in its colour, full or as an outline."""
+def _mark(axes: Axes, at: Sequence[tuple[float, float]], number: int, area: float, *, full: bool = True) -> None:
+    """Draw the marker of a method in its colour at each of `at`, full or as an outline."""
     from matplotlib.path import Path
 
-    colour, corners = SERIES[number], MARKERS[number]
+    colour, corners = SERIES[number % COUNT], MARKERS[number % COUNT]
     marker = Path([*corners, corners[0]], closed=True)
-    axes.scatter(*at, s=area, marker=marker, facecolor=colour if full else "none", edgecolor=colour, alpha=0.85)
+    axes.scatter(*zip(*at, strict=True), s=area, marker=marker, facecolor=colour if full else "none", edgecolor=colour, alpha=0.85)
 
 
-def _scatter(axes: Axes, heading: str, points: Sequence[Point], numbers: Mapping[str, int]) -> None:
+def _scatter(axes: Axes, heading: str, points: Sequence[Point], styles: Mapping[str, Style]) -> None:
     best, most = front(points), max((point.memory or 0.0 for point in points), default=0.0)
     steps = front([point._replace(memory=None) for point in points])
     times, accuracies = [point.milliseconds for point in steps], [point.accuracy for point in steps]
     axes.step(times, accuracies, where="post", color=MUTED, lw=1)
     for point in points:
         at = (point.milliseconds, point.accuracy)
-        _mark(axes, at, numbers[point.name], _area(point, most), full=point in best)
+        _mark(axes, [at], styles[point.name].number, _area(point, most), full=point in best)
     axes.set(title=heading, xlabel="ms per image")
     axes.margins(y=0.22)
     axes.set_xlim(0, 1.6 * max(point.milliseconds for point in points))
-    _names(axes, points, most)
+    _names(axes, [point._replace(name=styles[point.name].label) for point in points], most)
 
 
 def _area(point: Point, most: float) -> float:
@@ -135,7 +135,7 @@ def _seed_figure(board: Board, rows: pd.DataFrame, number: int, series: Series) 
     if distances.empty:
         return None
     shown = [metric for metric in metrics if metric in set(distances["metric"])]
-    entries = {name: series[MEASURED, name] % COUNT for name in dict.fromkeys(distances["entry"])}
+    entries = {name: series[MEASURED, name] for name in dict.fromkeys(distances["entry"])}
     svg = drawing(
         f"seeds-{number}",
         _largest_distances(distances, shown),
@@ -148,19 +148,20 @@ def _seed_figure(board: Board, rows: pd.DataFrame, number: int, series: Series) 
     )
 
 
-def _strips(canvas: Canvas, distances: pd.DataFrame, metrics: Sequence[str], entries: Mapping[str, int]) -> None:
+def _strips(canvas: Canvas, distances: pd.DataFrame, metrics: Sequence[str], entries: Mapping[str, Style]) -> None:
     for number, axes in enumerate(_panels(canvas, len(metrics))):
         of_metric = distances[distances["metric"] == metrics[number]]
-        for line, (entry, series) in enumerate(entries.items()):
-            for points in of_metric.loc[of_metric["entry"] == entry, "points"]:
-                _mark(axes, (points, line), series, 22.0)
+        for line, (entry, style) in enumerate(entries.items()):
+            points = of_metric.loc[of_metric["entry"] == entry, "points"]
+            if len(points):
+                _mark(axes, [(value, line) for value in points], style.number, 22.0)
         axes.set_ylim(len(entries) - 0.5, -0.5)
         axes.axvline(0, color=MUTED, linewidth=0.8)
         axes.set_title(HEADINGS.get(metrics[number], metrics[number]))
         axes.set(xlabel="points", ylabel="")
         axes.yaxis.grid(visible=True, color=LINE)
         axes.set_yticks(
-            range(len(entries)), [shortened(name) for name in entries] if number == 0 else [""] * len(entries)
+            range(len(entries)), [shortened(style.label) for style in entries.values()] if number == 0 else [""] * len(entries)
         )
 
 

@@ -86,7 +86,7 @@ def payload(board: Board) -> Payload:
     series = series_of(groups)
     for group in groups:
         for row in group["rows"]:
-            row["series"] = series[group["kind"], row["name"]]
+            row["series"] = series[group["kind"], row["name"]].number
     terms = glossary(board, groups)
     return Payload(_content(board, groups, terms), tolerance, every_part, bins, too_many, terms, series)
 

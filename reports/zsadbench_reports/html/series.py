@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 COUNT = 20
 Points = tuple[tuple[float, float], ...]
@@ -49,10 +49,19 @@ MARKERS: tuple[Points, ...] = (
     ((-1, 0.4), (1, 0.4), (1, -0.4), (-1, -0.4)),
 )
 PATHS = ["M" + "L".join(f"{x:g} {-y:g}" for x, y in marker) + "Z" for marker in MARKERS]  # y down, as in SVG
-Series = Mapping[tuple[str, str], int]  # kind of the numbers and name of the entry → number of its colour and marker
+
+
+class Style(NamedTuple):
+    """How an entry is drawn: number of its colour and marker, from 0, and its name for readers."""
+
+    number: int
+    label: str
+
+
+Series = Mapping[tuple[str, str], Style]  # kind of the numbers and name of the entry → style
 
 
 def series_of(groups: Sequence[Mapping[str, Any]]) -> Series:
-    """A number for every entry of the `groups` of the payload: measured ones first, each in the order of the groups."""
-    names = dict.fromkeys((group["kind"], row["name"]) for group in groups for row in group["rows"])
-    return {name: number for number, name in enumerate(names)}
+    """The style of every entry of the `groups` of the payload: measured ones first, each in the order of the groups."""
+    labels = {(group["kind"], row["name"]): row.get("label", row["name"]) for group in groups for row in group["rows"]}
+    return {name: Style(number, label) for number, (name, label) in enumerate(labels.items())}

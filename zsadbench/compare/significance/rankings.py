@@ -1,4 +1,4 @@
-"""The ranking of a comparability group: means over common data sets, with rank intervals, over all data sets or a domain."""
+"""Rankings of a comparability group: means over common data sets with rank intervals, over all data sets or a domain."""
 
 from __future__ import annotations
 
