@@ -4,8 +4,10 @@ import gzip
 import json
 import re
 import shutil
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -173,7 +175,9 @@ def page(write_site, tmp_path_factory):
 @pytest.fixture(scope="session")
 def browser():
     """Chromium of the system; Playwright's own would have to be downloaded."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install 'zsadbench[page]'")
+    api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: pip install 'zsadbench[page]'"
+    )
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
         pytest.skip("no Chromium on PATH: apt-get install chromium")
@@ -209,3 +213,56 @@ def visit_page(browser):
 def show(visit_page, page):
     """`show(fragment, width, theme)` opens `index.html`, which requests nothing but itself."""
     return lambda fragment="", **settings: visit_page(page, fragment, **settings)
+
+
+MANY = ("fbclip", "afclip", "anomalyclip", "aaclip", "adaclip", "aprilgan", "winclip", "faprompt", "mfpclip", "clip")
+MANY_SETS = {
+    "mvtec": 15, "visa": 12, "btad": 3, "mpdd": 6, "dagm": 10, "dtd": 12, "realiad": 30, "tn3k": 1,
+    "headct": 1, "brainmri": 1, "br35h": 1, "isic": 1, "colondb": 1, "clinicdb": 1, "kvasir": 1, "endo": 1,
+}  # fmt: skip
+MANY_COUNTS = {0: 30, 1: 40}  # images of a class by label
+
+
+@pytest.fixture(scope="session")
+def many_results(make_record, tmp_path_factory):
+    """A folder with 480 records: ten methods on sixteen data sets with three seeds, best method first, with noise."""
+    folder = tmp_path_factory.mktemp("many") / "results"
+    patch = pytest.MonkeyPatch()
+    patch.setattr("os.fsync", lambda file: None)  # nothing here has to survive a power cut
+    rng = np.random.default_rng(0)
+    for (place, method), (target, classes), seed in product(enumerate(MANY), MANY_SETS.items(), range(3)):
+        names = [f"class{number:02}" for number in range(classes)]
+        levels = np.clip(0.93 - 0.02 * place + rng.normal(0, 0.02, classes), 0.4, 0.999)
+        values = {
+            name: {
+                metric: float(np.clip(level - drop, 0, 1))
+                for metric, drop in (
+                    ("image_auroc", 0),
+                    ("image_ap", 0.01),
+                    ("pixel_auroc", -0.02),
+                    ("pixel_aupro", 0.1),
+                )
+            }
+            for name, level in zip(names, levels, strict=True)
+        }
+        record = make_record(method, target, values, seed=seed)
+        record.cost = {"seconds": {"tower": 10.0 + place}, "images": {"all": 100}, "shared": False}
+        record.provenance = {"device": "a device", "finished": "2026-11-20T10:00:00+00:00"}
+        path = record_path(folder, record.cell)
+        write_record(path, record, _many_images(names, levels, rng))
+    patch.undo()
+    return folder
+
+
+def _many_images(names, levels, rng):
+    """One row per image; the classes overlap less where the level is higher."""
+    label = np.repeat(list(MANY_COUNTS), list(MANY_COUNTS.values()))
+    frames = [
+        pd.DataFrame({
+            "path": [f"{name}/{number:03}.png" for number in range(len(label))],
+            "class": name, "label": label, "defect": np.where(label, "dent", "good"),
+            "score": rng.normal(label * 4 * (level - 0.5), 0.5).astype(np.float32),
+        })
+        for name, level in zip(names, levels, strict=True)
+    ]  # fmt: skip
+    return pd.concat(frames, ignore_index=True)

@@ -1,4 +1,4 @@
-"""How methods and protocols are named for readers: proper name, venue, links and BibTeX key; a protocol in one sentence."""
+"""How methods and protocols are shown to readers: proper name, venue, links, BibTeX key; a protocol in one sentence."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def entry_label(entry: str, method: str) -> str:
 
 
 def _proper_name(method: str, title: str) -> str:
-    """The name before the colon of the title, or else the one that papers print, if its letters are those of `method`."""
+    """The name before the colon of the title or the one that papers print, if its letters are those of `method`."""
     names = [NAMES.get(method, ""), title.partition(":")[0], *_printed_names().get(method, ())]
     return next((name for name in names if re.sub(r"[^a-z0-9]", "", name.lower()) == method), method)
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 LONGEST, WIDE = 34, 24  # characters of a name, and those that fit to the right of a dot in the right half
-KEY = "Area of a mark: {memory}. Full marks: no other method is as good in all three. Line: the best accuracy in a time."
+KEY = (
+    "Area of a mark: {memory}. Full marks: no other method is as good in all three. Line: the best accuracy in a time."
+)
 SMALLEST, LARGEST = 40.0, 420.0  # areas of dots, in square points
 
 
@@ -62,7 +64,14 @@ def _mark(axes: Axes, at: Sequence[tuple[float, float]], number: int, area: floa
 
     colour, corners = SERIES[number % COUNT], MARKERS[number % COUNT]
     marker = Path([*corners, corners[0]], closed=True)
-    axes.scatter(*zip(*at, strict=True), s=area, marker=marker, facecolor=colour if full else "none", edgecolor=colour, alpha=0.85)
+    axes.scatter(
+        *zip(*at, strict=True),
+        s=area,
+        marker=marker,
+        facecolor=colour if full else "none",
+        edgecolor=colour,
+        alpha=0.85,
+    )
 
 
 def _scatter(axes: Axes, heading: str, points: Sequence[Point], styles: Mapping[str, Style]) -> None:
@@ -161,7 +170,8 @@ def _strips(canvas: Canvas, distances: pd.DataFrame, metrics: Sequence[str], ent
         axes.set(xlabel="points", ylabel="")
         axes.yaxis.grid(visible=True, color=LINE)
         axes.set_yticks(
-            range(len(entries)), [shortened(style.label) for style in entries.values()] if number == 0 else [""] * len(entries)
+            range(len(entries)),
+            [shortened(style.label) for style in entries.values()] if number == 0 else [""] * len(entries),
         )
 
 

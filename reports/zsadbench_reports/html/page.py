@@ -14,7 +14,7 @@ from zsadbench.compare.frame import MEASURED
 from zsadbench_reports.files import write
 from zsadbench_reports.html.costs import measured_tradeoffs, published_tradeoffs
 from zsadbench_reports.html.figures import rank_figures, seed_figures, tradeoff_figure
-from zsadbench_reports.html.glossary import MARKS
+from zsadbench_reports.html.glossary import marks
 from zsadbench_reports.html.papers import PUBLISHED
 from zsadbench_reports.html.payload import Payload, as_script, payload
 from zsadbench_reports.html.templates import environment_of, plain
@@ -61,7 +61,7 @@ def _context(board: Board, out: Path, environment: Environment) -> dict[str, Any
         "scripts": plain(environment, SCRIPTS),
         "summary": summary(board),
         "blocks": blocks,
-        "marks": {term: title for term, (title, _) in MARKS.items()},
+        "marks": marks(),
         "term_of": numbers.terms.term_of,
         "missing": _missing(numbers, sections),
         "failures": (out / "failures.html").is_file(),
@@ -93,17 +93,20 @@ def _missing(numbers: Payload, sections: Mapping[str, Any]) -> list[str]:
     """One line per section that is left out: why, and how to get it."""
     too_many = "there are too many for one page: report fewer records at a time."
     lines = [f"{name.capitalize()}: {too_many}" for name in numbers.too_many]
+    no_scores = "No record here has the scores of its images, from which bad parts that pass are counted."
+    no_cost = "No record here has a cost of its own: run each method alone, or use zsadbench profile."
+    no_ranks = "No critical-difference diagram: it takes three comparable methods on six common data sets."
     absent = {
         "curves": (numbers.curves, "No record here has curves."),
         "breakdowns": (numbers.parts, "No record here has a breakdown."),
-        "scores": (numbers.bins, "No record here has the scores of its images, from which bad parts that pass are counted."),
-        "cost": (sections["measured_costs"] or None, "No record here has a cost of its own: run each method alone, or use "
-                 "zsadbench profile."),
+        "scores": (numbers.bins, no_scores),
+        "cost": (sections["measured_costs"] or None, no_cost),
         "seeds": (sections["seeds"] or None, "No method here was run with several seeds: --seed 0,1,2."),
-        "ranks": (sections["ranks"] or None, "No critical-difference diagram: it takes three comparable methods on six "
-                  "common data sets."),
-    }  # fmt: skip
-    return lines + [line for name, (content, line) in absent.items() if content is None and name not in numbers.too_many]
+        "ranks": (sections["ranks"] or None, no_ranks),
+    }
+    return lines + [
+        line for name, (content, line) in absent.items() if content is None and name not in numbers.too_many
+    ]
 
 
 def summary(board: Board) -> str:

@@ -102,7 +102,10 @@ def _content(board: Board, groups: list[dict[str, Any]], terms: Glossary) -> dic
         "metrics": _metrics(groups),
         "datasets": {
             target: board.dataset(target)._asdict()
-            | {"keys": list(filter(None, map(key_of, entries_of_set[target]))), "term": term[board.dataset(target).title]}
+            | {
+                "keys": list(filter(None, map(key_of, entries_of_set[target]))),
+                "term": term[board.dataset(target).title],
+            }
             for target in targets
         },
         "methods": {name: method_label(name)._asdict() | {"term": terms.of_method[name]} for name in methods},

@@ -11,7 +11,7 @@ Points = tuple[tuple[float, float], ...]
 
 
 def _star(corners: int, inner: float = 1.0, turn: float = 0.0) -> Points:
-    """A regular polygon or, with `inner` < 1, a star, inside the unit circle, one corner up before `turn` in degrees."""
+    """A regular polygon or, with `inner` < 1, a star, in the unit circle; one corner is up before a `turn` in degrees."""
     count = corners if inner == 1.0 else 2 * corners
     angles = [math.radians(90 + turn + 360 * number / count) for number in range(count)]
     radii = [1.0 if inner == 1.0 or number % 2 == 0 else inner for number in range(count)]
@@ -21,7 +21,20 @@ def _star(corners: int, inner: float = 1.0, turn: float = 0.0) -> Points:
 def _plus(width: float, turn: float) -> Points:
     """A plus whose bars are `2 * width` thick, turned by `turn` degrees."""
     w, angle = width, math.radians(turn)
-    corners = [(-w, 1), (w, 1), (w, w), (1, w), (1, -w), (w, -w), (w, -1), (-w, -1), (-w, -w), (-1, -w), (-1, w), (-w, w)]
+    corners = [
+        (-w, 1),
+        (w, 1),
+        (w, w),
+        (1, w),
+        (1, -w),
+        (w, -w),
+        (w, -1),
+        (-w, -1),
+        (-w, -w),
+        (-1, -w),
+        (-1, w),
+        (-w, w),
+    ]
     cos, sin = math.cos(angle), math.sin(angle)
     return tuple((round(x * cos - y * sin, 2), round(x * sin + y * cos, 2)) for x, y in corners)
 

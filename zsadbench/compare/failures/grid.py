@@ -24,7 +24,7 @@ RULES = {
 
 
 def grid_rows(infos: Mapping[str, ImageInfo], results: Results) -> dict[str, list[str]]:
-    """Rule → paths of at most `ROWS` images on which every method has a result, in the order in which they are shown."""
+    """Rule → paths of at most `ROWS` images on which every method has a result, in the order of the grid."""
     shared = set.intersection(*(set(by_path) for by_path in results.values())) if results else set()
     anomalous = [path for path, info in infos.items() if info.label == 1 and path in shared]
     wrong = {path: _failures(path, results) for path in anomalous}

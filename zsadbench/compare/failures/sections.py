@@ -126,11 +126,13 @@ def _score_results(run: Run) -> dict[str, ImageResult]:
     """Path → result of a run from its scores alone, without measures of maps."""
     errors, peaks = errors_of(run.images), _peaks(run)
     scores = zip(run.images["path"], run.images["score"], strict=True)
-    return {str(path): ImageResult(float(score), errors[path], Measures(), peaks.get(str(path))) for path, score in scores}
+    return {
+        str(path): ImageResult(float(score), errors[path], Measures(), peaks.get(str(path))) for path, score in scores
+    }
 
 
 def _peaks(run: Run) -> dict[str, float]:
-    """Path → maximum of the map, for images with the score of another image of their class and label; at most `EXAMINED`."""
+    """Path → maximum of the map, for `EXAMINED` images that share their score with one of their class and label."""
     tied = run.images[run.images.duplicated(["class", "label", "score"], keep=False)]
     maps = {str(path): run.read_map(str(path)) for path in evenly(list(tied["path"]), EXAMINED)}
     return {path: float(anomaly_map.max()) for path, anomaly_map in maps.items() if anomaly_map is not None}

@@ -1,4 +1,4 @@
-"""Rankings of a comparability group: means over common data sets with rank intervals, over all data sets or a domain."""
+"""Rankings of a comparability group: means over common data sets with rank intervals, of all data sets or a domain."""
 
 from __future__ import annotations
 
@@ -111,9 +111,7 @@ def _with_common_sets(
     return choices[best], commons[best]
 
 
-def _samples(
-    group: Group, metric: str, targets: Sequence[str], entries: Sequence[str]
-) -> dict[str, dict[str, Sample]]:
+def _samples(group: Group, metric: str, targets: Sequence[str], entries: Sequence[str]) -> dict[str, dict[str, Sample]]:
     """Means over classes and seeds as `differences` takes them."""
     scores = group.scores
     return {
