@@ -171,7 +171,8 @@ def test_exports_have_what_the_view_shows(show):
     title = "FB-CLIP (CVPR 2026), Table 1"
     of_table = [row for row in rows if row["table"].startswith(title)]
     cells = shown.locator(f"{PAPER} tbody tr").evaluate_all(
-        "(all) => all.map((row) => [row.cells[0].firstChild.textContent, ...[...row.cells].slice(1).map((one) => one.textContent)])"
+        """(all) => all.map((row) => [row.cells[0].firstChild.textContent,
+            ...[...row.cells].slice(1).map((one) => one.textContent)])"""
     )
     shown_numbers = [(name, text.split()[0]) for name, *numbers in cells for text in numbers if text != "–"]
     assert [(row["method"], row["value"]) for row in of_table] == shown_numbers

@@ -64,8 +64,10 @@ def _mark(axes: Axes, at: Sequence[tuple[float, float]], number: int, area: floa
 
     colour, corners = SERIES[number % COUNT], MARKERS[number % COUNT]
     marker = Path([*corners, corners[0]], closed=True)
+    across, up = zip(*at, strict=True)
     axes.scatter(
-        *zip(*at, strict=True),
+        across,
+        up,
         s=area,
         marker=marker,
         facecolor=colour if full else "none",
@@ -153,7 +155,7 @@ def _seed_figure(board: Board, rows: pd.DataFrame, number: int, series: Series) 
     )
     return Figure(
         svg,
-        f"Measured: {group.name}. A mark is one seed on one data set: its distance from the mean over seeds, in points.",
+        f"Measured: {group.name}. A mark is one seed on one data set: its distance from their mean, in points.",
     )
 
 

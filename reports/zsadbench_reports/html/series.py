@@ -11,7 +11,7 @@ Points = tuple[tuple[float, float], ...]
 
 
 def _star(corners: int, inner: float = 1.0, turn: float = 0.0) -> Points:
-    """A regular polygon or, with `inner` < 1, a star, in the unit circle; one corner is up before a `turn` in degrees."""
+    """A regular polygon or, with `inner` < 1, a star, in the unit circle; one corner is up before the turn."""
     count = corners if inner == 1.0 else 2 * corners
     angles = [math.radians(90 + turn + 360 * number / count) for number in range(count)]
     radii = [1.0 if inner == 1.0 or number % 2 == 0 else inner for number in range(count)]

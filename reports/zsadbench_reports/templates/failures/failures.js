@@ -89,8 +89,8 @@ function renderZoom() {
   const kind = image.label ? `anomalous: ${image.defect}` : "normal";
   const large = (saved, name, words) => element("figure", {}, picture(saved, name), element("figcaption", {}, element("b", {}, name), words ? [element("br"), words] : []));
   const maps = section().runs.map((run, place) => (image.found[place] ? large(image.found[place].map, run.name, verdict(image, image.found[place])) : null));
-  dialog.replaceChildren(element("h2", {}, image.path), element("p", {}, `${image.class}, ${kind}. `, element("a", { href: fragment() }, "Link to this image")),
-    element("div", { class: "pictures" }, large(image.picture, "image", ""), maps), element("form", { method: "dialog" }, element("button", { class: "quiet" }, "Close")));
+  dialog.replaceChildren(element("form", { method: "dialog" }, element("button", { class: "quiet" }, "Close")), element("h2", {}, image.path), element("p", {}, `${image.class}, ${kind}. `, element("a", { href: fragment() }, "Link to this image")),
+    element("div", { class: "pictures" }, large(image.picture, "image", ""), maps));
   if (!dialog.open) dialog.showModal();
 }
 
