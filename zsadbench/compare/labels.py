@@ -7,12 +7,11 @@ from functools import cache
 from typing import NamedTuple
 
 from zsadbench import registry
-from zsadbench.compare.citations import UNPUBLISHED, key_of, method_entry, paper_of, reference_of
+from zsadbench.compare.citations import UNPUBLISHED, key_of, method_entry, paper_of, reference_of, venue_of
 from zsadbench.compare.published import read_published
 from zsadbench.errors import ZsadError
 
 NAMES = {"clip": "CLIP"}  # of methods whose name neither their title nor a table of a paper prints
-ACRONYM = re.compile(r"\(([A-Z][A-Za-z ]+)\)(?: Workshops)?")
 
 
 class MethodLabel(NamedTuple):
@@ -41,10 +40,10 @@ def method_label(method: str) -> MethodLabel:
     if reference is not None:
         name = _proper_name(method, reference.title)
         link = reference.url or (f"https://arxiv.org/abs/{reference.arxiv}" if reference.arxiv else "")
-        return MethodLabel(name, f"{_short(reference.venue)} {reference.year}", link, reference.code, key)
+        return MethodLabel(name, venue_of(method), link, reference.code, key)
     if paper is None or paper.venue == UNPUBLISHED:
         return MethodLabel(method, key=key)
-    return MethodLabel(_proper_name(method, paper.title), f"{paper.venue} {paper.year}", paper.url, paper.code, key)
+    return MethodLabel(_proper_name(method, paper.title), venue_of(method), paper.url, paper.code, key)
 
 
 def entry_label(entry: str, method: str) -> str:
@@ -66,18 +65,6 @@ def _proper_name(method: str, title: str) -> str:
 def _printed_names() -> dict[str, tuple[str, ...]]:
     rows = read_published()[["method", "entry"]].drop_duplicates()
     return {str(method): tuple(map(str, part["entry"])) for method, part in rows.groupby("method")}
-
-
-def _short(venue: str) -> str:
-    """The acronym of a venue.
-
-    >>> _short("European Conference on Computer Vision (ECCV), pp. 55-72"), _short("arXiv preprint arXiv:2303.1")
-    ('ECCV', 'arXiv')
-    """
-    if venue.startswith("arXiv"):
-        return "arXiv"
-    acronym = ACRONYM.search(venue)
-    return acronym[1] if acronym else "AAAI" if "AAAI" in venue else venue.partition(",")[0]
 
 
 @cache

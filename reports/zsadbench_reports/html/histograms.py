@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from zsadbench.compare import Board
-from zsadbench.compare.groups import GROUP
+from zsadbench.compare.frame import GROUP
 from zsadbench.records import Record, read_images
 from zsadbench_reports.html.cells import without_empty
 from zsadbench_reports.html.measured import seed_order

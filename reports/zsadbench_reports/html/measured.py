@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from zsadbench.compare import Board, Cell, Number, Row
-from zsadbench.compare.frame import MEASURED
-from zsadbench.compare.groups import GROUP, Group, group_of
+from zsadbench.compare.frame import GROUP, MEASURED
+from zsadbench.compare.groups import Group, group_of
 from zsadbench.compare.labels import entry_label
 from zsadbench.compare.significance.rankings import rankings
 from zsadbench.compare.tables.measured import main_table, number_of
@@ -34,7 +34,7 @@ def _group(board: Board, rows: pd.DataFrame, number: int) -> dict[str, Any]:
         "short": ", ".join(dict.fromkeys([*rows["protocol"], *rows["backbone"]])),
         "notes": list(group.notes),
         "targets": group.targets,
-        "aupro": group.levels["pixel"][1],
+        "aupro": group.aupro,
         "rows": [_row(name, rows[rows["entry"] == name]) for name in group.entries],
         "cells": {metric: cells for metric, (cells, _) in by_metric.items()},
         "summary": {metric: lines for metric, (_, lines) in by_metric.items()},
@@ -78,7 +78,12 @@ def _rankings(board: Board, group: Group, metrics: Sequence[str]) -> dict[str, d
             "tested": one.tested,
             "rivals": [place(entry) for entry in one.rivals],
             "rows": [
-                [place(entry), one.ranks[entry], Number(100 * mean).text, *one.intervals[entry]]
+                [
+                    place(entry),
+                    one.ranks[entry],
+                    Number(100 * mean, digits=group.selection.decimals).text,
+                    *one.intervals[entry],
+                ]
                 for entry, mean in one.means.items()
             ],
             "left": [[place(entry), reason] for entry, reason in one.left_out.items()],

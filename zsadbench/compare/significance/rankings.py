@@ -67,7 +67,8 @@ def _ranking(board: Board, group: Group, metric: str, domain: str, targets: Sequ
     values = target_means(group.scores, entries, common, metric)
     means = {entry: value for entry, value in values.items() if value is not None}
     means = dict(sorted(means.items(), key=lambda pair: -pair[1]))
-    shown = [printed(value) for value in means.values()]
+    decimals = group.selection.decimals
+    shown = [printed(value, decimals) for value in means.values()]
     tested = len(common) >= FEWEST
     pairs = differences(_samples(group, metric, common, entries), entries, metric, draws=1)
     first = next(iter(means))
@@ -78,7 +79,7 @@ def _ranking(board: Board, group: Group, metric: str, domain: str, targets: Sequ
         domain,
         common,
         means,
-        {entry: 1 + shown.index(printed(value)) for entry, value in means.items()},
+        {entry: 1 + shown.index(printed(value, decimals)) for entry, value in means.items()},
         rank_intervals(pairs, entries),
         [entry for entry in means if entry != first and entry not in worse],
         tested,
