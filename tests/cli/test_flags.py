@@ -58,7 +58,7 @@ FLAGS = {
     """,
     "report": """
         --data-root* --decimals --format* --json --methods* --metrics* --no-published --no-spread --order --out=report
-        --paper --quiet|-q --results=results --selection --targets* --templates --verbose|-v
+        --paper --picture* --quiet|-q --results=results --selection --targets* --templates --verbose|-v
     """,
     "reproduce": """
         --plugin*
