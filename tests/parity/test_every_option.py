@@ -18,10 +18,11 @@ from zsadbench.parity.method import FixtureRun
 from zsadbench.types import Variant
 
 FOCAL = {f"{name}.focal_smoothing": (0.01,) for name in ("aaclip", "adaclip", "anomalyclip", "aprilgan", "faprompt")}
-OTHER_VALUES = {
+OTHER_VALUES = {  # METHOD.OPTION → values, where the type says too little
     "anomalyclip.layers": ((18,), (12, 24)),
+    "promptad.memory_blocks": ((5, 9),),
     **FOCAL,
-}  # METHOD.OPTION → values, where the type says too little
+}
 
 NATIVE = "the backbone of the fixtures was trained with it, so that it is the native one"
 UNUSED = "the adapter that was published uses none"
