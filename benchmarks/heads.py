@@ -8,7 +8,7 @@ method is unpublished or encodes images itself (tests/methods/test_twins.py). Th
 multiplications of our order at the rate of one large product on this device, and the time to read tokens and weights
 once at the rate of one large copy.
 
-    python benchmarks/heads.py                        a quick look, under a minute: 266 pixels
+    python benchmarks/heads.py                        a quick look, some minutes: 266 pixels
     python benchmarks/heads.py --size 518 --rounds 3  full size: some minutes on two cores
     python benchmarks/heads.py --device cuda --size 518 --batch 8 --rounds 20
 """

@@ -3,7 +3,7 @@
 The named parts are timed within whole calls of a method on random images, so that nothing is computed that the method
 does not compute; they are contained in `encoding` or `head`. CPU seconds on a CPU, which may be shared; random weights.
 
-    python benchmarks/parts.py                 a quick look: 266 pixels, one minute on two cores
+    python benchmarks/parts.py                 a quick look: 266 pixels, some minutes on two cores
     python benchmarks/parts.py --size 518
 """
 
