@@ -75,5 +75,11 @@ def test_what_cannot_be_is_one_line(cli, small, flags, code, said):
     assert not told.out
 
 
+def test_every_stage_of_a_training_has_a_row(cli, small):
+    told = cli("profile", "-m", "aaclip", "--backbone", small, *FLAGS, "--training")
+    assert told.code == 0, told.err
+    assert [line.split()[1] for line in told.out.splitlines() if line.startswith(" aaclip, ")] == ["text", "image"]
+
+
 def test_a_method_is_needed(cli):
     assert cli("profile").code == 2

@@ -134,7 +134,13 @@ class RunRequest:
     aux: str | None = flag(
         "Auxiliary set to learn from, or 'none' (default: mvtec, and visa for mvtec).", DATA, default=None
     )
-    allow_leak: bool = flag("Let --aux be the target itself.", DATA, default=False, form=SWITCH, variable=False)
+    allow_leak: bool = flag(
+        "Let --aux be the target itself, and --shots draw from test images where training images are missing.",
+        DATA,
+        default=False,
+        form=SWITCH,
+        variable=False,
+    )
     data_roots: Paths = flag(
         "Folder that holds data sets; repeatable (default: ZSADBENCH_DATA).",
         DATA,
