@@ -37,12 +37,14 @@ class Board:
         records: path and content of every record that `frame` was made from.
         datasets: title, domain and home page by target.
         data_roots: folders in which a report that shows images looks for them; None for those of the environment.
+        reference: the method that tests compare the others with; empty for the one with the best mean.
     """
 
     frame: pd.DataFrame
     records: Sequence[tuple[Path, Record]] = ()
     datasets: Mapping[str, DataSet] = field(default_factory=dict)
     data_roots: Sequence[Path] | None = None
+    reference: str = ""
 
     @property
     def measured(self) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from zsadbench.compare import Board, Report, blocks, contents_of
 from zsadbench_reports.files import write
 from zsadbench_reports.html.costs import measured_tradeoffs, published_tradeoffs
 from zsadbench_reports.html.figures import rank_figures, seed_figures, tradeoff_figure
+from zsadbench_reports.html.forest import forest_figures
 from zsadbench_reports.html.payload import as_script, payload
 from zsadbench_reports.html.templates import environment_of, plain
 from zsadbench_reports.sandbox import faults_named
@@ -60,6 +61,7 @@ def _context(board: Board, out: Path, environment: Environment) -> dict[str, Any
         ],
         "seeds": seed_figures(board),
         "ranks": rank_figures(board),
+        "forests": forest_figures(board),
         "failures": (out / "failures.html").is_file(),
     }
 
