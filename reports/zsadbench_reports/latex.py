@@ -15,13 +15,15 @@ from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
-from zsadbench.compare import Board, Cell, Number, Report, Table, bibliography, blocks, contents_of, panels
+from zsadbench.compare import Board, Cell, Judged, Number, Report, Table, bibliography, blocks, contents_of, panels
+from zsadbench.printing import one_line
 from zsadbench.records import safe_name
 from zsadbench_reports.files import write
 from zsadbench_reports.sandbox import Sandbox, faults_named
 from zsadbench_reports.tex import Tex, escape, letters_remark
 
 MACROS = {"best": "zsbest", "second": "zssecond", "apart": "zsapart"}
+VERDICTS = {"agrees": "zsagrees", "drifts": "zsdrifts"}  # others are printed plain
 PAIRS, SPREADS, SINGLES = 8, 4, 9  # columns that fit across a page: pairs, with spreads, single numbers
 TALL, FEWEST = 45, 5  # lines of a table that fit on a page; the least number of rows of a cut table
 ACROSS, SENTENCE = 115, 30  # characters across a page; characters above which a column is set wide
@@ -49,6 +51,12 @@ def write_latex(board: Board, out: Path, templates: Path | None) -> Sequence[Pat
         names = [Tex(path.name) for path in written]
         whole = environment.get_template("report.tex.jinja").render(names=names)
     return [*written, write(out, "report.tex", whole), write(out, "references.bib", bibliography(board))]
+
+
+def write_tables(tables: Sequence[Table], title: str, path: Path) -> Path:
+    r"""Write single tables as `path` with the suffix `.tex`, for `\input`; the title is a comment."""
+    source = _tables(_environment(None), tables, Labels())
+    return write(path.parent, f"{path.name}.tex", f"% {one_line(title)}\n{source}")
 
 
 def _environment(templates: Path | None) -> Environment:
@@ -112,6 +120,8 @@ def _words(table: Table, column: int) -> bool:
 
 def cell_text(cell: Cell) -> Tex:
     """A cell as LaTeX: escaped text, one number, or several numbers in brackets."""
+    if isinstance(cell, Judged) and cell.verdict in VERDICTS:
+        return Tex(rf"\{VERDICTS[cell.verdict]}{{{escape(cell)}}}")
     if isinstance(cell, str):
         return escape(cell)
     if all(number.value is None for number in cell):
@@ -158,4 +168,4 @@ def cite(key: str) -> Tex:
     return Tex(rf"\zscite{{{re.sub(r'[^A-Za-z0-9:._-]', '', key)}}}")
 
 
-REPORT = Report(write_latex)
+REPORT = Report(write_latex, write_tables)

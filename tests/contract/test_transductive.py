@@ -121,7 +121,7 @@ def test_every_report_marks_the_row(made, form, tmp_path):
 
 
 def test_a_table_of_a_paper_marks_the_row(made):
-    from zsadbench.cli.tables.reproduced import mark_of
+    from zsadbench.reproduce.tables import mark_of
 
     _, record = made("paper:scaled")
     assert mark_of(SimpleNamespace(jobs=[SimpleNamespace(cell=record.cell)])) == " [transductive]"

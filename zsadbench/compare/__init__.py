@@ -12,13 +12,14 @@ from zsadbench.compare.significance.critical_difference import CriticalDifferenc
 from zsadbench.compare.significance.differences import p_text
 from zsadbench.compare.summary import Score, over_seeds
 from zsadbench.compare.tables.contents import Contents, contents_of
-from zsadbench.compare.tables.layout import Cell, Number, Row, Table, blocks, panels
+from zsadbench.compare.tables.layout import Cell, Judged, Number, Row, Table, blocks, panels
 
 __all__ = [
     "Board",
     "Cell",
     "Contents",
     "CriticalDifference",
+    "Judged",
     "Number",
     "Report",
     "Row",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
@@ -16,6 +16,9 @@ from zsadbench.compare.measured import measured, target_names
 from zsadbench.compare.published import read_published
 from zsadbench.data import all_cards
 from zsadbench.records import Record, find_records
+
+if TYPE_CHECKING:
+    from zsadbench.compare.tables.layout import Table
 
 OWN = "own images"  # the domain of a target that no card describes
 
@@ -89,11 +92,17 @@ class Report:
     """A report format, registered in the entry-point group `zsadbench.reports`.
 
     `write(board, out, templates)` returns the paths that it wrote. `out` is an existing folder; `templates` is a folder
-    whose templates replace the report's own ones of the same name, or None.
+    whose templates replace the report's own ones of the same name, or None. `write_tables(tables, title, path)` writes
+    single tables as one file with the suffix of the format and returns its path; None for a format that cannot.
     """
 
-    def __init__(self, write: Callable[[Board, Path, Path | None], Sequence[Path]]) -> None:
+    def __init__(
+        self,
+        write: Callable[[Board, Path, Path | None], Sequence[Path]],
+        write_tables: Callable[[Sequence[Table], str, Path], Path] | None = None,
+    ) -> None:
         self.write = write
+        self.write_tables = write_tables
 
 
 def board_of(results: Path | None, data_roots: Sequence[Path] | None = None) -> Board:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
 from zsadbench.compare import Board, p_text
 from zsadbench.compare.significance.comparisons import comparison_results, reference_of
 from zsadbench.compare.significance.differences import LEVEL, Difference
@@ -39,7 +41,7 @@ def _how(reference: str, pairs: Sequence[Difference]) -> str:
     return (ONE if pairs[0].p is None else HOW).format(reference=reference, count=len(pairs))
 
 
-def _svg(key: str, reference: str, pairs: Sequence[Difference]) -> str:
+def _svg(key: str, reference: str, pairs: Sequence[Difference]) -> Markup:
     listed = "; ".join(f"{pair.right} {_numbers(pair)}" for pair in pairs)
     description = f"{reference} minus each method, in points: {listed}."
     return drawing(key, description, (7.2, 0.8 + 0.27 * len(pairs)), lambda canvas: _paint(canvas, reference, pairs))

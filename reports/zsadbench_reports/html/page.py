@@ -15,6 +15,7 @@ from zsadbench_reports.html.costs import measured_tradeoffs, published_tradeoffs
 from zsadbench_reports.html.figures import rank_figures, seed_figures, tradeoff_figure
 from zsadbench_reports.html.forest import forest_figures
 from zsadbench_reports.html.payload import as_script, payload
+from zsadbench_reports.html.single import write_tables
 from zsadbench_reports.html.templates import environment_of, plain
 from zsadbench_reports.sandbox import faults_named
 
@@ -79,4 +80,4 @@ def _counted(rows: pd.DataFrame, kind: str) -> str:
     return f"{methods} methods {kind} on {sets} data set{'s' if sets > 1 else ''}" if methods else ""
 
 
-REPORT = Report(write_html)
+REPORT = Report(write_html, write_tables)

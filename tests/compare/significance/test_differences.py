@@ -101,7 +101,9 @@ def test_the_smallest_p_is_that_of_equal_signs(sets):
 
 def test_a_reference_is_corrected_over_its_own_comparisons_and_turned_to_the_left():
     rng = np.random.default_rng(4)
-    columns = {name: 0.8 + level + rng.normal(0, 0.01, 9) for name, level in zip("abcd", (0, 0.01, 0.012, 0.02), strict=True)}
+    columns = {
+        name: 0.8 + level + rng.normal(0, 0.01, 9) for name, level in zip("abcd", (0, 0.01, 0.012, 0.02), strict=True)
+    }
     pairs = differences(
         sets_of({name: lambda n, column=column: column[n] for name, column in columns.items()}, 9), "abcd", "pixel_ap"
     )

@@ -8,9 +8,9 @@ from zsadbench.compare.board import Board
 from zsadbench.compare.significance.comparisons import (
     Comparison,
     ComparisonResult,
+    comparison_results,
     critical_differences,
     reference_of,
-    comparison_results,
 )
 from zsadbench.compare.significance.critical_difference import FEWEST_METHODS, CriticalDifference
 from zsadbench.compare.significance.differences import (
