@@ -47,7 +47,7 @@ def groups(board: Board) -> list[Group]:
 def group_of(board: Board, rows: pd.DataFrame) -> Group:
     """Make a group from its `rows` of the board's frame, averaged over seeds."""
     first = rows.iloc[0]
-    shots = f", {first['shots']} support images a class" if first["shots"] != "0" else ""
+    shots = f", {first['shots']} support images per class" if first["shots"] != "0" else ""
     name = f"protocol {first['protocol']} ({first['digest']}), backbone {first['backbone']}{shots}"
     levels = {"image": ("image_auroc", "image_ap"), "pixel": ("pixel_auroc", aupro_of(first["protocol"]))}
     entries = list(dict.fromkeys(rows["entry"]))

@@ -40,7 +40,7 @@ def judged_cell(
     name, because = verdict
     if because:
         return Judged(f"{published} → {measured} [{reasons.number(because)}]", name)
-    gap = "" if difference is None else f" ({difference:+.1f})"
+    gap = "" if difference is None else f" ({round(difference, 1) + 0.0:+.1f})"  # + 0.0: no minus before a zero
     return Judged(f"{published} → {measured}{gap} {name}", name)
 
 
