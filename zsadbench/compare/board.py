@@ -15,7 +15,7 @@ from zsadbench.compare.frame import MEASURED, set_of
 from zsadbench.compare.measured import measured, target_names
 from zsadbench.compare.published import read_published
 from zsadbench.data import all_cards
-from zsadbench.records import Record, find_records
+from zsadbench.records import Profile, Record, find_profiles, find_records
 
 if TYPE_CHECKING:
     from zsadbench.compare.tables.layout import Table
@@ -40,6 +40,7 @@ class Board:
         records: path and content of every record that `frame` was made from.
         datasets: title, domain and home page by target.
         data_roots: folders in which a report that shows images looks for them; None for those of the environment.
+        profiles: costs of methods alone, from `zsadbench profile --into`.
         reference: the method that tests compare the others with; empty for the one with the best mean.
     """
 
@@ -47,6 +48,7 @@ class Board:
     records: Sequence[tuple[Path, Record]] = ()
     datasets: Mapping[str, DataSet] = field(default_factory=dict)
     data_roots: Sequence[Path] | None = None
+    profiles: Sequence[Profile] = ()
     reference: str = ""
 
     @property
@@ -114,4 +116,5 @@ def board_of(results: Path | None, data_roots: Sequence[Path] | None = None) -> 
     ours, published = measured(records), read_published()
     frame = pd.concat([ours, published], ignore_index=True) if len(ours) else published
     datasets = {card.name: DataSet(card.title, card.domain, card.homepage) for card in all_cards()}
-    return Board(frame, records, datasets, data_roots)
+    profiles = list(find_profiles(results)) if results is not None else []
+    return Board(frame, records, datasets, data_roots, profiles=profiles)
