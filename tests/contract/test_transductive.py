@@ -90,7 +90,7 @@ def test_every_table_marks_the_row(made, make_board, tmp_path):
     path, record = made("paper:scaled")
     assert entry_names([record.cell]) == ["scaled [transductive]"]
     assert entry_names([made("strict")[1].cell]) == ["scaled"]
-    assert all(row[0] == "scaled, transductive" for row in table_rows(record, ["image_auroc"]))
+    assert all(row[0] == "scaled, transductive" for row in table_rows([record], ["image_auroc"]))
     assert f"transductive: image scores use all test images of a class ({STEP})" in remarks(record)
     (group,) = groups(make_board([record]))
     assert group.entries == ["scaled [transductive]"]

@@ -93,7 +93,7 @@ def _show_plan(plan: Plan, *, json: bool) -> None:
         )
         for row in rows
     ]
-    table("", header, shown)
+    table("", header, shown, optional=["record"])
 
 
 def _finish(plan: Plan, *, json: bool, quiet: bool) -> None:

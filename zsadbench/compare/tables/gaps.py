@@ -49,8 +49,13 @@ def gap_tables(board: Board) -> list[Table]:
 
     Only means over classes; empty where no number is both measured and published.
     """
+    return tables_of_gaps(board, gaps(board.frame))
+
+
+def tables_of_gaps(board: Board, found: Sequence[Gap]) -> list[Table]:
+    """The tables of these gaps, as `gap_tables` makes them of all."""
     of_method: dict[tuple[str, str], list[Gap]] = {}
-    for gap in gaps(board.frame):
+    for gap in found:
         if gap.class_name == "mean":
             of_method.setdefault((gap.entry, gap.group), []).append(gap)
     return [_gap_table(board, f"gaps-{number}", key, found) for number, (key, found) in enumerate(of_method.items(), 1)]
