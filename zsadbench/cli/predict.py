@@ -61,7 +61,7 @@ def predict(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score images: heat maps on one fixed colour scale, scores.csv, and a list with the most anomalous image first."""
+    """Score images: heat maps on one colour scale, scores.csv, and a list with the most anomalous image first."""
     start_logging(quiet=quiet)
     add_plugins(plugin)
     from zsadbench.data import images_of
@@ -96,6 +96,7 @@ def _report(prediction: Prediction, *, json: bool) -> None:
                 "score": prediction.score,
                 "highest": prediction.highest,
                 "heat_map": str(prediction.heat_map),
+                "scale": prediction.scale,
             }
         )
 
@@ -110,4 +111,7 @@ def _print(predictions: list[Prediction], out: Path) -> None:
         return
     rows = [(f"{prediction.score:.4f}", f"{prediction.highest:.4f}", str(prediction.image)) for prediction in scored]
     table("most anomalous first", ["score", "highest", "image"], rows)
+    scale = scored[0].scale
+    if scale is not None:
+        say(f"colours: {scale.text}")
     say(f"heat maps and scores.csv: {out}")
