@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,13 +14,13 @@ from zsadbench.cli.shared.logs import start_logging
 from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
 from zsadbench.cli.shared.output import say, say_json
 from zsadbench.engine.plan.request import RunRequest
-from zsadbench.errors import UsageError, ZsadError
+from zsadbench.errors import UsageError, ZsadError, unknown
 from zsadbench.flags.fields import DATA, OUTPUT
 from zsadbench.flags.forms import split
 from zsadbench.flags.out import check_out
 
 if TYPE_CHECKING:
-    from zsadbench.compare import Report
+    from zsadbench.compare import Board, Report
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,14 @@ def report(
         Path | None,
         typer.Option(help="Folder whose templates replace the report's own.", metavar="PATH", rich_help_panel=OUTPUT),
     ] = None,
+    reference: Annotated[
+        str,
+        typer.Option(
+            help="Method that tests compare the others with (default: the one with the best mean).",
+            metavar="NAME",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = "",
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -63,6 +72,7 @@ def report(
     board = board_of(results, fields.get("data_roots"))
     if not board.records:
         log.warning("no records below '%s': the report has published numbers only", results)
+    board = _with_reference(board, reference)
     out.mkdir(parents=True, exist_ok=True)
     failed: list[ZsadError] = []
     for name, writer in reports.items():
@@ -78,6 +88,14 @@ def report(
         log.error("%s", other)
     if failed:
         raise failed[0]
+
+
+def _with_reference(board: Board, reference: str) -> Board:
+    """Return the board with the method that tests compare the others with; raise `UsageError` where it has none."""
+    measured = {*board.measured["entry"], *board.measured["method"]}
+    if reference and reference not in measured:
+        raise unknown("measured method", reference, measured)
+    return replace(board, reference=reference)
 
 
 def _check_folders(results: Path, out: Path, templates: Path | None) -> None:
