@@ -56,7 +56,9 @@ FLAGS = {
         --protocol$ --quiet|-q
         --target|-t* --verbose|-v
     """,
-    "report": "--data-root* --format* --json --out=report --quiet|-q --reference --results=results --templates --verbose|-v",
+    "report": """
+        --data-root* --format* --json --out=report --quiet|-q --reference --results=results --templates --verbose|-v
+    """,
     "reproduce": """
         --plugin*
         --allow-partial --aux$ --backbone$ --batch-size$=auto --data-root* --device$=auto --dry-run --epochs$

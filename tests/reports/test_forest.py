@@ -22,7 +22,7 @@ def board_of(make_board, make_record, targets):
 
 
 def texts(figure):
-    root = ElementTree.fromstring(str(figure.svg))
+    root = ElementTree.fromstring(str(figure.svg).replace("<svg ", '<svg xmlns:xlink="x" ', 1))
     return ["".join(element.itertext()) for element in root.iter() if element.tag.endswith("text")]
 
 
