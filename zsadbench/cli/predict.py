@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import commonpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -109,8 +110,12 @@ def _print(predictions: list[Prediction], out: Path) -> None:
     )
     if not scored:
         return
-    rows = [(f"{prediction.score:.4f}", f"{prediction.highest:.4f}", str(prediction.image)) for prediction in scored]
-    table("most anomalous first", ["score", "highest", "image"], rows)
+    folder = Path(commonpath([prediction.image.absolute().parent for prediction in scored]))
+    rows = [
+        (f"{prediction.score:.4f}", f"{prediction.highest:.4f}", str(prediction.image.absolute().relative_to(folder)))
+        for prediction in scored
+    ]
+    table(f"most anomalous first, below {folder}", ["score", "highest", "image"], rows)
     scale = scored[0].scale
     if scale is not None:
         say(f"colours: {scale.text}")

@@ -8,8 +8,9 @@ from itertools import pairwise
 from textwrap import wrap
 from typing import NamedTuple
 
-# a number, with its spread, with bounds, with a count, with the mark of numbers that are not comparable; or none
-NUMERIC = re.compile(r"-|[-+\d.e]+( ± [\d.]+)?( \[[\d., ]+\])?( \(\d+\))?†?")
+# a number, with its spread or what it should be, with bounds, with a count, with the mark of numbers that are not
+# comparable; or none
+NUMERIC = re.compile(r"-|[-+\d.e]+( [±≠] [\d.]+)?( \[[\d., ]+\])?( \(\d+\))?†?")
 GAP, EDGES = 3, 2  # characters between two columns, and at both sides of a table
 
 
