@@ -57,7 +57,8 @@ FLAGS = {
         --target|-t* --verbose|-v
     """,
     "report": """
-        --data-root* --format* --json --out=report --quiet|-q --reference --results=results --templates --verbose|-v
+        --data-root* --decimals --format* --json --methods* --metrics* --no-published --no-spread --order --out=report
+        --paper --quiet|-q --reference --results=results --selection --targets* --templates --verbose|-v
     """,
     "reproduce": """
         --plugin*
@@ -78,7 +79,7 @@ FLAGS = {
     "datasets synth": "--out --per-class=4",
     "checkpoints import": "--plugin* --method|-m --out",
 }
-PANELS = ("Arguments", "Options", "What to run", "Data", "Model", "Compute", "Output")
+PANELS = ("Arguments", "Options", "What to run", "What the tables show", "Data", "Model", "Compute", "Output")
 
 
 def _verbs(group, before=""):

@@ -4,6 +4,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 from zsadbench.compare.tables.significance import significance_tables
+from zsadbench.selection import Selection
 from zsadbench_reports.html.forest import forest_figures
 
 TARGETS = ("visa", "btad", "mpdd", "dagm", "dtd", "mvtec")
@@ -42,7 +43,7 @@ def test_each_difference_stands_with_its_interval_and_p(make_board, make_record)
 
 
 def test_a_named_reference_and_few_data_sets(make_board, make_record):
-    board = replace(board_of(make_board, make_record, TARGETS[:3]), reference="afclip")
+    board = replace(board_of(make_board, make_record, TARGETS[:3]), selection=Selection(reference="afclip"))
     figure = forest_figures(board)[0]
     assert figure.caption.startswith("Differences of afclip by I-AUROC")
     assert "significant" not in figure.caption

@@ -16,6 +16,7 @@ from zsadbench.compare.measured import measured, target_names
 from zsadbench.compare.published import read_published
 from zsadbench.data import all_cards
 from zsadbench.records import Profile, Record, find_profiles, find_records
+from zsadbench.selection import EVERYTHING, Selection
 
 if TYPE_CHECKING:
     from zsadbench.compare.tables.layout import Table
@@ -40,16 +41,20 @@ class Board:
         records: path and content of every record that `frame` was made from.
         datasets: title, domain and home page by target.
         data_roots: folders in which a report that shows images looks for them; None for those of the environment.
+        selection: which rows were chosen, and how numbers are printed; `compare.choice.choose` applies it.
+        left_out: what the selection left out: `methods`, `data sets` and `metrics`, each with its names.
+        whole: the board before the selection, whose references are cited; None for a board without a selection.
         profiles: costs of methods alone, from `zsadbench profile --into`.
-        reference: the method that tests compare the others with; empty for the one with the best mean.
     """
 
     frame: pd.DataFrame
     records: Sequence[tuple[Path, Record]] = ()
     datasets: Mapping[str, DataSet] = field(default_factory=dict)
     data_roots: Sequence[Path] | None = None
+    selection: Selection = EVERYTHING
+    left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    whole: Board | None = None
     profiles: Sequence[Profile] = ()
-    reference: str = ""
 
     @property
     def measured(self) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -42,8 +43,8 @@ class Reporter(Protocol):
     def start(self, plan: Plan) -> None:
         """The plan is made."""
 
-    def training(self, job: Job, done: int, total: int, loss: float) -> None:
-        """One optimiser step is done."""
+    def training(self, job: Job, done: int, total: int, loss: float, class_name: str = "") -> None:
+        """One optimiser step is done, of a training on the support images of a class if there is one."""
 
     def trained(self, job: Job, detector: Detector) -> None:
         """The detector is ready: trained or loaded."""
@@ -220,7 +221,7 @@ class JobGroup:
             return
         setup, target, request = self.jobs[0].setup, self.jobs[0].target, self.shared.plan.request
         rows = limited(target.manifest, class_name, setup.limit)
-        pixels = len(rows) * setup.image_size**2 if target.card.pixel_level else 0
+        pixels = len(rows) * setup.map_side**2 if target.card.pixel_level else 0
         word, method = target.card.words(setup.name)[class_name], recorders[0].detector.method
         few_shot = union_of_taps([job for job in self.jobs if job.supports] or self.jobs)
         encode = make_encoder(setup, self.backbone, method, few_shot)
@@ -250,7 +251,10 @@ class JobGroup:
         self, class_name: str, chunk: Sequence[JobRecorder], images: ClassImages, supports: SupportTokens
     ) -> None:
         """Evaluate one class with the heads of these jobs together, and write the record of each."""
-        heads = [recorder.head(images, class_name, supports) for recorder in chunk]
+        heads = [
+            recorder.head(images, class_name, supports, partial(self._on_class_step, recorder.job, class_name))
+            for recorder in chunk
+        ]
         evaluate_class(images, heads, self.shared.reporter.images)
         for recorder, head in zip(chunk, heads, strict=True):
             if head.failure is None:
@@ -258,6 +262,10 @@ class JobGroup:
                     recorder.add_class(class_name, head, images, shared=len(chunk) > 1)
             if head.failure is not None:
                 self._report_failure(recorder, class_name, head.failure)
+
+    def _on_class_step(self, job: Job, class_name: str, done: int, total: int, loss: float) -> None:
+        """Report a step of a training on the support images of a class."""
+        self.shared.reporter.training(job, done, total, loss, class_name)
 
     def _report_failure(self, recorder: JobRecorder, where: str, failure: Exception) -> None:
         """Report a failure of a class or of the preparation; raises what `Run.report_failure` raises."""

@@ -10,8 +10,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from zsadbench.compare import Board, critical_differences
-from zsadbench.compare.frame import HEADINGS
-from zsadbench.compare.groups import GROUP, group_of
+from zsadbench.compare.frame import GROUP, HEADINGS
+from zsadbench.compare.groups import group_of
 from zsadbench.printing import one_line
 from zsadbench_reports.critical import critical_difference_svg
 from zsadbench_reports.html.costs import TradeOff

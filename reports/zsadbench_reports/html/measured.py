@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from zsadbench.compare import Board, Cell, Number, Row
-from zsadbench.compare.frame import MEASURED
-from zsadbench.compare.groups import GROUP, Group, group_of
+from zsadbench.compare.frame import GROUP, MEASURED
+from zsadbench.compare.groups import Group, group_of
 from zsadbench.compare.tables.measured import main_table, number_of
 from zsadbench_reports.html.cells import PrintedCell, printed_cell, without_empty
 
@@ -32,7 +32,7 @@ def _group(board: Board, rows: pd.DataFrame, number: int) -> dict[str, Any]:
         "short": ", ".join(dict.fromkeys([*rows["protocol"], *rows["backbone"]])),
         "notes": list(group.notes),
         "targets": group.targets,
-        "aupro": group.levels["pixel"][1],
+        "aupro": group.aupro,
         "rows": [_row(name, rows[rows["entry"] == name]) for name in group.entries],
         "cells": {metric: cells for metric, (cells, _) in by_metric.items()},
         "summary": {metric: lines for metric, (_, lines) in by_metric.items()},

@@ -71,7 +71,10 @@ def summary(board: Board) -> str:
     """One line: the number of methods and data sets, measured and published, and the date of the last run."""
     parts = [_counted(board.measured, "measured"), _counted(board.published, "published")]
     ended = max((str(record.provenance.get("finished", "")) for _, record in board.records), default="")
-    return "; ".join(part for part in parts if part) + (f". Last run: {ended[:10]}." if ended else ".")
+    counts = [(len(names), kind if len(names) > 1 else kind[:-1]) for kind, names in board.left_out.items()]
+    left_out = ", ".join(f"{count} {kind}" for count, kind in counts)
+    chosen = f" Measured and left out by the selection: {left_out}." if left_out else ""
+    return "; ".join(part for part in parts if part) + (f". Last run: {ended[:10]}." if ended else ".") + chosen
 
 
 def _counted(rows: pd.DataFrame, kind: str) -> str:

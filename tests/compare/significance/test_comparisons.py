@@ -6,6 +6,7 @@ import pytest
 
 from zsadbench.compare.significance.comparisons import comparison_results
 from zsadbench.compare.tables.significance import critical_tables, significance_tables
+from zsadbench.selection import Selection
 
 TARGETS = ("visa", "btad", "mpdd", "dagm", "dtd", "mvtec")
 
@@ -107,13 +108,13 @@ def test_a_reference_is_named_or_has_the_best_mean(make_board, make_record):
     board = make_board(in_order(make_record, "abc", TARGETS))
     chosen = tables_of(board)["reference-1-image_auroc"]
     assert any("chosen after measuring" in note for note in chosen.notes)
-    named = tables_of(replace(board, reference="b"))["reference-1-image_auroc"]
+    named = tables_of(replace(board, selection=Selection(reference="b")))["reference-1-image_auroc"]
     assert [(row.label, row.cells[1], row.cells[2]) for row in named.rows] == [
         ("b against a", "-10.0", "-10.0 to -10.0"),
         ("b against c", "+10.0", "+10.0 to +10.0"),
     ]
     assert not any("chosen after measuring" in note for note in named.notes)
-    assert "reference-1-image_auroc" not in tables_of(replace(board, reference="winclip"))
+    assert "reference-1-image_auroc" not in tables_of(replace(board, selection=Selection(reference="winclip")))
 
 
 def test_ranks_are_over_all_domains_and_within_each_and_say_which(make_board, make_record):

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from zsadbench.compare.board import OWN, Board
-from zsadbench.compare.frame import HEADINGS
-from zsadbench.compare.groups import GROUP, Group, group_of
+from zsadbench.compare.frame import GROUP, HEADINGS
+from zsadbench.compare.groups import Group, group_of
 from zsadbench.compare.significance.critical_difference import FEWEST_METHODS, CriticalDifference, critical_difference
 from zsadbench.compare.significance.differences import (
     WEIGHTED,
@@ -144,14 +144,14 @@ def comparison_results(board: Board) -> list[ComparisonResult]:
 
 
 def reference_of(board: Board, comparison: Comparison) -> str | None:
-    """The method that the others are compared with: `Board.reference`, or the one with the best mean over data sets.
+    """The method that the others are compared with: the selection's reference, or the one with the best mean.
 
     None where the board names a reference that the comparison does not have, in one way only.
     """
-    if not board.reference:
+    if not board.selection.reference:
         return str(comparison.values().mean().idxmax())
-    named = [name for name in comparison.entries if board.reference in {name, name.partition(" [")[0]}]
-    return board.reference if board.reference in named else named[0] if len(named) == 1 else None
+    named = [name for name in comparison.entries if board.selection.reference in {name, name.partition(" [")[0]}]
+    return board.selection.reference if board.selection.reference in named else named[0] if len(named) == 1 else None
 
 
 def critical_differences(board: Board) -> list[tuple[Comparison, CriticalDifference]]:

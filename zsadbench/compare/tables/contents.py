@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from zsadbench.compare.board import Board
 from zsadbench.compare.tables.ablation import measured_ablation_tables
+from zsadbench.compare.tables.beside_published import beside_published_tables
 from zsadbench.compare.tables.breakdown import breakdown_tables
 from zsadbench.compare.tables.costs import cost_tables
 from zsadbench.compare.tables.gaps import conflict_tables, gap_tables
@@ -45,7 +46,7 @@ def contents_of(board: Board) -> Contents:
     measured, published = class_tables(board), paper_class_tables(board)
     targets = board.ordered([*measured, *published])
     return Contents(
-        main=[*main_tables(board), *paper_main_tables(board)],
+        main=[*beside_published_tables(board), *main_tables(board), *paper_main_tables(board)],
         by_class={target: [*measured.get(target, []), *published.get(target, [])] for target in targets},
         cost=[*cost_tables(board), *paper_cost_tables(board)],
         ablation=[*measured_ablation_tables(board), *paper_ablation_tables(board)],

@@ -46,7 +46,7 @@ def significance_tables(board: Board) -> list[Table]:
         tables.append(_difference_table(tested))
         reference = reference_of(board, tested.comparison)
         if len(tested.comparison.entries) >= FEWEST_METHODS and reference is not None:
-            tables.append(_reference_table(tested, reference, named=bool(board.reference)))
+            tables.append(_reference_table(tested, reference, named=bool(board.selection.reference)))
     return tables
 
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from zsadbench.engine.encode.supports import SupportTokens
     from zsadbench.engine.plan.jobs import Job, Plan
 
+OnStep = Callable[[int, int, float], None]  # steps done, all steps, loss
+
 
 class JobRecorder:
     """One job of a run: its detector, its head for a class, and its record.
@@ -65,7 +67,7 @@ class JobRecorder:
         assert self._detector is not None  # noqa: S101 - `prepare` comes first
         return self._detector
 
-    def prepare(self, on_step: Callable[[int, int, float], None]) -> Detector:
+    def prepare(self, on_step: OnStep) -> Detector:
         """Train or load the detector, find its thresholds if a metric needs them, and encode the class names.
 
         Args:
@@ -95,7 +97,7 @@ class JobRecorder:
             detector.method, {name: words[name] for name in job.todo}, job.setup.name
         )
         setup = job.setup
-        self._area_quartiles = self.writer.area_quartiles(setup.protocol, setup.image_size, request.workers)
+        self._area_quartiles = self.writer.area_quartiles(setup.protocol, setup.map_side, request.workers)
         self._detector = detector
         return detector
 
@@ -108,8 +110,13 @@ class JobRecorder:
             record.not_comparable_because = why_not_comparable(job.cell, job.target.card, job.setup, leak=leak)
             record.comparable = not record.not_comparable_because
 
-    def head(self, images: ClassImages, class_name: str, supports: SupportTokens) -> Head[ClassMeasurement]:
-        """Make the head of this job on one class; where the text of the class could not be encoded, it has failed."""
+    def head(
+        self, images: ClassImages, class_name: str, supports: SupportTokens, on_step: OnStep
+    ) -> Head[ClassMeasurement]:
+        """Make the head of this job on one class; where the text of the class could not be encoded, it has failed.
+
+        `on_step` is called with (steps done, all steps, loss) of a training on the supports of the class.
+        """
         setup, target, method, request = self.job.setup, self.job.target, self.detector.method, self.plan.request
         measurement = ClassMeasurement(
             self.plan.metrics,
@@ -130,8 +137,33 @@ class JobRecorder:
             step=setup.step_taken(few_shot=few_shot),
         )
         if chosen := self.job.supports:
-            head.fit_memory = partial(fit_memory, method, supports, setup, chosen.rows[class_name], chosen.files)
+            remember = partial(fit_memory, method, supports, setup, chosen.rows[class_name], chosen.files)
+            learns = setup.on_supports
+            head.fit_memory = partial(self._learn_class, class_name, on_step, remember) if learns else remember
         return head
+
+    def _learn_class(self, class_name: str, on_step: OnStep, remember: Callable[[], None]) -> None:
+        """Give the detector the parameters of one class, trained on its support images, and their memory.
+
+        Raises:
+            CellError, DataError: as `train_or_load` and `fit_memory`.
+        """
+        job, request, supports, start = self.job, self.plan.request, self.job.supports, perf_counter()
+        assert supports is not None  # noqa: S101 - only called where there are
+        learned = train_or_load(
+            job.setup,
+            self.backbone,
+            supports.of_class(class_name),
+            job.seed,
+            workers=request.workers,
+            image_cache=request.image_cache,
+            on_step=on_step,
+        )
+        self.detector.take_parameters(learned)
+        self._train_seconds += perf_counter() - start if learned.first_loss is not None else 0.0
+        before = self.record.provenance.get("checkpoints", {}) | self._origin.get("checkpoints", {})
+        self._origin["checkpoints"] = before | {class_name: learned.checkpoint.name if learned.checkpoint else None}
+        remember()
 
     def add_class(self, class_name: str, head: Head[ClassMeasurement], images: ClassImages, *, shared: bool) -> None:
         """Compute the metrics of one class and write the record with them; a failure leaves the record as it was.
@@ -179,6 +211,9 @@ class JobRecorder:
 
     def _training_cost(self, before: Mapping[str, Any]) -> dict[str, Any]:
         """Return the cost of a training in this run, else that of an earlier run from the record."""
+        if self.job.setup.on_supports:  # trainings of several classes, in this run or in earlier ones
+            seconds, self._train_seconds = self._train_seconds, 0.0
+            return {"seconds_training": before.get("seconds_training", 0.0) + seconds}
         if not self._train_seconds:
             return {"seconds_training": before.get("seconds_training", 0.0)} | {
                 name: before[name] for name in ("tokens_encoded", "tokens_remembered") if name in before

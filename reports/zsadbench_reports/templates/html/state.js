@@ -40,7 +40,8 @@ const valueOf = (cell) => (cell ? Number.parseFloat(cell[0]) : NaN);
 /** The content of a cell: number, mark and spread, with text for screen readers where a mark is only visible. */
 function printed(cell) {
   if (!cell || cell[0] === "-") return [element("span", { title: cell?.[3] || false }, "–"), cell?.[3] ? unseen(cell[3]) : null];
-  const [text, spread, mark] = cell;
+  const [text, spread, mark, , remark] = cell;
+  if (remark) return [...printed([text, spread, mark]), element("small", {}, ` ${remark}`)];
   const tag = { best: "strong", second: "u" }[mark];
   const number = tag ? element(tag, {}, text, unseen(mark === "best" ? " best" : " second best")) : text;
   const apart = mark === "apart" ? [element("span", { "aria-hidden": "true" }, "†"), unseen(" not comparable")] : [];
