@@ -14,7 +14,8 @@ def short(monkeypatch):
     monkeypatch.setattr(rounds, "STABLE_WITHIN", 1e9)
 
 
-def test_tables_have_published_columns_beside(cli, small):
+def test_tables_have_published_columns_beside(cli, small, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     told = cli("profile", "-m", "fbclip,afclip", "--backbone", small, *FLAGS)
     assert told.code == 0, told.err
     lines = told.out.splitlines()

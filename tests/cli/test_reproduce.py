@@ -116,6 +116,7 @@ def test_a_dry_run_says_what_is_missing(cli, monkeypatch, tmp_path):
     assert not needs["complete"]
     states = {one["label"]: one["state"] for one in events(told, "plan")}
     assert states["FB-CLIP"] == "to run"
+    monkeypatch.setenv("COLUMNS", "200")
     shown = cli("reproduce", "fbclip:table1", "--dry-run").out
     assert "weights of ViT-L-14-336: missing: " in shown
     assert "visa, mpdd, btad and 12 more" in shown

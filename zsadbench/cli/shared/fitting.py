@@ -31,6 +31,10 @@ class Columns(NamedTuple):
         least = max(_longest_word(self.header[column]), *(_length(row[column]) for row in self.rows))
         return "\n".join(wrap(self.header[column], least)) or self.header[column]
 
+    def fits(self, width: int) -> bool:
+        """Whether all cells and headings fit into `width` characters on one line each."""
+        return _total(self.widths()) <= width
+
     def of(self, columns: Sequence[int]) -> Columns:
         """The part with these columns alone."""
         return Columns([self.header[c] for c in columns], [[row[c] for c in columns] for row in self.rows])
@@ -38,6 +42,13 @@ class Columns(NamedTuple):
     def widths(self) -> list[int]:
         """The widths of the columns with every cell and heading on one line."""
         return [max(map(_length, column)) for column in zip(self.header, *self.rows, strict=True)]
+
+    def cell_widths(self) -> list[int]:
+        """The widths of the columns with every cell on one line, and headings broken between words."""
+        return [
+            max([_longest_word(name), *(_length(row[column]) for row in self.rows)])
+            for column, name in enumerate(self.header)
+        ]
 
     def least_widths(self) -> list[int]:
         """The widths of the columns with text and headings broken between words, and numbers on one line."""
@@ -77,11 +88,11 @@ def fit(table: Columns, width: int, optional: Sequence[str] = ()) -> tuple[list[
         The parts to print one below the other, usually one; and the headings of the columns that were left out. Where
         no choice of columns fits, rows become columns, cut into as many parts as it takes, and nothing is left out.
     """
-    if _total(table.widths()) <= width:
+    if table.fits(width):
         return [table], []
     shown, gone = list(range(len(table.header))), list(optional)
     left_out: list[str] = []
-    while _total(table.of(shown).least_widths()) > width and gone:
+    while _total(table.of(shown).cell_widths()) > width and gone:
         name = gone.pop()
         if name in table.header:
             shown.remove(table.header.index(name))

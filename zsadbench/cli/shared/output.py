@@ -62,7 +62,7 @@ def _print_part(console: Console, title: str, part: Columns) -> None:
     for column, least in enumerate(part.least_widths()):
         number = part.is_number(column)
         grid.add_column(
-            part.heading(column),
+            part.header[column] if part.fits(console.width) else part.heading(column),
             justify="right" if number else "left",
             no_wrap=number,
             min_width=least,
