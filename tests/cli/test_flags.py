@@ -22,9 +22,9 @@ FLAGS = {
     """,
     "train": """
         --plugin*
-        --allow-partial --aux$ --backbone$ --data-root* --device$=auto --epochs$ --fresh --image-cache$
+        --allow-partial --aux$ --backbone$ --class* --data-root* --device$=auto --epochs$ --fresh --image-cache$
         --image-size$ --json --max-pixels$ --method|-m* --normal* --offline$ --option|-O* --out --precision$=fp32
-        --quiet|-q --seed*
+        --quiet|-q --seed* --shots* --support-seed*
         --token-cache$ --token-precision$=fp32 --verbose|-v --weights$ --workers$
     """,
     "predict": """
@@ -58,7 +58,7 @@ FLAGS = {
     """,
     "report": """
         --data-root* --decimals --format* --json --methods* --metrics* --no-published --no-spread --order --out=report
-        --paper --quiet|-q --reference --results=results --selection --targets* --templates --verbose|-v
+        --paper --picture* --quiet|-q --reference --results=results --selection --targets* --templates --verbose|-v
     """,
     "reproduce": """
         --plugin*

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,6 +54,14 @@ def report(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    picture: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Image for the qualitative grid, chosen by hand; repeatable.",
+            metavar="TARGET:PATH",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     templates: Annotated[
         Path | None,
         typer.Option(help="Folder whose templates replace the report's own.", metavar="PATH", rich_help_panel=OUTPUT),
@@ -73,7 +82,7 @@ def report(
     start_logging(quiet=quiet, verbose=verbose)
     wanted, reports = read_selection(selection, chosen), _chosen(split(format))
     _check_folders(results, out, templates)
-    board = board_of(results, fields.get("data_roots"))
+    board = replace(board_of(results, fields.get("data_roots")), pictures=tuple(picture or ()))
     if not board.records:
         log.warning("no records below '%s': the report has published numbers only", results)
     if action:

@@ -33,7 +33,6 @@ FLAGS = RequestFlags(
     "(default: mvtec; demo-aux for the demo backbone).",
 )
 EXAMPLES = examples(
-    "zsadbench train -m fbclip --backbone demo --weights demo",
     "zsadbench train -m promptad --aux mvtec --class bottle --shots 4",
     "zsadbench train -m fbclip,afclip --aux visa --seed 0,1,2 --out checkpoints",
 )

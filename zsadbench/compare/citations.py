@@ -17,7 +17,7 @@ from zsadbench import registry
 from zsadbench.compare.frame import MEASURED
 from zsadbench.data import all_cards
 from zsadbench.errors import ZsadError
-from zsadbench.references import references
+from zsadbench.references import Reference, references
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ def venues_of(rows: pd.DataFrame) -> tuple[tuple[str, str], ...]:
 @cache
 def venue_of(method: str) -> str:
     """Venue and year of a method's paper as tables print them, such as `CVPR 2026`; empty where it is unknown."""
-    known = references().get(_method_keys().get(method, ""))
+    known = reference_of(method)
     if known is not None:
         return f"{known.short_venue} {known.year}"
     paper = paper_of(method)
@@ -86,11 +86,16 @@ def key_of(entry: str) -> str:
 @cache
 def method_entry(method: str) -> str:
     """The BibTeX entry of a method's paper; empty where the paper is unknown."""
-    known = references().get(_method_keys().get(method, ""))
+    known = reference_of(method)
     if known is not None:
         return known.bibtex
     paper = paper_of(method)
     return "" if paper is None or paper.venue == UNPUBLISHED else _entry_from_card(paper)
+
+
+def reference_of(method: str) -> Reference | None:
+    """The verified reference of a method's paper; None where there is none."""
+    return references().get(_method_keys().get(method, ""))
 
 
 @cache
