@@ -41,7 +41,7 @@ FLAGS = {
     """,
     "profile": """
         --plugin*
-        --backbone$ --batch-size=1 --compile$=off --device$=auto --image-size$ --json --method|-m* --offline$
+        --backbone$ --batch-size=1 --compile$=off --device$=auto --image-size$ --into --json --method|-m* --offline$
         --option|-O* --out --precision$=fp32 --quiet|-q --rounds --save-maps --scenario=single-stream --training
         --verbose|-v --weights$
     """,
@@ -58,13 +58,13 @@ FLAGS = {
     """,
     "report": """
         --data-root* --decimals --format* --json --methods* --metrics* --no-published --no-spread --order --out=report
-        --paper --picture* --quiet|-q --results=results --selection --targets* --templates --verbose|-v
+        --paper --picture* --quiet|-q --reference --results=results --selection --targets* --templates --verbose|-v
     """,
     "reproduce": """
         --plugin*
         --allow-partial --aux$ --backbone$ --batch-size$=auto --data-root* --device$=auto --dry-run --epochs$
         --image-cache$ --image-size$ --json --limit$ --list --offline$ --out$=results --quiet|-q --seed*
-        --target|-t* --token-cache$ --verbose|-v --weights$ --workers$
+        --tables --target|-t* --token-cache$ --verbose|-v --weights$ --workers$
     """,
     "compare": "--json --metric* --quiet|-q --results=results --target|-t* --verbose|-v",
     "protocol list": "",

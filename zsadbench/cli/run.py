@@ -94,7 +94,7 @@ def _show_plan(plan: Plan, *, json: bool) -> None:
         )
         for row in rows
     ]
-    table("", header, shown)
+    table("", header, shown, optional=["record"])
     trainings = [(row, training) for row in rows for training in row.get("trainings", [])]
     if trainings:
         header = ["training", "class", "stage", "shots", "seed", "steps", "checkpoint"]

@@ -203,7 +203,7 @@ def why_not_comparable(
     other = "its maps are" if setup is None else "the auxiliary set is"
     reasons = {
         **origin,
-        f"limited to {cell['limit']} images a label and class": cell["limit"] is not None,
+        f"limited to {cell['limit']} images per label and class": cell["limit"] is not None,
         f"the target or {other} incomplete or too large": cell["partial"],
         "synthetic data": cell["synthetic"],
         f"'{card.name}' is drawn for trials, no published benchmark": card.generated,
