@@ -96,6 +96,11 @@ class RecordWriter:
             self.sidecars = replace(self.sidecars, area_quartiles=quartiles)
         return self.sidecars.area_quartiles
 
+    def keep_quartiles(self, quartiles: list[float] | None) -> None:
+        """Keep the quartiles of region area with the record, unless it has some."""
+        if self.sidecars.area_quartiles is None:
+            self.sidecars = replace(self.sidecars, area_quartiles=quartiles)
+
     def add_class(
         self,
         class_name: str,
