@@ -10,6 +10,7 @@ import torch
 from zsadbench.clip.towers import VisionTower
 from zsadbench.engine.encode import batching
 from zsadbench.engine.encode.batching import Halving, automatic_batch, best_batch
+from zsadbench.engine.units import worker
 from zsadbench.types import Taps
 
 SHORT = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")

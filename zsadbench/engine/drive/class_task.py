@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from zsadbench.data import limited
 from zsadbench.engine.evaluate.classes import keep_failure
-from zsadbench.engine.plan.shards import Span, cut, whole_batches
+from zsadbench.engine.plan.shards import Span, cut
 from zsadbench.engine.record.facts import Facts
 from zsadbench.engine.units.shard_files import ShardFiles, remove_all
 from zsadbench.engine.units.unit import Score, Scored, ShardOfJob
@@ -45,7 +45,7 @@ class ClassTask:
         recorders: of the jobs.
         group: identities of all jobs that share the encoding.
         class_name: the class.
-        shard: the most images of a new shard, to be rounded up to whole batches.
+        shard: the most images of a new shard, in whole batches.
     """
 
     def __init__(
@@ -53,16 +53,15 @@ class ClassTask:
     ) -> None:
         self.plan, self.group, self.class_name, self.recorders = plan, group, class_name, tuple(recorders)
         self.open = {identity(recorder.job.cell): recorder for recorder in recorders}  # those that are not done
-        self.heads = frozenset(self.open)
         job, batch_size = recorders[0].job, recorders[0].batch_size
         self.rows = limited(job.target.manifest, class_name, job.setup.limit)
         files = [self._files(recorder, batch_size) for recorder in recorders]
         anew = plan.request.overwrite == "always"
         done = set() if anew else set.intersection(*(set(of_job.there()) for of_job in files))
-        spans = cut(len(self.rows), whole_batches(shard, batch_size), batch_size, done)
+        spans = cut(len(self.rows), shard, batch_size, done)
         self.batch_sizes = dict.fromkeys(spans, batch_size)  # of every shard
         self.todo = deque(span for span in spans if span not in done)
-        self.flying: set[Span] = set()
+        self.flying: set[Score] = set()
         self.lost: set[Span] = set()  # whose files could not be read back
         self._objects: dict[str, ShardOfJob] = {}  # of the whole class, by job
 
@@ -76,14 +75,15 @@ class ClassTask:
         if not self.todo:
             return None
         span = self.todo.popleft()
-        self.flying.add(span)
         batch_size = self.batch_sizes[span]
-        return Score(tuple(self.open), self.group, self.class_name, *span, len(self.rows), batch_size)
+        unit = Score(tuple(self.open), self.group, self.class_name, *span, len(self.rows), batch_size)
+        self.flying.add(unit)
+        return unit
 
     def take(self, unit: Score, outcome: Scored) -> Iterator[tuple[JobRecorder, int | Exception]]:
         """Take the outcome of a unit, and yield for each of its jobs the images that are kept now, or the failure."""
         span = (unit.start, unit.stop)
-        self.flying.discard(span)
+        self.flying.discard(unit)
         self.batch_sizes[span] = unit.batch_size
         for key, shard in zip(unit.jobs, outcome.shards, strict=True):
             recorder = self.open.get(key)
@@ -120,7 +120,7 @@ class ClassTask:
                     continue
                 metrics = facts.seconds["metrics"] + perf_counter() - start
                 facts = replace(facts, seconds={**facts.seconds, "metrics": metrics})
-                recorder.add_class(self.class_name, measurement, facts, shared=len(self.heads) > 1)
+                recorder.add_class(self.class_name, measurement, facts, shared=len(self.recorders) > 1)
                 self._files(recorder, 1).remove()
                 if recorder.record.complete:
                     remove_all(recorder.job)

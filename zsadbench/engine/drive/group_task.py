@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
 from zsadbench.data import limited
 from zsadbench.engine.drive.class_task import ClassTask
+from zsadbench.engine.plan.shards import whole_batches
 from zsadbench.engine.plan.sharing import memory_chunks
 from zsadbench.engine.record.recorder import JobRecorder
 from zsadbench.engine.units.shard_files import remove_all
@@ -85,9 +87,7 @@ class GroupTask:
             self._take_preparation(unit.job, outcome)
             return
         assert isinstance(outcome, Scored)  # noqa: S101 - the outcome of its kind
-        task = next(
-            task for task in self._open if task.class_name == unit.class_name and task.heads.issuperset(unit.jobs)
-        )
+        task = self._task_of(unit)
         for recorder, result in task.take(unit, outcome):
             if isinstance(result, Exception):
                 self._fail(recorder, unit.class_name, result)
@@ -97,14 +97,24 @@ class GroupTask:
 
     def _try_again(self, unit: Unit, reason: str) -> None:
         """Have a unit run once more, and note it for the provenance of its records."""
+        self._redo += unit.again()
+        if isinstance(unit, Prepare):
+            log.warning("a detector is prepared once more: %s", reason)
+            self.recorders[unit.job].retried.append({"reason": reason})
+            return
         again = unit.again()
-        self._redo.append(again)
-        entry: dict[str, Any] = {"reason": reason}
-        if isinstance(again, Score):
-            entry |= {"class": again.class_name, "images": [again.start, again.stop], "batch_size": again.batch_size}
-        log.warning("%s; it is tried once more: %s", reason, entry)
-        for key in unit.jobs if isinstance(unit, Score) else (unit.job,):
+        flying = self._task_of(unit).flying
+        flying.remove(unit)
+        flying.update(again)
+        first, last, batch_size = unit.start + 1, unit.stop, again[0].batch_size
+        log.warning("%s, images %d to %d are scored once more: %s", unit.class_name, first, last, reason)
+        for key in unit.jobs:
+            entry = {"class": unit.class_name, "images": [first, last], "batch_size": batch_size, "reason": reason}
             self.recorders[key].retried.append(entry)
+
+    def _task_of(self, unit: Score) -> ClassTask:
+        """Return the task that a unit belongs to."""
+        return next(task for task in self._open if unit in task.flying)
 
     def _take_preparation(self, key: str, outcome: Prepared) -> None:
         """Take note that a detector is ready, or report why not.
@@ -139,10 +149,17 @@ class GroupTask:
             count = len(limited(target.manifest, class_name, setup.limit))
             pixels = count * setup.image_size**2 if target.card.pixel_level else 0
             for chunk in memory_chunks(lacking, pixels):
-                task = ClassTask(self.plan, chunk, self.keys, class_name, self.images)
+                task = ClassTask(self.plan, chunk, self.keys, class_name, self._shard(chunk[0].batch_size))
                 for recorder in chunk:
                     self.reporter.evaluating(recorder.job, class_name, task.images)
                 yield task
+
+    def _shard(self, batch_size: int) -> int:
+        """Return the most images of a shard, in whole batches."""
+        whole = whole_batches(self.images, batch_size)
+        if self.plan.request.shard not in (None, whole):
+            _say_rounded(self.images, whole, batch_size)
+        return whole
 
     def _finish_if_complete(self, task: ClassTask) -> None:
         """Merge a class whose shards are all there; it stays open if some have to be scored again."""
@@ -159,3 +176,9 @@ class GroupTask:
     def _fail(self, recorder: JobRecorder, where: str, failure: Exception) -> None:
         self.on_failure(recorder.job, where, failure)
         recorder.failed = True
+
+
+@cache
+def _say_rounded(images: int, whole: int, batch_size: int) -> None:
+    """Say once that --shard is rounded up."""
+    log.warning("--shard %d is rounded up to %d, whole batches of %d images", images, whole, batch_size)

@@ -17,7 +17,7 @@ import torch
 from zsadbench import registry
 from zsadbench.engine.machine.threads import thread_limit
 from zsadbench.engine.plan.jobs import make_plan
-from zsadbench.engine.units.unit import Event, Images, Outcome, Unit
+from zsadbench.engine.units.unit import Event, Images, Outcome, Step, Unit
 from zsadbench.engine.units.worker import Keeping, Worker, with_classes
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from zsadbench.engine.plan.request import RunRequest
 
+READY = -1  # sent once the process has started
 SECONDS = 0.2  # between two events
 LOST = 1  # the exit code without a parent
 
@@ -82,7 +83,8 @@ class Channel(QueueHandler):
         if isinstance(event, Images):
             self._images += event.count
             event = Images(self._images)
-        if monotonic() - self._last >= SECONDS:
+        last_step = isinstance(event, Step) and event.done == event.total
+        if last_step or monotonic() - self._last >= SECONDS:
             self.flush_images()
             if not isinstance(event, Images):
                 self.send(event)
@@ -108,17 +110,17 @@ def begin(start: Start, connection: Connection) -> None:
     root = logging.getLogger()
     root.handlers, root.level = [channel], start.level
     _start = start, channel
-    channel.send("ready")
+    channel.send(READY)
 
 
-def run(unit: Unit) -> Outcome:
-    """Run a unit; the plan is made with the first."""
+def run(unit: Unit, number: int) -> Outcome:
+    """Run a unit, and say before that the one of this number begins; the plan is made with the first."""
     global _worker  # noqa: PLW0603 - the state of the process
     assert _start is not None  # noqa: S101 - `begin` comes first
     start, channel = _start
-    channel.send("begin")
     if _worker is None:
         _worker = start.worker(channel.report)
+    channel.send(number)
     try:
         return _worker.run(unit)
     finally:

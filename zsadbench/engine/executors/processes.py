@@ -93,13 +93,14 @@ class WorkerProcess:
 
     def __init__(self, start: child.Start, report: Callable[[Event], None], timeout: float | None) -> None:
         self.start, self.report, self.timeout = start, report, timeout
-        self.units: deque[tuple[Unit, Future[Outcome]]] = deque()
+        self.units: deque[tuple[Unit, Future[Outcome]]] = deque()  # the first one runs, or is finished
         self.group: tuple[str, ...] = ()
         self._pool: ProcessPoolExecutor | None = None
         self._process: BaseProcess | None = None
         self._events: Connection | None = None
         self._ready = False  # whether the process has started
-        self._since: float | None = None  # when the first unit began
+        self._finished = 0  # units that this process has finished
+        self._begun: dict[int, float] = {}  # when units began, by their number
         self._too_long = False
 
     def submit(self, unit: Unit) -> None:
@@ -109,7 +110,7 @@ class WorkerProcess:
             self._spawn()
         assert self._pool is not None  # noqa: S101 - see above
         try:
-            future = self._pool.submit(child.run, unit)
+            future = self._pool.submit(child.run, unit, self._finished + len(self.units))
         except BrokenProcessPool as failure:  # the process is dead, which `finished` will find
             future = Future()
             future.set_exception(failure)
@@ -122,8 +123,8 @@ class WorkerProcess:
                 self._take(self._events.recv())
         except (EOFError, OSError):  # the process has ended
             self._events = None
-        late = None if self.timeout is None or self._since is None else monotonic() - self._since - self.timeout
-        if late is not None and late > GRACE and self._process is not None:
+        since = self._begun.get(self._finished)
+        if self.timeout and since and monotonic() - since > self.timeout + GRACE and self._process is not None:
             self._too_long = True
             self._process.kill()
 
@@ -140,7 +141,8 @@ class WorkerProcess:
             outcome = future.result()
         except BrokenProcessPool:
             outcome = self._lost()
-        self._since = None
+        else:
+            self._finished += 1
         return unit, outcome
 
     def end(self, *, at_once: bool) -> None:
@@ -155,7 +157,7 @@ class WorkerProcess:
         context = multiprocessing.get_context("spawn")
         self._events, writer = context.Pipe(duplex=False)
         self._pool = ProcessPoolExecutor(1, context, child.begin, (self.start, writer))
-        self._ready, self._since, self._too_long = False, None, False
+        self._ready, self._finished, self._begun, self._too_long = False, 0, {}, False
         before = set(multiprocessing.active_children())
         with _interrupts_ignored():
             self._pool.submit(int)  # a call that starts the process
@@ -164,10 +166,10 @@ class WorkerProcess:
 
     def _take(self, sent: object) -> None:
         """Take one value that the process has sent."""
-        if sent == "ready":
+        if sent == child.READY:
             self._ready = True
-        elif sent == "begin":
-            self._since = monotonic()
+        elif isinstance(sent, int):
+            self._begun = {sent: monotonic()}
         elif isinstance(sent, logging.LogRecord):
             logger = logging.getLogger(sent.name)
             if logger.isEnabledFor(sent.levelno):

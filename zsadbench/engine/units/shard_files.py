@@ -102,7 +102,7 @@ class ShardFiles:
         if facts is None:
             return None
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 return facts, {name: arrays[name] for name in arrays.files if name not in (ABOUT, FACTS)}
         except DAMAGED as failure:
             log.warning("'%s' is damaged and its images are scored again: %s", path, failure)
@@ -120,7 +120,7 @@ class ShardFiles:
     def _facts(self, path: Path, span: Span) -> Facts | None:
         """Return the facts of the file of a shard, None where it is none of this class and these settings."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 about, facts = (json.loads(arrays[name].tobytes()) for name in (ABOUT, FACTS))
             if about == {**self._about, "span": list(span)}:
                 return Facts(**facts)

@@ -23,9 +23,9 @@ class Prepare:
     group: tuple[str, ...]
     attempt: int = 0
 
-    def again(self) -> Prepare:
+    def again(self) -> tuple[Prepare]:
         """Return the second attempt."""
-        return replace(self, attempt=self.attempt + 1)
+        return (replace(self, attempt=self.attempt + 1),)
 
     def failed(self, failure: Exception) -> Prepared:
         """Return the outcome of this unit if it failed as a whole."""
@@ -53,9 +53,10 @@ class Score:
         """Whether this is the whole class."""
         return self.stop - self.start == self.count
 
-    def again(self) -> Score:
-        """Return the second attempt, with half the batch size."""
-        return replace(self, attempt=self.attempt + 1, batch_size=max(1, self.batch_size // 2))
+    def again(self) -> tuple[Score, ...]:
+        """Return the second attempt: every job alone, so that it costs no other one, and half the batch size."""
+        half = max(1, self.batch_size // 2)
+        return tuple(replace(self, jobs=(job,), attempt=self.attempt + 1, batch_size=half) for job in self.jobs)
 
     def failed(self, failure: Exception) -> Scored:
         """Return the outcome of this unit if it failed as a whole."""
