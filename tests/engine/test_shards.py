@@ -3,10 +3,16 @@
 import time
 
 import pytest
+import torch
 
+from zsadbench.engine import run as running
 from zsadbench.engine.evaluate.scoring import Scorer
+from zsadbench.engine.executors.local import LocalExecutor
 from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.engine.run import run_plan
+from zsadbench.engine.units.shard_files import ShardFiles
+from zsadbench.engine.units.unit import Prepare, Score
+from zsadbench.engine.units.worker import Worker
 
 BATCHES = {"aux": "none", "epochs": None, "targets": ("mvtec",), "classes": ("bottle", "grid"), "batch_size": 1}
 IMAGES = 4  # of a class
@@ -111,6 +117,43 @@ def test_a_finishing_step_sees_the_whole_class(request_for, tmp_path, contents_o
         assert plan.jobs[0].cell["transductive"]
         assert not run_plan(plan).failures
     assert contents_of(tmp_path / "shards") == contents_of(tmp_path / "whole")
+
+
+def test_shards_may_come_as_bytes_from_elsewhere(request_for, tmp_path, contents_of, monkeypatch):
+    run_plan(make_plan(request_for(**BATCHES, out=tmp_path / "here")))
+    elsewhere = make_plan(request_for(**BATCHES, out=tmp_path / "elsewhere", shard=2))
+
+    def make_executor(plan, report):
+        return LocalExecutor(Worker(plan, torch.device("cpu"), report, "bytes"))
+
+    monkeypatch.setattr(running, "make_executor", make_executor)
+    assert not run_plan(elsewhere).failures
+    assert contents_of(tmp_path / "elsewhere") == contents_of(tmp_path / "here")
+
+
+@pytest.mark.parametrize(("most", "scored"), [(1, IMAGES + 2), (9, IMAGES + 4)])
+def test_a_shard_that_gets_lost_is_scored_again_once(request_for, monkeypatch, most, scored):
+    read, lost = ShardFiles.read, []
+
+    def lose(self, span):
+        if len(lost) < most:
+            lost.append(span)
+            return None
+        return read(self, span)
+
+    monkeypatch.setattr(ShardFiles, "read", lose)
+    counter = Counter()
+    failures = run_plan(make_plan(request_for(**{**BATCHES, "classes": ("grid",)}, shard=2)), counter).failures
+    assert counter.scored == scored
+    assert ["get lost" in line for line in failures] == ([True] if most > 1 else [])
+
+
+def test_a_worker_with_other_data_or_code_refuses_a_unit(request_for):
+    worker = Worker(make_plan(request_for(**BATCHES)), torch.device("cpu"), lambda event: None, "files")
+    prepared = worker.run(Prepare("another", ("another",)))
+    (scored,) = worker.run(Score(("another",), ("another",), "grid", 0, 2, 4, 1)).shards
+    for failure in (prepared.failure, scored.failure):
+        assert "are not those of the process that drives the run" in str(failure)
 
 
 def test_a_method_that_hangs_costs_its_classes(request_for, monkeypatch):

@@ -54,7 +54,11 @@ class Start:
             registry.add_plugin(path)
         torch.set_num_threads(max(1, thread_limit(torch.get_num_threads()) // self.share))
         request = replace(self.request, device=self.device, engine="local", jobs=None, address=None)
-        plan = with_classes(make_plan(request, records=False), self.todo)
+        logging.disable(logging.WARNING)  # what the parent has said already
+        try:
+            plan = with_classes(make_plan(request, records=False), self.todo)
+        finally:
+            logging.disable(logging.NOTSET)
         return Worker(plan, torch.device(self.device), report, self.keeping)
 
 
