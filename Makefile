@@ -7,10 +7,10 @@ DEMO := demo-output
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo readme test test-all check check-tex bench
+.PHONY: help setup demo readme method-pages test test-all check check-tex bench
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## create .venv, or bring it up to date
 
@@ -30,6 +30,9 @@ readme: $(STAMP) ## make docs/demo.md, the README's table and its pictures anew;
 	@mkdir -p $(DEMO) && echo '*' > $(DEMO)/.gitignore
 	ZSADBENCH_CACHE=$(DEMO)/cache $(BIN)/python tools/demo_table --all --seed 0,1,2 --out $(DEMO)/results --write docs/demo.md
 	ZSADBENCH_CACHE=$(DEMO)/cache $(BIN)/python tools/readme --results $(DEMO)/results
+
+method-pages: $(STAMP) ## make what docs/methods.md and docs/methods say of every method's card, cost and numbers anew
+	$(BIN)/python tools/method_pages
 
 test: $(STAMP) ## run the tests, on as many processes as there are cores
 	$(BIN)/pytest -q -n logical -m "not wheel and not slow"

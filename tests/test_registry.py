@@ -138,8 +138,8 @@ FAULTS = {
     "notes": (replace(PLAIN, notes=None), "'notes' is no tuple of StageNote"),
     "recipe": (replace(PLAIN, recipe={"lr": 1}), "'recipe' is dict, not Recipe"),
     "optimiser": (
-        replace(TRAINED, recipe=replace(TRAINED.recipe, optimiser="sgd")),
-        "'recipe.optimiser' is 'sgd'; it is one of adam, adamw",
+        replace(TRAINED, recipe=replace(TRAINED.recipe, optimiser="rprop")),
+        "'recipe.optimiser' is 'rprop'; it is one of adam, adamw, sgd",
     ),
     "mask": (replace(TRAINED, recipe=replace(TRAINED.recipe, mask="any")), "'recipe.mask' is 'any'; it is one of"),
     "batch": (replace(TRAINED, recipe=replace(TRAINED.recipe, batch=0)), "'recipe.batch' is 0, not a whole number"),

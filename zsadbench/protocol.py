@@ -11,6 +11,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from zsadbench.errors import unknown
+from zsadbench.tokens import Preprocessing
+
+LATER = frozenset({"supports", "map_side"})  # fields that left the digests as they were
 
 
 @dataclass(frozen=True)
@@ -19,10 +22,12 @@ class EvaluationProtocol:
 
     Attributes:
         name: the name on the command line and in records.
-        preprocessing: whether images are resized before or after the conversion to RGB.
+        preprocessing: whether images are resized before or after the conversion to RGB, or read as by OpenCV first (see
+            `zsadbench.data.images.preprocess`).
         interpolation: how images are resized.
         mask_values: which grey values of a mask are anomalous: by the rule of the card, or all non-zero values.
-        mask_resize: nearest neighbour, bilinear or bicubic with threshold one half, or none.
+        mask_resize: nearest neighbour, the same as OpenCV does it by way of 1024 pixels, bilinear or bicubic with
+            threshold one half, or none.
         map_size: the size at which maps are evaluated: the input size of the run, or each mask's own size.
         map_resize: how maps are resized.
         smoothing: the Gaussian published with the method, or none.
@@ -37,13 +42,15 @@ class EvaluationProtocol:
         seeds: the seeds of the publication.
         across_images: whether image scores may use statistics over all test images of a class: the `transductive`
             finishing step of a method that has one, or none.
+        supports: how support images are preprocessed; empty for the way of all images.
+        map_side: the side of the evaluated maps in pixels; 0 for that of `map_size`.
     """
 
     name: str
-    preprocessing: Literal["rgb_first", "resize_first"] = "rgb_first"
+    preprocessing: Preprocessing = "rgb_first"
     interpolation: str = "pillow-bicubic"
     mask_values: Literal["card", "nonzero"] = "card"
-    mask_resize: Literal["nearest", "bilinear-half", "bicubic-half", "none"] = "nearest"
+    mask_resize: Literal["nearest", "opencv-1024-nearest", "bilinear-half", "bicubic-half", "none"] = "nearest"
     map_size: Literal["input", "native"] = "input"
     map_resize: str = "bilinear, align_corners=false"
     smoothing: Literal["published", "none"] = "published"
@@ -57,11 +64,19 @@ class EvaluationProtocol:
     epochs: tuple[tuple[str, int], ...] = ()
     seeds: tuple[int, ...] = ()
     across_images: Literal["none", "transductive"] = "none"
+    supports: Preprocessing | Literal[""] = ""
+    map_side: int = 0
+
+    @property
+    def preprocessing_of_supports(self) -> Preprocessing:
+        """How support images are preprocessed."""
+        return self.supports or self.preprocessing
 
     @property
     def digest(self) -> str:
-        """The first 12 hexadecimal digits of the SHA-256 of the canonical JSON of all fields."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """The first 12 hexadecimal digits of the SHA-256 of the canonical JSON of all fields but empty `LATER` ones."""
+        named = {name: value for name, value in asdict(self).items() if value or name not in LATER}
+        text = json.dumps(named, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 MEETING = re.compile(r"Proceedings|Conference|Symposium|Congress|Workshops", re.IGNORECASE)
 PAGES = re.compile(r", pp\. (\d+)-(\d+)$")
 VOLUME = re.compile(r" (\d{1,3})(?:\((\d+)\))?$")
+ACRONYM = re.compile(r"\(([A-Z][A-Z ]+)\)|\b(AAAI)\b")
 PUBLISHER = re.compile(r", (Springer|IEEE|PMLR)$")
 ACCENTS = {"\u0301": "'", "\u0300": "`", "\u0308": '"', "\u0303": "~", "\u0302": "^", "\u030a": "r", "\u030c": "v"}
 SIGNS = {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "—": "---", "–": "--"}
@@ -64,6 +65,14 @@ class Reference(NamedTuple):
         """The reference in one line: authors, title, venue, year."""
         year = "" if re.search(rf"\b{self.year}\b", self.venue) else f", {self.year}"
         return f"{', '.join(self.authors)}: {self.title}. {self.venue}{year}"
+
+    @property
+    def short_venue(self) -> str:
+        """The venue as tables print it: its acronym, `arXiv` for a preprint, else its name without pages or volume."""
+        acronym = ACRONYM.search(self.venue)
+        if acronym:
+            return (acronym[1] or acronym[2]) + (" Workshops" if "Workshops" in self.venue else "")
+        return "arXiv" if self.venue.startswith("arXiv") else _split(VOLUME, _split(PAGES, self.venue)[0])[0]
 
     def _where(self) -> tuple[str, dict[str, str]]:
         """The kind of the entry and the fields that say where it was published."""

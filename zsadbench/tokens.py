@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PositionRule = Literal["bilinear", "bicubic", "bicubic_antialias"]
 Activation = Literal["native", "quick_gelu", "gelu"]
-Preprocessing = Literal["rgb_first", "resize_first"]
+Preprocessing = Literal["rgb_first", "resize_first", "opencv_rgb", "opencv_bgr"]
 Compiling = Literal["off", "blocks", "graphs"]
 
 
@@ -35,6 +35,8 @@ class Taps:
         colours: whether to compute the mean colour of every patch.
         own_encoding: whether the method works inside the encoders and encodes images itself (`OwnEncoding`). It then
             shares no encoding; `blocks` are those that it reads, if any, for the record.
+        frozen: of an own encoding, whether nothing in it is trained, so that training on support images encodes each
+            of them once.
     """
 
     blocks: tuple[int, ...] = ()
@@ -45,6 +47,7 @@ class Taps:
     value_from: int = 6
     colours: bool = False
     own_encoding: bool = False
+    frozen: bool = False
 
 
 class Tokens(NamedTuple):

@@ -85,10 +85,10 @@ class Recipe:
         epochs_else: epochs on any other auxiliary set.
         batch: images per step.
         lr: learning rate.
-        betas: Adam's coefficients.
         image_size: side of the input in pixels.
         loss: the name of the loss.
-        optimiser: Adam or AdamW.
+        betas: Adam's coefficients; SGD has none.
+        optimiser: Adam, AdamW or SGD.
         weight_decay: weight decay.
         lr_by_epoch: whether the learning rate of an epoch is `lr` divided by its number, counted from 1.
         mask: how masks are resized to the input: every non-zero value is anomalous, then bilinear with threshold one
@@ -99,16 +99,21 @@ class Recipe:
         halve_at: steps after which the learning rate is halved.
         stage: what the detector is told before this training (`Staged`); empty for a training of one stage.
         before: the recipe of the stage that is trained first, whose checkpoint is cached by itself; None for none.
+        momentum: of SGD.
+        cosine_to: the learning rate to which it falls along half a cosine, from the first epoch to the end of the
+            last; None for a learning rate that does not fall so.
+        on_supports: whether it learns from the support images of a few-shot run, a class at a time, and from no
+            auxiliary set. Every class is trained from the same initial values, and its checkpoint is cached by itself.
     """
 
     epochs: Mapping[str, int]
     epochs_else: int
     batch: int
     lr: float
-    betas: tuple[float, float]
     image_size: int
     loss: str
-    optimiser: Literal["adam", "adamw"] = "adam"
+    betas: tuple[float, float] = (0.9, 0.999)
+    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
     weight_decay: float = 0.0
     mask: MaskRule = "nonzero-bilinear-half"
     permuted: bool = False
@@ -117,6 +122,9 @@ class Recipe:
     halve_at: tuple[int, ...] = ()
     stage: str = ""
     before: Recipe | None = None
+    momentum: float = 0.0
+    cosine_to: float | None = None
+    on_supports: bool = False
 
     def epochs_for(self, aux: str) -> int:
         """The number of epochs on the auxiliary set `aux`."""
@@ -143,6 +151,8 @@ class Variant:
     Attributes:
         options: options that differ from those of the main results.
         supports: the entry of `inputs` with the images that a few-shot method remembers; empty for none.
+        checkpoint: the entry of the fixture that lists the checkpoint files.
+        size: the side of the evaluated maps in pixels; None for that of the images.
         text: the entry of `inputs` with text features, (2, joint), for all classes (`TextReplaceable`); empty for those
             of the sentences.
         images: the number of images, the first ones; None for all.
@@ -154,6 +164,8 @@ class Variant:
     text: str = ""
     images: int | None = None
     lr: float | None = None
+    checkpoint: str = "checkpoint_files"
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +175,8 @@ class Official:
     Attributes:
         read: reads the published checkpoint files and returns the state dict of `Trainable.network`; raises
             `WeightsError` if they belong to another method.
-        names: returns published tensor name → name in this implementation.
+        names: returns published tensor name → name in this implementation. Where the parts of a checkpoint have the
+            same names in several files, the name of the part and a slash come first.
         options: converts the settings in a parity fixture to options of the method.
         variants: returns name → `Variant`, or the options that differ, if a fixture repeats its results under other
             settings. A name that ends in `_` stands before the names of the tensors.

@@ -134,6 +134,7 @@ def _numbers(result: ImageResult) -> dict[str, Any]:
         "score": _short(result.score),
         "error": None if result.error is None else round(result.error, 4),
         "missed": None if measures.missed is None else round(measures.missed, 4),
+        "peak": None if result.peak is None else _short(result.peak),
         "tags": list(measures.tags),
     }
 

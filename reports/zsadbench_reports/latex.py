@@ -7,7 +7,6 @@ are Jinja's, with the delimiters `((*`, `(((` and `((=`; values in them are esca
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Sequence
 from itertools import count
@@ -15,22 +14,22 @@ from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
-from zsadbench.compare import Board, Cell, Number, Report, Table, bibliography, blocks, contents_of, panels
+from zsadbench.compare import Board, Cell, Number, Report, Table, bibliography, blocks, contents_of
+from zsadbench.compare.tables.layout import without_spreads
 from zsadbench.records import safe_name
 from zsadbench_reports.files import write
 from zsadbench_reports.sandbox import Sandbox, faults_named
 from zsadbench_reports.tex import Tex, escape, letters_remark
+from zsadbench_reports.tex_widths import fits, layouts
 
+SINGLES = "tables"  # the folder of files with one table each
 MACROS = {"best": "zsbest", "second": "zssecond", "apart": "zsapart"}
-PAIRS, SPREADS, SINGLES = 8, 4, 9  # columns that fit across a page: pairs, with spreads, single numbers
-TALL, FEWEST = 45, 5  # lines of a table that fit on a page; the least number of rows of a cut table
-ACROSS, SENTENCE = 115, 30  # characters across a page; characters above which a column is set wide
-LABEL, WIDE = 1.5, 3.0  # widths of the first column, and of one with sentences, relative to one of numbers
 
 
 def write_latex(board: Board, out: Path, templates: Path | None) -> Sequence[Path]:
-    """Write `main.tex`, `gaps.tex`, `per_class_TARGET.tex`, `breakdown.tex`, `cost.tex`, `ablation.tex`, `report.tex`,
-    which contains all of them, and `references.bib` below `out`.
+    """Write `main.tex`, `gaps.tex`, `per_class_TARGET.tex`, `breakdown.tex`, `cost.tex`, `ablation.tex`, `spreads.tex`
+    with standard deviations that do not fit into the other tables, `report.tex`,
+    which contains all of them, `references.bib`, and every table alone, `tables/KEY.tex`, below `out`.
 
     Raises:
         UsageError: a template of `templates` is wrong.
@@ -39,6 +38,9 @@ def write_latex(board: Board, out: Path, templates: Path | None) -> Sequence[Pat
     files: dict[str, Sequence[Table]] = {"main": contents.main, "gaps": contents.gaps}
     files |= {f"per_class_{target}": tables for target, tables in contents.by_class.items()}
     files |= {"breakdown": contents.breakdown, "cost": contents.cost, "ablation": contents.ablation}
+    spreads = [table for whole in contents.all() for table in _without_spreads(whole)[1:]]
+    files = {name: [_without_spreads(table)[0] for table in tables] for name, tables in files.items()}
+    files |= {"spreads": spreads} if spreads else {}
     environment = _environment(templates)
     with faults_named(templates):
         labels = Labels()
@@ -48,7 +50,30 @@ def write_latex(board: Board, out: Path, templates: Path | None) -> Sequence[Pat
         ]
         names = [Tex(path.name) for path in written]
         whole = environment.get_template("report.tex.jinja").render(names=names)
-    return [*written, write(out, "report.tex", whole), write(out, "references.bib", bibliography(board))]
+    return [
+        *written,
+        write(out, "report.tex", whole),
+        write(out, "references.bib", bibliography(board)),
+        *write_alone(contents.all(), out, templates),
+    ]
+
+
+def write_alone(tables: Sequence[Table], out: Path, templates: Path | None) -> list[Path]:
+    r"""Write `tables/KEY.tex` below `out` for each of the tables, in one column of a page of two where it fits.
+
+    The labels differ from those of the other files, as a paper may `\input` both.
+
+    Raises:
+        UsageError: a template of `templates` is wrong.
+    """
+    folder, labels = out / SINGLES, Labels("tab:zsadbench-alone-")
+    folder.mkdir(exist_ok=True)
+    names, environment = distinct(safe_name(table.key) for table in tables), _environment(templates)
+    with faults_named(templates):
+        return [
+            write(folder, f"{name}.tex", _tables(environment, _without_spreads(table), labels, narrow=True))
+            for name, table in zip(names, tables, strict=True)
+        ]
 
 
 def _environment(templates: Path | None) -> Environment:
@@ -70,39 +95,22 @@ def _environment(templates: Path | None) -> Environment:
     )
 
 
-def _tables(environment: Environment, tables: Sequence[Table], labels: Labels) -> str:
-    """The content of one file: `tables`, cut to the size of a page."""
+def _tables(environment: Environment, tables: Sequence[Table], labels: Labels, *, narrow: bool = False) -> str:
+    """The content of one file: `tables`, cut to the size of a page; with `narrow` in one column where they fit."""
     template = environment.get_template("tables.tex.jinja")
-    cut = [panel for table in tables for panel in panels(table, _columns(table), _lines(table))]
+    parts = [part for table in tables for part in layouts(table, narrow=narrow)]
+    cut = [part.table for part in parts]
     source = template.render(
-        tables=cut, blocks=blocks, cell=cell_text, label=labels.of, words=_words, widths=widths, cite=cite
+        layouts=parts, tables=cut, blocks=blocks, cell=cell_text, label=labels.of, words=_words, cite=cite
     )
     return letters_remark(source) + source
 
 
-def _columns(table: Table) -> int:
-    """How many columns of `table` fit across a page."""
-    cells = [cell for row in table.rows for cell in row.cells if not isinstance(cell, str)]
-    if any(number.spread_text for cell in cells for number in cell):
-        return SPREADS
-    return PAIRS if any(len(cell) > 1 for cell in cells) else SINGLES
-
-
-def _lines(table: Table) -> int:
-    """How many rows of `table` fit on a page: fewer where labels or sentences take several lines."""
-    shown = table if len(table.columns) <= _columns(table) else panels(table, _columns(table), len(table.rows))[0]
-    room = [ACROSS * share / len(widths(shown)) for share in widths(shown)]  # characters per line of each column
-    rows = [(row.label, *(cell if isinstance(cell, str) else "" for cell in row.cells)) for row in shown.rows]
-    lines = [math.ceil(len(text) / width) for row in rows for text, width in zip(row, room, strict=True)]
-    return max(FEWEST, TALL // max([1, *lines]))
-
-
-def widths(table: Table) -> list[float]:
-    """The widths of the first column and of all others, as multiples of their mean."""
-    columns = zip(*(row.cells for row in table.rows), strict=True) if table.rows else ([] for _ in table.columns)
-    longest = [max((len(cell) for cell in column if isinstance(cell, str)), default=0) for column in columns]
-    shares = [LABEL, *(WIDE if length > SENTENCE else 1.0 for length in longest)]
-    return [share * len(shares) / sum(shares) for share in shares]
+def _without_spreads(table: Table) -> list[Table]:
+    """The table; where it does not fit across a page with its standard deviations, without, and a second of these."""
+    if fits(table) or not any(number.spread_text for number in table.numbers):
+        return [table]
+    return without_spreads(table)
 
 
 def _words(table: Table, column: int) -> bool:
@@ -114,10 +122,11 @@ def cell_text(cell: Cell) -> Tex:
     """A cell as LaTeX: escaped text, one number, or several numbers in brackets."""
     if isinstance(cell, str):
         return escape(cell)
-    if all(number.value is None for number in cell):
+    if all(number.value is None and not number.remark for number in cell):
         return Tex("--")
     numbers = [_number(number) for number in cell]
-    return Tex(numbers[0] if len(numbers) == 1 else f"({', '.join(numbers)})")
+    remark = next((rf"\zspart{{{escape(number.remark)}}}" for number in cell if number.remark), "")
+    return Tex((numbers[0] if len(numbers) == 1 else f"({', '.join(numbers)})") + remark)
 
 
 def _number(number: Number) -> str:
@@ -129,13 +138,14 @@ def _number(number: Number) -> str:
 class Labels:
     r"""Unique names of tables for `\label`, of letters, digits and hyphens only."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "tab:zsadbench-") -> None:
+        self._prefix = prefix
         self._labels: dict[str, str] = {}
 
     def of(self, table: Table) -> Tex:
         """The label of a table; the same in every call."""
         if table.key not in self._labels:
-            plain = "tab:zsadbench-" + re.sub(r"[^A-Za-z0-9]+", "-", table.key).strip("-")
+            plain = self._prefix + re.sub(r"[^A-Za-z0-9]+", "-", table.key).strip("-")
             self._labels[table.key] = distinct([*self._labels.values(), plain])[-1]
         return Tex(self._labels[table.key])
 

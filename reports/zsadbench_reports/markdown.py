@@ -1,4 +1,4 @@
-"""All tables as Markdown in `table.md`: best numbers bold, second best underlined."""
+"""All tables as Markdown in `table.md`: best numbers bold, second best inserted (underlined)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zsadbench.printing import one_line
 from zsadbench_reports.files import write
 
 SPECIAL = re.compile(r"([\\`*_\[\]#+|~$])")
-MARKUP = {"best": "**{}**", "second": "<u>{}</u>", "apart": "{}†", "": "{}"}
+MARKUP = {"best": "**{}**", "second": "<ins>{}</ins>", "apart": "{}†", "": "{}"}
 
 
 def write_markdown(board: Board, out: Path, templates: Path | None) -> Sequence[Path]:
@@ -22,11 +22,16 @@ def write_markdown(board: Board, out: Path, templates: Path | None) -> Sequence[
 
 def table_text(table: Table) -> str:
     """One table with its caption and notes as Markdown."""
-    header = [table.head, *table.columns]
+    header = [*table.names, *table.columns]
+    rest = [""] * (len(header) - 1)
     lines = [f"### {escape(table.caption)}", "", _line(map(escape, header)), _line(["---"] * len(header))]
+    for about in (table.over, [venue for venue, _ in table.venues]):  # Markdown has one row of headings
+        lines += [_line([*[""] * len(table.names), *(f"*{escape(text)}*" if text else "" for text in about)])] * any(
+            about
+        )
     for block, rows in blocks(table.rows):
-        lines += [_line([f"*{escape(block)}*", *[""] * len(table.columns)])] if block and not rows[0].summary else []
-        lines += [_line([escape(row.label), *map(cell_text, row.cells)]) for row in rows]
+        lines += [_line([f"*{escape(block)}*", *rest])] if block and not rows[0].summary else []
+        lines += [_line([*map(escape, table.names_of(row)), *map(cell_text, row.cells)]) for row in rows]
     notes = [f"- {escape(note)}" for note in table.notes]
     return "\n".join([*lines, "", *notes, ""])
 
@@ -35,10 +40,11 @@ def cell_text(cell: Cell) -> str:
     """A cell as Markdown: escaped text, one number, or several numbers in brackets."""
     if isinstance(cell, str):
         return escape(cell)
+    remark = next((f"<br>{escape(number.remark)}" for number in cell if number.remark), "")
     if all(number.value is None for number in cell):
-        return "-"
+        return "-" + remark
     numbers = [_number(number) for number in cell]
-    return numbers[0] if len(numbers) == 1 else f"({', '.join(numbers)})"
+    return (numbers[0] if len(numbers) == 1 else f"({', '.join(numbers)})") + remark
 
 
 def _number(number: Number) -> str:

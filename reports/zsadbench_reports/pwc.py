@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from zsadbench.compare import Board, Report, Score, over_seeds, paper_of
-from zsadbench.compare.groups import GROUP, group_of
+from zsadbench.compare.frame import GROUP
+from zsadbench.compare.groups import group_of
 from zsadbench_reports.files import write
 
 log = logging.getLogger(__name__)

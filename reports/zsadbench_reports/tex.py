@@ -23,6 +23,7 @@ ESCAPES = {
     "|": r"\textbar\allowbreak{}",
     '"': "''",
     "`": r"\textquoteleft{}",
+    "✓": r"\zstick{}",
     "-": "-{}",
     "?": "?{}",
     "!": "!{}",

@@ -22,9 +22,9 @@ FLAGS = {
     """,
     "train": """
         --plugin*
-        --allow-partial --aux$ --backbone$ --data-root* --device$=auto --epochs$ --fresh --image-cache$
+        --allow-partial --aux$ --backbone$ --class* --data-root* --device$=auto --epochs$ --fresh --image-cache$
         --image-size$ --json --max-pixels$ --method|-m* --normal* --offline$ --option|-O* --out --precision$=fp32
-        --quiet|-q --seed*
+        --quiet|-q --seed* --shots* --support-seed*
         --token-cache$ --token-precision$=fp32 --verbose|-v --weights$ --workers$
     """,
     "predict": """
@@ -56,7 +56,10 @@ FLAGS = {
         --protocol$ --quiet|-q
         --target|-t* --verbose|-v
     """,
-    "report": "--data-root* --format* --json --out=report --quiet|-q --results=results --templates --verbose|-v",
+    "report": """
+        --data-root* --decimals --format* --json --methods* --metrics* --no-published --no-spread --order --out=report
+        --paper --picture* --quiet|-q --results=results --selection --targets* --templates --verbose|-v
+    """,
     "reproduce": """
         --plugin*
         --allow-partial --aux$ --backbone$ --batch-size$=auto --data-root* --device$=auto --dry-run --epochs$
@@ -76,7 +79,7 @@ FLAGS = {
     "datasets synth": "--out --per-class=4",
     "checkpoints import": "--plugin* --method|-m --out",
 }
-PANELS = ("Arguments", "Options", "What to run", "Data", "Model", "Compute", "Output")
+PANELS = ("Arguments", "Options", "What to run", "What the tables show", "Data", "Model", "Compute", "Output")
 
 
 def _verbs(group, before=""):

@@ -124,8 +124,8 @@ def test_run_and_predict_use_one_word_and_give_one_score(cli, photos, tmp_path, 
 def test_classes_of_a_table_are_its_words(cli, photos, tmp_path):
     (photos / "list.csv").write_text("path,label,class\none.png,0,metal_nut\ntwo.JPG,1,cap\n")
     told = cli("predict", *CLIP, f"csv:{photos}/list.csv", "--out", tmp_path / "out")
-    assert "'metal nut' in prompts of 1 images" in told.err
-    assert "'cap' in prompts of 1 images" in told.err
+    assert "'metal nut' in prompts of 1 image (" in told.err
+    assert "'cap' in prompts of 1 image (" in told.err
 
 
 def test_progress_and_the_demo_backbone_are_said_where_stderr_is_no_terminal(cli, photos, tmp_path):

@@ -88,7 +88,7 @@ def compute_view():
 @pytest.fixture(scope="session")
 def large_sizes():
     """What a head needs to know about the ViT-L/14 backbone, without its towers."""
-    vision, text = SimpleNamespace(width=1024), SimpleNamespace(width=768, layers=12)
+    vision, text = SimpleNamespace(width=1024, layers=24), SimpleNamespace(width=768, layers=12)
     config = SimpleNamespace(vision=vision, text=text, embed_dim=768)
     tower = SimpleNamespace(
         tokenize=lambda sentences: torch.zeros(len(sentences), 77, dtype=torch.int64),

@@ -109,7 +109,7 @@ SETTINGS = [
     {"layers": (6, 12), "memory_layers": (18, 24), "windows": (3,), "window_sigma": 0.7},
     {"renormalise_border": True, "windows": (1, 7), "temperature": 0.5},
     {"context_place": "after_start", "context": 3, "normal": "good.", "abnormal": "very bad."},
-    {"adapter": False, "context": 0, "windows": (1,)},
+    {"tuning": "none", "context": 0, "windows": (1,)},
 ]
 
 

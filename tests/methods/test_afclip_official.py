@@ -170,7 +170,7 @@ def test_every_stage_is_that_of_the_published_code(fixture):
 
 OPTIONS = [
     *("layers=6,12,18", "windows=1,3", "window_sigma=2", "renormalise_border=true", "context_place=after_start"),
-    *("normal=good.", "abnormal=bad.", "adapter=false", "temperature=0.08"),
+    *("normal=good.", "abnormal=bad.", "tuning=none", "temperature=0.08"),
     *("position=bicubic", "position=bicubic_antialias", "activation=gelu"),
 ]
 TRAINING = ("pixel_weight=2", "alignment=none", "alignment_weight=2", "focal_gamma=3", "target_alias=false")

@@ -18,7 +18,7 @@ CHANGES = {  # option → the kinds of stages that it moves; every other stage s
     "context_place": ("after_start", {"text_features"} | SCORES),
     "normal": ("fine.", {"text_features"} | SCORES),
     "abnormal": ("broken.", {"text_features"} | SCORES),
-    "adapter": (False, {"projected"} | SCORES),
+    "tuning": ("none", {"projected"} | SCORES),
     "temperature": (0.5, SCORES),
 }
 LOSS_CHANGES = {
@@ -29,7 +29,7 @@ LOSS_CHANGES = {
     "target_alias": (False, set()),  # moves gradients alone
 }
 MEMORY = {"memory_layers", "image_alpha", "pixel_alpha"}
-ELSEWHERE = {"layers", "windows", "context", "position", "activation"}
+ELSEWHERE = {"layers", "windows", "context", "position", "activation", "visual_prompts", "prefix_length", "lora_rank"}
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +101,8 @@ def test_taps_are_those_of_both_uses():
 # --- ablations -------------------------------------------------------------------------------------
 
 ABLATIONS = [
-    *({"context": 0}, {"adapter": False}, {"layers": (24,), "memory_layers": (24,)}, {"windows": (1,)}),
-    *({"alignment": "none"}, {"alignment": "separate"}, {"context": 0, "adapter": False}),
+    *({"context": 0}, {"tuning": "none"}, {"layers": (24,), "memory_layers": (24,)}, {"windows": (1,)}),
+    *({"alignment": "none"}, {"alignment": "separate"}, {"context": 0, "tuning": "none"}),
 ]
 
 
@@ -138,7 +138,7 @@ def test_what_is_switched_off_is_not_trained(afclip):
         }
 
     assert trained() == {"prompts", "adapter"}
-    assert trained(adapter=False) == {"prompts"}
+    assert trained(tuning="none") == {"prompts"}
     assert trained(context=0) == {"adapter"}
 
 
@@ -187,6 +187,7 @@ BAD = [
     *({"layers": ()}, {"layers": (0,)}, {"layers": (25,)}, {"layers": (6, 6)}, {"memory_layers": ()}),
     *({"windows": ()}, {"windows": (2,)}, {"windows": (-1,)}, {"windows": (3, 3)}, {"window_sigma": 0.0}),
     *({"context": -1}, {"normal": " "}, {"abnormal": ""}, {"temperature": 0.0}, {"image_alpha": -0.1}),
+    *({"visual_prompts": 0}, {"prefix_length": 0}, {"lora_rank": 0}),
     *({"pixel_alpha": -0.1}, {"pixel_weight": -1.0}, {"alignment_weight": -1.0}, {"focal_gamma": -1.0}),
 ]
 

@@ -99,6 +99,19 @@ def test_aaclip_at_full_size():
     assert sum(found.image.values()) == pytest.approx(5.4e9, rel=1e-2)
 
 
+def test_promptad_at_full_size():
+    config, card = find_config("ViT-B-16-plus-240"), registry.method_card("promptad")
+    found = card.macs(config, card.options(), 15)
+    assert found.tower == pytest.approx(30e9, rel=0.03), "the plain tower 27, the second path 3.4"
+
+
+def test_what_the_text_of_promptad_takes(tiny_backbone):
+    card = registry.method_card("promptad")
+    detector = card.build(tiny_backbone, card.options())
+    real = counted(lambda: [detector.text_features(part, ["bolt"]) for part in ("cls", "seg")])
+    assert card.macs(tiny_backbone.spec.config, card.options(), 5).text == pytest.approx(real, rel=0.01)
+
+
 def test_mfpclip_at_full_size():
     config, card = find_config("ViT-L-14-336"), registry.method_card("mfpclip")
     found = card.macs(config, card.options(), 37)
@@ -121,7 +134,13 @@ OPTIONS = {
         {"fb_attention": False, "bs": False},
         {"sem_weight_by_key": True, "bs_select": "mask"},
     ],
-    "afclip": [{}, {"windows": (1,)}, {"windows": (5, 7), "layers": (2, 24)}, {"adapter": False}],
+    "afclip": [
+        *({}, {"windows": (1,)}, {"windows": (5, 7), "layers": (2, 24)}, {"tuning": "none"}),
+        *({"tuning": "prompt"}, {"tuning": "prefix"}, {"tuning": "lora"}),
+        {"tuning": "prompt", "visual_prompts": 3, "layers": (6,), "memory_layers": (3, 9)},
+        {"tuning": "prefix", "prefix_length": 2, "layers": (3, 20), "memory_layers": (24,), "windows": (1, 3)},
+        {"tuning": "lora", "lora_rank": 2, "layers": (3, 20), "memory_layers": (3,)},
+    ],
     "anomalyclip": [{}, {"layers": (12, 24)}, {"value_value": False}, {"cls_norm": True}],
     "clip": [{}],
     "token-distance": [{}],
@@ -146,6 +165,7 @@ OPTIONS = {
         {"select": "topk", "selected": 3, "prior_width": 20},
         {"prompts": 4, "context": 6, "abnormal_context": 3},
     ],
+    "promptad": [{}, {"values": False}, {"normal_cls": 1, "context": 6, "abnormal_context": 2}],
     "winclip": [{}, {"scales": (2,)}, {"scales": (1, 4), "templates": "canonical"}, {"fusion": "harmonic"}],
 }
 CASES = [(name, options) for name, several in OPTIONS.items() for options in several]

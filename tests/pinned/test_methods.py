@@ -20,6 +20,7 @@ METHODS = (
         "mfpclip",
         "token-distance",
     ),
+    "promptad",
     "winclip",
 )
 

@@ -3,8 +3,11 @@
 import gzip
 import json
 import re
+import shutil
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -99,6 +102,19 @@ def _details(record, level):
     return {"schema": 1, "identity": identity(record.cell), "classes": classes, "area_edges": [0.001, 0.01, 0.1]}
 
 
+GOOD = [0.10, 0.15, 0.20, 0.25, 0.30, 0.35, 0.40, 0.45, 0.50, 0.90]
+BAD = [0.20, 0.60, 0.70, 0.80]
+
+
+def _images(record):
+    """The images of a record: in every class ten good ones and four bad ones, scored as `GOOD` and `BAD`."""
+    scores = [*GOOD, *BAD]
+    labels = [0] * len(GOOD) + [1] * len(BAD)
+    frames = [pd.DataFrame({"class": name, "label": labels, "score": scores}) for name in record.expected]
+    images = pd.concat(frames, ignore_index=True)
+    return images.assign(path=[f"{number:03}.png" for number in range(len(images))])
+
+
 @pytest.fixture(scope="session")
 def site_records(make_record):
     """`site_records(best)`: two methods, a third with a hostile name, and a run that is not comparable.
@@ -138,7 +154,7 @@ def write_site(site_records):
     def write(folder, best=0.9):
         for record in site_records(best):
             path = record_path(folder, record.cell)
-            write_record(path, record, pd.DataFrame({"path": ["x"]}))
+            write_record(path, record, _images(record))
             if record.cell["method"] in {"fbclip", "clip"} and record.cell["target"]["name"] == "visa":
                 level = record.classes["candle"]["pixel_auroc"]
                 path.with_suffix(".details.json.gz").write_bytes(
@@ -154,3 +170,99 @@ def page(write_site, tmp_path_factory):
     """The path of `index.html` made of these records and all published numbers."""
     folder = tmp_path_factory.mktemp("site")
     return write_html(board_of(write_site(folder / "results")), folder, None)[0]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium of the system; Playwright's own would have to be downloaded."""
+    api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: pip install 'zsadbench[page]'"
+    )
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("no Chromium on PATH: apt-get install chromium")
+    with api.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit_page(browser):
+    """`visit_page(path, fragment, width, theme)` opens a page; requests elsewhere and errors fail the test."""
+    opened, asked, said, own = [], [], [], set()
+
+    def open_page(path, fragment="", width=1400, theme="light", height=900):
+        own.add(path.parent.as_uri())
+        shown = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
+        shown.on("request", lambda request: asked.append(request.url.partition("#")[0]))
+        shown.on("console", lambda message: said.append(message.text))
+        shown.on("pageerror", lambda error: said.append(str(error)))
+        shown.goto(path.as_uri() + fragment)
+        opened.append(shown)
+        return shown
+
+    yield open_page
+    for shown in opened:
+        shown.close()
+    assert all(address.startswith((*own, "blob:", "data:")) for address in asked)
+    assert said == []
+
+
+@pytest.fixture
+def show(visit_page, page):
+    """`show(fragment, width, theme)` opens `index.html`, which requests nothing but itself."""
+    return lambda fragment="", **settings: visit_page(page, fragment, **settings)
+
+
+MANY = ("fbclip", "afclip", "anomalyclip", "aaclip", "adaclip", "aprilgan", "winclip", "faprompt", "mfpclip", "clip")
+MANY_SETS = {
+    "mvtec": 15, "visa": 12, "btad": 3, "mpdd": 6, "dagm": 10, "dtd": 12, "realiad": 30, "tn3k": 1,
+    "headct": 1, "brainmri": 1, "br35h": 1, "isic": 1, "colondb": 1, "clinicdb": 1, "kvasir": 1, "endo": 1,
+}  # fmt: skip
+MANY_COUNTS = {0: 30, 1: 40}  # images of a class by label
+
+
+@pytest.fixture(scope="session")
+def many_results(make_record, tmp_path_factory):
+    """A folder with 480 records: ten methods on sixteen data sets with three seeds, best method first, with noise."""
+    folder = tmp_path_factory.mktemp("many") / "results"
+    patch = pytest.MonkeyPatch()
+    patch.setattr("os.fsync", lambda file: None)  # nothing here has to survive a power cut
+    rng = np.random.default_rng(0)
+    for (place, method), (target, classes), seed in product(enumerate(MANY), MANY_SETS.items(), range(3)):
+        names = [f"class{number:02}" for number in range(classes)]
+        levels = np.clip(0.93 - 0.02 * place + rng.normal(0, 0.02, classes), 0.4, 0.999)
+        values = {
+            name: {
+                metric: float(np.clip(level - drop, 0, 1))
+                for metric, drop in (
+                    ("image_auroc", 0),
+                    ("image_ap", 0.01),
+                    ("pixel_auroc", -0.02),
+                    ("pixel_aupro", 0.1),
+                )
+            }
+            for name, level in zip(names, levels, strict=True)
+        }
+        record = make_record(method, target, values, seed=seed)
+        record.cost = {"seconds": {"tower": 10.0 + place}, "images": {"all": 100}, "shared": False}
+        record.provenance = {"device": "a device", "finished": "2026-11-20T10:00:00+00:00"}
+        path = record_path(folder, record.cell)
+        write_record(path, record, _many_images(names, levels, rng))
+    patch.undo()
+    return folder
+
+
+def _many_images(names, levels, rng):
+    """One row per image; the classes overlap less where the level is higher."""
+    label = np.repeat(list(MANY_COUNTS), list(MANY_COUNTS.values()))
+    frames = [
+        pd.DataFrame({
+            "path": [f"{name}/{number:03}.png" for number in range(len(label))],
+            "class": name, "label": label, "defect": np.where(label, "dent", "good"),
+            "score": rng.normal(label * 4 * (level - 0.5), 0.5).astype(np.float32),
+        })
+        for name, level in zip(names, levels, strict=True)
+    ]  # fmt: skip
+    return pd.concat(frames, ignore_index=True)

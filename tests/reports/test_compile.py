@@ -12,9 +12,11 @@ import subprocess
 
 import pytest
 
-from zsadbench.compare import Board
+from zsadbench.compare import Board, Selection, bibliography, choose
+from zsadbench.compare.tables.beside_published import beside_published_tables
+from zsadbench.compare.tables.measured import class_tables, main_tables
 from zsadbench.records import identity
-from zsadbench_reports.latex import write_latex
+from zsadbench_reports.latex import write_alone, write_latex
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -94,7 +96,7 @@ def test_breakdowns_compile(make_board, make_record, tmp_path):
     assert complaints(compile_tex(tmp_path / "out")) == []
     text = (tmp_path / "out" / "breakdown.tex").read_text()
     rows = text.count(r"pipe\_\allowbreak{}fryum:\allowbreak{} scratch")
-    assert rows == 50 * (2 + 2 + 1)  # panels of each pair of metrics
+    assert rows == 50 * 3  # two pairs of metrics and one metric, each of them unsplit
 
 
 def test_hostile_names_compile_and_are_printed_as_they_are(make_board, make_record, tmp_path):
@@ -145,3 +147,83 @@ def test_letters_of_many_scripts_compile_with_every_engine(make_board, make_reco
     assert "д (U+0434)" in source.splitlines()[0]
     log = compile_tex(tmp_path, engine)
     assert [line for line in complaints(log) if "Overfull" not in line] == []
+
+
+TWO_COLUMNS = r"""\documentclass[10pt,twocolumn]{article}
+\usepackage[utf8]{inputenc}
+\usepackage{booktabs,tabularx}
+\usepackage[textwidth=6.875in,textheight=9in,columnsep=0.3125in]{geometry}
+\extrafloats{500}
+\begin{document}
+"""
+END = "\n\\bibliographystyle{plain}\n\\bibliography{references}\n\\end{document}\n"
+
+
+def compile_alone(board, tables, folder):
+    """The log of a two-column paper that contains each of the tables by `\\input` of its own file."""
+    written = write_alone(tables, folder, None)
+    inputs = "\n".join(rf"\input{{tables/{path.name}}} Some words of the paper." for path in written)
+    (folder / "report.tex").write_text(TWO_COLUMNS + inputs + END)
+    (folder / "references.bib").write_text(bibliography(board))
+    return compile_tex(folder)
+
+
+def test_every_published_table_fits_a_two_column_paper_alone(make_board, tmp_path):
+    from zsadbench.compare import contents_of
+
+    board = make_board([])
+    assert complaints(compile_alone(board, contents_of(board).all(), tmp_path)) == []
+    narrow = [path.name for path in (tmp_path / "tables").iterdir() if r"\begin{table}" in path.read_text()]
+    assert {"fbclip-table10.tex", "fbclip-table12.tex", "fbclip-table13-cost.tex"} <= set(narrow)
+    assert "fbclip-table1.tex" not in narrow
+
+
+METHODS = (
+    *("winclip", "clip", "aprilgan", "anomalyclip", "adaclip", "aaclip", "afclip", "faprompt", "mfpclip", "fbclip"),
+)
+SETS = (
+    *("mvtec", "visa", "mpdd", "btad", "dagm", "dtd", "realiad", "headct", "brainmri", "br35h", "isic", "clinicdb"),
+    *("colondb", "kvasir", "endo", "tn3k"),
+)
+
+
+def test_ten_methods_on_sixteen_data_sets_are_one_table_on_one_page(make_board, make_record, tmp_path):
+    records = [
+        make_record(
+            name,
+            target,
+            {"x": 0.5 + ((7 * place + 13 * row + seed) % 49) / 100},
+            seed=seed,
+            signature=f"{name}|ViT-L-14-336:openai|aux:mvtec|size:518|strict|fp32|seed:{seed}|{place}{row}{seed}",
+        )
+        for place, name in enumerate(METHODS)
+        for row, target in enumerate(SETS)
+        for seed in range(3)
+    ]
+    board = make_board(records)
+    log = compile_alone(board, main_tables(board), tmp_path)
+    assert complaints(log) == []
+    text = (tmp_path / "tables" / "measured-1.tex").read_text()
+    numbers, spreads = text.split(r"\end{table*}")[:2]
+    assert "part 1 of" not in text
+    assert numbers.count(" & (") == 10 * (16 * 2 + 2 * 4)
+    assert spreads.count(" & (") == 10 * 16 * 2
+    assert all(rf"\hspace{{0pt}}{name}" in numbers for name in METHODS)
+    assert r"CVPR 2026\zscite{hu2026fbclip}" in numbers
+    assert r"\zsspread{" not in numbers.partition(r"\begin{table*}")[2]
+
+
+def test_ones_own_columns_beside_a_paper_and_by_class_fit_a_two_column_paper(make_board, make_record, tmp_path):
+    records = [
+        make_record(name, target, {"metal_nut": 0.9 + seed / 50, "cable": 0.8}, seed=seed)
+        for name in ("own", "clip")
+        for target in ("mvtec", "visa", "brainmri", "colondb")
+        for seed in (0, 1)
+    ]
+    part = ["the target or auxiliary data are incomplete or too large"]
+    records.append(make_record("half", "mvtec", {"metal_nut": 0.9, "cable": 0.8}, partial=True, because=part))
+    board = choose(make_board(records), Selection(paper="fbclip:table1"))
+    by_class = [table for tables in class_tables(board).values() for table in tables]
+    tables = [*beside_published_tables(board), *main_tables(board), *by_class]
+    assert complaints(compile_alone(board, tables, tmp_path)) == []
+    assert r"\zspart{2 of 15 classes}" in (tmp_path / "tables" / "measured-1.tex").read_text()

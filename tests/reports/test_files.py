@@ -39,7 +39,7 @@ def test_the_verb_writes_all_formats_and_prints_their_paths(make_record, tmp_pat
     done = report("--results", tmp_path / "results", "--out", tmp_path / "out", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     names = {json.loads(line)["path"].rpartition("/")[2] for line in done.stdout.splitlines()}
-    assert names == {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert names >= {
         "main.tex",
         "per_class_visa.tex",
@@ -121,7 +121,7 @@ def test_markdown_prints_marks_and_escapes():
     text = table_text(Table("t", "<b>", "h_h", ("x", "y", "z"), (Row("r", cells, "block"),), ("*n*",)))
     assert text.splitlines() == [
         *("### &lt;b&gt;", "", r"| h\_h | x | y | z |", "| --- | --- | --- | --- |", "| *block* |  |  |  |"),
-        r"| r | (**92.4**, -) | (<u>90.0 ± 0.3</u>, 1.0†) | a\|b |",
+        r"| r | (**92.4**, -) | (<ins>90.0 ± 0.3</ins>, 1.0†) | a\|b |",
         *("", r"- \*n\*"),
     ]
 

@@ -86,7 +86,10 @@ def test_nothing_in_it_loads_anything(elements, text):
     targets = [
         value for name in ("src", "href", "xlink:href", "srcset", "action", "data") for value in elements.values(name)
     ]
-    assert all(target.startswith(("#", "data:")) for target in targets)
+    assert all(target.startswith(("#", "data:", "https://", "http://")) for target in targets)
+    loading = [value for name in ("src", "srcset", "action", "data") for value in elements.values(name)]
+    assert all(target.startswith("data:") for target in loading)  # links to papers, code and data sets load nothing
+    assert {tag for tag, attrs in elements.found if attrs.get("href", "").startswith("http")} <= {"a"}
     assert not re.search(r"url\(\s*['\"]?(?!#)|@import|\bfetch\(|XMLHttpRequest|import\(", text)
     policy = next(attrs["content"] for tag, attrs in elements.found if attrs.get("http-equiv"))
     assert policy.startswith("default-src 'none'")
@@ -161,6 +164,7 @@ def test_too_many_curves_and_parts_are_thinned_then_left_out_and_said(write_site
     assert payload_module.payload(board).too_many == ("curves", "breakdowns")
     text = write_html(board, tmp_path, None)[0].read_text()
     assert text.count("too many for one page") == 2
+    assert 'id="curves"' not in text
 
 
 def test_the_same_numbers_give_the_same_page_and_changed_ones_another(write_site, tmp_path, text):
@@ -184,7 +188,9 @@ def test_without_records_the_published_numbers_stand_alone(tmp_path):
         "with several seeds",
     ):
         assert said in text
-    Elements(text)
+    found = Elements(text)
+    assert not {"ranking", "scores", "curves", "breakdowns", "seeds"} & set(found.values("id"))
+    assert "Nothing was measured yet" in text
 
 
 def test_the_failure_browser_is_linked_where_it_was_written(text, tmp_path):

@@ -234,9 +234,12 @@ def _read_raw_metadata(path: Path) -> dict[str, str]:
 def load_state(module: Any, state: Mapping[str, Tensor], source: str) -> None:
     """Load a state dict into a torch module; error messages name its `source`.
 
+    A module with a method `expect_state(state)`, whose tensors depend on the file, is told of the state before.
+
     Raises:
         WeightsError: names or shapes differ from those of the module.
     """
+    getattr(module, "expect_state", lambda state: None)(state)
     check_state(module.state_dict(), state, source)
     module.load_state_dict(state)
 

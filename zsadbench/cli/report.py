@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,25 +14,32 @@ from zsadbench.cli.shared.logs import start_logging
 from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
 from zsadbench.cli.shared.output import say, say_json
 from zsadbench.engine.plan.request import RunRequest
-from zsadbench.errors import UsageError, ZsadError
+from zsadbench.errors import UsageError, ZsadError, unknown
+from zsadbench.files import write_atomically
 from zsadbench.flags.fields import DATA, OUTPUT
 from zsadbench.flags.forms import split
 from zsadbench.flags.out import check_out
+from zsadbench.selection import CHOICE, Selection, as_toml, read_selection
 
 if TYPE_CHECKING:
-    from zsadbench.compare import Report
+    from zsadbench.compare import Board, Report
 
 log = logging.getLogger(__name__)
 
 EXAMPLES = examples(
-    "zsadbench report",
     "zsadbench report --results results --out report --format html,latex",
+    "zsadbench report --methods clip,fbclip --paper fbclip:table1 --no-spread",
 )
+INIT, SELECTION_FILE = "init", "report.toml"
 
 
 @with_flags
 def report(
     fields: Annotated[Fields, RequestFlags(RunRequest, "data_roots")],
+    chosen: Annotated[Fields, RequestFlags(Selection)],
+    action: Annotated[
+        str, typer.Argument(metavar="[init]", help="init writes the selection to report.toml, and no table.")
+    ] = "",
     results: Annotated[Path, typer.Option(help="Folder with records.", metavar="PATH", rich_help_panel=DATA)] = Path(
         "results"
     ),
@@ -46,30 +54,49 @@ def report(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    picture: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Image for the qualitative grid, chosen by hand; repeatable.",
+            metavar="TARGET:PATH",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     templates: Annotated[
         Path | None,
         typer.Option(help="Folder whose templates replace the report's own.", metavar="PATH", rich_help_panel=OUTPUT),
+    ] = None,
+    selection: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file with the flags of this group; flags override it.", metavar="FILE", rich_help_panel=CHOICE
+        ),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Write tables of all records and published numbers; print the paths of the files."""
-    from zsadbench.compare import board_of
+    from zsadbench.compare import board_of, choose
 
     start_logging(quiet=quiet, verbose=verbose)
-    reports = _chosen(split(format))
+    wanted, reports = read_selection(selection, chosen), _chosen(split(format))
     _check_folders(results, out, templates)
-    board = board_of(results, fields.get("data_roots"))
+    board = replace(board_of(results, fields.get("data_roots")), pictures=tuple(picture or ()))
     if not board.records:
         log.warning("no records below '%s': the report has published numbers only", results)
+    if action:
+        _say_files("toml", [_write_selection(board, wanted, out, action)], json=json)
+        return
+    board = choose(board, wanted)
+    for kind, names in board.left_out.items():
+        log.warning("%s left out by the selection: %s", kind, ", ".join(names))
     out.mkdir(parents=True, exist_ok=True)
     failed: list[ZsadError] = []
     for name, writer in reports.items():
         try:
             paths = writer.write(board, out, templates)
-            for path in paths:
-                say_json({"event": "file", "format": name, "path": str(path)}) if json else say(str(path))
+            _say_files(name, paths, json=json)
             if format and not paths:
                 log.warning("--format %s: nothing is written, as no record has what it shows", name)
         except ZsadError as failure:  # the other formats are still written
@@ -78,6 +105,30 @@ def report(
         log.error("%s", other)
     if failed:
         raise failed[0]
+
+
+def _say_files(form: str, paths: Iterable[Path], *, json: bool) -> None:
+    for path in paths:
+        say_json({"event": "file", "format": form, "path": str(path)}) if json else say(str(path))
+
+
+def _write_selection(board: Board, selection: Selection, out: Path, action: str) -> Path:
+    """Write the selection, with the names of all that was measured, to `report.toml` below `out`; return the path.
+
+    Raises:
+        UsageError: the action is not `init`, the file is there already, or a name of the selection was not measured.
+    """
+    from zsadbench.compare.choice import spelled_out
+
+    if action != INIT:
+        raise unknown("action of report", action, [INIT])
+    path = out / SELECTION_FILE
+    if path.exists():
+        raise UsageError(f"'{path}' is there already; remove it, or name another folder: --out")
+    text = as_toml(spelled_out(board, selection))
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, text.encode())
+    return path
 
 
 def _check_folders(results: Path, out: Path, templates: Path | None) -> None:

@@ -23,7 +23,7 @@ from zsadbench.engine.plan.request import RunRequest
 from zsadbench.flags.fields import WHAT
 
 if TYPE_CHECKING:
-    from zsadbench.engine.plan.jobs import Plan
+    from zsadbench.engine.plan.jobs import Job, Plan
 
 EXAMPLES = examples(
     "zsadbench run -m fbclip -t demo",
@@ -72,6 +72,7 @@ def _show_plan(plan: Plan, *, json: bool) -> None:
             "done": [name for name in job.selected if name not in job.todo],
             "todo": list(job.todo),
             "path": str(job.path),
+            **_trainings(job),
         }
         for job in plan.jobs
     ]
@@ -88,6 +89,34 @@ def _show_plan(plan: Plan, *, json: bool) -> None:
         for row in rows
     ]
     table("", header, shown)
+    trainings = [(row, training) for row in rows for training in row.get("trainings", [])]
+    if trainings:
+        header = ["training", "class", "stage", "shots", "seed", "steps", "checkpoint"]
+        of_class = [
+            (
+                *(row["method"], training["class"], training["stage"] or "-", str(row["shots"]), str(row["seed"])),
+                *(str(training["steps"]), f"{training['checkpoint']}{' (cached)' if training['cached'] else ''}"),
+            )
+            for row, training in trainings
+        ]
+        table("", header, of_class)
+
+
+def _trainings(job: Job) -> dict[str, list[dict[str, Any]]]:
+    """Return the entry of the trainings on support images; empty for a job without."""
+    from zsadbench.engine.plan.class_trainings import class_trainings
+
+    listed = [
+        {
+            "class": training.class_name,
+            "stage": training.stage,
+            "steps": training.steps,
+            "checkpoint": training.checkpoint.stem,
+            "cached": training.done,
+        }
+        for training in class_trainings(job, job.todo)
+    ]
+    return {"trainings": listed} if listed else {}
 
 
 def _finish(plan: Plan, *, json: bool, quiet: bool) -> None:

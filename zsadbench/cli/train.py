@@ -26,12 +26,14 @@ from zsadbench.flags.fields import COMPUTE, OUTPUT
 
 FLAGS = RequestFlags(
     RunRequest,
-    "methods seeds options data_roots allow_partial normal max_pixels backbone weights epochs image_size offline "
+    "methods classes seeds shots support_seeds options data_roots allow_partial normal max_pixels backbone weights "
+    "epochs image_size offline "
     "device precision workers image_cache token_cache token_precision",
-    aux="Auxiliary set to learn from (default: mvtec; demo-aux for the demo backbone).",
+    aux="Auxiliary set to learn from, or the set whose normal training images a method learns from with --shots "
+    "(default: mvtec; demo-aux for the demo backbone).",
 )
 EXAMPLES = examples(
-    "zsadbench train -m fbclip --backbone demo --weights demo",
+    "zsadbench train -m promptad --aux mvtec --class bottle --shots 4",
     "zsadbench train -m fbclip,afclip --aux visa --seed 0,1,2 --out checkpoints",
 )
 

@@ -47,6 +47,11 @@ class Backbone:
         self._text: TextTower | None = None
 
     @property
+    def logit_scale(self) -> float:
+        """What CLIP calls so, as the weights store it, without the exponential; ln 100 where they store none."""
+        return self._source.logit_scale
+
+    @property
     def vision(self) -> VisionTower:
         """The image tower."""
         if self._vision is None:

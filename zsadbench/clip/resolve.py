@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_BACKBONE = "ViT-L-14-336"
 OPENAI_ALONE = frozenset({"ViT-L-14-336"})
-UNREAD = frozenset({"attn_mask", "logit_scale"})  # may be in a file; no method reads them
+UNREAD = frozenset({"attn_mask", "logit_scale"})  # may be in a file; no part of a tower
 BOOKKEEPING = frozenset({"input_resolution", "context_length", "vocab_size"})
 OPENAI_STEM = "visual.conv1.weight"
 ANCHORS = frozenset({OPENAI_STEM, "visual.class_embedding", "token_embedding.weight", "ln_final.weight"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import log
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -16,11 +17,18 @@ if TYPE_CHECKING:
     from zsadbench.clip.config import BackboneConfig
 
 IMAGE = "visual."  # prefix of the names of the image tower
+LOGIT_SCALE = "logit_scale"
+INITIAL_SCALE, FINAL_SCALE = log(1 / 0.07), log(100)  # where CLIP's training begins, and where it is bounded
 MLP_RATIO = 4.0
 
 
 class TowerSource(Protocol):
-    """Builds open_clip's towers, any number of times, always with the same values."""
+    """Builds open_clip's towers, any number of times, always with the same values.
+
+    `logit_scale` is the logarithm that the weights store, or the value where they store none.
+    """
+
+    logit_scale: float
 
     def vision(self) -> nn.Module:
         """Build the image tower."""
@@ -51,6 +59,7 @@ class RandomTowers:
 
     def __init__(self, config: BackboneConfig, *, quick_gelu: bool) -> None:
         self._config, self._quick_gelu = config, quick_gelu
+        self.logit_scale = INITIAL_SCALE
         self._after_vision: Tensor | None = None  # state of the generator after the image tower
 
     def vision(self) -> nn.Module:
@@ -79,6 +88,7 @@ class StoredTowers:
 
     def __init__(self, spec: BackboneSpec, *, quick_gelu: bool) -> None:
         self._spec, self._quick_gelu = spec, quick_gelu
+        self.logit_scale = FINAL_SCALE
         self._unused = self._read()  # tensors of the towers that were not built yet
 
     def vision(self) -> nn.Module:
@@ -106,6 +116,8 @@ class StoredTowers:
         path = self._spec.weights.path
         assert path is not None  # noqa: S101 - `tower_source` ensures it
         tensors = state_of(read_archive(path), str(path))
+        if LOGIT_SCALE in tensors:
+            self.logit_scale = float(tensors[LOGIT_SCALE])
         state = {name: tensor for name, tensor in tensors.items() if name not in UNREAD}
         check_state(skeleton(self._spec.config), state, self._label)
         return {

@@ -6,9 +6,9 @@
 
 Every step is a function of tokens, (batch, tokens, width); gradients pass through the frozen weights. A method may
 change the tokens between two steps: insert or replace tokens, leave some out, mix in the output of an adapter, or run a
-block of its own from `Block.heads`, `Block.attend` and `Block.mlp`. Weights, activation and positional table are those
-of the backbone, which a method chooses with its `Taps`. Blocks count from 1; `zsadbench.clip.map_taps` maps published
-block numbers to a tower of another depth.
+block of its own from `Block.norm`, `Block.heads`, `Block.attend` and `Block.mlp`. Weights, activation and positional
+table are those of the backbone, which a method chooses with its `Taps`. Blocks count from 1; `zsadbench.clip.map_taps`
+maps published block numbers to a tower of another depth.
 """
 
 from __future__ import annotations
@@ -39,9 +39,14 @@ class Block:
     def __init__(self, block: Any) -> None:
         self._block = block
 
+    def norm(self, tokens: Tensor) -> Tensor:
+        """Compute `LN₁(tokens)`, which queries, keys and values are computed of."""
+        normed: Tensor = self._block.ln_1(tokens)
+        return normed
+
     def heads(self, tokens: Tensor) -> Heads:
         """Compute queries, keys and values of `LN₁(tokens)`."""
-        return Heads(*project_heads(self._block.attn, self._block.ln_1(tokens)))
+        return Heads(*project_heads(self._block.attn, self.norm(tokens)))
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
         """Compute `softmax(q·kᵀ/√d + mask)·v`, join the heads and apply the output layer: (batch, tokens, width)."""

@@ -6,6 +6,7 @@ leave out numbers that are not comparable.
 """
 
 from zsadbench.compare.board import Board, Report, board_of
+from zsadbench.compare.choice import choose
 from zsadbench.compare.citations import bibliography, paper_of
 from zsadbench.compare.significance.comparisons import critical_differences
 from zsadbench.compare.significance.critical_difference import CriticalDifference, critical_difference
@@ -13,6 +14,7 @@ from zsadbench.compare.significance.differences import p_text
 from zsadbench.compare.summary import Score, over_seeds
 from zsadbench.compare.tables.contents import Contents, contents_of
 from zsadbench.compare.tables.layout import Cell, Number, Row, Table, blocks, panels
+from zsadbench.selection import Selection
 
 __all__ = [
     "Board",
@@ -23,10 +25,12 @@ __all__ = [
     "Report",
     "Row",
     "Score",
+    "Selection",
     "Table",
     "bibliography",
     "blocks",
     "board_of",
+    "choose",
     "contents_of",
     "critical_difference",
     "critical_differences",

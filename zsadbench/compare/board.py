@@ -16,6 +16,7 @@ from zsadbench.compare.measured import measured, target_names
 from zsadbench.compare.published import read_published
 from zsadbench.data import all_cards
 from zsadbench.records import Record, find_records
+from zsadbench.selection import EVERYTHING, Selection
 
 OWN = "own images"  # the domain of a target that no card describes
 
@@ -37,12 +38,20 @@ class Board:
         records: path and content of every record that `frame` was made from.
         datasets: title, domain and home page by target.
         data_roots: folders in which a report that shows images looks for them; None for those of the environment.
+        pictures: images chosen by hand for the qualitative grid, each `TARGET:PATH` with the path in the data set.
+        selection: which rows were chosen, and how numbers are printed; `compare.choice.choose` applies it.
+        left_out: what the selection left out: `methods`, `data sets` and `metrics`, each with its names.
+        whole: the board before the selection, whose references are cited; None for a board without a selection.
     """
 
     frame: pd.DataFrame
     records: Sequence[tuple[Path, Record]] = ()
     datasets: Mapping[str, DataSet] = field(default_factory=dict)
     data_roots: Sequence[Path] | None = None
+    pictures: Sequence[str] = ()
+    selection: Selection = EVERYTHING
+    left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    whole: Board | None = None
 
     @property
     def measured(self) -> pd.DataFrame:

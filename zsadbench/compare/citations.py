@@ -17,7 +17,7 @@ from zsadbench import registry
 from zsadbench.compare.frame import MEASURED
 from zsadbench.data import all_cards
 from zsadbench.errors import ZsadError
-from zsadbench.references import references
+from zsadbench.references import Reference, references
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,8 +43,31 @@ def cites_of(board: Board, rows: pd.DataFrame) -> Cites:
     return tuple((name, key) for key, name in name_of_key.items() if key)
 
 
+def venues_of(rows: pd.DataFrame) -> tuple[tuple[str, str], ...]:
+    """Per entry of `rows`, in their order: venue and year of its method's paper, and the BibTeX key of this paper.
+
+    Both are empty where the paper is unknown.
+    """
+    method_of = dict(zip(rows["entry"].astype(str), rows["method"].astype(str), strict=True))
+    return tuple((venue_of(method), key_of(method_entry(method))) for method in method_of.values())
+
+
+@cache
+def venue_of(method: str) -> str:
+    """Venue and year of a method's paper as tables print them, such as `CVPR 2026`; empty where it is unknown."""
+    known = reference_of(method)
+    if known is not None:
+        return f"{known.short_venue} {known.year}"
+    paper = paper_of(method)
+    return "" if paper is None or paper.venue == UNPUBLISHED else " ".join(f"{paper.venue} {paper.year or ''}".split())
+
+
 def bibliography(board: Board) -> str:
-    """The content of a `.bib` file: one entry per method, target and auxiliary set of the board, sorted by key."""
+    """The content of a `.bib` file: one entry per method, target and auxiliary set, sorted by key.
+
+    It has those of the whole board, also where a selection leaves rows out.
+    """
+    board = board.whole or board
     frame = board.frame
     auxiliary = {record.cell["aux"]["name"] for _, record in board.records if record.cell["aux"]}
     targets = [board.set_of(str(target)) for target in frame["target"].unique()]
@@ -63,11 +86,16 @@ def key_of(entry: str) -> str:
 @cache
 def method_entry(method: str) -> str:
     """The BibTeX entry of a method's paper; empty where the paper is unknown."""
-    known = references().get(_method_keys().get(method, ""))
+    known = reference_of(method)
     if known is not None:
         return known.bibtex
     paper = paper_of(method)
     return "" if paper is None or paper.venue == UNPUBLISHED else _entry_from_card(paper)
+
+
+def reference_of(method: str) -> Reference | None:
+    """The verified reference of a method's paper; None where there is none."""
+    return references().get(_method_keys().get(method, ""))
 
 
 @cache

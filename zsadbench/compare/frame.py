@@ -5,8 +5,9 @@ from __future__ import annotations
 COLUMNS = [
     *("source", "table", "entry", "method", "variant", "target", "class", "seed", "shots", "metric"),
     *("value", "spread", "protocol", "digest", "aupro", "split", "smoothing", "backbone", "computed_by"),
-    *("comparable", "official", "reason", "signature", "note", "fingerprint"),
+    *("comparable", "official", "reason", "signature", "note", "fingerprint", "classes", "printed"),
 ]
+GROUP = ["protocol", "digest", "backbone", "shots"]  # equal in all rows of one comparability group
 MEASURED = "measured"
 DIGITS = 4  # the least number of digits of a hash that tell copies of a data set, or versions of code, apart
 UNKNOWN = "unknown"
@@ -50,10 +51,10 @@ def is_cost(metric: str) -> bool:
     return not metric.startswith(("image_", "pixel_"))
 
 
-def printed(value: float) -> float:
+def printed(value: float, decimals: int = 1) -> float:
     """A fraction as tables print it, in percent with one decimal. Numbers tie when they are printed alike.
 
-    >>> printed(0.92449)
-    92.4
+    >>> printed(0.92449), printed(0.92449, 2)
+    (92.4, 92.45)
     """
-    return float(f"{100 * value:.1f}")
+    return float(f"{100 * value:.{decimals}f}")

@@ -9,12 +9,14 @@ import pandas as pd
 
 from zsadbench.compare.board import Board
 from zsadbench.compare.citations import Cites, cites_of
+from zsadbench.compare.frame import GROUP
 from zsadbench.compare.measured import TRANSDUCTIVE, UNOFFICIAL, aupro_of
 from zsadbench.compare.summary import Key, Score, over_seeds
 from zsadbench.records import data_remarks
+from zsadbench.selection import EVERYTHING, OWN_AUPRO, Selection
 
 DATA = "data of "  # the beginning of notes on the data of one target
-GROUP = ["protocol", "digest", "backbone", "shots"]
+MARKS = "Best and second best are marked among comparable numbers; they tie where they are printed alike."
 
 
 class Group(NamedTuple):
@@ -25,9 +27,12 @@ class Group(NamedTuple):
         entries: the methods, as tables name them.
         targets: the data sets, ordered as `Board.ordered` does.
         scores: means over seeds by entry, target, class and metric.
-        levels: the metrics that tables show for `image` and for `pixel`.
+        levels: the metrics that tables show for `image` and for `pixel`, each without those that were not chosen.
         notes: the lines below a table: what marks mean, reasons, signatures.
         cites: the references of the table.
+        rows: the rows of the frame that the group was made from.
+        aupro: the metric of the AUPRO variant that the protocol prescribes.
+        selection: how numbers are printed.
     """
 
     name: str
@@ -37,6 +42,9 @@ class Group(NamedTuple):
     levels: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
     cites: Cites
+    rows: pd.DataFrame
+    aupro: str = "pixel_aupro"
+    selection: Selection = EVERYTHING
 
 
 def groups(board: Board) -> list[Group]:
@@ -49,11 +57,29 @@ def group_of(board: Board, rows: pd.DataFrame) -> Group:
     first = rows.iloc[0]
     shots = f", {first['shots']} support images a class" if first["shots"] != "0" else ""
     name = f"protocol {first['protocol']} ({first['digest']}), backbone {first['backbone']}{shots}"
-    levels = {"image": ("image_auroc", "image_ap"), "pixel": ("pixel_auroc", aupro_of(first["protocol"]))}
+    aupro = aupro_of(first["protocol"])
+    chosen = [aupro if metric == OWN_AUPRO else metric for metric in board.selection.metrics]
+    shown = chosen or ["image_auroc", "image_ap", "pixel_auroc", aupro]
+    levels = {level: tuple(metric for metric in shown if metric.startswith(level)) for level in ("image", "pixel")}
     entries = list(dict.fromkeys(rows["entry"]))
-    marks, *others = _notes(board, rows)
-    targets, notes = board.ordered(list(rows["target"])), (marks, *_data_notes(board, rows), *others)
-    return Group(name, entries, targets, over_seeds(rows), levels, notes, cites_of(board, rows))
+    targets, cites = _targets(board, rows), cites_of(board, rows)
+    scores, notes = over_seeds(rows), notes_of(board, rows)
+    return Group(name, entries, targets, scores, levels, notes, cites, rows, aupro, board.selection)
+
+
+def _targets(board: Board, rows: pd.DataFrame) -> list[str]:
+    """The data sets of `rows` as `Board.ordered` sorts them; in the order of the selection where it names some."""
+    targets = list(dict.fromkeys(rows["target"]))
+    return targets if board.selection.targets else board.ordered(targets)
+
+
+def notes_of(board: Board, rows: pd.DataFrame, *, marked: bool = True) -> tuple[str, ...]:
+    """The lines below a table of the measured `rows`, and of no others.
+
+    What marks mean (if the table is `marked`), what records say of their data, why they are not comparable, and one
+    signature per run with all of its seeds.
+    """
+    return (*([MARKS] if marked else []), *_data_notes(board, rows), *_notes(board, rows))
 
 
 def _data_notes(board: Board, rows: pd.DataFrame) -> Iterator[str]:
@@ -67,12 +93,12 @@ def _data_notes(board: Board, rows: pd.DataFrame) -> Iterator[str]:
 
 
 def _notes(board: Board, rows: pd.DataFrame) -> tuple[str, ...]:
-    """The meaning of the marks, why records are not comparable, then one signature per run, with all of its seeds."""
-    notes = ["Best and second best are marked among comparable numbers; they tie where they are printed alike."]
+    """Remarks on copies and names, why records are not comparable, then one signature per run with all seeds."""
+    notes = []
     copies = [target for target in dict.fromkeys(rows["target"]) if board.set_of(target) != target]
     if copies:
         notes.append(f"Digits of the fingerprint tell copies of other content apart: {', '.join(copies)}.")
-    if (rows.groupby(["entry", "target"])["seed"].nunique() > 1).any():
+    if not board.selection.no_spread and (rows.groupby(["entry", "target"])["seed"].nunique() > 1).any():
         notes.append("±: standard deviation over seeds.")
     if rows["entry"].str.contains(rf"\b{TRANSDUCTIVE}\]").any():
         notes.append(f"{TRANSDUCTIVE}: image scores use statistics over all test images of a class.")

@@ -23,8 +23,10 @@ import pandas as pd
 
 from zsadbench import registry
 from zsadbench.compare.frame import AUPRO, COLUMNS, DIGITS, MEASURED, METRIC_OF_AUPRO
+from zsadbench.data import all_cards
 from zsadbench.errors import ZsadError
 from zsadbench.records import Cell, Record, canonical
+from zsadbench.records.record import MEAN
 
 # fields of a cell that tell runs of a method apart: on all targets, and on one target
 SETUP = ("options", "shots", "image_size", "precision", "weights_sha256", "extra_weights")
@@ -165,11 +167,19 @@ def _auxiliary(fields: Mapping[str, str]) -> str:
 
 
 def _rows(record: Record, entry: str, target: str) -> Iterator[dict[str, Any]]:
-    of_record = _record_columns(record, entry, target)
+    of_record, classes = _record_columns(record, entry, target), classes_of(record)
     for class_name, values, reasons in record.rows():
         for metric, value in values.items():
             number = {"class": class_name, "metric": metric, "value": value, "aupro": AUPRO.get(metric, "")}
-            yield of_record | number | {"reason": reasons.get(metric, "")}
+            about = {"reason": reasons.get(metric, ""), "classes": classes if class_name == MEAN else "", "printed": ""}
+            yield of_record | number | about
+
+
+def classes_of(record: Record) -> str:
+    """`3 of 15 classes` for a record of a part of the classes of its data set; empty for one of all of them."""
+    card = next((card for card in all_cards() if card.name == record.cell["target"]["name"]), None)
+    total = len(card.classes) if card is not None and record.cell["partial"] else len(record.expected)
+    return f"{len(record.classes)} of {total} classes" if len(record.classes) < total else ""
 
 
 def _record_columns(record: Record, entry: str, target: str) -> dict[str, Any]:

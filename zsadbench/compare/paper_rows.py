@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -73,13 +73,23 @@ class PaperRow:
 
 @dataclass(frozen=True)
 class PaperTable:
-    """One table of one paper: `targets` are the names of its data sets, `source` is the file of the description."""
+    """One table of one paper.
+
+    Attributes:
+        paper: short name of the paper.
+        number: number of the table.
+        targets: the names of its data sets.
+        rows: its rows.
+        source: the file of the description.
+        switches: of an ablation, name of a part of the method → the options that a row with this part has.
+    """
 
     paper: str
     number: str
     targets: tuple[str, ...]
     rows: tuple[PaperRow, ...]
     source: str
+    switches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -150,12 +160,14 @@ def read_table(text: str, paper: str, number: str, source: str) -> PaperTable:
         raise DataError(f"{source}: not TOML: {failure}") from failure
     fields = Fields(content, source)
     targets, defaults = fields.texts("targets"), fields.take("defaults", {})
-    rows = fields.take("rows")
+    rows, switches = fields.take("rows"), fields.take("switches", {})
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows) or not isinstance(defaults, dict):
         raise fields.wrong("rows", "must be a list of tables, and 'defaults' a table")
     fields.done()
+    parts = Fields(switches, f"{source}: switches")
+    conditions = {name: parts.texts(name) for name in parts.rest()}
     described = [_row(Fields({**defaults, **row}, f"{source}: rows[{index}]")) for index, row in enumerate(rows)]
-    return PaperTable(paper, number, targets, tuple(described), source)
+    return PaperTable(paper, number, targets, tuple(described), source, conditions)
 
 
 def check_rows(table: PaperTable) -> None:

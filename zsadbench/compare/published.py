@@ -17,6 +17,8 @@ import pandas as pd
 
 from zsadbench.compare.frame import COLUMNS, METRIC_OF_AUPRO, is_cost
 
+PRECISION = 10  # decimals of a fraction, more than any paper prints, without the last bits of a division
+
 
 @cache
 def papers() -> dict[str, dict[str, Any]]:
@@ -33,13 +35,15 @@ def _read(paper: str) -> pd.DataFrame:
     with files("zsadbench").joinpath(f"published/{paper}.csv").open(encoding="utf-8") as opened:
         frame = pd.read_csv(opened, dtype=str, keep_default_na=False)
     scale = frame["metric"].map(is_cost).map({True: 1.0, False: 100.0})
-    frame["value"] = frame["value"].astype("float64") / scale
-    frame["spread"] = pd.to_numeric(frame["spread"]) / scale
+    frame["printed"] = frame["value"]
+    frame["value"] = (frame["value"].astype("float64") / scale).round(PRECISION)
+    frame["spread"] = (pd.to_numeric(frame["spread"]) / scale).round(PRECISION)
     frame["metric"] = [
         METRIC_OF_AUPRO[aupro] if metric == "pixel_aupro" else metric
         for metric, aupro in zip(frame["metric"], frame["aupro"], strict=True)
     ]
     frame = frame.rename(columns={"label": "entry"})
-    frame[["source", "digest", "seed", "reason", "signature", "fingerprint"]] = [paper, "", "", "", "", ""]
+    frame["source"] = paper
+    frame[["digest", "seed", "reason", "signature", "fingerprint", "classes"]] = ""
     frame[["comparable", "official"]] = [True, False]
     return frame[COLUMNS]

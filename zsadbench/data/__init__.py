@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from zsadbench.data.copies.file_hashes import FileHashes, hash_files
     from zsadbench.data.copies.locate import find_copy, roots_from_environment
     from zsadbench.data.copies.manifest import limited
-    from zsadbench.data.images.masks import read_mask, resize_mask_nearest, soften_mask, training_mask
+    from zsadbench.data.images.masks import (
+        read_mask,
+        resize_mask_as_opencv,
+        resize_mask_nearest,
+        soften_mask,
+        training_mask,
+    )
     from zsadbench.data.images.preprocess import oriented_size, prepare, prepare_image, read_image
     from zsadbench.data.loading.batches import LoadedBatch, batches
     from zsadbench.data.loading.disk_budget import DiskBudget, file_stamp, mapped
@@ -36,7 +42,7 @@ _MODULES = {
     "copies.file_hashes": ("FileHashes", "hash_files"),
     "copies.locate": ("find_copy", "roots_from_environment"),
     "copies.manifest": ("limited",),
-    "images.masks": ("read_mask", "resize_mask_nearest", "soften_mask", "training_mask"),
+    "images.masks": ("read_mask", "resize_mask_as_opencv", "resize_mask_nearest", "soften_mask", "training_mask"),
     "images.preprocess": ("oriented_size", "prepare", "prepare_image", "read_image"),
     "loading.batches": ("LoadedBatch", "batches"),
     "loading.disk_budget": ("DiskBudget", "file_stamp", "mapped"),
@@ -68,6 +74,7 @@ __all__ = [
     "prepare_image",
     "read_image",
     "read_mask",
+    "resize_mask_as_opencv",
     "resize_mask_nearest",
     "roots_from_environment",
     "soften_mask",

@@ -12,6 +12,7 @@ import torch
 from zsadbench.data import limited
 from zsadbench.engine.encode.token_cache import entry_bytes
 from zsadbench.engine.plan.cell import checkpoint_path
+from zsadbench.engine.plan.class_trainings import class_trainings
 from zsadbench.engine.plan.method_setup import earlier_stage, taps_of
 from zsadbench.engine.plan.shards import tower_macs
 from zsadbench.engine.plan.sharing import group_jobs, learning_key
@@ -44,7 +45,7 @@ def estimate_seconds(plan: Plan) -> float:
     """
     todo = [job for job in plan.jobs if job.todo]
     scored = sum(_scoring_macs(group) for group in group_jobs(todo))
-    return _seconds(scored + _learning_macs(todo, plan.request.token_cache))
+    return _seconds(scored + _learning_macs(todo, plan.request.token_cache) + _class_learning_macs(todo))
 
 
 def _scoring_macs(group: Sequence[Job]) -> float:
@@ -67,6 +68,14 @@ def _learning_macs(jobs: Sequence[Job], cache_bytes: int) -> float:
     return steps + sum(
         tower_macs(group[0].setup) * _count_encoded(group, cache_bytes) for group in same_tokens.values()
     )
+
+
+def _class_learning_macs(jobs: Sequence[Job]) -> float:
+    """Count multiply-accumulates of all trainings on support images that have no checkpoint."""
+    trainings = {training.checkpoint: training for job in jobs for training in class_trainings(job, job.todo)}
+    todo = [training for training in trainings.values() if not training.done]
+    images = sum(training.setup.epochs_on("") * len(training.images.manifest) for training in todo)
+    return images * tower_macs(todo[0].setup) * _step_share(todo[0].setup) if todo else 0.0
 
 
 def _stages(job: Job) -> list[Job]:

@@ -124,7 +124,7 @@ class Run:
     def event(self, event: Event) -> None:
         """Report what happens inside a unit."""
         if isinstance(event, Step):
-            self.reporter.training(self._jobs[event.job], event.done, event.total, event.loss)
+            self.reporter.training(self._jobs[event.job], event.done, event.total, event.loss, event.class_name)
         else:
             self.reporter.images(event.count)
 

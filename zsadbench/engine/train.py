@@ -19,14 +19,17 @@ from zsadbench.engine.plan.request import RunRequest
 from zsadbench.engine.plan.sharing import co_trained_taps, tower_key
 from zsadbench.errors import CellError, DataError, UsageError
 from zsadbench.flags.out import check_out
+from zsadbench.records import safe_name
 from zsadbench.types import Trainable
 
 
 def train_all(request: RunRequest, out: Path | None, *, fresh: bool = False) -> Iterator[dict[str, Any]]:
     """Train every method with every seed, and yield one event per checkpoint; a training that fails costs no other one.
 
+    A method that learns from support images has a checkpoint per class and choice of these images.
+
     Args:
-        request: its only target is the auxiliary set.
+        request: its only target is the auxiliary set, or the set from which support images are drawn.
         out: folder for copies of the checkpoints; None leaves them in the cache.
         fresh: train even if the cache has the checkpoint.
 
@@ -48,25 +51,38 @@ def train_all(request: RunRequest, out: Path | None, *, fresh: bool = False) -> 
         if key not in towers:  # most jobs use the same encoders; two pairs are never in memory together
             towers.clear()
             towers[key] = build_towers(job.setup, choose_device(request.device))
-        try:
-            with limited_threads():
-                event = _train(job, jobs, towers[key], request, out, fresh=fresh)
-        except (CellError, DataError, OSError) as failure:
-            failures.append(f"{job.setup.name} on {job.target.card.name}, seed {job.seed}: {failure}")
-        else:
-            yield event
+        for class_name in job.selected if job.setup.on_supports else ("",):
+            try:
+                with limited_threads():
+                    event = _train(job, jobs, towers[key], request, out, class_name=class_name, fresh=fresh)
+            except (CellError, DataError, OSError) as failure:
+                where = "/".join((job.target.card.name, *([class_name] if class_name else [])))
+                failures.append(f"{job.setup.name} on {where}, seed {job.seed}: {failure}")
+            else:
+                yield event
     if failures:
         raise CellError("\nerror: ".join(failures))
 
 
 def _train(
-    job: Job, jobs: Sequence[Job], towers: Backbone, request: RunRequest, out: Path | None, *, fresh: bool
+    job: Job,
+    jobs: Sequence[Job],
+    towers: Backbone,
+    request: RunRequest,
+    out: Path | None,
+    *,
+    class_name: str,
+    fresh: bool,
 ) -> dict[str, Any]:
-    """Train one method with one seed, or load its checkpoint from the cache; return the event of it."""
+    """Train one method with one seed, or load its checkpoint from the cache; return the event of it.
+
+    `class_name` is the class whose support images are learned from; empty for the auxiliary set.
+    """
+    supports = job.supports if class_name else None
     detector = train_or_load(
         job.setup,
         towers,
-        job.aux,
+        supports.of_class(class_name) if supports else job.aux,
         job.seed,
         workers=request.workers,
         image_cache=request.image_cache,
@@ -74,9 +90,12 @@ def _train(
         co_trained=co_trained_taps(job, jobs),
         fresh=fresh,
     )
-    path = detector.checkpoint
-    if out is not None:
-        path = _copy(detector, job, out)
+    name = f"{job.setup.name}-{job.target.card.name}-seed{job.seed}"
+    of_class: dict[str, Any] = {}
+    if supports:
+        of_class = {"class": class_name, "shots": supports.shots, "support_seed": supports.seed}
+        name += f"-{safe_name(class_name)}-shots{supports.shots}-supports{supports.seed}"
+    path = _copy(detector, job, out / f"{name}.safetensors") if out is not None else detector.checkpoint
     if path is None:
         raise CellError("the checkpoint could not be written into the cache; pass --out to write it elsewhere")
     return {
@@ -84,16 +103,16 @@ def _train(
         "method": job.setup.name,
         "aux": job.target.card.name,
         "seed": job.seed,
+        **of_class,
         "path": str(path),
         "first_loss": detector.first_loss,
         "last_loss": detector.last_loss,
     }
 
 
-def _copy(detector: Detector, job: Job, out: Path) -> Path:
-    """Write the checkpoint of a detector into the folder `out`, also one that the cache could not keep."""
-    path = out / f"{job.setup.name}-{job.target.card.name}-seed{job.seed}.safetensors"
-    out.mkdir(parents=True, exist_ok=True)
+def _copy(detector: Detector, job: Job, path: Path) -> Path:
+    """Write the checkpoint of a detector to `path`, also one that the cache could not keep."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     if detector.checkpoint is not None:
         return Path(shutil.copy2(detector.checkpoint, path))
     write_checkpoint(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, make_dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,18 +15,15 @@ from zsadbench.checkpoints import load_state
 from zsadbench.clip import Backbone, build, resolve
 from zsadbench.engine.evaluate.finishing import finished_scores
 from zsadbench.engine.evaluate.scoring import Scorer
-from zsadbench.engine.learn.loop import begin_stage, make_optimiser
 from zsadbench.engine.plan.options import ConfiguredMethod, configure
 from zsadbench.errors import UsageError
-from zsadbench.parity.names import of_stage, of_variant, words_of
+from zsadbench.parity.names import of_variant, words_of
+from zsadbench.parity.training import TrainingRun, normal_batch, to_numpy
 from zsadbench.types import (
     Batch,
     FewShot,
-    Losses,
-    LossTraceable,
     OwnEncoding,
     Parted,
-    Recipe,
     TextFirst,
     TextReplaceable,
     Tokens,
@@ -42,11 +38,8 @@ if TYPE_CHECKING:
 
     from zsadbench.parity.fixture import Array, Fixture, Pairs
 
-STEPS = 3  # optimiser steps
 SUPPORT = "support"  # the entry of `inputs` with the images that the main results remember
-OF_STEPS = "train_"  # before a stage of the passes behind `loss_curve`
-
-Encode = Callable[["Tensor", Sequence[str]], Tokens]
+IMAGES = "images"  # the entry of `inputs` with the images
 
 
 def method_pairs(fixture: Fixture, options: Sequence[str]) -> Pairs:
@@ -77,7 +70,7 @@ def method_pairs(fixture: Fixture, options: Sequence[str]) -> Pairs:
         produced |= {of_variant(key, name): tensor for key, tensor in tensors.items()}
     main = Variant(supports=SUPPORT if SUPPORT in fixture.tensors("inputs.safetensors") else "")
     produced |= FixtureRun(fixture, _configure(fixture, base, options), main, backbones).produce()
-    return {name: (_to_numpy(tensor), produced.get(name)) for name, tensor in expected.items()}
+    return {name: (to_numpy(tensor), produced.get(name)) for name, tensor in expected.items()}
 
 
 def _variant(variant: Variant | Mapping[str, Any]) -> Variant:
@@ -94,21 +87,6 @@ def _configure(fixture: Fixture, settings: Mapping[str, Any], options: Sequence[
     ]
     with_defaults: Any = make_dataclass("FixtureOptions", defaults, bases=(card.options,), frozen=True)
     return configure(replace(card, options=with_defaults), options, (card.name,))
-
-
-def _single(batch: Batch, row: int) -> Batch:
-    """Return one image of a batch as a batch."""
-    rows = slice(row, row + 1)
-    return Batch(batch.images[rows], batch.masks[rows], batch.labels[rows], batch.class_names[rows])
-
-
-def _total(parts: Losses) -> Any:
-    """Add up the parts of a loss."""
-    return sum(parts.values())
-
-
-def _to_numpy(tensor: Any) -> Array:
-    return np.asarray(tensor.detach().float().cpu().numpy())
 
 
 @dataclass
@@ -147,43 +125,20 @@ class FixtureRun:
                 of_all = detector.stages(tokens, learned) if one_class else stages
                 stages["text_features"] = of_all["text_features"][first]
         maps = self._maps(detector, tokens, class_names)
-        produced = {name: _to_numpy(tensor) for name, tensor in stages.items()} | maps
-        learns = about.get("training") and not variant.supports and isinstance(detector, Trainable)
-        if learns and isinstance(detector, Trainable):
+        produced = {name: to_numpy(tensor) for name, tensor in stages.items()} | maps
+        if self._learns() and isinstance(detector, Trainable):
             batch = Batch(images, inputs["masks"].float()[: len(images)], inputs["labels"][: len(images)], learned)
-            produced |= self._learn(detector, partial(self._encode, backbone, detector), batch, tokens)
+            if variant.supports:
+                batch = normal_batch(inputs[variant.supports].float(), learned[0])
+            produced |= TrainingRun(self.fixture, self.method, variant).learn(
+                detector, partial(self._encode, backbone, detector), batch, tokens
+            )
         return produced
 
-    def _learn(self, detector: Trainable, encode: Encode, batch: Batch, tokens: Tokens) -> dict[str, Array]:
-        """Compute what training gives: of the whole batch, or of every image as a batch of its own.
-
-        The latter is for fixtures that name the image of gradients and optimiser steps, `training.image`.
-        """
-        row = self.fixture.about["training"].get("image")
-        if row is None:
-            own = self.method.card.taps(self.method.options).own_encoding
-            return self._stages_of_training(detector, encode if own else lambda *_: tokens, batch)
-        singles = [_single(batch, other) for other in range(len(batch.images))]
-        losses: list[dict[str, Array]] = []
-        with torch.no_grad():
-            for single in singles:
-                parts = detector.loss(encode(single.images, single.class_names), single)
-                losses.append({name: _to_numpy(part) for name, part in {**parts, "total": _total(parts)}.items()})
-        produced = dict(self._training(detector, encode, singles[row], self._recipe()))
-        return produced | {f"loss_{name}": np.stack([one[name] for one in losses]) for name in losses[0]}
-
-    def _stages_of_training(self, detector: Trainable, encode: Encode, batch: Batch) -> dict[str, Array]:
-        """Compute what training gives, stage by stage, each from the stored parameters."""
-        stored, recipe = copy.deepcopy(detector.network.state_dict()), self.method.recipe
-        produced: dict[str, Array] = {}
-        while recipe is not None:
-            begin_stage(self.method.card.name, detector, recipe)
-            tensors = self._training(detector, encode, batch, self._recipe(recipe))
-            produced |= {of_stage(name, recipe.stage): tensor for name, tensor in tensors}
-            detector.network.load_state_dict(stored)
-            detector.network.zero_grad(set_to_none=True)
-            recipe = recipe.before
-        return produced
+    def _learns(self) -> bool:
+        """Whether the fixture has losses of this variant: of the images, or of the normal ones that it names."""
+        training = self.fixture.about.get("training") or {}
+        return bool(training) and (self.variant.supports or IMAGES) == training.get("inputs", IMAGES)
 
     def _encode(self, backbone: Backbone, detector: Traceable, images: Tensor, class_names: Sequence[str]) -> Tokens:
         """Encode images with the shared image encoder, or with the method's own walk through the encoders."""
@@ -205,7 +160,7 @@ class FixtureRun:
             self.backbones[key] = build(spec, about["image_size"], activation=key[0], position=key[1])
         backbone = self.backbones[key]
         detector = card.build(backbone, self.method.options)
-        files = about.get("checkpoint_files", [])
+        files = about.get(self.variant.checkpoint, [])
         if files and card.official and isinstance(detector, Trainable):
             state = card.official.read([self.fixture.path(name) for name in files])
             load_state(detector.network, state, f"checkpoint of {self.fixture.folder}")
@@ -219,7 +174,7 @@ class FixtureRun:
         if step is None or not isinstance(detector, Parted):
             return {}
         parts = detector.image_parts(tokens, class_names, detector.score(tokens, class_names))
-        return {"score": torch.from_numpy(finished_scores(step, {name: _to_numpy(parts[name]) for name in step.parts}))}
+        return {"score": torch.from_numpy(finished_scores(step, {name: to_numpy(parts[name]) for name in step.parts}))}
 
     def _step(self) -> Transductive | None:
         """Return the finishing step of this form of the method, if it has one."""
@@ -228,72 +183,10 @@ class FixtureRun:
 
     def _maps(self, detector: Traceable, tokens: Tokens, class_names: Sequence[str]) -> dict[str, Array]:
         """Make the anomaly maps as a run does, before and after smoothing, (batch, size, size)."""
-        options, size = self.fixture.about["options"], self.fixture.about["image_size"]
+        options, size = self.fixture.about["options"], self.variant.size or self.fixture.about["image_size"]
         sigma = float(options.get("sigma", self.method.card.smoothing)) if options.get("smoothing", True) else 0.0
         smoothed = Scorer(detector, torch.device("cpu"), size, sigma)
         unsmoothed = replace(smoothed, sigma=0.0)
         grid = smoothed.score(tokens, class_names).pixel
         scorers = {"map": unsmoothed, "map_smooth": smoothed}
         return {name: np.stack([wait() for wait in scorer.start_maps(grid)]) for name, scorer in scorers.items()}
-
-    def _training(
-        self, detector: Trainable, encode: Encode, batch: Batch, recipe: Recipe
-    ) -> Iterator[tuple[str, Array]]:
-        """Compute loss parts and gradient norms at the stored parameters, then the loss over three steps."""
-        optimiser = make_optimiser(detector, recipe)
-        tokens = encode(batch.images, batch.class_names)
-        passes = [self._stages_of_step(detector, tokens, batch)]
-        parts = detector.loss(tokens, batch)
-        total = _total(parts)
-        if isinstance(detector, LossTraceable):
-            with torch.no_grad():
-                yield from ((name, _to_numpy(stage)) for name, stage in detector.loss_stages(tokens, batch).items())
-        for name, part in {**parts, "total": total}.items():
-            yield f"loss_{name}", _to_numpy(part)
-        total.backward()
-        yield from self._gradient_norms(detector)
-        curve = [total.detach()]
-        for _ in range(STEPS):
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-            tokens = encode(batch.images, batch.class_names)
-            passes.append(self._stages_of_step(detector, tokens, batch))
-            loss = _total(detector.loss(tokens, batch))
-            loss.backward()
-            curve.append(loss.detach())
-        yield from ((name, np.concatenate([stages[name] for stages in passes])) for name in passes[0])
-        yield "loss_curve", _to_numpy(torch.stack(curve))
-        yield "loss_after_3_steps", _to_numpy(curve[-1])
-
-    def _stages_of_step(self, detector: Trainable, tokens: Tokens, batch: Batch) -> dict[str, Array]:
-        """Compute the stages that `expected` holds as `train_STAGE`, of one of the passes behind `loss_curve`."""
-        wanted = [name for name in self.fixture.tensors("expected.safetensors") if name.startswith(OF_STEPS)]
-        if not wanted or not isinstance(detector, Traceable):
-            return {}
-        with torch.no_grad():
-            stages = detector.stages(tokens, batch.class_names)
-        return {name: _to_numpy(stages[stage]) for name in wanted if (stage := name.removeprefix(OF_STEPS)) in stages}
-
-    def _recipe(self, recipe: Recipe | None = None) -> Recipe:
-        """Return the recipe of a stage, by default of the last, with the optimiser of the fixture."""
-        recipe, training = recipe or self.method.recipe, self.fixture.about["training"]
-        if recipe is not None and recipe.stage:
-            training = training[f"{recipe.stage}_stage"]
-        if recipe is None:
-            raise UsageError(f"the fixture trains, but '{self.method.card.name}' has no recipe")
-        return replace(
-            recipe,
-            optimiser=training["optimiser"].lower(),
-            lr=training["lr"] if self.variant.lr is None else self.variant.lr,
-            betas=tuple(training["betas"]),
-            weight_decay=training.get("weight_decay", recipe.weight_decay),
-        )
-
-    def _gradient_norms(self, detector: Trainable) -> Iterator[tuple[str, Array]]:
-        """Compute the L2 norm of every gradient, by the published name of the tensor."""
-        official = self.method.card.official
-        parameters = dict(detector.network.named_parameters())
-        for published, name in (official.names() if official else {}).items():
-            gradient = parameters[name].grad if name in parameters else None
-            if gradient is not None:
-                yield f"gradnorm/{published}", _to_numpy(gradient.norm())

@@ -53,14 +53,20 @@ class Work:
         return self.request.aux != NO_AUX and registry.method_card(self.row.method).recipe is not None
 
     @property
+    def needs_aux(self) -> bool:
+        """Whether the row is trained on an auxiliary set."""
+        recipe = registry.method_card(self.row.method).recipe
+        return self.trains and recipe is not None and not recipe.on_supports
+
+    @property
     def epochs(self) -> int:
         """Epochs of its training, of all stages together; 0 without training."""
         stage = registry.method_card(self.row.method).recipe
-        if not self.trains or self.request.aux is None:
+        if not self.trains or (self.needs_aux and self.request.aux is None):
             return 0
         total = 0
         while stage is not None:
-            own, named = stage.epochs_for(self.request.aux), self.request.epochs
+            own, named = stage.epochs_for(self.request.aux or ""), self.request.epochs
             total += (min(own, named) if total else named) if named else own
             stage = stage.before
         return total
@@ -183,7 +189,7 @@ class _Backbones:
 def _sets(works: Sequence[Work]) -> list[tuple[str, str]]:
     """The data sets and splits that are read, each once: `(name, split)`."""
     sets = [(work.used, "test") for work in works]
-    sets += [(work.request.aux, "test") for work in works if work.trains and work.request.aux]
+    sets += [(work.request.aux, "test") for work in works if work.needs_aux and work.request.aux]
     sets += [(work.used, "train") for work in works if work.row.shots]
     return list(dict.fromkeys(sets))
 
@@ -224,7 +230,7 @@ def _macs(works: Sequence[Work], configs: _Backbones) -> tuple[float, float]:
         per_image = _macs_of_image(work, configs.find(work.request))
         scoring += per_image * work.runs * _images(work.used, work.request.limit)
         key = (work.row.method, work.row.options, work.request.aux, work.epochs, work.request.seeds)
-        if work.trains and work.request.aux and key not in trained:
+        if work.needs_aux and work.request.aux and key not in trained:
             trained.add(key)
             training += per_image * work.epochs * len(work.request.seeds) * _images(work.request.aux)
     return scoring, training
@@ -252,7 +258,7 @@ def _token_bytes(works: Sequence[Work], configs: _Backbones) -> float:
 
 
 def _taps(work: Work) -> Iterator[str]:
-    if work.trains:
+    if work.needs_aux:
         card = registry.method_card(work.row.method)
         taps = card.taps(configure(card, work.row.options, (work.row.method,)).options)
         yield from (f"plain {block}" for block in taps.blocks)

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.checkpoints import published_tensors, read_archive
 from zsadbench.clip.macs import block_macs, image_macs, text_macs
-from zsadbench.errors import WeightsError
 from zsadbench.protocol import EvaluationProtocol
 from zsadbench.types import Macs, MethodCard, Official, Paper, Recipe, StageNote, Taps, Variant
 from zsadbench_methods.adaclip.options import Options
 from zsadbench_methods.adaclip.sentences import TEMPLATES
+from zsadbench_methods.parts.published import read_one_file
 from zsadbench_methods.parts.states import ABNORMAL, NORMAL
 
 if TYPE_CHECKING:
@@ -52,11 +51,7 @@ def read_published(paths: Sequence[Path]) -> dict[str, Tensor]:
     Raises:
         WeightsError: it is not one such file, or a tensor is missing.
     """
-    if len(paths) != 1:
-        raise WeightsError(f"AdaCLIP publishes one checkpoint file, {len(paths)} were given")
-    names = published_names()
-    tensors = published_tensors(read_archive(paths[0]), names, str(paths[0]), "AdaCLIP checkpoint")
-    return {ours: tensors[theirs].float() for theirs, ours in names.items()}
+    return read_one_file(paths, published_names(), "AdaCLIP")
 
 
 BRANCHES = {"VL": "both", "V": "vision", "L": "text"}

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.checkpoints import published_tensors, read_archive, read_modules, tensors_of
-from zsadbench.clip.macs import attention_macs, text_macs
+from zsadbench.clip import map_taps
+from zsadbench.clip.macs import attention_macs, block_macs, image_macs, text_macs
 from zsadbench.errors import UsageError, WeightsError
 from zsadbench.protocol import EvaluationProtocol
 from zsadbench.types import Macs, MethodCard, Official, Paper, Recipe, StageNote, Taps
@@ -156,7 +157,24 @@ def macs(config: BackboneConfig, options: Options, grid: int) -> Macs:
         "aggregation": len(windows) * 2 * grid**3 * (len(options.blocks) * width + layers * qkv_width),
         "queries, keys, values": layers * tokens * width * qkv_width,
     }
-    return Macs({**published, **both}, {**executed, **both}, text_macs(config, 2, options.context + SENTENCE))
+    text = text_macs(config, 2, options.context + SENTENCE)
+    return Macs({**published, **both}, {**executed, **both}, text, tuned_tower_macs(config, options, grid))
+
+
+def tuned_tower_macs(config: BackboneConfig, options: Options, grid: int) -> int | None:
+    """Count the tuned image encoder up to the last tapped block; None where the tuning leaves it alone."""
+    if not options.inside:
+        return None
+    vision, tokens = config.vision, 1 + grid**2
+    last, tuned = (map_taps(blocks, vision.layers)[-1] for blocks in (options.blocks, options.layers))
+    stem = image_macs(vision, grid * vision.patch_size, blocks=0)
+    if options.tuning == "prompt":
+        return stem + last * block_macs(tokens + options.visual_prompts, vision.width)
+    if options.tuning == "lora":
+        changed = len(options.layers) * 2 * 2 * tokens * options.lora_rank * vision.width  # queries and values
+        return stem + last * block_macs(tokens, vision.width) + changed
+    prefix = 3 * options.prefix_length * vision.width**2 + attention_macs(tokens, options.prefix_length, vision.width)
+    return stem + len(options.windows) * (last * block_macs(tokens, vision.width) + tuned * prefix)
 
 
 # --- drawings of the stages -----------------------------------------------------------------------
@@ -191,12 +209,13 @@ NOTES = (
 
 def _build(backbone: Backbone, options: Options) -> TracedAFCLIP:
     from zsadbench_methods.afclip.stages import TracedAFCLIP
+    from zsadbench_methods.afclip.tuned import TunedAFCLIP
 
-    return TracedAFCLIP(backbone, options)
+    return (TunedAFCLIP if options.inside else TracedAFCLIP)(backbone, options)
 
 
 def _taps(options: Options) -> Taps:
-    return Taps(options.blocks, options.activation, options.position, "rgb_first")
+    return Taps(options.blocks, options.activation, options.position, "rgb_first", own_encoding=options.inside)
 
 
 PAPER_PROTOCOL = EvaluationProtocol("paper:afclip", mask_resize="bicubic-half", aupro="200_max", seeds=(122,))
@@ -239,7 +258,7 @@ CARD = MethodCard(
     ),
     weight_bound=frozenset(
         {"layers", "windows", "window_sigma", "renormalise_border", "context", "context_place", "normal", "abnormal"}
-        | {"adapter", "temperature", "position", "activation"}
+        | {"tuning", "visual_prompts", "prefix_length", "lora_rank", "temperature", "position", "activation"}
     ),
     few_shot=True,
     macs=macs,

@@ -3,7 +3,7 @@
 The figure of the paper, left to right. Text: prompts → text features. Image: tapped layers → spatial aggregation over
 several windows → adapter → final norm and projection → logits, summed over layers and windows. AF-CLIP+ remembers the
 aggregated patches of a few normal images; the distance to the nearest of them is the score, to which a share of the
-zero-shot result is added.
+zero-shot result is added. Other tunings take the place of the adapter, inside the encoder (`tuning.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from zsadbench_methods.afclip.fused import QKVProducts, attend, project_qkv
 from zsadbench_methods.afclip.losses import loss_terms, patch_target, weighted
 from zsadbench_methods.afclip.memory import bank_of, distance
 from zsadbench_methods.afclip.prompts import Prompts
+from zsadbench_methods.afclip.tuning import LoRA, Prefixes, VisualPrompts, make_tuning
 from zsadbench_methods.parts.parameter_cache import ParameterCache
 from zsadbench_methods.parts.precision import single_precision
 
@@ -32,14 +33,17 @@ if TYPE_CHECKING:
 
 
 class Head(nn.Module):
-    """All trained parameters: the prefix of the prompts and the adapter."""
+    """All trained parameters: the prefix of the prompts, and the adapter or another tuning."""
+
+    tuning: VisualPrompts | Prefixes | LoRA
 
     def __init__(self, backbone: Backbone, options: Options) -> None:
         super().__init__()
         self.prompts = Prompts(backbone.text, options)
-        self.adapter = Adapter(backbone.spec.config.vision.width)
-        if not options.adapter:
-            self.adapter.requires_grad_(requires_grad=False)
+        if options.inside:
+            self.tuning = make_tuning(backbone, options)
+        else:
+            self.adapter = Adapter(backbone.spec.config.vision.width).requires_grad_(options.adapter)
 
 
 class TokenSet(NamedTuple):
@@ -128,7 +132,7 @@ class AFCLIP:
         return normalize(ends @ text.projection, dim=-1)
 
     def token_sets(self, tokens: Tokens, *, adapter: bool = True) -> Iterator[TokenSet]:
-        """Aggregate every tapped layer over every window, by layer, then window; no gradient to the tokens.
+        """Aggregate every tapped layer over every window, by layer, then window.
 
         Queries, keys and values of the adapter are linear in the tokens up to the norm: with `adapter` they are
         computed once per layer and aggregated like the tokens.
@@ -137,9 +141,10 @@ class AFCLIP:
         for block, layer in zip(options.blocks, tokens.layers, strict=True):
             adapted = adapter and options.adapter and block in options.layers
             products = project_qkv(self.network.adapter, layer) if adapted else None
-            for window in options.windows:
-                with torch.no_grad(), single_precision(layer):
-                    aggregated = self._aggregate(layer, tokens.grid, window)
+            of_windows = layer.unbind(dim=1) if options.tuning == "prefix" else [layer] * len(options.windows)
+            for window, plain in zip(options.windows, of_windows, strict=True):
+                with single_precision(plain):
+                    aggregated = self._aggregate(plain, tokens.grid, window)
                 if products is None:
                     yield TokenSet(block, window, aggregated, None)
                 else:

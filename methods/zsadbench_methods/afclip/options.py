@@ -11,6 +11,8 @@ from zsadbench.types import Activation, PositionRule
 
 HEADS, HEAD_WIDTH = 8, 64  # of the adapter
 
+Tuning = Literal["adapter", "prompt", "prefix", "lora", "none"]
+
 
 @dataclass(frozen=True)
 class Options:
@@ -19,10 +21,11 @@ class Options:
     `layers` are tapped blocks of a 24-block tower. `windows` are the odd sides, in patches, of the squares that are
     aggregated with a Gaussian of `window_sigma` patches; `renormalise_border` makes the weights inside the image sum to
     1 at its border. `context` learned vectors stand before the start token, or after it; 0 leaves the sentences
-    unchanged. `adapter` switches the attention. `alignment` pools the pairs of equal patches, as published, or keeps
-    normal and abnormal pairs separate, as the text reads, or is left out. `target_alias` gives the focal loss of the
-    patches the gradient of the published code. AF-CLIP+ remembers `memory_layers`; `image_alpha` and `pixel_alpha` are
-    the shares of the zero-shot results that are added.
+    unchanged. `tuning` is what is learned of the image side: the adapter, or in its place one of three changes of the
+    encoder (see `tuning.py`), of `visual_prompts`, `prefix_length` or `lora_rank`, or nothing. `alignment` pools the
+    pairs of equal patches, as published, or keeps normal and abnormal pairs separate, as the text reads, or is left
+    out. `target_alias` gives the focal loss of the patches the gradient of the published code. AF-CLIP+ remembers
+    `memory_layers`; `image_alpha` and `pixel_alpha` are the shares of the zero-shot results that are added.
 
     Raises:
         UsageError: a value is out of range or not known.
@@ -36,7 +39,10 @@ class Options:
     context_place: Literal["before_start", "after_start"] = "before_start"
     normal: str = "without defect."
     abnormal: str = "with defect."
-    adapter: bool = True
+    tuning: Tuning = "adapter"
+    visual_prompts: int = 12
+    prefix_length: int = 5
+    lora_rank: int = 128
     temperature: float = 0.07
     pixel_weight: float = 1.0
     alignment: Literal["pooled", "separate", "none"] = "pooled"
@@ -59,6 +65,19 @@ class Options:
         for name in ("context", "pixel_weight", "alignment_weight", "focal_gamma", "image_alpha", "pixel_alpha"):
             if getattr(self, name) < 0:
                 raise UsageError(f"option '{name}' is {getattr(self, name)}; it must not be negative")
+        for name in ("visual_prompts", "prefix_length", "lora_rank"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"option '{name}' is {getattr(self, name)}; it must be 1 or more")
+
+    @property
+    def adapter(self) -> bool:
+        """Whether the adapter is applied."""
+        return self.tuning == "adapter"
+
+    @property
+    def inside(self) -> bool:
+        """Whether the tuning works inside the image encoder."""
+        return self.tuning in {"prompt", "prefix", "lora"}
 
     @property
     def blocks(self) -> tuple[int, ...]:

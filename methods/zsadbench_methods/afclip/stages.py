@@ -20,7 +20,7 @@ class TracedAFCLIP(AFCLIP):
         options, scores = self.options, self.score(tokens, class_names)
         text, token_sets = self.text_features(), list(self.token_sets(tokens))
         named = {"text_features": text, "score": scores.image, "map_grid": scores.pixel}
-        for block, layer in zip(options.blocks, tokens.layers, strict=True):
+        for block, layer in zip(options.blocks, tokens.layers, strict=True):  # with prefixes, an axis for windows more
             named[f"vision_tokens_l{block:02d}"] = layer
         for token_set in token_sets:
             label, adapted = f"l{token_set.block:02d}_r{token_set.window}", self.adapt(token_set)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.checkpoints import entry_names, published_tensors, read_archive
 from zsadbench.clip.macs import text_macs
-from zsadbench.errors import UsageError, WeightsError
+from zsadbench.errors import UsageError
 from zsadbench.protocol import EvaluationProtocol
 from zsadbench.types import Macs, MethodCard, Official, Paper, Recipe, StageNote, Taps
 from zsadbench_methods.anomalyclip.options import LAST, Options
+from zsadbench_methods.parts.published import read_one_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,16 +42,12 @@ def read_published(paths: Sequence[Path]) -> dict[str, Tensor]:
     Raises:
         WeightsError: it is not one file, it belongs to another method, or a tensor that is used is missing.
     """
-    if len(paths) != 1:
-        raise WeightsError(f"AnomalyCLIP publishes one checkpoint file, {len(paths)} were given")
-    raw = read_archive(paths[0])
-    words = {word for name in entry_names(raw) for word in name.split(".")}
-    for part, method in FOREIGN.items():
-        if part in words:
-            raise WeightsError(f"{paths[0]} is no AnomalyCLIP checkpoint but one of {method}: it has '{part}'")
-    names = published_names()
-    tensors = published_tensors(raw, names, str(paths[0]), "AnomalyCLIP checkpoint")
-    state = {ours: tensors[theirs].float() for theirs, ours in names.items()}
+
+    def foreign(words: set[str]) -> str:
+        found = (f" but one of {method}: it has '{part}'" for part, method in FOREIGN.items() if part in words)
+        return next(found, "")
+
+    state = read_one_file(paths, published_names(), "AnomalyCLIP", foreign)
     return {name: tensor.flatten(0, 2) if tensor.ndim == 4 else tensor for name, tensor in state.items()}
 
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.checkpoints import entry_names, published_tensors, read_archive
 from zsadbench.clip.macs import text_macs
-from zsadbench.errors import UsageError, WeightsError
+from zsadbench.errors import UsageError
 from zsadbench.protocol import EvaluationProtocol
 from zsadbench.types import Activation, Macs, MethodCard, Official, Paper, Recipe, StageNote, Taps
 from zsadbench_methods.faprompt.options import LAST, Options
+from zsadbench_methods.parts.published import read_one_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,17 +40,13 @@ def read_published(paths: Sequence[Path]) -> dict[str, Tensor]:
     Raises:
         WeightsError: it is not one file, it belongs to another method, or a tensor that is used is missing.
     """
-    if len(paths) != 1:
-        raise WeightsError(f"FAPrompt publishes one checkpoint file, {len(paths)} were given")
-    raw = read_archive(paths[0])
-    words = {word for name in entry_names(raw) for word in name.split(".")}
-    if "ctx_neg" in words and OWN not in words:
-        raise WeightsError(
-            f"{paths[0]} is no FAPrompt checkpoint: it has prompts but no '{OWN}', as files of AnomalyCLIP and FB-CLIP"
-        )
-    names = published_names()
-    tensors = published_tensors(raw, names, str(paths[0]), "FAPrompt checkpoint")
-    state = {ours: tensors[theirs].float().contiguous() for theirs, ours in names.items()}
+
+    def foreign(words: set[str]) -> str:
+        lacks = "ctx_neg" in words and OWN not in words
+        return f": it has prompts but no '{OWN}', as files of AnomalyCLIP and FB-CLIP" if lacks else ""
+
+    state = read_one_file(paths, published_names(), "FAPrompt", foreign)
+    state = {name: tensor.contiguous() for name, tensor in state.items()}
     for name, leading in (("prompts.normal", 2), ("prompts.abnormal", 1)):  # axes of length 1 before (…, width)
         state[name] = state[name].flatten(0, leading) if state[name].ndim == 4 else state[name]
     return state

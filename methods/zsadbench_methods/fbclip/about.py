@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.checkpoints import published_tensors, read_archive
 from zsadbench.clip.macs import attention_macs, text_macs
-from zsadbench.errors import UsageError, WeightsError
+from zsadbench.errors import UsageError
 from zsadbench.protocol import EvaluationProtocol
 from zsadbench.types import Macs, MethodCard, Official, Paper, Recipe, StageNote, Taps
 from zsadbench_methods.fbclip.options import BASE, Options
+from zsadbench_methods.parts.published import read_one_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,11 +57,7 @@ def read_published(paths: Sequence[Path]) -> dict[str, Tensor]:
     Raises:
         WeightsError: it is not one file, or a tensor that is used is missing.
     """
-    if len(paths) != 1:
-        raise WeightsError(f"FB-CLIP publishes one checkpoint file, {len(paths)} were given")
-    names = published_names()
-    tensors = published_tensors(read_archive(paths[0]), names, str(paths[0]), "FB-CLIP checkpoint")
-    state = {ours: tensors[theirs].float() for theirs, ours in names.items()}
+    state = read_one_file(paths, published_names(), "FB-CLIP")
     return {name: tensor.flatten(0, 2) if name.startswith("prompts.") else tensor for name, tensor in state.items()}
 
 

@@ -67,7 +67,7 @@ def _value(cell: Cell) -> float | None:
 def _of_group(board: Board, group: Group, device: str, costs: Mapping[str, Cost]) -> Iterator[TradeOff]:
     for domain in dict.fromkeys(board.dataset(target).domain for target in group.targets):
         targets = [target for target in group.targets if board.dataset(target).domain == domain]
-        metrics = group.levels["image"][0], group.levels["pixel"][1]
+        metrics = [*group.levels["image"][:1], *group.levels["pixel"][-1:]]
         panels = [_panel(board, group, targets, metric, costs) for metric in metrics]
         with_points = [panel for panel in panels if panel[1]]
         if with_points:

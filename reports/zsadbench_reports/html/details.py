@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from zsadbench.compare import Board, Table
-from zsadbench.compare.groups import GROUP
+from zsadbench.compare.frame import GROUP
 from zsadbench.records import Record, read_details
 from zsadbench_reports.html.cells import without_empty
 from zsadbench_reports.html.curves import curves_of

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 from markupsafe import Markup
 
 from zsadbench.compare import Board, critical_differences
-from zsadbench.compare.frame import HEADINGS
-from zsadbench.compare.groups import GROUP, group_of
+from zsadbench.compare.frame import GROUP, HEADINGS, MEASURED
+from zsadbench.compare.groups import group_of
 from zsadbench.printing import one_line
 from zsadbench_reports.critical import critical_difference_svg
 from zsadbench_reports.html.costs import TradeOff
 from zsadbench_reports.html.pareto import Point, front
+from zsadbench_reports.html.series import COUNT, MARKERS, Series, Style
 from zsadbench_reports.html.svg import LINE, MUTED, SERIES, TEXT, drawing
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 LONGEST, WIDE = 34, 24  # characters of a name, and those that fit to the right of a dot in the right half
-KEY = "Area of a dot: {memory}. Full dots: no other method is as good in all three. Line: the best accuracy in a time."
+KEY = (
+    "Area of a mark: {memory}. Full marks: no other method is as good in all three. Line: the best accuracy in a time."
+)
 SMALLEST, LARGEST = 40.0, 420.0  # areas of dots, in square points
 
 
@@ -34,12 +37,17 @@ class Figure(NamedTuple):
     caption: str
 
 
-def tradeoff_figure(tradeoff: TradeOff, key: str) -> Figure:
-    """Accuracy over milliseconds per image, one panel per metric; the area of a dot is its memory."""
+def tradeoff_figure(tradeoff: TradeOff, key: str, kind: str, series: Series) -> Figure:
+    """Accuracy over milliseconds per image, one panel per metric; the area of a mark is its memory.
+
+    `kind` is that of the numbers in the keys of `series`.
+    """
+    names = dict.fromkeys(point.name for _, points in tradeoff.panels for point in points)
+    styles = {name: series.get((kind, name), Style(place, name)) for place, name in enumerate(names)}
 
     def paint(canvas: Canvas) -> None:
         for axes, (heading, points) in zip(_panels(canvas, len(tradeoff.panels)), tradeoff.panels, strict=True):
-            _scatter(axes, heading, points)
+            _scatter(axes, heading, points, styles)
 
     size = (3.7 * len(tradeoff.panels), 2.9)
     svg = drawing(key, f"{tradeoff.title}. {_description(tradeoff)}", size, paint)
@@ -50,18 +58,36 @@ def _panels(canvas: Canvas, count: int) -> list[Axes]:
     return [canvas.add_subplot(1, count, number) for number in range(1, count + 1)]
 
 
-def _scatter(axes: Axes, heading: str, points: Sequence[Point]) -> None:
+def _mark(axes: Axes, at: Sequence[tuple[float, float]], number: int, area: float, *, full: bool = True) -> None:
+    """Draw the marker of a method in its colour at each of `at`, full or as an outline."""
+    from matplotlib.path import Path
+
+    colour, corners = SERIES[number % COUNT], MARKERS[number % COUNT]
+    marker = Path([*corners, corners[0]], closed=True)
+    across, up = zip(*at, strict=True)
+    axes.scatter(
+        across,
+        up,
+        s=area,
+        marker=marker,
+        facecolor=colour if full else "none",
+        edgecolor=colour,
+        alpha=0.85,
+    )
+
+
+def _scatter(axes: Axes, heading: str, points: Sequence[Point], styles: Mapping[str, Style]) -> None:
     best, most = front(points), max((point.memory or 0.0 for point in points), default=0.0)
     steps = front([point._replace(memory=None) for point in points])
     times, accuracies = [point.milliseconds for point in steps], [point.accuracy for point in steps]
-    axes.step(times, accuracies, where="post", color=SERIES[0], lw=1)
+    axes.step(times, accuracies, where="post", color=MUTED, lw=1)
     for point in points:
-        fill, area = SERIES[0] if point in best else "none", _area(point, most)
-        axes.scatter(point.milliseconds, point.accuracy, s=area, facecolor=fill, edgecolor=SERIES[0], alpha=0.85)
+        at = (point.milliseconds, point.accuracy)
+        _mark(axes, [at], styles[point.name].number, _area(point, most), full=point in best)
     axes.set(title=heading, xlabel="ms per image")
     axes.margins(y=0.22)
     axes.set_xlim(0, 1.6 * max(point.milliseconds for point in points))
-    _names(axes, points, most)
+    _names(axes, [point._replace(name=styles[point.name].label) for point in points], most)
 
 
 def _area(point: Point, most: float) -> float:
@@ -96,14 +122,14 @@ def _description(tradeoff: TradeOff) -> str:
     return " ".join(texts)
 
 
-def seed_figures(board: Board) -> list[Figure]:
+def seed_figures(board: Board, series: Series) -> list[Figure]:
     """One figure per comparability group with several seeds: the distance of each seed from the mean over seeds."""
     grouped = board.measured.groupby(GROUP, sort=False)
-    figures = [_seed_figure(board, rows, number) for number, (_, rows) in enumerate(grouped, start=1)]
+    figures = [_seed_figure(board, rows, number, series) for number, (_, rows) in enumerate(grouped, start=1)]
     return [figure for figure in figures if figure is not None]
 
 
-def _seed_figure(board: Board, rows: pd.DataFrame, number: int) -> Figure | None:
+def _seed_figure(board: Board, rows: pd.DataFrame, number: int, series: Series) -> Figure | None:
     """The figure of one group; None where no entry has several seeds."""
     group = group_of(board, rows)
     metrics = [metric for metrics in group.levels.values() for metric in metrics]
@@ -120,7 +146,7 @@ def _seed_figure(board: Board, rows: pd.DataFrame, number: int) -> Figure | None
     if distances.empty:
         return None
     shown = [metric for metric in metrics if metric in set(distances["metric"])]
-    entries = list(dict.fromkeys(distances["entry"]))
+    entries = {name: series[MEASURED, name] for name in dict.fromkeys(distances["entry"])}
     svg = drawing(
         f"seeds-{number}",
         _largest_distances(distances, shown),
@@ -129,24 +155,25 @@ def _seed_figure(board: Board, rows: pd.DataFrame, number: int) -> Figure | None
     )
     return Figure(
         svg,
-        f"Measured: {group.name}. A dot is one seed on one data set: its distance from the mean over seeds, in points.",
+        f"Measured: {group.name}. A mark is one seed on one data set: its distance from their mean, in points.",
     )
 
 
-def _strips(canvas: Canvas, distances: pd.DataFrame, metrics: Sequence[str], entries: Sequence[str]) -> None:
-    import seaborn
-
+def _strips(canvas: Canvas, distances: pd.DataFrame, metrics: Sequence[str], entries: Mapping[str, Style]) -> None:
     for number, axes in enumerate(_panels(canvas, len(metrics))):
         of_metric = distances[distances["metric"] == metrics[number]]
-        seaborn.stripplot(
-            of_metric, x="points", y="entry", order=entries, color=SERIES[0], size=4.5, alpha=0.7, jitter=False, ax=axes
-        )
+        for line, (entry, style) in enumerate(entries.items()):
+            points = of_metric.loc[of_metric["entry"] == entry, "points"]
+            if len(points):
+                _mark(axes, [(value, line) for value in points], style.number, 22.0)
+        axes.set_ylim(len(entries) - 0.5, -0.5)
         axes.axvline(0, color=MUTED, linewidth=0.8)
         axes.set_title(HEADINGS.get(metrics[number], metrics[number]))
         axes.set(xlabel="points", ylabel="")
         axes.yaxis.grid(visible=True, color=LINE)
         axes.set_yticks(
-            range(len(entries)), [shortened(name) for name in entries] if number == 0 else [""] * len(entries)
+            range(len(entries)),
+            [shortened(style.label) for style in entries.values()] if number == 0 else [""] * len(entries),
         )
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import pandas as pd
 
 from zsadbench.compare import Board, Cell, Number, Row
-from zsadbench.compare.frame import MEASURED
-from zsadbench.compare.groups import GROUP, Group, group_of
+from zsadbench.compare.frame import GROUP, MEASURED
+from zsadbench.compare.groups import Group, group_of
+from zsadbench.compare.labels import entry_label
+from zsadbench.compare.significance.rankings import rankings
 from zsadbench.compare.tables.measured import main_table, number_of
 from zsadbench_reports.html.cells import PrintedCell, printed_cell, without_empty
 
@@ -32,11 +34,12 @@ def _group(board: Board, rows: pd.DataFrame, number: int) -> dict[str, Any]:
         "short": ", ".join(dict.fromkeys([*rows["protocol"], *rows["backbone"]])),
         "notes": list(group.notes),
         "targets": group.targets,
-        "aupro": group.levels["pixel"][1],
+        "aupro": group.aupro,
         "rows": [_row(name, rows[rows["entry"] == name]) for name in group.entries],
         "cells": {metric: cells for metric, (cells, _) in by_metric.items()},
         "summary": {metric: lines for metric, (_, lines) in by_metric.items()},
         "classes": {target: _classes(group, target, metrics) for target in group.targets},
+        "rankings": _rankings(board, group, metrics),
     }
 
 
@@ -56,7 +59,36 @@ def _row(name: str, rows: pd.DataFrame) -> dict[str, Any]:
     about = [seeds_text, *(f"not comparable: {note}" for note in dict.fromkeys(rows["note"]) if note)]
     tag = seeds_text if len(about) == 1 else f"{seeds_text}, not comparable"
     protocols = list(dict.fromkeys(rows["protocol"]))
-    return {"name": name, "tag": tag, "about": "; ".join(about), "protocols": protocols}
+    method = str(rows["method"].iloc[0])
+    row = {"name": name, "method": method, "tag": tag, "about": "; ".join(about), "protocols": protocols}
+    return row | ({"label": label} if (label := entry_label(name, method)) != name else {})
+
+
+def _rankings(board: Board, group: Group, metrics: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Metric → domain, or "" for all → data sets, whether tested, `rivals` of the best, `rows` (best first), `left`.
+
+    A row is `[place of the entry, rank, printed mean, first and last possible rank]`, one that is not ranked
+    `[place, reason]`.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for one in rankings(board, group, metrics):
+        place = group.entries.index
+        found.setdefault(one.metric, {})[one.domain] = {
+            "sets": one.targets,
+            "tested": one.tested,
+            "rivals": [place(entry) for entry in one.rivals],
+            "rows": [
+                [
+                    place(entry),
+                    one.ranks[entry],
+                    Number(100 * mean, digits=group.selection.decimals).text,
+                    *one.intervals[entry],
+                ]
+                for entry, mean in one.means.items()
+            ],
+            "left": [[place(entry), reason] for entry, reason in one.left_out.items()],
+        }
+    return found
 
 
 def _of_metric(board: Board, group: Group, metric: str) -> tuple[dict[str, list[PrintedCell]], dict[str, list[Any]]]:

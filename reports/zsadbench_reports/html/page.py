@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,13 @@ import pandas as pd
 from jinja2 import Environment
 
 from zsadbench.compare import Board, Report, blocks, contents_of
+from zsadbench.compare.frame import MEASURED
 from zsadbench_reports.files import write
 from zsadbench_reports.html.costs import measured_tradeoffs, published_tradeoffs
 from zsadbench_reports.html.figures import rank_figures, seed_figures, tradeoff_figure
-from zsadbench_reports.html.payload import as_script, payload
+from zsadbench_reports.html.glossary import marks
+from zsadbench_reports.html.papers import PUBLISHED
+from zsadbench_reports.html.payload import Payload, as_script, payload
 from zsadbench_reports.html.templates import environment_of, plain
 from zsadbench_reports.sandbox import faults_named
 
@@ -22,8 +25,14 @@ SCRIPTS = (
     "html/elements.js",
     "html/theme.js",
     "html/state.js",
+    "html/terms.js",
+    "html/series.js",
+    "html/ranking.js",
+    "html/overview.js",
     "html/board.js",
+    "html/exports.js",
     "html/classes.js",
+    "html/scores.js",
     "html/curves.js",
     "html/breakdowns.js",
     "html/page.js",
@@ -44,31 +53,70 @@ def write_html(board: Board, out: Path, templates: Path | None) -> Sequence[Path
 
 def _context(board: Board, out: Path, environment: Environment) -> dict[str, Any]:
     numbers = payload(board)
-    return {
+    sections = _sections(board, numbers)
+    return sections | {
         "payload": as_script(numbers.content),
         "numbers": numbers,
         "styles": plain(environment, STYLES),
         "scripts": plain(environment, SCRIPTS),
         "summary": summary(board),
-        "contents": contents_of(board),
         "blocks": blocks,
+        "marks": marks(),
+        "term_of": numbers.terms.term_of,
+        "missing": _missing(numbers, sections),
+        "failures": (out / "failures.html").is_file(),
+        "grid": (out / "grid.html").is_file(),
+    }
+
+
+def _sections(board: Board, numbers: Payload) -> dict[str, Any]:
+    """What sections of the page show that need no script; a section without content is left out."""
+    groups, series = numbers.content["groups"], numbers.series
+    return {
+        "contents": contents_of(board),
+        "ranked": any(group.get("rankings") for group in groups),
+        "has_classes": any(group["classes"] for group in groups),
         "measured_costs": [
-            tradeoff_figure(tradeoff, f"cost{number}") for number, tradeoff in enumerate(measured_tradeoffs(board))
+            tradeoff_figure(tradeoff, f"cost{number}", MEASURED, series)
+            for number, tradeoff in enumerate(measured_tradeoffs(board))
         ],
         "published_costs": [
-            tradeoff_figure(tradeoff, f"printed{number}") for number, tradeoff in enumerate(published_tradeoffs(board))
+            tradeoff_figure(tradeoff, f"printed{number}", PUBLISHED, series)
+            for number, tradeoff in enumerate(published_tradeoffs(board))
         ],
-        "seeds": seed_figures(board),
+        "seeds": seed_figures(board, series),
         "ranks": rank_figures(board),
-        "failures": (out / "failures.html").is_file(),
     }
+
+
+def _missing(numbers: Payload, sections: Mapping[str, Any]) -> list[str]:
+    """One line per section that is left out: why, and how to get it."""
+    too_many = "there are too many for one page: report fewer records at a time."
+    lines = [f"{name.capitalize()}: {too_many}" for name in numbers.too_many]
+    no_scores = "No record here has the scores of its images, from which bad parts that pass are counted."
+    no_cost = "No record here has a cost of its own: run each method alone, or use zsadbench profile."
+    no_ranks = "No critical-difference diagram: it takes three comparable methods on six common data sets."
+    absent = {
+        "curves": (numbers.curves, "No record here has curves."),
+        "breakdowns": (numbers.parts, "No record here has a breakdown."),
+        "scores": (numbers.bins, no_scores),
+        "cost": (sections["measured_costs"] or None, no_cost),
+        "seeds": (sections["seeds"] or None, "No method here was run with several seeds: --seed 0,1,2."),
+        "ranks": (sections["ranks"] or None, no_ranks),
+    }
+    return lines + [
+        line for name, (content, line) in absent.items() if content is None and name not in numbers.too_many
+    ]
 
 
 def summary(board: Board) -> str:
     """One line: the number of methods and data sets, measured and published, and the date of the last run."""
     parts = [_counted(board.measured, "measured"), _counted(board.published, "published")]
     ended = max((str(record.provenance.get("finished", "")) for _, record in board.records), default="")
-    return "; ".join(part for part in parts if part) + (f". Last run: {ended[:10]}." if ended else ".")
+    counts = [(len(names), kind if len(names) > 1 else kind[:-1]) for kind, names in board.left_out.items()]
+    left_out = ", ".join(f"{count} {kind}" for count, kind in counts)
+    chosen = f" Measured and left out by the selection: {left_out}." if left_out else ""
+    return "; ".join(part for part in parts if part) + (f". Last run: {ended[:10]}." if ended else ".") + chosen
 
 
 def _counted(rows: pd.DataFrame, kind: str) -> str:

@@ -88,7 +88,8 @@ def _row(name: str, rows: pd.DataFrame) -> dict[str, Any]:
     unknown = [title for title, values in fields.items() if values == [UNKNOWN]]
     who = ", ".join(COMPUTED_BY.get(by, by) for by in dict.fromkeys(rows["computed_by"]))
     about = [who, *known, *([f"unknown: {', '.join(unknown)}"] if unknown else [])]
-    return {"name": name, "tag": who, "about": "; ".join(about), "protocols": list(dict.fromkeys(rows["protocol"]))}
+    protocols, method = list(dict.fromkeys(rows["protocol"])), str(rows["method"].iloc[0])
+    return {"name": name, "method": method, "tag": who, "about": "; ".join(about), "protocols": protocols}
 
 
 def _metric(name: str) -> str:

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from zsadbench.compare import Board, contents_of
+from zsadbench.compare.citations import key_of, method_entry, set_entries
 from zsadbench.compare.frame import HEADINGS
+from zsadbench.compare.labels import method_label
 from zsadbench_reports.html.cells import OWN_AUPRO, without_empty
 from zsadbench_reports.html.curves import TOLERANCES
 from zsadbench_reports.html.details import (
@@ -20,10 +22,14 @@ from zsadbench_reports.html.details import (
     intervals,
     records_with_details,
 )
+from zsadbench_reports.html.glossary import Glossary, glossary
+from zsadbench_reports.html.histograms import BINS, histograms, records_with_images
 from zsadbench_reports.html.measured import measured_groups
 from zsadbench_reports.html.papers import paper_groups
+from zsadbench_reports.html.series import PATHS, Series, series_of
 
-CURVES, PARTS = 600_000, 600_000  # characters at most, so that the page stays below 2 MB
+# characters at most, so that the page stays below 2 MB
+CURVES, PARTS, SCORES = 450_000, 450_000, 350_000
 OWN_TITLE = "AUPRO (table’s own)"
 UNSAFE = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
 
@@ -35,42 +41,78 @@ class Payload(NamedTuple):
         content: the data, as JSON values.
         curves: the largest distance of a curve from its stored points; None where the page has no curves.
         parts: whether the breakdowns have all parts of all classes; None where the page has no breakdowns.
-        too_many: `curves` or `breakdowns` where they were left out because they are too large.
+        bins: the number of bins of the histograms of scores; None where the page has none.
+        too_many: `curves`, `breakdowns` or `scores` where they were left out because they are too large.
+        terms: the glossary.
+        series: the number of the colour and marker of every entry.
     """
 
     content: dict[str, Any]
     curves: float | None
     parts: bool | None
+    bins: int | None
     too_many: tuple[str, ...]
+    terms: Glossary
+    series: Series
 
 
 def payload(board: Board) -> Payload:
-    """Make the data of the page: `metrics` (key, title), `datasets` {target → title, domain} and `groups`.
+    """Make the data of the page: `metrics` (key, title), `datasets`, `methods`, `bib` (key → BibTeX) and `groups`.
 
     A group has the keys `id kind title short notes targets aupro rows cells summary classes`: `rows` are its entries;
     `cells[metric][target]` and `classes[target].cells[metric][class]` are lists of one cell per entry (see
     `cells.printed_cell`), `summary[metric][domain]` its rows of means and ranks; `aupro` is the metric of its own
-    variant of AUPRO. Measured groups may have `curves`, `intervals`, `parts` and `edges` (see `details`).
+    variant of AUPRO. Measured groups have `rankings` (see `measured`) and may have `curves`, `intervals`, `parts` and
+    `edges` (see `details`) and `scores` (see `histograms`).
     """
     measured, details = measured_groups(board), records_with_details(board)
     names = [[row["name"] for row in group["rows"]] for group in measured]
-    pairs = list(zip(details, names, strict=True))
+    pairs, images = list(zip(details, names, strict=True)), records_with_images(board)
     tolerance, thinned = _fitting(lambda choice: [curves(*pair, choice) for pair in pairs], TOLERANCES, CURVES)
     every_part, parts = _fitting(lambda choice: _breakdowns(board, pairs, every_part=choice), (True, False), PARTS)
+    bins, scores = _fitting(
+        lambda choice: [histograms(*pair, choice) for pair in zip(images, names, strict=True)], BINS, SCORES
+    )
     for index, group in enumerate(measured):
         if tolerance is not None:
             group.update(without_empty({"curves": thinned[index], "intervals": intervals(*pairs[index])}))
         if every_part is not None:
             group.update(without_empty({"parts": parts[index], "edges": area_quartiles(details[index])}))
+        if bins is not None:
+            group.update(without_empty({"scores": scores[index]}))
+    found = {"curves": (thinned, tolerance), "breakdowns": (parts, every_part), "scores": (scores, bins)}
+    too_many = tuple(name for name, (values, choice) in found.items() if any(values) and choice is None)
     groups = [*measured, *paper_groups(board)]
+    series = series_of(groups)
+    for group in groups:
+        for row in group["rows"]:
+            row["series"] = series[group["kind"], row["name"]].number
+    terms = glossary(board, groups)
+    return Payload(_content(board, groups, terms), tolerance, every_part, bins, too_many, terms, series)
+
+
+def _content(board: Board, groups: list[dict[str, Any]], terms: Glossary) -> dict[str, Any]:
+    """The data of the scripts for these groups."""
     targets = board.ordered([target for group in groups for target in group["targets"]])
-    content = {
+    entries_of_set = {target: set_entries(board.set_of(target)) for target in targets}
+    methods = list(dict.fromkeys(row["method"] for group in groups for row in group["rows"]))
+    entries = [*map(method_entry, methods), *(entry for of_set in entries_of_set.values() for entry in of_set)]
+    term = terms.of_heading
+    return {
         "metrics": _metrics(groups),
-        "datasets": {target: board.dataset(target)._asdict() for target in targets},
+        "datasets": {
+            target: board.dataset(target)._asdict()
+            | {
+                "keys": list(filter(None, map(key_of, entries_of_set[target]))),
+                "term": term[board.dataset(target).title],
+            }
+            for target in targets
+        },
+        "methods": {name: method_label(name)._asdict() | {"term": terms.of_method[name]} for name in methods},
+        "bib": {key_of(entry): entry for entry in reversed(entries) if key_of(entry)},
+        "markers": PATHS,
         "groups": groups,
     }
-    left_out = {"curves": any(thinned) and tolerance is None, "breakdowns": any(parts) and every_part is None}
-    return Payload(content, tolerance, every_part, tuple(name for name, is_left_out in left_out.items() if is_left_out))
 
 
 def _breakdowns(board: Board, pairs: Sequence[tuple[list[RecordDetails], list[str]]], *, every_part: bool) -> list[Any]:

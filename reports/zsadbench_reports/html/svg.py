@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 
 from zsadbench.printing import one_line
+from zsadbench_reports.html.series import COUNT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TEXT, MUTED, LINE = "#010203", "#010204", "#010205"
-SERIES = tuple(f"#0203{number:02x}" for number in range(8))
+SERIES = tuple(f"#0203{number:02x}" for number in range(COUNT))
 COLOURS = {TEXT: "text", MUTED: "muted", LINE: "line"} | {colour: f"s{number}" for number, colour in enumerate(SERIES)}
 STYLE = {
     "svg.fonttype": "none",

@@ -135,9 +135,9 @@ class Progress:
             self.classes = self.bars.add_task("classes", total=total, unit="classes", note="")
         self._say(f"records: {len(plan.jobs)}; classes to do: {total}")
 
-    def training(self, job: Job, done: int, total: int, loss: float) -> None:
+    def training(self, job: Job, done: int, total: int, loss: float, class_name: str = "") -> None:
         """Advance the training bar; without bars print the first, the last and ten steps between."""
-        label = f"training {job.setup.name}, seed {job.seed}"
+        label = f"training {job.setup.name}{f' on {class_name}' if class_name else ''}, seed {job.seed}"
         self.steps = (label, done, total) if done < total else None
         if self.bars:
             self._inner(label, total, done, "steps", f"loss {loss:.4f}")

@@ -18,7 +18,8 @@ def with_word(images: Mapping[Path, str], word: str | None, *, quiet: bool) -> d
     """Give all images the user's word for prompts, if there is one, and say which words are used."""
     chosen = {path: word or own for path, own in images.items()}
     for text, number in Counter(chosen.values()).items():
-        tell(f"'{text}' in prompts of {number} images (--class-name changes it)", quiet=quiet)
+        images_of_word = "1 image" if number == 1 else f"{number} images"
+        tell(f"'{text}' in prompts of {images_of_word} (--class-name changes it)", quiet=quiet)
     return chosen
 
 

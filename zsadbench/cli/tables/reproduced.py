@@ -172,8 +172,8 @@ def _state(missing: str) -> str:
 
 
 def _work(work: Work) -> dict[str, Any]:
-    learns = work.request.aux if work.state in {"to run", "done"} and work.trains else "-"
     running = work.state in {"to run", "done"}
+    learns = (work.request.aux if work.needs_aux else "supports") if running and work.trains else "-"
     return {
         "label": row_label(work.row),
         "method": work.row.method,

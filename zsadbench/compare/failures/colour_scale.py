@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ THIRD = 1 / 3
 Mask = NDArray[np.bool_]
 MaskOf = Callable[[str, tuple[int, ...]], Mask | None]
 PathAndLabel = tuple[str, int]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def _evenly_by_label(images: Sequence[PathAndLabel], count: int) -> list[PathAnd
     return [*evenly(normal, share_of_normal), *evenly(anomalous, share_of_anomalous)]
 
 
-def evenly(items: Sequence[PathAndLabel], count: int) -> list[PathAndLabel]:
+def evenly(items: Sequence[Item], count: int) -> list[Item]:
     """`count` of the items at equal steps; all items where there are no more.
 
     >>> evenly([("a", 0), ("b", 0), ("c", 0), ("d", 0)], 2)

@@ -23,11 +23,13 @@ class ImageResult:
     """One method on one image: its score, the error of that score, and the measures of its map.
 
     `error` is in [0, 1] as `rank_errors.errors_of` computes it; None where the class has no image of the other label.
+    `peak` is the largest value of the map, which orders images with equal scores; None where it was not needed.
     """
 
     score: float
     error: float | None
     measures: Measures
+    peak: float | None = None
 
     @property
     def failure(self) -> float | None:

@@ -7,8 +7,9 @@ and on the images that the orders by score show.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from zsadbench.compare.board import Board
 from zsadbench.compare.failures.colour_scale import ColourScale, colour_scale_of, evenly
 from zsadbench.compare.failures.examples import Example, ImageInfo, ImageResult, Results
+from zsadbench.compare.failures.grid import BY_HAND, by_hand, grid_rows
 from zsadbench.compare.failures.patterns import Measures, measure
 from zsadbench.compare.failures.rank_errors import errors_of
 from zsadbench.compare.failures.runs import LocalCopy, Run, SectionKey, find_copy, runs_of
@@ -41,6 +43,7 @@ class Section:
         examined: number of images whose maps were measured.
         positive: which values of a mask file are anomalous.
         notes: remarks such as that images were not found.
+        grid: rule, or `grid.BY_HAND` → paths of the rows of the qualitative grid, which are among `examples`.
     """
 
     key: SectionKey
@@ -52,13 +55,21 @@ class Section:
     examined: int
     positive: PositiveRule
     notes: Sequence[str]
+    grid: Mapping[str, Sequence[str]]
 
 
-def sections_of(board: Board) -> Iterator[Section]:
-    """Every section of the records of `board`; none where no record has maps."""
-    for key, runs in runs_of(board).items():
-        fingerprint = runs[0].record.cell["target"]["fingerprint"]
-        yield _section(board, key, runs, find_copy(board.set_of(key.target), fingerprint, board.data_roots))
+@lru_cache(maxsize=1)  # the failure browser and the qualitative grid take the same board
+def sections_of(board: Board) -> tuple[Section, ...]:
+    """Every section of the records of `board`; none where no record has maps. Cached for the last board."""
+    return tuple(
+        _section(board, key, runs, find_copy(board.set_of(key.target), fingerprint_of(runs), board.data_roots))
+        for key, runs in runs_of(board).items()
+    )
+
+
+def fingerprint_of(runs: Sequence[Run]) -> str:
+    """The fingerprint of the data that the runs of a section have evaluated."""
+    return str(runs[0].record.cell["target"]["fingerprint"])
 
 
 def _section(board: Board, key: SectionKey, runs: Sequence[Run], copy: LocalCopy) -> Section:
@@ -76,7 +87,8 @@ def _section(board: Board, key: SectionKey, runs: Sequence[Run], copy: LocalCopy
         for run in runs
     }
     shown = {path for order in (*BY_SCORE, *BY_MAP) for path in first_images(order, infos, results)}
-    shown |= set(disagreements(infos, results))
+    grid = {BY_HAND: by_hand(board.pictures, key.target, infos)} | grid_rows(infos, results)
+    shown |= set(disagreements(infos, results)) | {path for paths in grid.values() for path in paths}
     seeds = [
         f"{run.entry}: seed {run.record.cell['seed']} is shown, not {', '.join(map(str, run.other_seeds))}"
         for run in runs
@@ -92,6 +104,7 @@ def _section(board: Board, key: SectionKey, runs: Sequence[Run], copy: LocalCopy
         examined=len(measures),
         positive=copy.data.card.positive if copy.data else "> 0",
         notes=(*copy.notes, *seeds),
+        grid=grid,
     )
 
 
@@ -111,9 +124,18 @@ def _paths_and_labels(run: Run) -> list[tuple[str, int]]:
 
 def _score_results(run: Run) -> dict[str, ImageResult]:
     """Path → result of a run from its scores alone, without measures of maps."""
-    errors = errors_of(run.images)
+    errors, peaks = errors_of(run.images), _peaks(run)
     scores = zip(run.images["path"], run.images["score"], strict=True)
-    return {str(path): ImageResult(float(score), errors[path], Measures()) for path, score in scores}
+    return {
+        str(path): ImageResult(float(score), errors[path], Measures(), peaks.get(str(path))) for path, score in scores
+    }
+
+
+def _peaks(run: Run) -> dict[str, float]:
+    """Path → maximum of the map, for `EXAMINED` images that share their score with one of their class and label."""
+    tied = run.images[run.images.duplicated(["class", "label", "score"], keep=False)]
+    maps = {str(path): run.read_map(str(path)) for path in evenly(list(tied["path"]), EXAMINED)}
+    return {path: float(anomaly_map.max()) for path, anomaly_map in maps.items() if anomaly_map is not None}
 
 
 class _Masks:

@@ -1,7 +1,8 @@
 """The images that a section shows: the first of each order, at most `SHOWN` per order, shared evenly between methods.
 
 - false positives: normal images, by the share of the anomalous images of their class that have lower scores;
-- misses: anomalous images, by the share of the normal images of their class that have higher scores;
+- misses: anomalous images, by the share of the normal images of their class that have higher scores; in both orders
+  images with equal scores, such as those of a saturated score, are ordered by the maximum of their map;
 - missed area: anomalous images, by the share of the defect that is not above what 1 % of normal pixels exceed;
 - each pattern of failure, by its strength;
 - disagreement: the difference of these shares between methods.
@@ -27,8 +28,8 @@ class Order:
 
 
 BY_SCORE = (
-    Order(0, lambda result: None if result.error is None else (result.error, result.score)),
-    Order(1, lambda result: None if result.error is None else (result.error, -result.score)),
+    Order(0, lambda result: None if result.error is None else (result.error, result.score, result.peak or 0.0)),
+    Order(1, lambda result: None if result.error is None else (result.error, -result.score, -(result.peak or 0.0))),
 )
 BY_MAP = (
     Order(1, lambda result: None if result.measures.missed is None else (result.measures.missed,)),

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from zsadbench.compare.board import Board
-from zsadbench.compare.frame import HEADINGS
-from zsadbench.compare.groups import GROUP, Group, group_of
+from zsadbench.compare.frame import GROUP, HEADINGS
+from zsadbench.compare.groups import Group, group_of
 from zsadbench.compare.significance.critical_difference import FEWEST_METHODS, CriticalDifference, critical_difference
 from zsadbench.compare.significance.differences import WEIGHTED, FloatArray, ImageScores, Sample
 from zsadbench.compare.significance.pixel_counts import PixelCounts

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from zsadbench.compare.board import Board
+from zsadbench.compare.frame import GROUP
 from zsadbench.compare.gap import Gap, gaps
-from zsadbench.compare.groups import GROUP, Group, group_of
+from zsadbench.compare.groups import Group, group_of
 from zsadbench.compare.significance.comparisons import RecordFiles, comparison_of, record_files, samples_of, samples_on
 from zsadbench.compare.significance.differences import Difference, Sample, differences, rank_intervals
 from zsadbench.compare.significance.pixel_counts import PixelCounts

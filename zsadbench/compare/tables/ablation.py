@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zsadbench import registry
 from zsadbench.compare.board import Board
-from zsadbench.compare.frame import HEADINGS
-from zsadbench.compare.groups import GROUP, Group, group_of
-from zsadbench.compare.paper_rows import PaperRow, find_table, why_left_out
+from zsadbench.compare.citations import cites_of
+from zsadbench.compare.frame import GROUP, HEADINGS
+from zsadbench.compare.groups import Group, group_of, notes_of
+from zsadbench.compare.paper_rows import PaperRow, PaperTable, find_table, why_left_out
 from zsadbench.compare.tables.layout import Cell, Number, Row, Table
 from zsadbench.compare.tables.measured import number_of
-from zsadbench.compare.tables.published import LEVELS, PrintedTable, printed_tables
+from zsadbench.compare.tables.published import LEVELS, PrintedTable, printed_numbers, printed_tables
+from zsadbench.compare.tables.ticks import options_of, plain, row_name, with_ticks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,36 +50,10 @@ def measured_ablation_tables(board: Board) -> list[Table]:
     ]
 
 
-def options_of(row: PaperRow) -> dict[str, str]:
-    """All options of a row's method with the values of the row, as `plain` spells them."""
-    card = registry.method_card(row.method)
-    values: dict[str, Any] = asdict(card.options())
-    for option in row.options:
-        key, _, value = option.partition("=")
-        values |= card.presets[value] if key == "preset" else {key: value}
-    return {name: plain(value) for name, value in values.items()}
-
-
-def plain(value: Any) -> str:
-    """Spell an option's value in one way: booleans in lower case, numbers as floats, lists sorted.
-
-    >>> plain(("sem", "id")), plain("id,sem"), plain(True), plain("0.50")
-    ('id,sem', 'id,sem', 'true', '0.5')
-    """
-    if isinstance(value, tuple | list):
-        return ",".join(sorted(plain(item) for item in value))
-    text = str(value).lower()
-    if "," in text:
-        return plain(text.split(","))
-    try:
-        return str(float(text))
-    except ValueError:
-        return text
-
-
 def _matches(board: Board, printed: PrintedTable) -> Iterator[tuple[int, _Matches]]:
     """The matches in every comparability group that has some, with the number of the group."""
-    described = [row for row in find_table(f"{printed.paper}:table{printed.number}").rows if not why_left_out(row)]
+    table = find_table(printed.name)
+    described = [row for row in table.rows if not why_left_out(row)]
     wanted = {row.label: (row.method, str(row.shots), options_of(row)) for row in described}
     cells = {record.signature: record.cell for _, record in board.records}
     methods = {row.method for row in described}
@@ -92,11 +68,11 @@ def _matches(board: Board, printed: PrintedTable) -> Iterator[tuple[int, _Matche
         measured_on = rows[rows["entry"].isin(list(first.values()))]["target"]
         copies = _most_used(board, measured_on)
         if copies.keys() & set(printed.rows["target"]):
-            remarks = (*_remarks(described, entries), *_copies_passed_over(board, measured_on, copies))
+            remarks = (*_remarks(table, described, entries), *_copies_passed_over(board, measured_on, copies))
             yield number, _Matches(group_of(board, rows), first, remarks, copies)
 
 
-def _remarks(described: Sequence[PaperRow], entries: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def _remarks(table: PaperTable, described: Sequence[PaperRow], entries: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Further entries that match a row, and what the paper leaves open about the rows that have a match."""
     further = [entry for names in entries.values() for entry in names[1:]]
     if further:
@@ -104,7 +80,7 @@ def _remarks(described: Sequence[PaperRow], entries: Mapping[str, Sequence[str]]
     uncertain: dict[str, list[str]] = {}
     for row in described:
         if row.uncertain and entries[row.label]:
-            uncertain.setdefault(row.uncertain, []).append(row.label)
+            uncertain.setdefault(row.uncertain, []).append(row_name(row, table))
     for reason, labels in uncertain.items():
         yield f"{', '.join(labels)}: {reason}."
 
@@ -130,7 +106,7 @@ def _options_of_run(cell: Mapping[str, Any]) -> dict[str, str]:
 
 def _table(board: Board, printed: PrintedTable, matches: _Matches, number: int) -> Table:
     rows = printed.rows[printed.rows["target"] != ""]
-    values = dict(zip(zip(rows["entry"], rows["target"], rows["metric"], strict=True), rows["value"], strict=True))
+    values = printed_numbers(rows, "entry", "target")
     metrics = {level: [metric for metric in LEVELS[level] if metric in set(rows["metric"])] for level in LEVELS}
     pairs = [(target, level) for target in dict.fromkeys(rows["target"]) for level in LEVELS if metrics[level]]
     columns: list[str] = []
@@ -143,23 +119,25 @@ def _table(board: Board, printed: PrintedTable, matches: _Matches, number: int) 
     )
     key, group = f"{printed.key}-measured-{number}", matches.group
     caption = f"{printed.caption.removesuffix(' As published.')} Published beside measured: {group.name}."
-    notes = (BOTH, *matches.remarks, *group.notes[1:])
-    return Table(key, caption, "variant", tuple(columns), table_rows, notes, group.cites)
+    shown = group.rows[group.rows["entry"].isin(matches.entries.values())]
+    shown = shown[shown["target"].isin([matches.copies.get(target, target) for target, _ in pairs])]
+    notes = (BOTH, *matches.remarks, *notes_of(board, shown, marked=False))
+    table = Table(key, caption, "variant", tuple(columns), table_rows, notes, cites_of(board, shown))
+    return with_ticks(table, find_table(printed.name))
 
 
 def _cells(
     label: str,
     pair: tuple[str, str],
     metrics: Mapping[str, Sequence[str]],
-    values: Mapping[Any, float],
+    published: Mapping[tuple[str, ...], Number],
     matches: _Matches,
 ) -> tuple[Cell, Cell]:
     """The printed numbers of a row on one target and level, and ours in the AUPRO variant of the group's protocol."""
     target, level = pair
-    published = [values.get((label, target, metric)) for metric in metrics[level]]
-    measured_as = dict(zip(LEVELS[level], matches.group.levels[level], strict=True))
     entry = matches.entries.get(label, "")
     ours = matches.copies.get(target, target)
-    scores = [matches.group.scores.get((entry, ours, "mean", measured_as[metric])) for metric in metrics[level]]
-    printed_cell = tuple(Number(None if value is None else 100 * value) for value in published)
-    return printed_cell, tuple(number_of(score) for score in scores)
+    measured_as = [matches.group.aupro if metric == "pixel_aupro" else metric for metric in metrics[level]]
+    scores = [matches.group.scores.get((entry, ours, "mean", metric)) for metric in measured_as]
+    printed_cell = tuple(published.get((label, target, metric), Number()) for metric in metrics[level])
+    return printed_cell, tuple(number_of(score, "", matches.group.selection) for score in scores)

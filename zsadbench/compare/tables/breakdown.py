@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from zsadbench.compare.board import Board
-from zsadbench.compare.frame import HEADINGS
-from zsadbench.compare.groups import GROUP, Group, group_of
+from zsadbench.compare.citations import cites_of
+from zsadbench.compare.frame import GROUP, HEADINGS
+from zsadbench.compare.groups import Group, group_of, notes_of
 from zsadbench.compare.summary import Key, Score, marks, over_seeds
 from zsadbench.compare.tables.layout import Number, Row, Table
 from zsadbench.compare.tables.measured import number_of
@@ -92,7 +93,7 @@ def _tables(board: Board, group: Group, target: str, parts: pd.DataFrame, number
     ordered = sorted(facts, key=lambda part: (list(KINDS).index(part.kind), part.label))
     for pair in PAIRS:
         shown = [metric for metric in pair if metric in set(parts["metric"])]
-        cells_of = {part: _numbers(scores, entries, (target, part, shown)) for part in ordered}
+        cells_of = {part: _numbers(group, scores, entries, (target, part, shown)) for part in ordered}
         rows = tuple(
             _row(part, cells)
             for part, cells in cells_of.items()
@@ -102,7 +103,9 @@ def _tables(board: Board, group: Group, target: str, parts: pd.DataFrame, number
             heading = ", ".join(HEADINGS[metric] for metric in shown)
             caption = f"{heading} on {board.dataset(target).title} by part. Measured: {group.name}."
             key, columns = f"parts-{number}-{target}-{shown[0]}", ("images", "prevalence [%]", *entries)
-            yield Table(key, caption, "part", columns, rows, (READ, PREVALENCE), group.cites)
+            of_table = group.rows[group.rows["signature"].isin(set(parts["signature"]))]
+            notes, cites = (READ, PREVALENCE, *notes_of(board, of_table)), cites_of(board, of_table)
+            yield Table(key, caption, "part", columns, rows, notes, cites)
 
 
 def _means(parts: pd.DataFrame) -> pd.DataFrame:
@@ -121,7 +124,7 @@ def _facts(rows: pd.DataFrame) -> _PartFacts:
 
 
 def _numbers(
-    scores: Mapping[Key, Score], entries: Sequence[str], about: tuple[str, _PartFacts, Sequence[str]]
+    group: Group, scores: Mapping[Key, Score], entries: Sequence[str], about: tuple[str, _PartFacts, Sequence[str]]
 ) -> list[tuple[Number, ...]]:
     """The cells of one row, one per entry, with marks; `about` is target, part and metrics."""
     target, part, metrics = about
@@ -129,12 +132,14 @@ def _numbers(
     of_part = {(entry, metric): scores.get((entry, target, name, metric)) for entry in entries for metric in metrics}
     best = {
         metric: marks(
-            {entry: score.value for entry in entries if (score := of_part[entry, metric]) and score.comparable}
+            {entry: score.value for entry in entries if (score := of_part[entry, metric]) and score.comparable},
+            group.selection.decimals,
         )
         for metric in metrics
     }
     return [
-        tuple(number_of(of_part[entry, metric], best[metric].get(entry, "")) for metric in metrics) for entry in entries
+        tuple(number_of(of_part[entry, metric], best[metric].get(entry, ""), group.selection) for metric in metrics)
+        for entry in entries
     ]
 
 

@@ -10,6 +10,7 @@ from zsadbench.compare.board import Board
 from zsadbench.compare.frame import HEADINGS
 from zsadbench.compare.gap import DEVIATIONS, OFFICIAL_TOLERANCE, TOLERANCE, Gap, conflicts, gaps
 from zsadbench.compare.tables.ablation import measured_ablation_tables
+from zsadbench.compare.tables.beside_published import beside_published_tables
 from zsadbench.compare.tables.breakdown import breakdown_tables
 from zsadbench.compare.tables.costs import cost_tables
 from zsadbench.compare.tables.layout import Number, Row, Table
@@ -51,7 +52,7 @@ def contents_of(board: Board) -> Contents:
     measured, published = class_tables(board), paper_class_tables(board)
     targets = board.ordered([*measured, *published])
     return Contents(
-        main=[*main_tables(board), *paper_main_tables(board)],
+        main=[*beside_published_tables(board), *main_tables(board), *paper_main_tables(board)],
         by_class={target: [*measured.get(target, []), *published.get(target, [])] for target in targets},
         cost=[*cost_tables(board), *paper_cost_tables(board)],
         ablation=[*measured_ablation_tables(board), *paper_ablation_tables(board)],

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 BEST, SECOND, APART = "best", "second", "apart"
+TICK = "✓"
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,14 @@ class Number:
         spread: its standard deviation in the same unit; None for none.
         mark: `best`, `second`, `apart` (not comparable) or empty.
         digits: decimals that are printed.
+        remark: what is said of it in its cell, such as `3 of 15 classes`; or empty.
     """
 
     value: float | None = None
     spread: float | None = None
     mark: str = ""
     digits: int = 1
+    remark: str = ""
 
     @property
     def text(self) -> str:
@@ -41,12 +44,21 @@ Cell = tuple[Number, ...] | str  # several numbers are printed in brackets, text
 
 @dataclass(frozen=True)
 class Row:
-    """One row. `block` is the heading of its part of the table; `summary` marks a mean or rank over that part."""
+    """One row.
+
+    Attributes:
+        label: its label in the first column.
+        cells: one cell per column of the table.
+        block: the heading of its part of the table.
+        summary: whether it is a mean or a rank over that part.
+        ticks: for each switch of the table whether the row has it; these are printed in place of the label.
+    """
 
     label: str
     cells: tuple[Cell, ...]
     block: str = ""
     summary: bool = False
+    ticks: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,9 @@ class Table:
         rows: its rows, each with one cell per column.
         notes: the lines below it.
         cites: methods and data sets with the BibTeX keys of their papers.
+        over: per column the heading above its own, which it shares with neighbours of the same; empty for none.
+        venues: per column venue and year of its method, and the BibTeX key or an empty text; empty for none.
+        switches: the names of the ticks of the rows; empty for none.
     """
 
     key: str
@@ -70,6 +85,73 @@ class Table:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     cites: tuple[tuple[str, str], ...] = ()
+    over: tuple[str, ...] = ()
+    venues: tuple[tuple[str, str], ...] = ()
+    switches: tuple[str, ...] = ()
+
+    @property
+    def numbers(self) -> list[Number]:
+        """All numbers of its cells."""
+        return [number for row in self.rows for cell in row.cells if not isinstance(cell, str) for number in cell]
+
+    @property
+    def names(self) -> list[str]:
+        """The headings of its first columns: those of its switches, or of its labels."""
+        return list(self.switches) or [self.head]
+
+    def names_of(self, row: Row) -> list[str]:
+        """The texts of the first columns of a row: its ticks, or its label."""
+        return [TICK if ticked else "" for ticked in row.ticks] if self.switches else [row.label]
+
+    @property
+    def spans(self) -> list[tuple[str, int]]:
+        """The headings above those of the columns with the number of columns of each."""
+        return [(text, len(list(same))) for text, same in groupby(self.over)]
+
+
+def over_levels(metrics: Sequence[str]) -> tuple[str, ...]:
+    """The headings above metrics: pixel level or image level.
+
+    >>> over_levels(["pixel_auroc", "image_ap"])
+    ('pixel level', 'image level')
+    """
+    return tuple(f"{metric.partition('_')[0]} level" for metric in metrics)
+
+
+def without_spreads(table: Table) -> list[Table]:
+    """The table without standard deviations, and a second one that has these in place of its numbers."""
+
+    def of_cells(change: Callable[[Number], Number]) -> tuple[Row, ...]:
+        return tuple(
+            replace(row, cells=tuple(cell if isinstance(cell, str) else tuple(map(change, cell)) for cell in row.cells))
+            for row in table.rows
+        )
+
+    of_spreads = tuple(note for note in table.notes if note.startswith("±"))
+    others = tuple(note for note in table.notes if note not in of_spreads)
+    plain = replace(table, rows=of_cells(lambda number: replace(number, spread=None)), notes=others)
+    spreads = of_cells(lambda number: Number(number.spread, digits=number.digits))
+    kept = tuple(row for row in spreads if not row.summary)
+    caption = f"Standard deviations over seeds. {table.caption}"
+    key = f"{table.key}-spreads"
+    second = replace(table, key=key, caption=caption, rows=kept, notes=of_spreads, cites=())
+    return [plain, _columns(second, [place for place in range(len(table.columns)) if _has_number(kept, place)])]
+
+
+def _has_number(rows: Sequence[Row], place: int) -> bool:
+    cells = [row.cells[place] for row in rows]
+    return any(number.value is not None for cell in cells if not isinstance(cell, str) for number in cell)
+
+
+def _columns(table: Table, places: Sequence[int]) -> Table:
+    """The table with some of its columns."""
+    return replace(
+        table,
+        columns=tuple(table.columns[place] for place in places),
+        over=tuple(table.over[place] for place in places if table.over),
+        venues=tuple(table.venues[place] for place in places if table.venues),
+        rows=tuple(replace(row, cells=tuple(row.cells[place] for place in places)) for row in table.rows),
+    )
 
 
 def panels(table: Table, most: int, tall: int) -> list[Table]:
@@ -77,8 +159,9 @@ def panels(table: Table, most: int, tall: int) -> list[Table]:
 
     Their keys and captions are numbered where there are several.
     """
+    places = range(len(table.columns))
     parts = [
-        replace(table, columns=table.columns[part], rows=tuple(replace(row, cells=row.cells[part]) for row in rows))
+        _columns(replace(table, rows=rows), places[part])
         for rows in (table.rows[part] for part in _slices(len(table.rows), tall))
         for part in _slices(len(table.columns), most)
     ]

@@ -6,17 +6,21 @@ compares numbers of different or unknown AUPRO variants. No means or ranks are c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import pandas as pd
 
 from zsadbench.compare.board import Board
-from zsadbench.compare.citations import cites_of
-from zsadbench.compare.frame import HEADINGS, UNKNOWN
+from zsadbench.compare.citations import cites_of, venues_of
+from zsadbench.compare.frame import HEADINGS, UNKNOWN, is_cost
+from zsadbench.compare.paper_rows import find_table
 from zsadbench.compare.published import papers
 from zsadbench.compare.summary import marks
-from zsadbench.compare.tables.layout import Number, Row, Table
+from zsadbench.compare.tables.layout import Number, Row, Table, over_levels
+from zsadbench.compare.tables.ticks import with_ticks
 
 LEVELS = {"image": ("image_auroc", "image_ap"), "pixel": ("pixel_auroc", "pixel_aupro")}
 BY_CLASS = ("pixel_auroc", "pixel_aupro", "image_auroc", "image_ap")
@@ -29,7 +33,7 @@ COSTS = {
     "gflops": "GFLOPs",
 }
 DIGITS = {"learnable_params": 0, "training_memory_MiB": 0, "inference_time_ms": 0, "inference_time_s": 3, "gflops": 1}
-PrintedValues = Mapping[tuple[str, str, str], float]  # entry, row of the printed table, metric → number
+PrintedNumbers = Mapping[tuple[str, ...], Number]  # entry, row of the printed table, metric → number as printed
 
 
 class PrintedTable(NamedTuple):
@@ -43,6 +47,11 @@ class PrintedTable(NamedTuple):
     def key(self) -> str:
         """`PAPER-tableN`."""
         return f"{self.paper}-table{self.number}"
+
+    @property
+    def name(self) -> str:
+        """`PAPER:tableN`."""
+        return f"{self.paper}:table{self.number}"
 
     @property
     def kind(self) -> str:
@@ -65,6 +74,7 @@ class PrintedTable(NamedTuple):
         """Who computed the numbers, which variants of AUPRO the table mixes, and remarks on single numbers."""
         computed = self.rows.groupby("computed_by", sort=False)["entry"].unique()
         lines = [f"Computed by: {by} ({', '.join(entries)})." for by, entries in computed.items()]
+        lines = lines if len(lines) > 1 else [f"Computed by: {by}." for by in computed.index]
         variants = [name for name in dict.fromkeys(self.rows["aupro"]) if name]
         if len(variants) > 1 or UNKNOWN in variants:
             lines.append(f"AUPRO variants side by side, as printed: {', '.join(variants)}.")
@@ -90,7 +100,7 @@ def paper_main_tables(board: Board) -> list[Table]:
 def _main_table(board: Board, printed: PrintedTable) -> Table:
     rows = printed.rows.assign(set_and_shots=printed.rows["target"] + "|" + printed.rows["shots"])
     entries = list(dict.fromkeys(rows["entry"]))
-    values = _values(rows, "entry", "set_and_shots")
+    values = printed_numbers(rows, "entry", "set_and_shots")
     table_rows: list[Row] = []
     targets = board.ordered(list(rows["target"]))
     for domain in dict.fromkeys(board.dataset(target).domain for target in targets):
@@ -100,14 +110,17 @@ def _main_table(board: Board, printed: PrintedTable) -> Table:
             numbers = values, _metrics(rows, level)
             table_rows += _block(board, sets_and_shots, entries, numbers, f"{domain}, {level}")
     cites = cites_of(board, rows)
-    return Table(printed.key, printed.caption, "data set", tuple(entries), tuple(table_rows), printed.notes, cites)
+    columns, venues = tuple(entries), venues_of(rows)
+    return Table(
+        printed.key, printed.caption, "data set", columns, tuple(table_rows), printed.notes, cites, venues=venues
+    )
 
 
 def _block(
     board: Board,
     sets_and_shots: Sequence[str],
     entries: Sequence[str],
-    numbers: tuple[PrintedValues, Sequence[str]],
+    numbers: tuple[PrintedNumbers, Sequence[str]],
     block: str,
 ) -> Iterator[Row]:
     """The rows of one domain and level; `numbers` are the values and the metrics of the level."""
@@ -127,21 +140,26 @@ def _metrics(rows: pd.DataFrame, level: str) -> list[str]:
     return [metric for metric in LEVELS[level] if metric in present]
 
 
-def _values(rows: pd.DataFrame, *names: str) -> PrintedValues:
-    """The numbers of a table by the columns `names` and the metric."""
-    keys = zip(*(rows[name] for name in (*names, "metric")), strict=True)
-    return dict(zip(keys, rows["value"], strict=True))
+def printed_numbers(rows: pd.DataFrame, *names: str) -> dict[tuple[str, ...], Number]:
+    """The numbers of a table as they are printed, by the columns `names` and the metric: accuracies in percent."""
+    keys = zip(*(rows[name].astype(str) for name in (*names, "metric")), strict=True)
+    shown = zip(rows["value"], rows["spread"], rows["printed"], rows["metric"], strict=True)
+    return {key: _as_printed(*number) for key, number in zip(keys, shown, strict=True)}
 
 
-def _marked(values: PrintedValues, entries: Sequence[str], key: str, metric: str) -> dict[str, Number]:
-    """The numbers of all entries in one row and metric, in percent, best and second best marked."""
-    by_entry = {entry: values.get((entry, key, metric)) for entry in entries}
-    best = marks(by_entry)
-    return {entry: _percent(value, best.get(entry, "")) for entry, value in by_entry.items()}
+def _as_printed(value: float, spread: float, printed: str, metric: str) -> Number:
+    """A number with the decimals that the paper prints."""
+    scale, decimals = (1 if is_cost(metric) else 100), len(printed.partition(".")[2])
+    return Number(scale * value, None if math.isnan(spread) else scale * spread, digits=decimals)
 
 
-def _percent(value: float | None, mark: str = "") -> Number:
-    return Number(None if value is None else 100 * value, mark=mark)
+def _marked(numbers: PrintedNumbers, entries: Sequence[str], key: str, metric: str) -> dict[str, Number]:
+    """The numbers of all entries in one row and metric, best and second best marked."""
+    by_entry = {entry: numbers.get((entry, key, metric), Number()) for entry in entries}
+    decimals = max((number.digits for number in by_entry.values() if number.value is not None), default=1)
+    fractions = {name: None if one.value is None else one.value / 100 for name, one in by_entry.items()}
+    best = marks(fractions, decimals)
+    return {entry: replace(number, mark=best.get(entry, "")) for entry, number in by_entry.items()}
 
 
 def paper_class_tables(board: Board) -> dict[str, list[Table]]:
@@ -155,14 +173,15 @@ def paper_class_tables(board: Board) -> dict[str, list[Table]]:
 
 def _class_table(board: Board, printed: PrintedTable) -> Table:
     entry = str(printed.rows["entry"].iloc[0])
-    values = _values(printed.rows, "entry", "class")
+    values = printed_numbers(printed.rows, "entry", "class")
     names = [name for name in dict.fromkeys(printed.rows["class"]) if name != "mean"]
     rows = []
     for name in [*names, "mean"]:
-        cells = tuple((_percent(values.get((entry, name, metric))),) for metric in BY_CLASS)
+        cells = tuple((values.get((entry, name, metric), Number()),) for metric in BY_CLASS)
         rows.append(Row(name, cells, "mean" if name == "mean" else "", summary=name == "mean"))
     columns, cites = tuple(HEADINGS[metric] for metric in BY_CLASS), cites_of(board, printed.rows)
-    return Table(printed.key, printed.caption, "class", columns, tuple(rows), printed.notes, cites)
+    over = over_levels(BY_CLASS)
+    return Table(printed.key, printed.caption, "class", columns, tuple(rows), printed.notes, cites, over=over)
 
 
 def paper_ablation_tables(board: Board) -> list[Table]:
@@ -173,7 +192,7 @@ def paper_ablation_tables(board: Board) -> list[Table]:
 def _ablation_table(board: Board, printed: PrintedTable) -> Table:
     rows = printed.rows[printed.rows["target"] != ""]
     variants = list(dict.fromkeys(rows["entry"]))
-    values = _values(rows, "entry", "target")
+    values = printed_numbers(rows, "entry", "target")
     columns = [(target, _metrics(rows, level)) for target in dict.fromkeys(rows["target"]) for level in LEVELS]
     marked = {
         (target, metric): _marked(values, variants, target, metric) for target, metrics in columns for metric in metrics
@@ -187,7 +206,8 @@ def _ablation_table(board: Board, printed: PrintedTable) -> Table:
         for name in variants
     )
     cites = cites_of(board, rows)
-    return Table(printed.key, printed.caption, "variant", headings, table_rows, printed.notes, cites)
+    table = Table(printed.key, printed.caption, "variant", headings, table_rows, printed.notes, cites)
+    return with_ticks(table, find_table(printed.name))
 
 
 def paper_cost_tables(board: Board) -> list[Table]:
@@ -199,9 +219,9 @@ def paper_cost_tables(board: Board) -> list[Table]:
 def _cost_table(board: Board, printed: PrintedTable) -> Table:
     rows = printed.rows[printed.rows["target"] == ""]
     metrics = list(dict.fromkeys(rows["metric"]))
-    values = _values(rows, "entry", "target")
+    values = printed_numbers(rows, "entry", "target")
     table_rows = tuple(
-        Row(name, tuple((Number(values.get((name, "", metric)), digits=DIGITS.get(metric, 1)),) for metric in metrics))
+        Row(name, tuple((values.get((name, "", metric), Number()),) for metric in metrics))
         for name in dict.fromkeys(rows["entry"])
     )
     remarks = tuple(f"Remark: {note}." for note in dict.fromkeys(rows["note"]) if note and "printed as" not in note)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from zsadbench.data.cards.card import PositiveRule
 from zsadbench.data.images.mask_values import GreyMask, read_grey_mask
-from zsadbench.data.images.preprocess import TRANSPOSED, ImageHeader, read_header
+from zsadbench.data.images.preprocess import OPENCV_SIDE, TRANSPOSED, ImageHeader, read_header
 
 # `!= 0` is the rule of publications: every value but 0, also in JPEG.
 ReadingRule = PositiveRule | Literal["!= 0"]
@@ -58,6 +58,14 @@ def is_positive(grey: GreyMask, positive: ReadingRule) -> NDArray[np.bool_]:
 def resize_mask_nearest(mask: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Resize a mask of 0 and 1 by nearest neighbour; uint8 (size, size)."""
     return np.asarray(Image.fromarray(mask).resize((size, size), Image.Resampling.NEAREST), dtype=np.uint8)
+
+
+def resize_mask_as_opencv(mask: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Resize a mask of 0 and 1 by OpenCV's nearest neighbour, first to 1024 pixels; uint8 (size, size)."""
+    for side in (OPENCV_SIDE, size):
+        rows, columns = (np.arange(side) * length // side for length in mask.shape)  # the upper left corner counts
+        mask = mask[rows[:, None], columns]
+    return mask
 
 
 def soften_mask(mask: NDArray[np.uint8], size: int, *, bicubic: bool = False) -> NDArray[np.uint8]:

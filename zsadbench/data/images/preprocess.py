@@ -3,6 +3,9 @@
 Publications use two orders of preprocessing: `resize_first` resizes the image as stored and then converts it to RGB
 (OpenCLIP's transform; FB-CLIP, AnomalyCLIP), `rgb_first` converts first and then resizes (AF-CLIP and the protocol
 `strict`). They differ only for images with a palette, with transparency, or with two tones.
+
+PromptAD reads with OpenCV: `opencv_rgb` resizes the RGB image to 1024 pixels by bilinear interpolation without
+antialiasing, then as `rgb_first`; `opencv_bgr` also exchanges red and blue.
 """
 
 from pathlib import Path
@@ -17,6 +20,8 @@ from zsadbench.types import Preprocessing
 
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)  # of CLIP's training images
 STD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
+
+OPENCV_SIDE = 1024  # to which PromptAD resizes images and masks first
 
 ORIENTATION = 0x0112  # a tag of EXIF
 IMAGE_WIDTH, IMAGE_LENGTH = 256, 257  # tags of TIFF
@@ -54,9 +59,29 @@ def prepare(image: Image.Image, size: int, preprocessing: Preprocessing) -> NDAr
 
 def resize_image(image: Image.Image, size: int, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     """Resize an image (bicubic, antialiased, aspect ratio not kept) and convert it to RGB; uint8 (size, size, 3)."""
-    if preprocessing == "rgb_first":
+    if preprocessing != "resize_first":
         image = _rgb(image)
+    if preprocessing in {"opencv_rgb", "opencv_bgr"}:
+        image = Image.fromarray(_resize_as_opencv(np.asarray(image), OPENCV_SIDE))
+        resized = np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))
+        return resized if preprocessing == "opencv_rgb" else np.ascontiguousarray(resized[..., ::-1])
     return np.asarray(_rgb(image.resize((size, size), Image.Resampling.BICUBIC)))
+
+
+def _resize_as_opencv(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Resize bilinearly without antialiasing, pixel centres aligned; uint8 (height, width, 3) → (side, side, 3).
+
+    OpenCV computes with fixed-point weights; some values differ by one level.
+    """
+    values = pixels.astype(np.float32)
+    for axis in (0, 1):
+        length = values.shape[axis]
+        position = np.clip((np.arange(side, dtype=np.float32) + 0.5) * length / side - 0.5, 0, length - 1)
+        below = np.floor(position).astype(np.int64)
+        weight = (position - below).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
+        above = np.minimum(below + 1, length - 1)
+        values = (1 - weight) * values.take(below, axis) + weight * values.take(above, axis)
+    return np.rint(values).astype(np.uint8)
 
 
 def normalise(pixels: NDArray[np.uint8], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:

@@ -147,7 +147,7 @@ class GroupTask:
                 continue
             setup = lacking[0].job.setup
             count = len(limited(target.manifest, class_name, setup.limit))
-            pixels = count * setup.image_size**2 if target.card.pixel_level else 0
+            pixels = count * setup.map_side**2 if target.card.pixel_level else 0
             for chunk in memory_chunks(lacking, pixels):
                 task = ClassTask(self.plan, chunk, self.keys, class_name, self._shard(chunk[0].batch_size))
                 for recorder in chunk:

@@ -17,8 +17,8 @@ class Reporter(Protocol):
     def start(self, plan: Plan) -> None:
         """The plan is made."""
 
-    def training(self, job: Job, done: int, total: int, loss: float) -> None:
-        """One optimiser step is done."""
+    def training(self, job: Job, done: int, total: int, loss: float, class_name: str = "") -> None:
+        """One optimiser step is done, of a training on the support images of a class if there is one."""
 
     def trained(self, job: Job, preparation: Preparation) -> None:
         """The detector is ready: trained or loaded."""

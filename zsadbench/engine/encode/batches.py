@@ -75,7 +75,7 @@ class ClassImages:
     @property
     def pixels(self) -> int:
         """Evaluated pixels of all images of the class."""
-        return len(self.rows) * self.setup.image_size**2
+        return len(self.rows) * self.setup.map_side**2
 
     def __iter__(self) -> Iterator[EncodedBatch]:
         halving, device = Halving(), self.backbone.device
@@ -115,7 +115,7 @@ class ClassImages:
         """Resize masks by the protocol's rule, and count regions and what vanishes."""
         if loaded.masks is None:
             return None
-        protocol, size = self.setup.protocol, self.setup.image_size
+        protocol, size = self.setup.protocol, self.setup.map_side
         with self.watch.stage("metrics"):
             resized = [resize_mask(mask, protocol, size) for mask in loaded.masks]
             self.mask_counts.update(region_counts(list(loaded.masks), resized, protocol.mask_resize))

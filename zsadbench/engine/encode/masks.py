@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from zsadbench.data import resize_mask_nearest, soften_mask
+from zsadbench.data import resize_mask_as_opencv, resize_mask_nearest, soften_mask
 from zsadbench.metrics import label_regions
 from zsadbench.protocol import EvaluationProtocol
 
@@ -17,6 +17,7 @@ Mask = NDArray[np.uint8]  # (height, width) of 0 and 1
 
 RULES: dict[str, Callable[[Mask, int], Mask]] = {
     "nearest": resize_mask_nearest,
+    "opencv-1024-nearest": resize_mask_as_opencv,
     "bilinear-half": soften_mask,
     "bicubic-half": partial(soften_mask, bicubic=True),
     "none": lambda mask, _: mask,

@@ -54,7 +54,7 @@ class SupportTokens:
         source = batches(
             rows[~rows["path"].isin(self._tokens.keys())],
             size=self.setup.image_size,
-            preprocessing=self.setup.protocol.preprocessing,
+            preprocessing=self.setup.protocol.preprocessing_of_supports,
             masks="none",
             batch_size=1,
             workers=self.workers,

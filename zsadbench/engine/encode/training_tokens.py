@@ -124,11 +124,14 @@ class TrainingTokens:
 
 
 class OwnTrainingTokens:
-    """The tokens of a method that encodes images itself, with gradients; `encoded` counts images, nothing is cached.
+    """The tokens of a method that encodes images itself, with gradients; `encoded` counts images.
+
+    Nothing is cached, but where an encoding of support images is `frozen`: each is then encoded once, by itself and
+    without gradients, and stays in memory.
 
     Args:
         setup: of the method that learns.
-        aux: the auxiliary set.
+        aux: the auxiliary set, or support images.
         encode: from `make_encoder`.
     """
 
@@ -136,11 +139,25 @@ class OwnTrainingTokens:
         words = aux.card.words(setup.name)
         self.encode, self.words = encode, [words[name] for name in aux.manifest["class"]]
         self.encoded = self.cached = 0
+        self.keeps = taps_of(setup).frozen and setup.on_supports
+        self._kept: dict[int, Tokens] = {}
 
     def __call__(self, loaded: LoadedBatch, images: torch.Tensor) -> Tokens:
         """Encode a loaded batch; `images` are those of the batch on the device."""
+        if self.keeps:
+            return join([self._of_image(int(row), images[k : k + 1]) for k, row in enumerate(loaded.rows)])
         self.encoded += len(images)
         return self.encode(images, [self.words[row] for row in loaded.rows])
+
+    def _of_image(self, row: int, image: torch.Tensor) -> Tokens:
+        """Return the tokens of the image (1, 3, size, size) in this row; after the first time from memory."""
+        if row in self._kept:
+            self.cached += 1
+            return self._kept[row]
+        self.encoded += 1
+        with torch.no_grad():
+            self._kept[row] = self.encode(image, [self.words[row]])
+        return self._kept[row]
 
 
 def training_tokens(

@@ -108,7 +108,7 @@ class Scorer:
         sigma = 0.0 if unsmoothed else setup.method.card.smoothing
         step = setup.finishing_step(few_shot=few_shot)
         parts = step.parts if step else ()
-        return cls(method, device, setup.image_size, sigma, setup.precision, name=setup.name, part_names=parts)
+        return cls(method, device, setup.map_side, sigma, setup.precision, name=setup.name, part_names=parts)
 
     def score(self, tokens: Tokens, class_words: Sequence[str], paths: Sequence[str] = ()) -> Scores:
         """Score one batch on the device: image scores (batch,) and maps on the method's own grid.

@@ -166,7 +166,7 @@ def _score_auxiliary(
 ) -> Thresholds:
     """Score every image of the auxiliary set and take the thresholds with the largest F1."""
     request, taps, masked = plan.request, taps_of(setup), aux.card.pixel_level
-    measurement = ThresholdMeasurement(len(aux.manifest) * setup.image_size**2)
+    measurement = ThresholdMeasurement(len(aux.manifest) * setup.map_side**2)
     encode, words = make_encoder(setup, backbone, method), aux.card.words(setup.name)
     step = setup.step_taken(few_shot=False)
     for name in aux.classes:

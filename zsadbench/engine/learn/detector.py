@@ -48,6 +48,11 @@ class Detector:
     cached: int = 0
     about: Mapping[str, Any] = field(default_factory=dict)
 
+    def take_parameters(self, other: Detector) -> None:
+        """Take the trained parameters of another detector of the same method."""
+        own, others = cast(Trainable, self.method), cast(Trainable, other.method)
+        own.network.load_state_dict(others.network.state_dict())
+
 
 def make_method(setup: MethodSetup, backbone: Backbone, seed: int) -> Method:
     """Build the method with initial values drawn under `seed`.
@@ -87,7 +92,8 @@ def train_or_load(
     Args:
         setup: of the method.
         backbone: the frozen encoders.
-        aux: the auxiliary set; None leaves trained parts at their initial values.
+        aux: the auxiliary set, or the support images of one class (`Recipe.on_supports`); None leaves trained parts at
+            their initial values.
         seed: decides the initial values and the order of the images.
         workers: threads that read images.
         image_cache: bytes that resized images may take on disk; None for no cache.

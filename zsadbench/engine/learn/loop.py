@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import cos, pi
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from zsadbench.checkpoints import first_not_finite
 from zsadbench.data import TensorCache, batches
 from zsadbench.engine.machine.method_calls import call_method, checked_losses, checked_network
-from zsadbench.engine.plan.method_setup import MethodSetup, taps_of
+from zsadbench.engine.plan.method_setup import MethodSetup, training_preprocessing
 from zsadbench.errors import CellError
 from zsadbench.types import Augmenting, Batch, Losses, Recipe, Staged, Tokens, Trainable
 
@@ -28,7 +29,7 @@ MASKS: dict[str, MaskRule] = {
     "nonzero-bicubic-grey": "training-grey",
     "nonzero-nearest": "training-nearest",
 }
-OPTIMISERS: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+ADAM: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 SMALLER = "nothing is kept of this training; a smaller recipe.lr may help"
 
 
@@ -65,7 +66,7 @@ class TrainingBatches:
         return -(-len(self.aux.manifest) // self.recipe.batch)
 
     def __iter__(self) -> Iterator[LoadedBatch]:
-        preprocessing, size = taps_of(self.setup).preprocessing, self.setup.image_size
+        preprocessing, size = training_preprocessing(self.setup), self.setup.image_size
         cache = TensorCache.for_set(self.aux, size, preprocessing, self.image_cache)
         manifest = permute_labels(self.aux.manifest, self.seed) if self.recipe.permuted else self.aux.manifest
         for epoch in range(self.epochs):
@@ -118,7 +119,7 @@ def fit(
     words, classes = aux.card.words(name), aux.manifest["class"].tolist()
     device, per_epoch = next(network.parameters()).device, training_batches.per_epoch
     for number, loaded in enumerate(training_batches, start=1):
-        set_learning_rate(optimiser, training_batches.recipe, epoch=(number - 1) // per_epoch)
+        set_learning_rate(optimiser, recipe, epoch=(number - 1) // per_epoch, epochs=training_batches.epochs)
         batch = as_batch(loaded, tuple(words[classes[row]] for row in loaded.rows), device)
         batch = augmented(name, method, batch, (training_batches.seed, number))
         loss = step(method, tokens(loaded, batch.images), batch, optimiser, name=name, number=number)
@@ -156,15 +157,20 @@ def augmented(name: str, method: Trainable, batch: Batch, seed: tuple[int, int])
 def make_optimiser(method: Trainable, recipe: Recipe) -> torch.optim.Optimizer:
     """Make the recipe's optimiser for every parameter that requires a gradient."""
     parameters = [parameter for parameter in method.network.parameters() if parameter.requires_grad]
-    optimiser = OPTIMISERS[recipe.optimiser]
-    return optimiser(parameters, lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay)
+    settings: dict[str, Any] = {"lr": recipe.lr, "weight_decay": recipe.weight_decay}
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(parameters, momentum=recipe.momentum, **settings)
+    return ADAM[recipe.optimiser](parameters, betas=recipe.betas, **settings)
 
 
-def set_learning_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, *, epoch: int) -> None:
-    """Set the learning rate of an epoch, counted from 0."""
-    if recipe.lr_by_epoch:
+def set_learning_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, *, epoch: int, epochs: int = 1) -> None:
+    """Set the learning rate of an epoch, counted from 0, of so many `epochs`."""
+    rate = recipe.lr / (epoch + 1)
+    if recipe.cosine_to is not None:
+        rate = recipe.cosine_to + (recipe.lr - recipe.cosine_to) * (1 + cos(pi * epoch / epochs)) / 2
+    if recipe.lr_by_epoch or recipe.cosine_to is not None:
         for group in optimiser.param_groups:
-            group["lr"] = recipe.lr / (epoch + 1)
+            group["lr"] = rate
 
 
 def as_batch(loaded: LoadedBatch, class_words: tuple[str, ...], device: torch.device) -> Batch:

@@ -12,7 +12,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.clip import RULE, cache_folder, map_taps
-from zsadbench.engine.plan.method_setup import MethodSetup, activation_of, earlier_stage, taps_of
+from zsadbench.engine.plan.method_setup import (
+    MethodSetup,
+    activation_of,
+    earlier_stage,
+    taps_of,
+    training_preprocessing,
+)
 from zsadbench.records import identity, safe_name
 
 if TYPE_CHECKING:
@@ -40,21 +46,35 @@ TRAINING_KEYS = (
 )
 UNKNOWN = "unknown"  # the backbone of another program whose maps are evaluated
 STATED_ELSEWHERE = {"epochs", "epochs_else", "image_size", "on"}  # fields of a recipe that other keys state, resolved
-IF_ANY = {"permuted", "halve_at", "stage", "before"}  # fields that a recipe states only where they are not empty
+IF_ANY = {  # fields that a recipe states only where they are not empty
+    *("permuted", "halve_at", "stage", "before", "momentum", "cosine_to", "on_supports"),
+}
 
 
-def training_cell(setup: MethodSetup, aux: Dataset | None, seed: int) -> dict[str, Any]:
-    """Return everything that decides a trained checkpoint."""
+def training_cell(setup: MethodSetup, learned: Dataset | None, seed: int) -> dict[str, Any]:
+    """Return everything that decides a trained checkpoint.
+
+    Args:
+        setup: of the method.
+        learned: what it learns from: the auxiliary set, or the support images of one class. None for nothing, and for
+            what the trainings of all classes have in common; the cell of a record names the support images itself.
+        seed: of the training.
+    """
     taps, extra = taps_of(setup), setup.extra_weights
-    aux_part = None
-    if aux is not None:
-        aux_part = {"name": aux.card.name, "fingerprint": aux.fingerprint, "counts": count_labels(aux)}
+    part: dict[str, Any] | None = None
+    if learned is not None:
+        part = {"name": learned.card.name, "fingerprint": learned.fingerprint, "counts": count_labels(learned)}
+    of_class: dict[str, Any] = {}
+    if part is not None and learned is not None and setup.on_supports:
+        (name,) = learned.classes
+        of_class = {"learned_supports": {**part, "class": name, "word": learned.card.words(setup.name)[name]}}
+        part = None
     return {
         "method": setup.name,
         "code": {"method": setup.code, "pipeline": PIPELINE},
         "options": setup.method.changed(),
-        "recipe": _recipe(setup, aux),
-        "aux": aux_part,
+        "recipe": _recipe(setup, learned),
+        "aux": part,
         "seed": seed,
         "backbone": setup.spec.name,
         "weights_sha256": setup.spec.weights.sha256,
@@ -70,6 +90,7 @@ def training_cell(setup: MethodSetup, aux: Dataset | None, seed: int) -> dict[st
         "precision": setup.precision,
         **({"extra_weights": {name: found.sha256 for name, found in extra.items()}} if extra else {}),
         **({"unofficial": True} if setup.method.card.unofficial else {}),
+        **of_class,
     }
 
 
@@ -120,21 +141,25 @@ def cell_of(
     }
 
 
-def _recipe(setup: MethodSetup, aux: Dataset | None) -> dict[str, Any] | None:
-    """Return the recipe of a training, resolved for its auxiliary set; None where nothing is trained."""
-    if not setup.trains or aux is None or setup.method.recipe is None:
+def _recipe(setup: MethodSetup, learned: Dataset | None) -> dict[str, Any] | None:
+    """Return the recipe of a training, resolved for what it learns from; None where nothing is trained."""
+    if setup.method.recipe is None or not (setup.on_supports or (setup.trains and learned is not None)):
         return None
+    aux = "" if setup.on_supports or learned is None else learned.card.name
     recipe = {
         name: value
-        for name, value in asdict(setup.method.recipe_on(aux.card.name)).items()
+        for name, value in asdict(setup.method.recipe_on(aux)).items()
         if name not in STATED_ELSEWHERE and (value or name not in IF_ANY)
     }
     earlier = earlier_stage(setup)
     if earlier is not None:
-        recipe["before"] = _recipe(earlier, aux)
+        recipe["before"] = _recipe(earlier, learned)
+    preprocessing = training_preprocessing(setup)
+    if preprocessing != taps_of(setup).preprocessing:
+        recipe["preprocessing"] = preprocessing
     exact = setup.token_precision == "fp32" or taps_of(setup).own_encoding
     rounded = {} if exact else {"tokens": setup.token_precision}
-    return {**recipe, "betas": list(recipe["betas"]), "epochs": setup.epochs_on(aux.card.name), **rounded}
+    return {**recipe, "betas": list(recipe["betas"]), "epochs": setup.epochs_on(aux), **rounded}
 
 
 def count_labels(dataset: Dataset) -> dict[str, int]:
@@ -170,7 +195,7 @@ def why_not_comparable(
         f"the target or {other} incomplete or too large": cell["partial"],
         "synthetic data": cell["synthetic"],
         f"'{card.name}' is drawn for trials, no published benchmark": card.generated,
-        "its trained parts were left at their initial values": bool(setup and setup.trains) and cell["aux"] is None,
+        "its trained parts were left at their initial values": bool(setup and setup.trains) and cell["recipe"] is None,
         "masks and labels were permuted in training, as a control": bool((cell["recipe"] or {}).get("permuted")),
         leak: bool(leak),
     }
@@ -188,7 +213,7 @@ def signature(cell: Mapping[str, Any], weights: str = "") -> str:
     if "maps" in cell:
         origin = [f"maps:{cell['maps']['digest'][:8]}"]
     else:
-        aux = cell["aux"]["name"] if cell["aux"] else "none"
+        aux = cell["aux"]["name"] if cell["aux"] else "supports" if cell["recipe"] else "none"
         learned = f"checkpoint:{cell['checkpoint_sha256'][:8]}" if cell["checkpoint_sha256"] else f"aux:{aux}"
         origin = [f"{cell['backbone']}:{weights}", learned]
     flags = [f"{name}:{cell[name]}" for name in ("shots", "limit") if cell[name]]
@@ -216,7 +241,7 @@ def _short(value: Any) -> str:
     return "+".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
 
 
-def checkpoint_path(setup: MethodSetup, aux: Dataset, seed: int) -> Path:
-    """Return where the cache keeps the checkpoint of this training."""
-    key = identity(training_cell(setup, aux, seed))[:16]
+def checkpoint_path(setup: MethodSetup, learned: Dataset, seed: int) -> Path:
+    """Return where the cache keeps the checkpoint of this training, see `training_cell`."""
+    key = identity(training_cell(setup, learned, seed))[:16]
     return cache_folder() / "checkpoints" / safe_name(setup.name) / f"{key}.safetensors"

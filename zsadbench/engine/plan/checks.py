@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from zsadbench.clip import place_taps
@@ -59,12 +59,27 @@ def check_aux(request: RunRequest, methods: Sequence[ConfiguredMethod], targets:
             raise UsageError(f"'{methods[0].card.name}' does not train, so it takes no --checkpoint")
         if request.aux is not None:
             _check_leak(request, targets, "the checkpoint would have learned from")
-    elif any(method.recipe for method in methods):
+    elif any(method.recipe and not method.recipe.on_supports for method in methods):
         for target in targets:
             aux = aux_for(target, request.aux)
             if aux != NO_AUX and not find_card(aux, request.normal).pixel_level:
                 raise UsageError(f"'{aux}' has no masks, so nothing can be learned from it; choose another --aux")
         _check_leak(request, targets, "that would train on")
+
+
+def check_checkpoint_class(
+    request: RunRequest, methods: Sequence[ConfiguredMethod], selected: Mapping[str, Sequence[str]]
+) -> None:
+    """Check that a checkpoint that learned one class (`Recipe.on_supports`) is used for one class.
+
+    Raises:
+        UsageError: it is used for several.
+    """
+    recipe = methods[0].recipe
+    if request.checkpoint is None or recipe is None or not recipe.on_supports:
+        return
+    if any(len(classes) > 1 for classes in selected.values()):
+        raise UsageError(f"a checkpoint of '{methods[0].card.name}' is of one class; choose it with --class")
 
 
 def _check_leak(request: RunRequest, targets: Sequence[str], how: str) -> None:

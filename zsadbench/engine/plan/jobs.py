@@ -17,7 +17,14 @@ from zsadbench.data import check_files, load_dataset
 from zsadbench.data.images.pixel_limit import allow_pixels
 from zsadbench.engine.machine.device import choose_device
 from zsadbench.engine.plan.cell import cell_of, training_cell
-from zsadbench.engine.plan.checks import aux_for, check_aux, check_size, checked_targets, with_backbone
+from zsadbench.engine.plan.checks import (
+    aux_for,
+    check_aux,
+    check_checkpoint_class,
+    check_size,
+    checked_targets,
+    with_backbone,
+)
 from zsadbench.engine.plan.done import classes_done, record_so_far, selected_classes
 from zsadbench.engine.plan.engines import choose_engine
 from zsadbench.engine.plan.method_setup import MethodSetup, load_setup
@@ -97,6 +104,7 @@ def make_plan(request: RunRequest, loaded: dict[str, Dataset] | None = None, *, 
     training_parts = load_training_parts(request, targets)
     supports = {target: choose_all_supports(request, data[target], training_parts.get(target)) for target in targets}
     selected = {target: selected_classes(request, data[target]) for target in targets}
+    check_checkpoint_class(request, configured, selected)
     auxiliary = {target: data.get(aux_for(target, request.aux)) for target in targets}
     jobs = [
         _job(request, setup, data[target], seed, aux=aux, supports=chosen, selected=selected[target], metrics=metrics)
@@ -120,7 +128,7 @@ def _job(
     metrics: Sequence[MetricName],
 ) -> Job:
     """Plan one record: its cell, its path, and the classes that it lacks."""
-    trained_on = aux if setup.trains else None
+    trained_on = aux if setup.needs_aux else None
     training = training_cell(setup, trained_on, seed)
     step = setup.step_taken(few_shot=supports is not None)
     name = step.name if step else ""
@@ -149,7 +157,12 @@ def make_detector_plan(request: RunRequest) -> tuple[MethodSetup, Dataset | None
     spec = resolve(request.backbone, request.weights, offline=request.offline)
     setup = load_setup(request, method, spec, registry.protocol(request.protocol))
     aux = aux_for(request.targets[0], request.aux)
-    if not setup.trains or aux == NO_AUX:
+    if setup.on_supports:
+        raise UsageError(
+            f"'{setup.name}' learns from normal images of one class; `zsadbench train` makes a checkpoint of it, "
+            "which --checkpoint takes"
+        )
+    if not setup.needs_aux or aux == NO_AUX:
         return setup, None
     return setup, _load_all(request, [], [aux], {})[aux]
 
@@ -168,7 +181,7 @@ def _load_all(
         DataError: the faults of all sets, in one message.
     """
     names = list(targets)
-    if any(setup.trains for setup in setups):
+    if any(setup.needs_aux for setup in setups):
         names += [aux for target in targets if (aux := aux_for(target, request.aux)) != NO_AUX]
     faults: list[str] = []
     for name in dict.fromkeys(names):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zsadbench.checkpoints import read_metadata
 from zsadbench.clip import BackboneSpec, place_taps
 from zsadbench.engine.plan.options import ConfiguredMethod, build_options, taps_for
-from zsadbench.engine.plan.request import RunRequest
+from zsadbench.engine.plan.request import NO_AUX, RunRequest
 from zsadbench.engine.plan.trained_state import checkpoint_sha256, read_state
 from zsadbench.errors import WeightsError, not_found, where_looked
 from zsadbench.method_code import code_of
@@ -19,7 +19,7 @@ from zsadbench.protocol import EvaluationProtocol
 
 if TYPE_CHECKING:
     from zsadbench.clip.weights import Weights
-    from zsadbench.types import Compiling, Taps, Transductive
+    from zsadbench.types import Compiling, Preprocessing, Taps, Transductive
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ class MethodSetup:
     `image_size` is the side of the input in pixels. `limit` is the number of test images per label and class, None for
     all; `epochs` None for those of protocol and recipe. `token_precision` is that of the tokens in training. `code`
     identifies the method's code, see `zsadbench.method_code`. `extra_weights` are those of further frozen networks.
+    `untrained` leaves trained parts at their initial values.
     """
 
     method: ConfiguredMethod
@@ -48,6 +49,7 @@ class MethodSetup:
     compiling: Compiling = "off"
     code: str = ""
     extra_weights: Mapping[str, Weights] = field(default_factory=dict)
+    untrained: bool = False
 
     @property
     def name(self) -> str:
@@ -58,6 +60,21 @@ class MethodSetup:
     def trains(self) -> bool:
         """Whether the method is trained in the run: it has a recipe, and no checkpoint was given."""
         return self.method.recipe is not None and self.checkpoint is None
+
+    @property
+    def map_side(self) -> int:
+        """The side of the evaluated maps in pixels."""
+        return self.protocol.map_side or self.image_size
+
+    @property
+    def needs_aux(self) -> bool:
+        """Whether the method is trained in the run, and on an auxiliary set."""
+        return self.trains and self.method.recipe is not None and not self.method.recipe.on_supports
+
+    @property
+    def on_supports(self) -> bool:
+        """Whether the method is trained in the run, class by class, on the support images (`Recipe.on_supports`)."""
+        return self.trains and not self.needs_aux and not self.untrained
 
     def finishing_step(self, *, few_shot: bool) -> Transductive | None:
         """Return the method's finishing step over the test images of a class, if this form of the method has one."""
@@ -70,7 +87,10 @@ class MethodSetup:
         return self.finishing_step(few_shot=few_shot) if self.protocol.across_images == "transductive" else None
 
     def epochs_on(self, aux: str) -> int:
-        """Return the epochs on the auxiliary set `aux`: the request's, else the protocol's, else the recipe's."""
+        """Return the epochs on the auxiliary set `aux`, empty for support images: the request's, else the recipe's.
+
+        Those of the protocol have precedence over those of the recipe.
+        """
         assert self.method.recipe is not None  # noqa: S101 - only called where the method trains
         published = dict(self.protocol.epochs)  # of the last stage
         return self.epochs or published.get(aux) or self.method.recipe.epochs_for(aux)
@@ -124,6 +144,7 @@ def load_setup(
         compiling=request.compile,
         code=code_of(method.card.name).identity,
         extra_weights=extra_weights(method.options, spec) if extra_weights else {},
+        untrained=request.aux == NO_AUX,
     )
 
 
@@ -155,3 +176,8 @@ def activation_of(spec: BackboneSpec, taps: Taps) -> str:
 def taps_of(setup: MethodSetup) -> Taps:
     """Return the blocks of the image encoder that the method reads, and how."""
     return taps_for(setup.method.card, setup.method.options)
+
+
+def training_preprocessing(setup: MethodSetup) -> Preprocessing:
+    """Return how training images are preprocessed: as the method says; support images as the protocol says."""
+    return setup.protocol.preprocessing_of_supports if setup.on_supports else taps_of(setup).preprocessing

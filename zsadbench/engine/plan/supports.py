@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,16 +28,29 @@ if TYPE_CHECKING:
 class Supports:
     """The support images of a few-shot run: `shots` normal training images per class, chosen with `seed`.
 
-    `rows` maps each class to the manifest rows of its images, in the order chosen. `partial` and `synthetic` are those
-    of the data set. `files` are the hashes of the images when they were chosen.
+    `rows` maps each class to the manifest rows of its images, in the order chosen. `training` is the training part that
+    they come from. `files` are the hashes of the images when they were chosen.
     """
 
     shots: int
     seed: int
     rows: Mapping[str, pd.DataFrame]
-    partial: bool
-    synthetic: bool
+    training: Dataset
     files: FileHashes
+
+    @property
+    def partial(self) -> bool:
+        """Whether the data set is incomplete or too large."""
+        return self.training.partial
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the data set is a synthetic miniature."""
+        return self.training.synthetic
+
+    def of_class(self, class_name: str) -> Dataset:
+        """Return the images of one class as a data set, which a method learns from (`Recipe.on_supports`)."""
+        return replace(self.training, manifest=self.rows[class_name])
 
     def as_json(self) -> list[dict[str, Any]]:
         """Return the entry of each image in the cell: class, path below the root of the set, size in bytes, hash."""
@@ -49,11 +62,14 @@ class Supports:
 
 
 def check_shots(request: RunRequest, methods: Sequence[ConfiguredMethod]) -> None:
-    """Check that all methods have a few-shot form if the request has shots.
+    """Check that all methods have a few-shot form if the request has shots, and that there are shots to learn from.
 
     Raises:
-        UsageError: one has none.
+        UsageError: a method has none, or learns from shots and there are none.
     """
+    learning = [method.card.name for method in methods if method.recipe is not None and method.recipe.on_supports]
+    if learning and request.checkpoint is None and not all(request.shots or (0,)):
+        raise UsageError(f"'{learning[0]}' learns from a few normal images of every class; pass --shots, such as 1,2,4")
     without = [method.card.name for method in methods if not method.card.few_shot]
     if any(request.shots) and without:
         raise UsageError(f"--shots: no few-shot form of {', '.join(without)} is known; run such methods without it")
@@ -117,4 +133,4 @@ def choose_supports(training: Dataset, classes: Sequence[str], shots: int, seed:
         order = np.random.default_rng([seed, zlib.crc32(name.encode())]).permutation(len(normal))
         rows[name] = normal.iloc[order[:shots]].reset_index(drop=True)
     files = hash_files((path for chosen in rows.values() for path in chosen["path"]), training.root)
-    return Supports(shots, seed, rows, training.partial, training.synthetic, files)
+    return Supports(shots, seed, rows, training, files)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ class Facts:
 
     `seconds` are those of every stage; the time of a shared encoding counts in full for every job. `mask_counts` are
     those of `ClassImages`. `machine` goes into the provenance of the record: the device and its threads. The peaks of
-    memory, in MiB, are None where they are unknown.
+    memory, in MiB, are None where they are unknown. `learned` is of a training on the support images of the class, and
+    empty without one: `seconds`, 0 where it was loaded, and the name of its `checkpoint`, None where it is not kept.
     """
 
     seconds: Mapping[str, float]
@@ -45,16 +46,19 @@ class Facts:
     machine: Mapping[str, Any]
     peak_host_mib: float | None
     peak_device_mib: float | None
+    learned: Mapping[str, Any] = field(default_factory=dict)
 
     def plus(self, other: Facts) -> Facts:
         """Return the facts of the images of both."""
         seconds, counts = self.seconds, self.mask_counts
+        before = self.learned.get("seconds", 0.0)
         return Facts(
             {name: seconds.get(name, 0.0) + more for name, more in other.seconds.items()},
             {name: counts.get(name, 0) + more for name, more in other.mask_counts.items()},
             other.machine,
             _larger(self.peak_host_mib, other.peak_host_mib),
             _larger(self.peak_device_mib, other.peak_device_mib),
+            {**other.learned, "seconds": before + other.learned["seconds"]} if other.learned else self.learned,
         )
 
 

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from zsadbench.metrics import MetricName
 
 
+OnStep = Callable[[int, int, float], None]  # steps done, all steps, loss
+
+
 class PreparedJob:
     """One job of a run in the process that scores it: its detector, and its head for a class.
 
@@ -50,6 +53,7 @@ class PreparedJob:
         self._area_quartiles: list[float] | None = None
         self._train_seconds = 0.0
         self._origin: dict[str, Any] = {}
+        self._learned: dict[str, Any] = {}  # of the class that is scored, trained on its supports
         self._text_failures: Mapping[str, Exception] = {}
 
     @property
@@ -58,7 +62,7 @@ class PreparedJob:
         assert self._detector is not None  # noqa: S101 - `prepare` comes first
         return self._detector
 
-    def prepare(self, on_step: Callable[[int, int, float], None]) -> Detector:
+    def prepare(self, on_step: OnStep) -> Detector:
         """Train or load the detector, find its thresholds if a metric needs them, and encode the class names.
 
         Args:
@@ -97,7 +101,7 @@ class PreparedJob:
         if not job.target.card.pixel_level:
             return None
         known = read_sidecars(job.path, identity(job.cell)).area_quartiles if job.record is not None else None
-        return known or quartiles_of(job.target, setup.protocol, setup.image_size, self.plan.request.workers)
+        return known or quartiles_of(job.target, setup.protocol, setup.map_side, self.plan.request.workers)
 
     def preparation(self) -> Preparation:
         """Return what the record needs to know of the detector.
@@ -120,8 +124,13 @@ class PreparedJob:
             parameters(detector, self.backbone),
         )
 
-    def head(self, images: ClassImages, class_name: str, supports: SupportTokens) -> Head[ClassMeasurement]:
-        """Make the head of this job on one class; where the text of the class could not be encoded, it has failed."""
+    def head(
+        self, images: ClassImages, class_name: str, supports: SupportTokens, on_step: OnStep
+    ) -> Head[ClassMeasurement]:
+        """Make the head of this job on one class; where the text of the class could not be encoded, it has failed.
+
+        `on_step` is called with (steps done, all steps, loss) of a training on the supports of the class.
+        """
         setup, target, method, request = self.job.setup, self.job.target, self.detector.method, self.plan.request
         measurement = measurement_of(
             self.job, self.plan.metrics, images.rows, area_quartiles=self._area_quartiles, thresholds=self.thresholds
@@ -136,8 +145,32 @@ class PreparedJob:
             failure=self._text_failures.get(class_name),
         )
         if chosen := self.job.supports:
-            head.fit_memory = partial(fit_memory, method, supports, setup, chosen.rows[class_name], chosen.files)
+            remember = partial(fit_memory, method, supports, setup, chosen.rows[class_name], chosen.files)
+            learns = setup.on_supports
+            head.fit_memory = partial(self._learn_class, class_name, on_step, remember) if learns else remember
         return head
+
+    def _learn_class(self, class_name: str, on_step: OnStep, remember: Callable[[], None]) -> None:
+        """Give the detector the parameters of one class, trained on its support images, and their memory.
+
+        Raises:
+            CellError, DataError: as `train_or_load` and `fit_memory`.
+        """
+        job, request, supports, start = self.job, self.plan.request, self.job.supports, perf_counter()
+        assert supports is not None  # noqa: S101 - only called where there are
+        learned = train_or_load(
+            job.setup,
+            self.backbone,
+            supports.of_class(class_name),
+            job.seed,
+            workers=request.workers,
+            image_cache=request.image_cache,
+            on_step=on_step,
+        )
+        self.detector.take_parameters(learned)
+        seconds = perf_counter() - start if learned.first_loss is not None else 0.0
+        self._learned = {"seconds": seconds, "checkpoint": learned.checkpoint.name if learned.checkpoint else None}
+        remember()
 
     def facts(self, head: Head[ClassMeasurement], images: ClassImages) -> Facts:
         """Return what the head has counted and spent on these images."""
@@ -150,6 +183,7 @@ class PreparedJob:
             {**machine_of(self.backbone.device), **compiled},
             peak_host_mib(),
             peak_device_mib(self.backbone.device),
+            self._learned,
         )
 
 
@@ -166,7 +200,7 @@ def measurement_of(
         metrics,
         rows,
         masked=job.target.card.pixel_level,
-        pixels=len(rows) * job.setup.image_size**2,
+        pixels=len(rows) * job.setup.map_side**2,
         area_quartiles=area_quartiles,
         thresholds=thresholds,
     )

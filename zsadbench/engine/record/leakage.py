@@ -114,11 +114,15 @@ def _training_set(job: Job, request: RunRequest) -> _TrainingSet:
     """
     if job.aux is not None:
         return _TrainingSet(job.aux.card.name, "fixed", job.aux.card, job.aux)
+    if job.setup.on_supports:
+        return _TrainingSet(None, "fixed", why="the support images are all that was learned from")
     if job.setup.checkpoint is None:
         return _TrainingSet(None, None, why="nothing was learned")
     metadata = read_metadata(job.setup.checkpoint)
     about = metadata[1] if metadata else {}
     epoch: EpochChoice = "fixed" if about.get("recipe") else "unknown"
+    if seen := about.get("learned_supports"):  # whose images are not at hand
+        return _TrainingSet(f"supports of {seen['name']}", epoch, why="support images of another run were learned from")
     in_file, requested = (about.get("aux") or {}).get("name"), request.aux
     if in_file and requested and aux_for(job.target.card.name, requested) != in_file:
         log.warning("--aux %s is passed over: the checkpoint says that it learned from '%s'", requested, in_file)

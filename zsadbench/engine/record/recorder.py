@@ -93,7 +93,11 @@ class JobRecorder:
         scores_file = self.job.path.with_suffix(".maps") / "scores.csv" if self.plan.request.save_maps else None
         with self.writer.lock():
             before = self.record.cost
+            if facts.learned:
+                earlier = self.record.provenance.get("checkpoints", {})
+                made_with["checkpoints"] = earlier | {class_name: facts.learned["checkpoint"]}
             cost = self._cost(before, class_name, len(result.images), seconds) | {
+                **self._training_cost(before, facts),
                 "peak_host_mib": facts.peak_host_mib,
                 "peak_device_mib": facts.peak_device_mib,
                 "batch_size": self.batch_size,
@@ -112,14 +116,15 @@ class JobRecorder:
         forward = sum(total[stage] for stage in FORWARD_STAGES)
         return {
             "seconds": total,
-            **self._training_cost(before),
             "by_class": by_class,
             "images": images,
             "images_per_second": sum(images.values()) / forward if forward else None,
         }
 
-    def _training_cost(self, before: Mapping[str, Any]) -> dict[str, Any]:
+    def _training_cost(self, before: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         """Return the cost of a training in this run, else that of an earlier run from the record."""
+        if facts.learned:  # trainings of several classes, in this run or in earlier ones
+            return {"seconds_training": before.get("seconds_training", 0.0) + facts.learned["seconds"]}
         if self.preparation.training:
             return dict(self.preparation.training)
         return {"seconds_training": before.get("seconds_training", 0.0)} | {

@@ -120,12 +120,13 @@ class Images:
 
 @dataclass(frozen=True)
 class Step:
-    """An event: an optimiser step of the training of a job is done."""
+    """An event: an optimiser step of the training of a job is done, on support images of a class if it has a name."""
 
     job: str
     done: int
     total: int
     loss: float
+    class_name: str = ""
 
 
 Event = Images | Step

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -48,15 +49,14 @@ class JobGroup:
         self._supports: tuple[str, SupportTokens] | None = None
 
     def prepare(self, key: str, on_step: Callable[[int, int, float], None]) -> PreparedJob:
-        """Return a job that is prepared, or has failed to be, in this process.
-
-        Raises:
-            UsageError, WeightsError: an option or the checkpoint does not fit.
-        """
+        """Return a job that is prepared, or has failed to be, in this process."""
         if key not in self.prepared:
             self.prepared[key] = job = PreparedJob(self.plan, self.jobs[key], self.backbone, self.batch_size)
             with keep_failure(job):
-                job.prepare(on_step)
+                try:
+                    job.prepare(on_step)
+                except (UsageError, WeightsError) as failure:
+                    job.failure = failure
         return self.prepared[key]
 
     def images(self, unit: Score) -> ClassImages:
@@ -126,10 +126,7 @@ class Worker:
 
     def _prepare(self, unit: Prepare) -> Prepared:
         group = self._group_of(unit.group)
-        try:
-            job = group.prepare(unit.job, lambda done, total, loss: self.report(Step(unit.job, done, total, loss)))
-        except (UsageError, WeightsError) as failure:
-            return Prepared(failure)
+        job = group.prepare(unit.job, partial(self._step, unit.job))
         if job.failure is not None:
             return Prepared(_expected(job.failure))
         return Prepared(None, job.preparation(), group.batch_size)
@@ -137,19 +134,24 @@ class Worker:
     def _score(self, unit: Score) -> Scored:
         """Score the images of a unit with the heads of all its jobs; one that fails leaves the others."""
         group = self._group_of(unit.group)
-        jobs = [group.prepare(key, lambda *_: None) for key in unit.jobs]
+        jobs = [group.prepare(key, partial(self._step, key)) for key in unit.jobs]
         for job in jobs:
-            if job.failure is not None:
-                raise job.failure
+            if job.failure is not None:  # though another process has prepared it
+                raise CellError(str(job.failure)) from job.failure
         if not group.scoring:
             group.scoring = True
             ready = [job for job in group.prepared.values() if job.failure is None]
             release_text(group.backbone, [job.detector.method for job in ready])
             reset_peak(self.device)
         images, supports = group.images(unit), group.supports(unit)
-        heads = [job.head(images, unit.class_name, supports) for job in jobs]
+        steps = [partial(self._step, key, class_name=unit.class_name) for key in unit.jobs]
+        heads = [job.head(images, unit.class_name, supports, step) for job, step in zip(jobs, steps, strict=True)]
         evaluate_class(images, heads, lambda count: self.report(Images(count)))
         return Scored(tuple(self._shard(unit, job, head, images) for job, head in zip(jobs, heads, strict=True)))
+
+    def _step(self, key: str, done: int, total: int, loss: float, class_name: str = "") -> None:
+        """Report a step of a training."""
+        self.report(Step(key, done, total, loss, class_name))
 
     def _shard(self, unit: Score, job: PreparedJob, head: Head[ClassMeasurement], images: ClassImages) -> ShardOfJob:
         """Hand over what one head has measured."""

@@ -6,10 +6,17 @@ const PAGE = 60;
 const worst = (values) => values.reduce((most, one) => (one === null || one === undefined ? most : Math.max(most, one)), -1);
 const wrong = (found) => found.error ?? found.missed;
 
-/** The orders: title, whether an image belongs to it, and a height from the methods' results by which images are sorted. */
+/** The result of the method that is most wrong, and of its equals that with the highest (`way` 1) or lowest score and map. */
+const extreme = (found, way) => [...found].sort((a, b) => (b.error ?? -1) - (a.error ?? -1) || way * (b.score - a.score) || way * ((b.peak ?? 0) - (a.peak ?? 0)))[0];
+const tie = (way) => (found) => { const one = extreme(found, way); return one ? [way * one.score, way * (one.peak ?? 0)] : [0, 0]; };
+
+/**
+ * The orders: title, whether an image belongs to it, a height from the methods' results by which images are sorted, and
+ * what decides between equal heights: score, then maximum of the map.
+ */
 const ORDERS = {
-  positives: ["worst false positives", (image) => image.label === 0, (found) => worst(found.map((one) => one.error))],
-  misses: ["worst misses", (image) => image.label === 1, (found) => worst(found.map((one) => one.error))],
+  positives: ["worst false positives", (image) => image.label === 0, (found) => worst(found.map((one) => one.error)), tie(1)],
+  misses: ["worst misses", (image) => image.label === 1, (found) => worst(found.map((one) => one.error)), tie(-1)],
   area: ["largest missed area", (image) => image.label === 1, (found) => worst(found.map((one) => one.missed))],
   disagreement: ["disagreement between methods", () => true, (found) => {
     const known = found.map(wrong).filter((one) => one !== null);
@@ -19,7 +26,7 @@ const ORDERS = {
   anomalous: ["all anomalous images, by path", (image) => image.label === 1, () => 0],
 };
 
-const defaults = { set: data.sections[0].slug, order: "", method: "", class: "", defect: "", pattern: "" };
+const defaults = { set: data.sections[0].slug, order: "", method: "", class: "", defect: "", pattern: "", image: "" };
 const view = { ...defaults };
 let shown = PAGE;
 
@@ -52,15 +59,15 @@ function orders() {
 }
 
 function chosen() {
-  const [, belongs, height] = ORDERS[view.order];
+  const [, belongs, height, between = () => [0, 0]] = ORDERS[view.order];
   const wanted = (image) => belongs(image)
     && (view.class === "" || image.class === view.class)
     && (view.defect === "" || image.defect === view.defect)
     && (view.pattern === "" || foundOn(image).some((one) => one.tags.includes(view.pattern)));
   return section().images.filter(wanted)
-    .map((image, place) => ({ image, place, height: height(foundOn(image)) }))
+    .map((image, place) => ({ image, place, height: height(foundOn(image)), ties: between(foundOn(image)) }))
     .filter((one) => one.height >= 0)
-    .sort((a, b) => b.height - a.height || a.place - b.place)
+    .sort((a, b) => b.height - a.height || b.ties[0] - a.ties[0] || b.ties[1] - a.ties[1] || a.place - b.place)
     .map((one) => one.image);
 }
 
@@ -69,6 +76,22 @@ function picture(saved, alternative) {
   const [path, width, height] = saved;
   const source = path.split("/").map(encodeURIComponent).join("/");
   return element("img", { src: source, width, height, alt: alternative, loading: "lazy", decoding: "async" });
+}
+
+/** A picture that opens the large view of its image. */
+const zoomable = (image, shown) => (shown.tagName === "IMG" ? element("button", { type: "button", class: "zoom", "aria-label": `${shown.alt}: enlarge`, onclick: () => change({ image: image.path }) }, shown) : shown);
+
+/** The large view of one image: the image and all maps, side by side. */
+function renderZoom() {
+  const dialog = document.getElementById("zoom");
+  const image = section().images.find((one) => one.path === view.image);
+  if (!image) { if (dialog.open) dialog.close(); return; }
+  const kind = image.label ? `anomalous: ${image.defect}` : "normal";
+  const large = (saved, name, words) => element("figure", {}, picture(saved, name), element("figcaption", {}, element("b", {}, name), words ? [element("br"), words] : []));
+  const maps = section().runs.map((run, place) => (image.found[place] ? large(image.found[place].map, run.name, verdict(image, image.found[place])) : null));
+  dialog.replaceChildren(element("form", { method: "dialog" }, element("button", { class: "quiet" }, "Close")), element("h2", {}, image.path), element("p", {}, `${image.class}, ${kind}. `, element("a", { href: fragment() }, "Link to this image")),
+    element("div", { class: "pictures" }, large(image.picture, "image", ""), maps));
+  if (!dialog.open) dialog.showModal();
 }
 
 function verdict(image, found) {
@@ -83,7 +106,7 @@ function verdict(image, found) {
 function mapOf(image, run, found) {
   if (found === null) return null;
   const tags = found.tags.map((tag) => element("span", { class: "pattern" }, tag));
-  return element("figure", {}, picture(found.map, `Map of ${run.name}`),
+  return element("figure", {}, zoomable(image, picture(found.map, `Map of ${run.name}`)),
     element("figcaption", {}, element("b", {}, run.name), element("br"), verdict(image, found), tags.length ? element("div", {}, tags) : null));
 }
 
@@ -91,10 +114,10 @@ function item(image) {
   const kind = image.label ? `anomalous: ${image.defect}` : "normal";
   const maps = section().runs.map((run, place) => (view.method === "" || run.name === view.method ? mapOf(image, run, image.found[place]) : null));
   return element("li", {},
-    element("h3", {}, image.path),
+    element("h3", {}, element("a", { href: `#${new URLSearchParams([["set", view.set], ["image", image.path]])}` }, image.path)),
     element("p", {}, `${image.class}, `, element("span", { class: "kind" }, kind)),
     element("div", { class: "pictures" },
-      element("figure", {}, picture(image.picture, image.label ? "Image with the contour of its mask" : "Image"),
+      element("figure", {}, zoomable(image, picture(image.picture, image.label ? "Image with the contour of its mask" : "Image")),
         element("figcaption", {}, element("b", {}, "image"))),
       maps));
 }
@@ -146,11 +169,14 @@ function render() {
   document.getElementById("permalink").href = fragment();
 }
 
-/** Apply `changes` to the view, the page and the address. */
+/** Apply `changes` to the view, the page and the address; the large view leaves the list below as it is. */
 function change(changes) {
   Object.assign(view, changes);
-  shown = PAGE;
-  render();
+  if (Object.keys(changes).join() !== "image") {
+    shown = PAGE;
+    render();
+  }
+  renderZoom();
   history.replaceState(null, "", fragment());
 }
 
@@ -162,6 +188,8 @@ form.addEventListener("change", (event) => {
 });
 document.getElementById("reset").addEventListener("click", () => change({ ...defaults, set: view.set }));
 document.getElementById("more").addEventListener("click", () => { shown += PAGE; render(); });
-addEventListener("hashchange", () => { if (location.hash.includes("=")) { readView(); shown = PAGE; render(); } });
+document.getElementById("zoom").addEventListener("close", () => { if (view.image) change({ image: "" }); });
+addEventListener("hashchange", () => { if (location.hash.includes("=")) { readView(); shown = PAGE; render(); renderZoom(); } });
 readView();
 render();
+renderZoom();

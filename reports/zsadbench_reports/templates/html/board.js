@@ -2,20 +2,40 @@
 
 const missing = (cells) => !cells || cells.every((cell) => cell === null);
 
-/** The columns of a group that the filters leave: data sets by domain, each domain followed by its means and ranks. */
+/** The metrics of the view: the chosen one, then those beside it. */
+const metricsShown = () => [view.metric, ...view.also.split(",").filter((metric) => titles.has(metric) && metric !== view.metric)];
+
+/**
+ * The columns of a group that the filters leave: data sets by domain, each domain followed by its means and ranks.
+ * A data set has one column per metric of the view.
+ */
 function columnsOf(group) {
-  const cells = group.cells[keyOf(group, view.metric)] ?? {};
   const chosen = view.datasets ? new Set(view.datasets.split(",")) : null;
   const wanted = (target) => (!view.domain || domainOf(target) === view.domain) && (!chosen || chosen.has(target));
-  const targets = group.targets.filter((target) => wanted(target) && !missing(cells[target]));
-  const lines = group.summary[keyOf(group, view.metric)] ?? {};
+  const suffix = (metric) => (metric === view.metric ? "" : `~${metric}`);
+  const metrics = metricsShown().filter((metric, place, all) => all.findIndex((one) => keyOf(group, one) === keyOf(group, metric)) === place);
+  const cellsOf = (metric) => group.cells[keyOf(group, metric)] ?? {};
+  const lines = (domain, metric) => (group.summary[keyOf(group, metric)]?.[domain] ?? []).map((line, place) => ({
+    key: `${["mean", "rank"][place]}:${domain}${suffix(metric)}`, domain, metric, title: line.label, cells: line.cells, summary: ["mean", "average-rank"][place],
+  }));
+  const targets = group.targets.filter((target) => wanted(target) && metrics.some((metric) => !missing(cellsOf(metric)[target])));
   return unique(targets.map(domainOf)).flatMap((domain) => [
-    ...targets.filter((target) => domainOf(target) === domain)
-      .map((target) => ({ key: target, domain, title: titleOf(target), cells: cells[target] })),
-    ...(lines[domain] ?? []).map((line, place) => ({
-      key: `${["mean", "rank"][place]}:${domain}`, domain, title: line.label, cells: line.cells, summary: true,
-    })),
+    ...targets.filter((target) => domainOf(target) === domain).flatMap((target) => metrics.filter((metric) => !missing(cellsOf(metric)[target]))
+      .map((metric) => ({ key: `${target}${suffix(metric)}`, target, domain, metric, title: titleOf(target), cells: cellsOf(metric)[target] }))),
+    ...metrics.flatMap((metric) => lines(domain, metric)),
   ]);
+}
+
+/** The title of a column, with its metric where the view has several. */
+const columnTitle = (column) => (view.also ? `${column.title}, ${titles.get(column.metric)}` : column.title);
+const columnMetrics = (columns) => unique(columns.map((column) => titles.get(column.metric))).join(", ");
+
+/** The groups that the filters leave, with their columns and sorted rows. */
+function shownOnBoard() {
+  return data.groups.filter((group) => !view.source || group.kind === view.source)
+    .map((group) => ({ group, columns: columnsOf(group) }))
+    .map(({ group, columns }) => ({ group, columns, rows: columns.length ? rowsOf(group, columns) : [] }))
+    .filter(({ rows }) => rows.length);
 }
 
 /** The indices of the rows that the filters leave, sorted. */
@@ -23,7 +43,7 @@ function rowsOf(group, columns) {
   const asked = view.method.toLowerCase();
   const places = group.rows.map((row, place) => place).filter((place) => {
     const row = group.rows[place];
-    const named = row.name.toLowerCase().includes(asked);
+    const named = `${row.name} ${row.entry}`.toLowerCase().includes(asked);
     const made = !view.protocol || row.protocols.includes(view.protocol);
     return named && made && columns.some((column) => column.cells[place]);
   });
@@ -55,13 +75,13 @@ function sortOf() {
 }
 
 /** A heading that sorts: the first press puts the best first, the second reverses, the third restores the order. */
-function sortable(key, title, attributes) {
+function sortable(key, title, term, attributes) {
   const first = key === "name" || key.startsWith("rank:") ? "asc" : "desc";
   const [chosen, way] = sortOf();
   const active = chosen === key;
   const next = !active ? `${key}:${first}` : way === first ? `${key}:${first === "asc" ? "desc" : "asc"}` : "";
   const arrow = active ? (way === "asc" ? "▲" : "▼") : "";
-  const button = element("button", { type: "button", onclick: () => sortBy(next, key) }, title, element("span", { class: "arrow", "aria-hidden": "true" }, arrow));
+  const button = element("button", { type: "button", onclick: () => sortBy(next, key), "data-term": term }, title, element("span", { class: "arrow", "aria-hidden": "true" }, arrow));
   const state = active ? (way === "asc" ? "ascending" : "descending") : "none";
   return element("th", { ...attributes, "aria-sort": state, "data-key": key }, button);
 }
@@ -78,13 +98,15 @@ function boardTable(group, columns, rows) {
   const spans = domains.map((domain) => element("th", {
     scope: "colgroup", colspan: columns.filter((column) => column.domain === domain).length,
   }, domain));
-  const headings = columns.map((column) => sortable(column.key, column.title, { scope: "col", class: column.summary ? "summary" : false }));
+  const metric = (column) => (view.also ? element("small", { class: "tag" }, titles.get(column.metric)) : null);
+  const headings = columns.map((column) => sortable(column.key, [column.title, metric(column)].filter((one) => one), column.summary || datasetTerm(column.target),
+    { scope: "col", class: column.summary ? "summary" : false }));
   const body = rows.map((place) => element("tr", {},
-    element("th", { scope: "row" }, group.rows[place].name, element("small", { class: "tag" }, group.rows[place].tag)),
+    element("th", { scope: "row" }, termed(group.rows[place].name, methodTerm(group.rows[place])), element("small", { class: "tag" }, group.rows[place].tag)),
     columns.map((column) => element("td", { class: column.summary ? "summary" : false }, printed(column.cells[place])))));
   return element("table", { id: `board-${group.id}`, class: "board" },
-    element("caption", { class: "sr" }, `${group.title}, ${titles.get(view.metric)}`),
-    element("thead", {}, element("tr", {}, element("td", {}), spans), element("tr", {}, sortable("name", "method", { scope: "col" }), headings)),
+    element("caption", { class: "sr" }, `${group.title}, ${columnMetrics(columns)}`),
+    element("thead", {}, element("tr", {}, element("td", {}), spans), element("tr", {}, sortable("name", "method", "method", { scope: "col" }), headings)),
     element("tbody", {}, body));
 }
 
@@ -99,10 +121,7 @@ function boardNotes(group, columns, rows) {
 }
 
 function renderBoard() {
-  const shown = data.groups.filter((group) => !view.source || group.kind === view.source)
-    .map((group) => ({ group, columns: columnsOf(group) }))
-    .map(({ group, columns }) => ({ group, columns, rows: columns.length ? rowsOf(group, columns) : [] }))
-    .filter(({ rows }) => rows.length);
+  const shown = shownOnBoard();
   const label = (group) => `${group.kind}: ${group.title}`;
   document.getElementById("tables-of-board").replaceChildren(...shown.flatMap(({ group, columns, rows }) => [
     heading(group), wide(label(group), boardTable(group, columns, rows)), boardNotes(group, columns, rows),
@@ -123,6 +142,11 @@ function renderFilters() {
   fill(form.protocol, [["", "all"], ...protocols.map((name) => [name, name])], view.protocol);
   form.source.value = view.source;
   if (form.method.value !== view.method) form.method.value = view.method;
+  for (const box of document.querySelectorAll("#also input")) {
+    box.checked = metricsShown().includes(box.value);
+    box.disabled = box.value === view.metric;
+  }
+  document.getElementById("also-chosen").textContent = metricsShown().slice(1).map((metric) => titles.get(metric)).join(", ") || "none";
   const chosen = view.datasets.split(",");
   for (const box of document.querySelectorAll("#sets input")) box.checked = !view.datasets || chosen.includes(box.value);
   document.getElementById("sets-chosen").textContent = view.datasets ? chosen.filter((name) => data.datasets[name]).map(titleOf).join(", ") : "all";
@@ -133,14 +157,21 @@ function startBoard() {
   const form = document.getElementById("filters");
   document.getElementById("sets").append(...Object.entries(data.datasets).map(([name, set]) => element("label", {},
     element("input", { type: "checkbox", name: "dataset", value: name }), ` ${set.title}`)));
+  document.getElementById("also").append(...data.metrics.map(([metric, title]) => element("label", {},
+    element("input", { type: "checkbox", name: "also", value: metric }), ` ${title}`)));
   form.addEventListener("input", (event) => {
     const { name, value } = event.target;
+    if (name === "also") {
+      const boxes = [...document.querySelectorAll("#also input:not(:disabled)")];
+      return change({ also: boxes.filter((box) => box.checked).map((box) => box.value).join(",") });
+    }
     if (name === "dataset") {
       const boxes = [...document.querySelectorAll("#sets input")];
       const kept = boxes.filter((box) => box.checked).map((box) => box.value);
-      change({ datasets: kept.length === boxes.length ? "" : kept.join(",") || "none" });
-    } else change({ [name]: value });
+      return change({ datasets: kept.length === boxes.length ? "" : kept.join(",") || "none" });
+    }
+    return change({ [name]: value });
   });
   form.addEventListener("submit", (event) => event.preventDefault());
-  document.getElementById("reset").addEventListener("click", () => change({ metric: view.metric, domain: "", source: "", protocol: "", method: "", datasets: "", sort: "" }));
+  document.getElementById("reset").addEventListener("click", () => change({ metric: view.metric, also: "", domain: "", source: "", protocol: "", method: "", datasets: "", sort: "" }));
 }

@@ -18,7 +18,7 @@ function partTitle(group, target, part) {
 }
 
 function partsTable(group, target, name, lines, metric) {
-  const heads = ["part", "images", "anomalous pixels [%]", ...group.rows.map((row) => row.name)];
+  const heads = [["part", "part"], ["images", "images"], ["anomalous pixels [%]", "prevalence"], ...group.rows.map((row) => [row.name, methodTerm(row)])];
   const kinds = unique(lines.map((line) => line.part.split("=")[0]));
   const bodies = kinds.map((kind) => element("tbody", {},
     element("tr", { class: "block" }, element("th", { scope: "rowgroup", colspan: heads.length }, KINDS[kind] ?? kind)),
@@ -27,13 +27,13 @@ function partsTable(group, target, name, lines, metric) {
       line.cells[metric].map((cell) => element("td", {}, printed(cell)))))));
   return element("table", { class: "parts" },
     element("caption", {}, `${titleOf(target)}, ${name || "mean over the classes that have the part"}, ${titles.get(metric)}`),
-    element("thead", {}, element("tr", {}, heads.map((head) => element("th", { scope: "col" }, head)))), bodies);
+    element("thead", {}, element("tr", {}, heads.map(([title, term]) => headed(title, term)))), bodies);
 }
 
 function groupParts(group, target, name, metric) {
   const lines = group.parts[target][name].filter((line) => line.cells[metric]);
   const entries = group.rows.map((row, place) => ({
-    group, name: row.name, cells: new Map(lines.map((line) => [partTitle(group, target, line.part), line.cells[metric][place]])),
+    group, row, name: row.name, cells: new Map(lines.map((line) => [partTitle(group, target, line.part), line.cells[metric][place]])),
   })).filter((entry) => [...entry.cells.values()].some((cell) => cell));
   if (!lines.length) return [];
   return [

@@ -9,7 +9,7 @@ function entriesOf(target, metric) {
     const rows = cells[keyOf(group, metric)];
     const means = group.cells[keyOf(group, metric)]?.[target] ?? mean?.[keyOf(group, metric)] ?? [];
     return group.rows.map((row, place) => ({
-      group, name: row.name, mean: means[place] ?? null,
+      group, row, name: row.name, mean: means[place] ?? null,
       cells: new Map(names.map((name, index) => [name, rows[index][place]])),
     })).filter((entry) => [...entry.cells.values()].some((cell) => cell));
   });
@@ -35,19 +35,20 @@ function heatTable(target, metric, entries, names) {
   return element("table", { class: "classes" },
     element("caption", {}, `${titleOf(target)}, ${titles.get(metric)}`),
     element("thead", {}, element("tr", {}, element("td", {}), over),
-      element("tr", {}, element("th", { scope: "col" }, "class"), entries.map((entry) => element("th", { scope: "col" }, entry.name)))),
+      element("tr", {}, headed("class", "class"), entries.map((entry) => headed(entry.name, methodTerm(entry.row))))),
     element("tbody", {}, names.map((name) => line(name, entries.map((entry) => heatCell(entry.cells.get(name) ?? null, metric))))),
     element("tbody", { class: "summary" }, line("mean", entries.map((entry) => element("td", {}, printed(entry.mean))))));
 }
 
 /** Bars repeat the table and are hidden from screen readers. Whiskers: one standard deviation over seeds. */
 function bars(entries, names) {
-  const key = entries.map((entry, place) => element("li", {}, element("i", { class: `series s${place % 8}` }), `${entry.name} (${entry.group.short})`));
+  const series = seriesOf(entries.map((entry) => entry.row));
+  const key = entries.map((entry, place) => element("li", {}, marker(series[place]), `${entry.name} (${entry.group.short})`));
   const bar = (cell, place) => {
     if (Number.isNaN(valueOf(cell))) return element("div", { class: "bar none" }, "–");
     const spread = Number.parseFloat(cell[1]) || 0;
     const whisker = spread ? element("b", { style: `left:${valueOf(cell) - spread}%;width:${2 * spread}%` }) : null;
-    return element("div", { class: "bar" }, element("span", {}, element("i", { class: `series s${place % 8}`, style: `width:${valueOf(cell)}%` }), whisker), element("em", {}, cell[0]));
+    return element("div", { class: "bar" }, marker(series[place]), element("span", {}, element("i", { style: `width:${valueOf(cell)}%;background:var(--s${series[place]})` }), whisker), element("em", {}, cell[0]));
   };
   const rows = names.map((name) => element("div", { class: "of-class" }, element("div", { class: "name" }, name),
     element("div", {}, entries.map((entry, place) => bar(entry.cells.get(name) ?? null, place)))));

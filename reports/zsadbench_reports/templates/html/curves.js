@@ -5,19 +5,20 @@ const PANELS = {
   pr: ["Precision and recall", "recall", "precision"],
   pro: ["PRO", "false positive rate", "overlap with regions"],
 };
-const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM] = [320, 250, 48, 16, 36];
 const LIMIT = 300; // AUPRO is the area up to this false positive rate, in thousandths
 
-function shape(name, attributes, text) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text) made.textContent = text;
-  return made;
-}
-
 /** The groups that have curves of `target`. */
 const withCurves = (target) => data.groups.filter((group) => group.curves?.[target]);
+
+/** The height of a curve `[x, y, …]` at `x`, between its points. */
+function heightAt(points, x) {
+  for (let place = 2; place < points.length; place += 2) {
+    const [left, right] = [points[place - 2], points[place]];
+    if (x <= right) return right === left ? points[place + 1] : points[place - 1] + ((x - left) / (right - left)) * (points[place + 1] - points[place - 1]);
+  }
+  return points.at(-1);
+}
 
 /** The SVG path of `[x, y, …]` in thousandths; `end` is the largest x of the panel. */
 function path(points, end) {
@@ -30,7 +31,7 @@ function path(points, end) {
   return steps.join("");
 }
 
-/** One panel; `lines` are `{name, place, points}`, where `place` is the index of the row. */
+/** One panel; `lines` are `{name, number, points}`, where `number` is that of colour and marker. */
 function panel(kind, lines) {
   const [title, across, up] = PANELS[kind];
   const end = Math.max(...lines.flatMap(({ points }) => points.filter((_, place) => place % 2 === 0)), 1);
@@ -48,15 +49,22 @@ function panel(kind, lines) {
   text((WIDTH + LEFT) / 2, HEIGHT - 4, across, "middle");
   text(11, (HEIGHT - BOTTOM + 24) / 2, up, "middle", { transform: `rotate(-90 11 ${(HEIGHT - BOTTOM + 24) / 2})` });
   if (kind === "pro" && end > LIMIT) drawn.append(shape("path", { d: path([LIMIT, 0, LIMIT, 1000], end), class: "limit" }));
-  for (const { place, points } of lines) {
-    const dash = ["", "6 3", "2 2"][Math.floor(place / 8) % 3];
-    drawn.append(shape("path", { d: path(points, end), class: "curve", style: `stroke:var(--s${place % 8})`, "stroke-dasharray": dash }));
-  }
+  lines.forEach(({ name, number, points }, order) => {
+    const curve = shape("path", { d: path(points, end), class: "curve", style: `stroke:var(--s${number})` });
+    curve.append(shape("title", {}, name));
+    drawn.append(curve);
+    for (const part of [0.1, 0.4, 0.7]) { // markers of different methods are at different places
+      const at = (part + (0.25 * order) / lines.length) * end;
+      const x = LEFT + (at / end) * (WIDTH - LEFT - RIGHT);
+      const y = HEIGHT - BOTTOM - (heightAt(points, at) / 1000) * (HEIGHT - BOTTOM - 24);
+      drawn.append(shape("path", { d: data.markers[number], style: `fill:var(--s${number})`, transform: `translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(4)` }));
+    }
+  });
   return element("figure", { class: "panel" }, drawn);
 }
 
 /** The numbers of every method on the class, with their intervals where known. */
-function areas(group, target, name, present) {
+function areas(group, target, name, present, series) {
   const classes = group.classes[target];
   const row = classes?.names.indexOf(name) ?? -1;
   const shown = data.metrics.filter(([metric]) => metric !== "aupro" && classes?.cells[metric]?.[row]?.some((cell) => cell));
@@ -65,22 +73,23 @@ function areas(group, target, name, present) {
     return found ? element("small", { class: "interval" }, `${found[0]} to ${found[1]}`) : null;
   };
   const body = present.map((place) => element("tr", {},
-    element("th", { scope: "row" }, element("i", { class: `series s${place % 8}`, "aria-hidden": "true" }), group.rows[place].name),
+    element("th", { scope: "row" }, marker(series[place]), termed(group.rows[place].name, methodTerm(group.rows[place]))),
     shown.map(([metric]) => element("td", {}, printed(classes.cells[metric][row][place]), interval(place, metric)))));
   return element("table", { class: "areas" }, element("caption", {}, `${titleOf(target)}, ${name}`),
-    element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "method"), shown.map(([, title]) => element("th", { scope: "col" }, title)))),
+    element("thead", {}, element("tr", {}, headed("method", "method"), shown.map(([metric, title]) => headed(title, metric)))),
     element("tbody", {}, body));
 }
 
 function groupCurves(group, target, name) {
   const stored = group.curves[target][name] ?? [];
   const present = group.rows.map((_, place) => place).filter((place) => stored[place]);
+  const series = seriesOf(group.rows);
   const panels = Object.keys(PANELS).map((kind) => [kind, present.filter((place) => stored[place][kind])
-    .map((place) => ({ place, name: group.rows[place].name, points: stored[place][kind] }))]).filter(([, lines]) => lines.length);
+    .map((place) => ({ number: series[place], name: group.rows[place].name, points: stored[place][kind] }))]).filter(([, lines]) => lines.length);
   return [
     heading(group),
     element("div", { class: "figures three" }, panels.map(([kind, lines]) => panel(kind, lines))),
-    wide(`Numbers of ${titleOf(target)}, ${name}`, areas(group, target, name, present)),
+    wide(`Numbers of ${titleOf(target)}, ${name}`, areas(group, target, name, present, series)),
   ];
 }
 

@@ -1,10 +1,11 @@
 // The data of the page, and the view: the present choices of metric, filters and order.
 const data = JSON.parse(document.getElementById("payload").textContent);
 const titles = new Map(data.metrics);
+for (const row of data.groups.flatMap((group) => group.rows)) Object.assign(row, { entry: row.name, name: row.label ?? row.name });
 
 const defaults = {
-  metric: data.metrics[0][0], domain: "", source: "", protocol: "", method: "", datasets: "", sort: "",
-  set: "", by: "", curveset: "", class: "", partset: "", part: "", partmetric: "",
+  metric: data.metrics[0][0], also: "", domain: "", source: "", protocol: "", method: "", datasets: "", sort: "",
+  set: "", by: "", curveset: "", class: "", partset: "", part: "", partmetric: "", scoreset: "", scoreclass: "",
 };
 const view = { ...defaults };
 
@@ -15,10 +16,10 @@ function readView() {
   if (!titles.has(view.metric)) view.metric = defaults.metric;
 }
 
-/** The fragment of the address for this view; the name of a section for the default view. */
+/** The fragment of the address for this view; the name of the first section for the default view. */
 function fragment() {
   const chosen = Object.entries(view).filter(([key, value]) => value !== defaults[key]);
-  return chosen.length ? `#${new URLSearchParams(chosen)}` : "#board";
+  return chosen.length ? `#${new URLSearchParams(chosen)}` : "#ranking";
 }
 
 /** Apply `changes` to the view, the page and the address. */
@@ -39,18 +40,23 @@ const valueOf = (cell) => (cell ? Number.parseFloat(cell[0]) : NaN);
 
 /** The content of a cell: number, mark and spread, with text for screen readers where a mark is only visible. */
 function printed(cell) {
-  if (!cell || cell[0] === "-") return [element("span", { title: cell?.[3] || false }, "–"), cell?.[3] ? unseen(cell[3]) : null];
-  const [text, spread, mark] = cell;
+  if (!cell || cell[0] === "-") return [element("span", { title: cell?.[3] || false, "data-term": cell?.[3] ? false : "none" }, "–"), cell?.[3] ? unseen(cell[3]) : null];
+  const [text, spread, mark, , remark] = cell;
+  if (remark) return [...printed([text, spread, mark]), element("small", {}, ` ${remark}`)];
   const tag = { best: "strong", second: "u" }[mark];
   const number = tag ? element(tag, {}, text, unseen(mark === "best" ? " best" : " second best")) : text;
-  const apart = mark === "apart" ? [element("span", { "aria-hidden": "true" }, "†"), unseen(" not comparable")] : [];
-  return [number, ...apart, spread ? element("small", {}, ` ±${spread}`) : null];
+  const apart = mark === "apart" ? [element("span", { "aria-hidden": "true", "data-term": "apart" }, "†"), unseen(" not comparable")] : [];
+  return [number, ...apart, spread ? element("small", { "data-term": "spread" }, ` ±${spread}`) : null];
 }
 
-const badge = (group) => element("span", { class: `badge ${group.kind}` }, group.kind);
+const badge = (group) => element("span", { class: `badge ${group.kind}`, "data-term": group.kind }, group.kind);
 
-/** A group's heading. */
-const heading = (group) => element("h3", {}, badge(group), " ", group.title);
+/** A group's heading, in which the name of its protocol has an explanation. */
+function heading(group) {
+  const protocol = group.kind === "measured" ? group.rows[0].protocols[0] : "";
+  const [before, ...after] = protocol ? group.title.split(protocol) : [group.title];
+  return element("h3", {}, badge(group), " ", before, protocol ? termed(protocol, `protocol-${protocol}`) : null, after.join(protocol));
+}
 
 /** A table that may be wider than the page, reachable and scrollable by keyboard. */
 const wide = (label, table) => element("div", { class: "wide", role: "region", tabindex: "0", "aria-label": label }, table);
