@@ -17,8 +17,9 @@ FLAGS = {
         --compile$=off --data-root* --device$=auto --dry-run --engine$ --epochs$ --image-cache$ --image-size$ --jobs$
         --json --limit$ --max-pixels$ --method|-m* --metric* --normal* --offline$ --option|-O* --out$=results
         --overwrite$=missing --plugin*
-        --precision$=fp32 --protocol$=strict --quiet|-q --save-maps --seed* --shots* --support-seed*
-        --target|-t* --token-cache$ --token-precision$=fp32 --verbose|-v --weights$ --workers$
+        --precision$=fp32 --protocol$=strict --quiet|-q --save-maps --seed* --shard$ --shots*
+        --support-seed* --target|-t* --token-cache$ --token-precision$=fp32 --unit-timeout$ --verbose|-v --weights$
+        --workers$
     """,
     "train": """
         --plugin*
