@@ -13,12 +13,13 @@ from zsadbench.errors import UsageError
 # One word per flag: its names, `*` if it is repeatable, `$` if the parser reads ZSADBENCH_<NAME>, and its default.
 FLAGS = {
     "run": """
-        --allow-leak --allow-partial --aux$ --backbone$ --batch-size$=auto --checkpoint$ --class* --compile$=off
-        --data-root* --device$=auto --dry-run --engine=local --epochs$ --image-cache$ --image-size$ --json
-        --limit$ --max-pixels$ --method|-m* --metric* --normal* --offline$ --option|-O* --out$=results
+        --address$ --allow-leak --allow-partial --aux$ --backbone$ --batch-size$=auto --checkpoint$ --class*
+        --compile$=off --data-root* --device$=auto --dry-run --engine$ --epochs$ --image-cache$ --image-size$ --jobs$
+        --json --limit$ --max-pixels$ --method|-m* --metric* --normal* --offline$ --option|-O* --out$=results
         --overwrite$=missing --plugin*
-        --precision$=fp32 --protocol$=strict --quiet|-q --save-maps --seed* --shots* --support-seed*
-        --target|-t* --token-cache$ --token-precision$=fp32 --verbose|-v --weights$ --workers$
+        --precision$=fp32 --protocol$=strict --quiet|-q --save-maps --seed* --shard$ --shots*
+        --support-seed* --target|-t* --token-cache$ --token-precision$=fp32 --unit-timeout$ --verbose|-v --weights$
+        --workers$
     """,
     "train": """
         --plugin*
