@@ -84,6 +84,7 @@ class PreparedJob:
             on_step=on_step,
         )
         self._train_seconds = perf_counter() - start if detector.first_loss is not None else 0.0
+        self._train_seconds += detector.earlier_seconds
         self.thresholds = find_thresholds(self.plan, job, detector.method, self.backbone, self.batch_size)
         self._origin = {"started": started, **origin(detector, job)}
         self._origin |= {"thresholds": asdict(self.thresholds)} if self.thresholds.aux else {}
@@ -168,7 +169,7 @@ class PreparedJob:
             on_step=on_step,
         )
         self.detector.take_parameters(learned)
-        seconds = perf_counter() - start if learned.first_loss is not None else 0.0
+        seconds = learned.earlier_seconds + (perf_counter() - start if learned.first_loss is not None else 0.0)
         self._learned = {"seconds": seconds, "checkpoint": learned.checkpoint.name if learned.checkpoint else None}
         remember()
 
