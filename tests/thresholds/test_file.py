@@ -30,7 +30,8 @@ def made():
         DETECTOR,
         Level(fit, recall_of(SCORES, [0.1, 0.99, 1.2], 0.05)),
         Level(fit),
-        {"normal": {"path": "good", "images": 40, "sha256": ["b" * 64] * 40}},
+        {"normal": {"images": 40, "sha256": ["b" * 64] * 40}},
+        {"methods": ["clip"], "backbone": "demo"},
         {"zsadbench": "0"},
     )
 

@@ -62,7 +62,8 @@ class Threshold:
         detector: what it was fitted for, see `zsadbench.predict.detector_facts`.
         image: for the scores of images.
         pixel: for the values of anomaly maps.
-        fitted_on: `normal` and `defective`: path, number and SHA-256 of the images.
+        fitted_on: `normal` and `defective`: number and SHA-256 of the images.
+        request: the flags that load the detector again, by the names of fields.
         provenance: versions, machine, time and command.
     """
 
@@ -70,6 +71,7 @@ class Threshold:
     image: Level
     pixel: Level
     fitted_on: Mapping[str, Any] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -130,6 +132,7 @@ def read_threshold(path: Path) -> Threshold:
         _level(content["image"], path),
         _level(content["pixel"], path),
         content["fitted_on"],
+        content["request"],
         content["provenance"],
     )
 
