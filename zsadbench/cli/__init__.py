@@ -13,6 +13,7 @@ from typer import BadParameter
 
 from zsadbench.cli import (
     audit,
+    cache,
     checkpoints,
     compare,
     datasets,
@@ -46,6 +47,7 @@ for verb in (run, train, predict, explain, profile, parity, score, audit, report
 app.add_typer(protocols.app, name="protocol", help="Show protocols and the differences of two.")
 app.add_typer(methods.app, name="methods", help="List methods; show what they need and train.")
 app.add_typer(datasets.app, name="datasets", help="List data sets; show cards, check copies, write miniatures.")
+app.add_typer(cache.app, name="cache", help="Show and clear the cache.")
 app.add_typer(threshold.app, name="threshold", help="Fit thresholds on normal images; check whether they hold.")
 app.add_typer(checkpoints.app, name="checkpoints", help="Convert published checkpoints safely.")
 
