@@ -29,6 +29,7 @@ from zsadbench.cli import (
     score,
     threshold,
     train,
+    weights,
 )
 from zsadbench.cli.shared.settings_file import settings_from_file
 from zsadbench.errors import ZsadError
@@ -48,6 +49,7 @@ app.add_typer(protocols.app, name="protocol", help="Show protocols and the diffe
 app.add_typer(methods.app, name="methods", help="List methods; show what they need and train.")
 app.add_typer(datasets.app, name="datasets", help="List data sets; show cards, check copies, write miniatures.")
 app.add_typer(cache.app, name="cache", help="Show and clear the cache.")
+app.add_typer(weights.app, name="weights", help="Find, fetch and verify published weights.")
 app.add_typer(threshold.app, name="threshold", help="Fit thresholds on normal images; check whether they hold.")
 app.add_typer(checkpoints.app, name="checkpoints", help="Convert published checkpoints safely.")
 

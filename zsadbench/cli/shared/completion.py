@@ -51,11 +51,18 @@ def _parts() -> list[str]:
     return [part.name for part in PARTS]
 
 
+def _weights() -> list[str]:
+    from zsadbench.upkeep.weights import USED
+
+    return [f"{backbone}:{tag}" for backbone, tag in USED]
+
+
 complete_methods = completion_of(_methods)
 complete_datasets = completion_of(_datasets)
 complete_targets = completion_of(lambda: [*_datasets(), *GROUPS])
 complete_aux = completion_of(lambda: [*_datasets(), "none"])
 complete_metrics = completion_of(_metrics)
+complete_weights = completion_of(_weights)
 complete_parts = completion_of(_parts)
 
 OF_FIELDS = {  # fields of requests
