@@ -51,7 +51,9 @@ app.add_typer(datasets.app, name="datasets", help="List data sets; show cards, c
 app.add_typer(cache.app, name="cache", help="Show and clear the cache.")
 app.add_typer(weights.app, name="weights", help="Find, fetch and verify published weights.")
 app.add_typer(threshold.app, name="threshold", help="Fit thresholds on normal images; check whether they hold.")
-app.add_typer(checkpoints.app, name="checkpoints", help="Convert published checkpoints safely.")
+app.add_typer(
+    checkpoints.app, name="checkpoints", help="List and carry trained checkpoints; convert published ones safely."
+)
 
 INTERRUPTED = 130
 
