@@ -17,6 +17,7 @@ from zsadbench.cli import (
     checkpoints,
     compare,
     datasets,
+    doctor,
     explain,
     methods,
     parity,
@@ -42,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (run, train, predict, explain, profile, parity, score, audit, report, reproduce, compare):
+for verb in (run, train, predict, explain, profile, parity, score, audit, report, reproduce, compare, doctor):
     name = verb.__name__.rpartition(".")[2]
     app.command(name, epilog=verb.EXAMPLES)(getattr(verb, name))
 app.add_typer(protocols.app, name="protocol", help="Show protocols and the differences of two.")

@@ -11,6 +11,7 @@ from zsadbench.cli.shared.completion import complete_parts
 from zsadbench.cli.shared.options import Json, examples
 from zsadbench.cli.shared.output import say, say_json, table, tell
 from zsadbench.errors import UsageError
+from zsadbench.flags.fields import DATA
 from zsadbench.printing import size_text
 
 if TYPE_CHECKING:
@@ -55,9 +56,7 @@ def _as_json(state: PartState) -> dict[str, object]:
     }
 
 
-@app.command(
-    epilog=examples("zsadbench cache clear", "zsadbench cache clear tokens images --yes", "zsadbench cache clear --all")
-)
+@app.command(epilog=examples("zsadbench cache clear tokens images", "zsadbench cache clear --all --yes"))
 def clear(
     parts: Annotated[
         list[str] | None,
@@ -67,8 +66,12 @@ def clear(
             autocompletion=complete_parts,
         ),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Weights and trained checkpoints as well.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needed where stdin is no terminal.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Weights and trained checkpoints as well.", rich_help_panel=DATA)
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask; needed where stdin is no terminal.", rich_help_panel=DATA)
+    ] = False,
     json: Json = False,
 ) -> None:
     """Remove what later runs compute again; files that zsadbench did not write stay.

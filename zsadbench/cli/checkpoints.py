@@ -67,8 +67,8 @@ def show(name: Name, json: Json = False) -> None:
 
 @app.command(
     epilog=examples(
-        "zsadbench checkpoints export 1f0c --out fbclip.safetensors",
-        "zsadbench checkpoints export 1f0c --out fbclip.safetensors --results results --licence CC-BY-4.0",
+        "zsadbench checkpoints export 1f0c -o fb.safetensors --licence CC-BY-4.0",
+        "zsadbench checkpoints export 1f0c -o fb.safetensors --results results",
     )
 )
 def export(

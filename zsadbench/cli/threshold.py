@@ -48,7 +48,7 @@ def root() -> None:
 @app.command(
     epilog=examples(
         "zsadbench threshold fit -m fbclip --normal good/ -o threshold.json",
-        "zsadbench threshold fit -m fbclip --normal good/ --defective bad/ --alpha 0.02 -o threshold.json",
+        "zsadbench threshold fit -m fbclip --normal good/ --defective bad/ -o t.json",
     )
 )
 @with_flags
@@ -138,7 +138,7 @@ def _print_fit(threshold: Threshold, out: Path, *, json: bool) -> None:
 @app.command(
     epilog=examples(
         "zsadbench threshold check threshold.json good-of-today/",
-        "zsadbench threshold check threshold.json good/ --checkpoint fbclip.safetensors --json",
+        "zsadbench threshold check threshold.json good/ --checkpoint fb.safetensors",
     )
 )
 @with_flags

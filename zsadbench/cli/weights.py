@@ -34,7 +34,10 @@ def root() -> None:
 @app.command("list", epilog=examples("zsadbench weights list", "zsadbench weights list --all"))
 def list_(
     everything: Annotated[
-        bool, typer.Option("--all", help="Print the name of every published tag, one a line; nothing is looked for.")
+        bool,
+        typer.Option(
+            "--all", help="Print the name of every published tag; nothing is looked for.", rich_help_panel=OUTPUT
+        ),
     ] = False,
     json: Json = False,
 ) -> None:
@@ -80,9 +83,7 @@ def _as_json(found: FoundWeights) -> dict[str, object]:
 
 
 @app.command(
-    epilog=examples(
-        "zsadbench weights fetch ViT-L-14-336", "zsadbench weights fetch ViT-B-16-plus-240:laion400m_e31 --out carry"
-    )
+    epilog=examples("zsadbench weights fetch ViT-L-14-336", "zsadbench weights fetch ViT-L-14:openai --out carry")
 )
 def fetch(
     names: Names,

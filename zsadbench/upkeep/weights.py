@@ -110,7 +110,7 @@ def find_used() -> list[FoundWeights]:
         try:
             extra = card.extra_weights(card.options(), spec)
         except WeightsError as failure:
-            rows.append(FoundWeights("further network", card.name, (card.name,), None, in_one_line(failure)))
+            rows.append(FoundWeights("further network", f"of {card.name}", (card.name,), None, in_one_line(failure)))
         else:
             rows += [FoundWeights(name, weights.label, (card.name,), weights) for name, weights in extra.items()]
     return rows
