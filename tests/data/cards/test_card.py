@@ -104,7 +104,7 @@ def test_a_card_may_cite_several_references():
         (
             "label = 1",
             "label = 2",
-            "layouts: official: rules[0]: field 'label' must be 0, 1, 'from_mask', 'from_mask_content' or 'ignored', not 2",
+            "rules[0]: field 'label' must be 0, 1, 'from_mask', 'from_mask_content' or 'ignored', not 2",
         ),
         (
             "label = 1",

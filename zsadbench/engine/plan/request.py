@@ -49,7 +49,7 @@ def default_workers() -> int:
 
 
 def read_targets(texts: Iterable[str] | None) -> tuple[str, ...]:
-    """Split comma lists of targets; `all` stands for the sixteen published benchmarks, a domain for those of the domain."""
+    """Split comma lists of targets; `all` stands for the sixteen benchmarks, a domain for those of it."""
     names: list[str] = []
     for name in split(texts):
         names += _benchmarks(name) if name in {"all", *DOMAINS} else [name]
