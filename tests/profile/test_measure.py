@@ -125,6 +125,22 @@ def remembering(built):
     return make
 
 
+def test_every_stage_of_a_training_is_timed(profile_request, short, monkeypatch):
+    built = []
+    monkeypatch.setattr("zsadbench.profile.measure.make_method", remembering(built))
+    (one,) = profile(profile_request(methods=("aaclip",), training=True))
+    (text,), image = one["training_before"], one["training"]
+    assert (text["stage"], text["batch"]) == ("text", 16)
+    assert (image["stage"], image["batch"]) == ("image", 2)
+    for cost, steps in ((text, 108), (image, 863)):
+        assert cost["seconds_epoch"] == pytest.approx(steps * cost["seconds_step"])
+        assert cost["seconds_step"] > 0
+    ((method, before),) = built
+    assert all(torch.equal(tensor, before[name]) for name, tensor in method.network.state_dict().items())
+    trained = {name for name, parameter in method.network.named_parameters() if parameter.requires_grad}
+    assert all(name.startswith("image.") for name in trained)
+
+
 def test_what_does_not_learn_has_no_training_cost(profile_request, short):
     (one,) = profile(profile_request(methods=("clip",), training=True))
     assert set(one["training"].values()) == {None}

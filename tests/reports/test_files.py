@@ -160,7 +160,7 @@ def test_the_csv_has_a_line_a_number_and_the_parquet_the_names_as_they_are(make_
 def test_markdown_has_every_table(make_board, make_record, tmp_path):
     (path,) = write_markdown(make_board([make_record("fbclip", "visa", {"candle": 0.9})]), tmp_path, None)
     captions = [line for line in path.read_text().splitlines() if line.startswith("### ")]
-    assert sum("Measured:" in line for line in captions) == 2
+    assert sum("Measured:" in line for line in captions) == 3
     assert sum("As published" in line for line in captions) == 24
 
 

@@ -8,10 +8,11 @@ F1 is 2·TP / (2·TP + FP + FN); samples that score at or above the threshold ar
 without an anomalous sample, like F1-max; 0 if no anomalous sample is flagged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from zsadbench.metrics.counting.arguments import split_by_label
 from zsadbench.metrics.counting.counts import Counts, count
@@ -71,6 +72,34 @@ class F1At:
             anomalous = image.anomalous_scores
             flagged, detected = (image.scores >= self.threshold).sum(), (anomalous >= self.threshold).sum()
             self._count(image.scores.size - anomalous.size, anomalous.size, flagged - detected, detected)
+
+    def merge(self, other: Self) -> Self:
+        """Add the samples of another, and return self.
+
+        Raises:
+            ValueError: the two differ in threshold or unit.
+        """
+        if (self.threshold, self.unit) != (other.threshold, other.unit):
+            raise ValueError(f"the thresholds {self.threshold} and {other.threshold} of {self.unit}s differ")
+        self._count(other._normals, other._anomalies, other._false_positives, other._true_positives)
+        return self
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return the threshold and the counts of all samples, as arrays without objects."""
+        counts = self._normals, self._anomalies, self._false_positives, self._true_positives
+        return {"threshold": np.array(self.threshold, np.float64), "counts": np.array(counts, np.int64)}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]], unit: str) -> Self:
+        """Return the samples of this unit whose `state` this is.
+
+        Raises:
+            ValueError: there are not four counts.
+        """
+        restored = cls(float(state["threshold"]), unit)
+        normals, anomalies, false_positives, true_positives = state["counts"].tolist()
+        restored._count(normals, anomalies, false_positives, true_positives)
+        return restored
 
     def compute(self) -> Estimate:
         """Return F1 of all samples so far."""

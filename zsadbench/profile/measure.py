@@ -8,7 +8,7 @@ the two is of one process on one machine, within seconds.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -43,19 +43,26 @@ if TYPE_CHECKING:
     from zsadbench.engine.plan.method_setup import MethodSetup
 
 
-def profile(request: ProfileRequest) -> Iterator[dict[str, Any]]:
-    """Measure every method at every precision and batch size, one after another, and yield a profile of each.
+def profile(request: ProfileRequest, setups: Sequence[MethodSetup] | None = None) -> Iterator[dict[str, Any]]:
+    """Measure every method on every backbone, at every precision and batch size, and yield a profile of each.
+
+    Args:
+        request: what to measure.
+        setups: the methods in place of those of `request.run`, each at its own precision; None for those.
 
     Raises:
         UsageError, WeightsError: something in the request cannot be right; raised before anything is measured.
         CellError: the device has too little memory for a batch size; the profiles before it have been yielded.
     """
     device = choose_device(request.run.device)
-    for setup in _method_setups(request.run):
-        for precision in request.precisions:
-            with limited_threads():
-                yield from _profile_method(replace(setup, precision=precision), device, request)
-            gc.collect()  # so that the encoders of this method do not count in the peak of the next
+    if setups is None:
+        backbones = request.backbones or (request.run.backbone,)
+        named = [setup for name in backbones for setup in _method_setups(replace(request.run, backbone=name))]
+        setups = [replace(setup, precision=precision) for setup in named for precision in request.precisions]
+    for setup in setups:
+        with limited_threads():
+            yield from _profile_method(setup, device, request)
+        gc.collect()  # so that the encoders of this method do not count in the peak of the next
 
 
 def _method_setups(run: RunRequest) -> list[MethodSetup]:
@@ -145,6 +152,7 @@ def _description(subject: Subject) -> dict[str, Any]:
     setup, blocks = subject.setup, subject.backbone.vision.blocks
     return {
         "method": setup.name,
+        "options": setup.method.changed(),
         "device": str(subject.device),
         "device_name": device_name(subject.device),
         "threads": torch.get_num_threads() if subject.device.type == "cpu" else None,
@@ -152,6 +160,7 @@ def _description(subject: Subject) -> dict[str, Any]:
         "compiled": setup.compiling if blocks.compiled else "off",
         "batch_size": subject.batch_size,
         "backbone": setup.spec.name,
+        "kind": setup.spec.config.kind,
         "image_size": setup.image_size,
     }
 

@@ -26,6 +26,7 @@ from zsadbench.engine.plan.checks import (
     with_backbone,
 )
 from zsadbench.engine.plan.done import classes_done, record_so_far, selected_classes
+from zsadbench.engine.plan.engines import choose_engine
 from zsadbench.engine.plan.method_setup import MethodSetup, load_setup
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import NO_AUX, RunRequest
@@ -85,7 +86,7 @@ def make_plan(request: RunRequest, loaded: dict[str, Dataset] | None = None, *, 
         WeightsError: weights or a checkpoint are missing or foreign.
         DataError: data sets are missing, incomplete or wrong; the message lists all of them.
     """
-    choose_device(request.device)
+    choose_engine(request)
     allow_pixels(request.max_pixels)
     metrics = all_metrics(request.metrics)
     protocol = registry.protocol(request.protocol)
