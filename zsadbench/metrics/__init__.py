@@ -8,6 +8,7 @@ Metrics, a module each, with source, idea and conventions:
     pro           AUPRO, exact: every score is a threshold; the curve is interpolated at the limit here (`_areas_up_to`)
     pro200        AUPRO as most repositories publish it, from 200 thresholds, without interpolation at the limit
     at_threshold  F1 at a threshold that was chosen on other images
+    segf1         F1 of pixels at a threshold that was chosen on normal images
     samples       the metrics of images over objects photographed from several views
     regions       the regions of a mask: pixels connected by edges and corners
     curves        ROC, precision–recall and PRO curves at a bounded number of points
@@ -59,6 +60,7 @@ from zsadbench.metrics.rank_metrics import image_metrics
 from zsadbench.metrics.regions import count_regions, label_regions
 from zsadbench.metrics.roc import image_auroc, pixel_auroc
 from zsadbench.metrics.samples import by_sample, sample_estimates
+from zsadbench.metrics.segf1 import NormalPixels, segf1
 from zsadbench.metrics.subsets import Subsets, area_quartiles
 
 Spread, area_edges = BootstrapCounts, area_quartiles  # second names, as in earlier versions
@@ -72,6 +74,7 @@ __all__ = [
     "Estimate",
     "F1At",
     "MetricName",
+    "NormalPixels",
     "PixelMetrics",
     "RegionOverlaps",
     "Spread",
@@ -97,4 +100,5 @@ __all__ = [
     "parse_metric",
     "pixel_auroc",
     "sample_estimates",
+    "segf1",
 ]

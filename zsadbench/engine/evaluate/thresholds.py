@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -53,13 +53,25 @@ ONE_CLASS = "the auxiliary set does not have both normal and anomalous ones"
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The thresholds of image scores and of pixels, and the set that they come from; or why there are none."""
+    """The thresholds of image scores and of pixels, and the set that they come from; or why there are none.
+
+    `by_class` are those of SegF1, from the normal images with the fingerprint `validation`; `no_normal` says why a
+    class has none.
+    """
 
     image: float | None = None
     pixel: float | None = None
     aux: str | None = None
     fingerprint: str | None = None
     reason: str = "no detector was seen, only what it made"
+    by_class: dict[str, float] = field(default_factory=dict)
+    validation: str | None = None
+    no_normal: str = "no detector was seen, only what it made"
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a threshold."""
+        return self.aux is not None or bool(self.by_class)
 
 
 def find_thresholds(plan: Plan, job: Job, method: Method, backbone: Backbone, batch_size: int) -> Thresholds:
