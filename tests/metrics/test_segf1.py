@@ -4,6 +4,7 @@ import json
 import math
 import os
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -153,7 +154,7 @@ def test_aupro_at_five_percent_is_the_area_of_the_exact_curve_up_to_there():
         overlap = np.mean([(maps[image][part] >= level).mean() for image, part in regions])
         points.append((float((maps[~masks] >= level).mean()), float(overlap)))
     area = 0.0
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         if x0 >= 0.05 or x1 == x0:
             continue
         end = min(x1, 0.05)
