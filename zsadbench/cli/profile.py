@@ -94,10 +94,10 @@ def profile(
 def _keep(figures: dict[str, Any], results: Path, device: str, *, json: bool) -> None:
     """Write the profile of one method beside the records, as soon as it is measured."""
     from zsadbench.engine.machine.device import choose_device
-    from zsadbench.engine.record.provenance import provenance
+    from zsadbench.engine.record.provenance import machine_of, provenance
     from zsadbench.records import write_profile_of
 
-    path = write_profile_of(results, figures, provenance(choose_device(device)))
+    path = write_profile_of(results, figures, provenance(machine_of(choose_device(device))))
     (tell if json else say)(f"written: {path}")
 
 
