@@ -8,7 +8,6 @@ Metrics, a module each, with source, idea and conventions:
     pro           AUPRO, exact: every score is a threshold; the curve is interpolated at the limit here (`_areas_up_to`)
     pro200        AUPRO as most repositories publish it, from 200 thresholds, without interpolation at the limit
     at_threshold  F1 at a threshold that was chosen on other images
-    segf1         F1 of pixels at a threshold that was chosen on normal images
     samples       the metrics of images over objects photographed from several views
     regions       the regions of a mask: pixels connected by edges and corners
     curves        ROC, precision–recall and PRO curves at a bounded number of points
@@ -44,7 +43,7 @@ value lies. Scores are float16, float32 or float64, ties and ±inf included; NaN
 NumPy alone; numba is imported when the first pixel is read, and its machine code is cached (`counting.compiled`).
 """
 
-from zsadbench.metrics.at_threshold import F1At, best_threshold, best_threshold_of
+from zsadbench.metrics.at_threshold import F1At, NormalPixels, best_threshold, best_threshold_of, segf1
 from zsadbench.metrics.by_class import ClassMetrics, mode_for
 from zsadbench.metrics.details import ClassDetails, Details
 from zsadbench.metrics.estimate import Estimate
@@ -60,7 +59,6 @@ from zsadbench.metrics.rank_metrics import image_metrics
 from zsadbench.metrics.regions import count_regions, label_regions
 from zsadbench.metrics.roc import image_auroc, pixel_auroc
 from zsadbench.metrics.samples import by_sample, sample_estimates
-from zsadbench.metrics.segf1 import NormalPixels, segf1
 from zsadbench.metrics.subsets import Subsets, area_quartiles
 
 Spread, area_edges = BootstrapCounts, area_quartiles  # second names, as in earlier versions

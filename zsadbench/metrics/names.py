@@ -8,7 +8,7 @@ A name is a level, a metric and, for AUPRO, a limit, which is left out if it is 
     image_auroc@sample  image_auroc@sample_mean     (likewise image_ap and image_f1max: see `zsadbench.metrics.samples`)
     image_auroc@pooled  pixel_auroc@pooled          (likewise ap and f1max: all classes ranked on one scale)
     image_f1@aux  pixel_f1@aux                      (F1 at the threshold that is best on the auxiliary set)
-    pixel_segf1                                     (F1 at a threshold from normal images, see `metrics.segf1`)
+    pixel_segf1                                     (F1 at a threshold from normal images, see `at_threshold`)
 
 Also read: `pixel_aupro_200minmax` and `pixel_aupro_200max` for the 200-threshold variants, `pixel_aupro@0.3` for
 `pixel_aupro`, and `image_auroc@sample_max` for `image_auroc@sample`.

@@ -8,7 +8,7 @@ The archive has two maps of every image, both as large as the image:
 This is the layout that MVTec AD 2's server is known to take; its instructions were not at hand, so compare it with them
 before a submission. Choices of this project: maps are those of a run, enlarged from the evaluated size to that of the
 image bilinearly; the threshold of a class is that of SegF1, from the maps of its normal validation images at the
-evaluated size (`zsadbench.metrics.segf1`). The same maps give the same bytes: files are in a fixed
+evaluated size (`zsadbench.metrics.at_threshold`). The same maps give the same bytes: files are in a fixed
 order and have no time.
 """
 
