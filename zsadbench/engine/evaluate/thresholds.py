@@ -22,6 +22,7 @@ from zsadbench.engine.evaluate.scoring import Scorer
 from zsadbench.engine.machine.timing import Stopwatch
 from zsadbench.engine.plan.cell import training_cell
 from zsadbench.engine.plan.checks import aux_for
+from zsadbench.engine.plan.jobs import metrics_of
 from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.engine.plan.request import NO_AUX
 from zsadbench.errors import DataError
@@ -84,7 +85,7 @@ def find_thresholds(plan: Plan, job: Job, method: Method, backbone: Backbone, ba
         DataError: an image cannot be read.
         CellError: a score or a map is not finite.
     """
-    if not any(name.over == AUX for name in plan.metrics):
+    if not any(name.over == AUX for name in metrics_of(plan.metrics, job.target.card)):
         return Thresholds(reason="it was not asked for")
     if job.supports:
         return Thresholds(reason="a few-shot detector has no normal images of the auxiliary classes to remember")

@@ -124,7 +124,7 @@ class PreparedJob:
             self._area_quartiles,
             self._origin,
             training,
-            parameters(detector, self.backbone),
+            parameters(self.job.setup, detector.method, self.backbone),
         )
 
     def head(
