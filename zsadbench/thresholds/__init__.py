@@ -5,8 +5,8 @@
     agreement   whether the false-alarm rate on new normal images still fits
     file        the JSON file: read, write, and refuse for another detector
 
-An image is called anomalous when its score is above the threshold by more than rounding (`is_above`). NumPy and SciPy are
-imported where they are needed.
+An image is called anomalous when its score is above the threshold by more than rounding (`is_above`). NumPy and SciPy
+are imported where they are needed.
 """
 
 from zsadbench.thresholds.agreement import Agreement, agreement_of
