@@ -62,14 +62,21 @@ def test_a_package_that_is_missing_is_a_fault(monkeypatch):
     assert (rows["numba"].state, rows["numba"].remedy) == ("fault", "pip install numba")
 
 
-def test_two_copies_of_a_set_are_a_fault(mini, tmp_path, monkeypatch):
+def test_a_variable_that_points_at_something_else_is_a_fault(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSADBENCH_DATA_VISA", str(tmp_path))
+    rows = {row.name: row for row in doctor._data()}
+    assert rows["visa"].state == "fault"
+    assert "ZSADBENCH_DATA_VISA points at" in rows["visa"].value
+
+
+def test_two_copies_of_a_set_are_named(mini, tmp_path, monkeypatch):
     for name in ("BrainMRI", "brainmri"):
         (tmp_path / "data" / name).mkdir(parents=True)
         for child in (mini / "brainmri").iterdir():
             (tmp_path / "data" / name / child.name).symlink_to(child)
     monkeypatch.setenv("ZSADBENCH_DATA", str(tmp_path / "data"))
     rows = {row.name: row for row in doctor._data()}
-    assert rows["brainmri"].state == "fault"
+    assert rows["brainmri"].state == "missing"
     assert "two copies fit" in rows["brainmri"].value
 
 

@@ -17,6 +17,7 @@ from zsadbench.clip import cache_folder
 from zsadbench.clip.download import is_quick_gelu
 from zsadbench.clip.resolve import DEFAULT_BACKBONE
 from zsadbench.data import all_cards, find_copy, roots_from_environment
+from zsadbench.data.copies.locate import variable_of
 from zsadbench.engine.record.provenance import device_name
 from zsadbench.errors import LOOKED, DataError, UsageError
 from zsadbench.printing import size_text
@@ -163,8 +164,9 @@ def _data() -> Iterator[Finding]:
         except DataError as failure:
             if LOOKED in str(failure):
                 missing.append(card.name)
-            else:  # two copies, or a variable that points at something else
-                yield Finding("data", card.name, "fault", str(failure), "do what it says, or remove one of them")
+            else:  # a variable that points at something else, or two copies, which concern this set alone
+                state = "fault" if variable_of(card.name) in os.environ else "missing"
+                yield Finding("data", card.name, state, str(failure), "do what it says")
         else:
             yield Finding("data", card.name, "ok", f"{copy.root} ({copy.layout.name})")
     if missing:
