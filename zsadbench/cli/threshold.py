@@ -59,7 +59,14 @@ def fit(
         typer.Option("--normal", help="Folder of normal images; repeatable.", metavar="FOLDER", rich_help_panel=DATA),
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="File to write.", metavar="FILE.json", rich_help_panel=OUTPUT)
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            help="File to write, in place of an earlier one.",
+            metavar="FILE.json",
+            rich_help_panel=OUTPUT,
+        ),
     ],
     defective: Annotated[
         list[str] | None,
