@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zsadbench.cli.shared.completion import complete_datasets
 from zsadbench.cli.shared.logs import start_logging
 from zsadbench.cli.shared.options import Fields, Json, RequestFlags, examples, with_flags
 from zsadbench.cli.shared.output import say, say_json, say_rows, table
@@ -35,7 +36,9 @@ def list_(json: Json = False) -> None:
 
 
 @app.command(epilog=examples("zsadbench datasets show visa", "zsadbench datasets show mvtec"))
-def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.")]) -> None:
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.", autocompletion=complete_datasets)],
+) -> None:
     """Print a card: classes and their words in prompts, counts, licence, home page, and the layouts of copies."""
     from zsadbench.data import find_card
     from zsadbench.references import references
@@ -61,6 +64,8 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.")])
         "doi": card.doi or ", ".join(paper.doi for paper in cited if paper.doi),
         "cite": ", ".join(card.cite),
         "files not used": ", ".join(card.ignored),
+        "test parts without labels": ", ".join(card.hidden),
+        "metrics besides the usual": ", ".join(card.metrics),
         **{paper.key: paper.text for paper in cited},
         "layouts": ", ".join(layout.name for layout in card.layouts),
     }
@@ -75,6 +80,8 @@ def _worded(words: dict[str, str]) -> str:
 
 def _expected(expected: Expected) -> str:
     """Describe the expected number of images in words."""
+    if not (expected.total or expected.counts):
+        return "number unknown"
     normal, anomalous = expected.total or [sum(column) for column in zip(*expected.counts.values(), strict=True)]
     doubt = "" if expected.certain else " (not confirmed)"
     in_all = f", {expected.images} in all" if expected.images else ""
@@ -86,7 +93,10 @@ def _expected(expected: Expected) -> str:
 )
 @with_flags
 def check(
-    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Data sets, folder:PATH or csv:PATH.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME", help="Data sets, folder:PATH or csv:PATH.", autocompletion=complete_datasets),
+    ],
     fields: Annotated[Fields, RequestFlags(RunRequest, "data_roots normal max_pixels")],
     split: Annotated[
         list[str] | None,
@@ -178,7 +188,9 @@ def _described(masks: MaskStatistics) -> str:
 )
 @with_flags
 def fingerprint(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Data set, folder:PATH or csv:PATH.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Data set, folder:PATH or csv:PATH.", autocompletion=complete_datasets)
+    ],
     fields: Annotated[Fields, RequestFlags(RunRequest, "data_roots allow_partial normal max_pixels")],
     deep: Annotated[
         bool, typer.Option("--deep", help="Add a hash of pixels alone, without names.", rich_help_panel=DATA)
@@ -219,7 +231,7 @@ def fingerprint(
     )
 )
 def synth(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.", autocompletion=complete_datasets)],
     out: Annotated[
         Path,
         typer.Option(
