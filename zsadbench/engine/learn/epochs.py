@@ -99,7 +99,7 @@ class FinishedEpochs:
         method: its name.
         cell: the settings of the training.
 
-    `epochs`, `first_loss` and `seconds` are those of processes before this one.
+    `epochs` and `seconds` are those of processes before this one; `first_loss` and `last_loss` are those of all.
     """
 
     checkpoint: Path
@@ -107,6 +107,7 @@ class FinishedEpochs:
     cell: Mapping[str, Any]
     epochs: int = 0
     first_loss: float | None = None
+    last_loss: float | None = None
     seconds: float = 0.0
     _started: float = field(default_factory=perf_counter)
     _last: float = field(default_factory=perf_counter)
@@ -130,7 +131,8 @@ class FinishedEpochs:
             log.warning("a training that was interrupted cannot go on, and begins again: %s", failure)
             training.load(tensors, values)
             return
-        self.epochs, self.first_loss, self.seconds = about["epoch"], about["first_loss"], about["seconds"]
+        self.epochs, self.seconds = about["epoch"], about["seconds"]
+        self.first_loss, self.last_loss = about["first_loss"], about["last_loss"]
         log.info("%s: the training goes on after epoch %d", self.method, self.epochs)
 
     def step(self, training: Training, loss: float, number: int, per_epoch: int) -> None:
@@ -138,8 +140,7 @@ class FinishedEpochs:
 
         A failure to write costs a warning.
         """
-        if self.first_loss is None:
-            self.first_loss = loss
+        self.first_loss, self.last_loss = loss if self.first_loss is None else self.first_loss, loss
         start = perf_counter()
         if number % per_epoch or not self._writes or start - self._last < max(SECONDS, TIMES * self._took):
             return
