@@ -26,6 +26,7 @@ from zsadbench.cli import (
     reproduce,
     run,
     score,
+    threshold,
     train,
 )
 from zsadbench.cli.shared.settings_file import settings_from_file
@@ -45,6 +46,7 @@ for verb in (run, train, predict, explain, profile, parity, score, audit, report
 app.add_typer(protocols.app, name="protocol", help="Show protocols and the differences of two.")
 app.add_typer(methods.app, name="methods", help="List methods; show what they need and train.")
 app.add_typer(datasets.app, name="datasets", help="List data sets; show cards, check copies, write miniatures.")
+app.add_typer(threshold.app, name="threshold", help="Fit thresholds on normal images; check whether they hold.")
 app.add_typer(checkpoints.app, name="checkpoints", help="Convert published checkpoints safely.")
 
 INTERRUPTED = 130
