@@ -249,7 +249,7 @@ def _session(
     words = [image.word for image in found] if found is not None else [class_name or "object"]
     say_words(words, quiet=quiet)
     warn_of_demo(detector.setup.spec, quiet=quiet)
-    session = Session(detector, out, limits, colours, tiles, fields.get("batch_size"))
+    session = Session(detector, out, limits, colours=colours, tiles=tiles, batch_size=fields.get("batch_size"))
     session.prepare(words, supports)
     return session
 
@@ -280,7 +280,9 @@ def _follow(session: Session, watch: Any, *, json: bool, quiet: bool) -> bool:
         journal = Journal(watch.out, session.facts(watch.word, watch.folder))
         known = len(journal.predictions)
         tell(f"watching '{watch.folder}'; {known} images known; results in '{watch.out}'; Ctrl-C ends", quiet=quiet)
-        for prediction in follow(watch, session.scorer, journal, session.limits, session.colours, session.write):
+        for prediction in follow(
+            watch, session.scorer, journal, limits=session.limits, scale=session.colours, write=session.write
+        ):
             _report(prediction, session.limits, json=json)
             if not json and prediction.score is not None:
                 verdict = session.limits.verdict(prediction.score)

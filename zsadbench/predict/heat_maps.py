@@ -55,7 +55,8 @@ class Drawer:
         except DataError as failure:
             return failure_of(Failed(image, str(failure)))
         heat_map, small = self.out / MAPS / f"{place}.png", self.out / THUMBNAILS / f"{place}.jpg"
-        write_atomically(small, encoded(thumbnail(picture, scored.map, self.scale), "JPEG", quality=82))
+        region = strongest_region(scored.map, picture.size, self.limits.pixel)
+        write_atomically(small, encoded(thumbnail(picture, scored.map, self.scale, region), "JPEG", quality=82))
         _write_picture(heat_map, map_picture(picture, scored.map, self.scale))
         return Prediction(
             image.path,
@@ -65,7 +66,7 @@ class Drawer:
             scale=self.scale,
             relative=image.relative,
             word=image.word,
-            region=strongest_region(scored.map, picture.size, self.limits.pixel),
+            region=region,
             seconds=scored.seconds,
             size=picture.size,
             thumbnail=small,

@@ -40,7 +40,7 @@ class Limits:
         """Return whether a score is above the threshold by more than rounding; empty without a threshold."""
         if self.image is None:
             return ""
-        return "anomalous" if score > self.image + ROUNDING * max(1.0, abs(self.image)) else "normal"
+        return "anomalous" if score > self.image + ROUNDING * abs(self.image) else "normal"
 
     def check(
         self, detector: LoadedMethod, words: Iterable[str], reference: str | None, tiles: tuple[int, int] | None

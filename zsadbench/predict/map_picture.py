@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from zsadbench.pictures import OPACITY, paint
 from zsadbench.predict.colour_range import ColourRange
-from zsadbench.predict.lettering import FAINT, PAPER, write_text
-from zsadbench.predict.regions import pooled
+from zsadbench.predict.lettering import FAINT, INK, PAPER, write_text
+from zsadbench.predict.regions import Region, pooled
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -52,12 +52,15 @@ def map_picture(image: Image, scores: NDArray[Any], scale: ColourRange) -> Image
     return sheet
 
 
-def thumbnail(image: Image, scores: NDArray[Any], scale: ColourRange) -> Image:
+def thumbnail(image: Image, scores: NDArray[Any], scale: ColourRange, region: Region | None = None) -> Image:
     """Draw an image and, at its right, the map over it, each with a longer side of at most 320 pixels.
+
+    The box of the region is drawn over both.
 
     A map that is larger is pooled by its maximum, so that no small defect vanishes.
     """
     from PIL import Image as Pictures
+    from PIL import ImageDraw
 
     reduced = min(1.0, THUMBNAIL / max(image.size))
     width, height = (max(1, round(reduced * side)) for side in image.size)
@@ -67,6 +70,13 @@ def thumbnail(image: Image, scores: NDArray[Any], scale: ColourRange) -> Image:
     for start, colours in _coloured(pooled(scores, 2 * THUMBNAIL)[0], (width, height), scale):
         rows = (0, start, width, start + colours.height)
         sheet.paste(Pictures.blend(small.crop(rows), colours, OPACITY), (width, start))
+    if region is not None:
+        pen = ImageDraw.Draw(sheet)
+        x0, y0, x1, y1 = (round(reduced * edge) for edge in region[:4])
+        for left in (0, width):
+            box = left + x0, y0, left + max(x0, x1 - 1), max(y0, y1 - 1)
+            pen.rectangle((box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1), outline=INK)
+            pen.rectangle(box, outline=PAPER)
     return sheet
 
 

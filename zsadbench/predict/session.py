@@ -41,6 +41,7 @@ class Session:
         detector: LoadedMethod,
         out: Path,
         limits: Limits,
+        *,
         colours: ColourRange | None = None,
         tiles: Tiles | None = None,
         batch_size: int | None = None,

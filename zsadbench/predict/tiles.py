@@ -1,12 +1,12 @@
-"""Score a large image in tiles, so that small defects keep their pixels; memory does not depend on the number of tiles.
+"""Score a large image in tiles, so that small defects keep their pixels; memory stays flat.
 
 The rule, which `docs/predict.md` states:
 
-- Tiles are squares of `side` pixels (smaller where the image is), at steps of `side − overlap`; the last ones end at the
-  border of the image.
+- Tiles are squares of `side` pixels (smaller where the image is), at steps of `side − overlap`; the last ones end at
+  the border of the image.
 - Each tile is scored like an image of its own, and its map is resized bilinearly to the pixels of the tile.
-- Maps are averaged with weights that rise linearly over the overlap, from the edge of a tile inwards; edges at the border
-  of the image have full weight. Where one tile alone covers a pixel, its value stands unchanged.
+- Maps are averaged with weights that rise linearly over the overlap, from the edge of a tile inwards; edges at the
+  border of the image have full weight. Where one tile alone covers a pixel, its value stands unchanged.
 - The score of the image is the largest score of its tiles.
 """
 
@@ -62,7 +62,8 @@ class Tiles:
         ramp = np.minimum(1, (np.arange(side, dtype=np.float32) + 0.5) / max(self.overlap, 0.5))
         left = ramp if start > 0 else np.ones_like(ramp)
         right = ramp[::-1] if start + side < length else np.ones_like(ramp)
-        return np.minimum(left, right)
+        weights: NDArray[np.float32] = np.minimum(left, right)
+        return weights
 
 
 def score_tiled(

@@ -1,4 +1,4 @@
-"""Write the triage page: its data, style and script are in the file, its pictures in `maps/` and `thumbnails/` beside it.
+"""Write the triage page: data, style and script are in the file, pictures in `maps/` and `thumbnails/` beside it.
 
 Names of images are text from outside. They reach the page as JSON in which `<`, `>` and `&` are escaped, and the script
 makes text nodes of them, never markup. Addresses of pictures are relative to the page and percent-encoded; a content

@@ -45,8 +45,10 @@ function setNote(image, changes) {
 }
 
 const digits = Math.max(0, 3 - Math.floor(Math.log10(span)));
-const shownNumber = (value) => value.toFixed(Math.min(8, digits));
-const verdictOf = (image) => (image.score > threshold ? "anomalous" : "normal");
+const shownNumber = (value) => (digits > 8 ? value.toExponential(3) : value.toFixed(digits));
+// above by more than rounding, as in scores.csv
+const isAbove = (score) => score > threshold + 1e-6 * Math.abs(threshold);
+const verdictOf = (image) => (isAbove(image.score) ? "anomalous" : "normal");
 
 function chosen() {
   const { text, verdict, mark, folder, class: word, order } = Object.fromEntries(new FormData(form));
@@ -107,7 +109,7 @@ function renderList() {
 
 /** Verdicts and counts follow the threshold; the list only where it is filtered by verdict. */
 function renderThreshold() {
-  const above = scores.filter((score) => score > threshold).length;
+  const above = scores.filter(isAbove).length;
   const share = scores.length ? ` (${(100 * above / scores.length).toFixed(1)}%)` : "";
   byId("above").textContent = `${above} of ${scores.length} images above${share}`;
   byId("slider").value = Math.round(1000 * (threshold - lowest) / span);

@@ -1,4 +1,4 @@
-"""Which files of a folder are new or have changed: by events of the file system, and by listing the folder now and then.
+"""Which files of a folder are new or have changed: by events of the file system, and by listing it now and then.
 
 Events may be lost, and some file systems, such as network drives, send none; so the folder is listed again every
 `LISTING` seconds, which finds the rest.
@@ -48,7 +48,7 @@ class Arrivals:
         return [self.folder / name for name in names if not self._is_result(name)]
 
     def _named(self) -> set[str]:
-        """Empty the queue of events: paths of images relative to the folder, empty for a change that needs a listing."""
+        """Empty the queue of events: paths relative to the folder, "" for a change that needs a listing."""
         names: set[str] = set()
         while True:
             try:

@@ -1,21 +1,22 @@
 """When a file that another program writes is finished.
 
-A file is finished when its size and time have not changed for a while (`settle`) **and** its content is complete by its
-format: a PNG has all its chunks, a JPEG its end marker, a GIF its trailer, a WebP and a BMP the length that their header
-states. A file that is not complete, or that could not be read, is waited for `PATIENCE` times as long, and then passed on
-all the same: if it cannot be read, that is its failure, until it changes again.
+A file is finished when its size and time have not changed for a while (`settle`) **and** its content is complete by
+its format: a PNG has all its chunks, a JPEG its end marker, a GIF its trailer, a WebP and a BMP the length that their
+header states. A file that is not complete, or that could not be read, is waited for `PATIENCE` times as long, and then
+passed on all the same: if it cannot be read, that is its failure, until it changes again.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 PATIENCE = 30  # times `settle`
 TAIL = 1 << 16  # bytes at the end of a JPEG in which its end marker is looked for first
-PNG, JPEG, GIF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", (b"GIF87a", b"GIF89a")
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class Stamp(NamedTuple):
@@ -40,18 +41,8 @@ def is_complete(path: Path) -> bool:
         with path.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
             head = stream.read(16)
-            if head.startswith(PNG):
-                return _png_ends(stream, size)
-            if head.startswith(JPEG):
-                return _jpeg_ends(stream, size)
-            if head.startswith(GIF):
-                stream.seek(-1, os.SEEK_END)
-                return stream.read(1) == b"\x3b"
-            if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-                return size >= 8 + int.from_bytes(head[4:8], "little")
-            if head[:2] == b"BM":
-                return size >= int.from_bytes(head[2:6], "little")
-            return size > 0
+            ends = next((ends for begins, ends in FORMATS if begins.match(head)), None)
+            return size > 0 if ends is None else ends(stream, size)
     except OSError:
         return False
 
@@ -75,6 +66,30 @@ def _jpeg_ends(stream: BinaryIO, size: int) -> bool:
         return True
     stream.seek(0)
     return b"\xff\xd9" in stream.read()
+
+
+def _gif_ends(stream: BinaryIO, size: int) -> bool:
+    stream.seek(size - 1)
+    return stream.read(1) == b"\x3b"
+
+
+def _length_at(place: int, beside: int) -> Callable[[BinaryIO, int], bool]:
+    """A check of a format whose header states its length, without `beside` bytes, at a place."""
+
+    def ends(stream: BinaryIO, size: int) -> bool:
+        stream.seek(place)
+        return size >= beside + int.from_bytes(stream.read(4), "little")
+
+    return ends
+
+
+FORMATS: tuple[tuple[re.Pattern[bytes], Callable[[BinaryIO, int], bool]], ...] = (
+    (re.compile(re.escape(PNG)), _png_ends),
+    (re.compile(rb"\xff\xd8\xff"), _jpeg_ends),
+    (re.compile(rb"GIF8[79]a"), _gif_ends),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), _length_at(4, 8)),
+    (re.compile(rb"BM"), _length_at(2, 0)),
+)
 
 
 class Finished(NamedTuple):

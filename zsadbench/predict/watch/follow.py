@@ -54,6 +54,7 @@ def follow(
     watch: Watch,
     scorer: ImageScorer,
     journal: Journal,
+    *,
     limits: Limits,
     scale: ColourRange | None,
     write: Callable[[Sequence[Prediction]], None],
