@@ -41,3 +41,8 @@ class Brightness:
 @pytest.fixture
 def brightness():
     return Brightness()
+
+
+@pytest.fixture(scope="module")
+def brightness_of_module():
+    return Brightness()

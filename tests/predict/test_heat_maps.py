@@ -9,6 +9,7 @@ from zsadbench.predict.colour_range import ColourRange
 from zsadbench.predict.heat_maps import predict_images
 from zsadbench.predict.limits import Limits, read_limits
 from zsadbench.predict.map_picture import map_picture
+from zsadbench.predict.png_rows import write_rows
 from zsadbench.predict.prediction import Prediction, ranked
 from zsadbench.predict.scoring import ImageScorer
 from zsadbench.predict.tiles import Tiles
@@ -89,3 +90,13 @@ def test_a_threshold_decides_above_rounding_alone():
 def test_equal_scores_are_ranked_by_their_maps():
     rows = [Prediction(name, 1.0, high) for name, high in (("a", 0.1), ("b", 0.9), ("c", 0.5))]
     assert [one.image for one in ranked(rows)] == ["b", "c", "a"]
+
+
+def test_a_picture_written_in_bands_is_the_picture(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (100, 37, 3), dtype=np.uint8)
+    write_rows(tmp_path / "a.png", (37, 100), [pixels[:1], pixels[1:60], pixels[60:]])
+    with Image.open(tmp_path / "a.png") as read:
+        assert np.array_equal(np.asarray(read), pixels)
+    with pytest.raises(ValueError, match="rows"):
+        write_rows(tmp_path / "b.png", (37, 100), [pixels[:9]])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

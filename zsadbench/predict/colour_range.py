@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from zsadbench.errors import UsageError
 
-SAMPLE = 16  # images whose maps choose the scale
+SAMPLE = 12  # images whose maps choose the scale
 LEAST_SHARE = 0.01  # of the range of the method's card: a narrower scale would show noise
 CELLS = 512  # values along a side of a map that count; of larger maps every n-th value, and the largest
 

@@ -55,7 +55,7 @@ class Explanation:
 def explain(detector: LoadedMethod, images: Mapping[Path, str], out: Path) -> Iterator[Explanation]:
     """Draw all stages of images one after another, the anomaly map first.
 
-    Maps have one colour scale, chosen from at most 16 maps of this call (`heat_maps.choose_scale`); the scales of
+    Maps have one colour scale, chosen from at most 12 maps of this call (`heat_maps.choose_scale`); the scales of
     other stages are those of the method's notes.
 
     An image that cannot be read gives an explanation with a `failure`, and the others go on.

@@ -11,21 +11,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from zsadbench.data import UserImage, read_image
 from zsadbench.errors import DataError
-from zsadbench.files import replacing, write_atomically
+from zsadbench.files import write_atomically
 from zsadbench.pictures import encoded
 from zsadbench.predict.colour_range import ColourRange, contrast_range, evenly
 from zsadbench.predict.limits import Limits
-from zsadbench.predict.map_picture import map_picture, thumbnail
+from zsadbench.predict.map_picture import picture_bands, thumbnail
+from zsadbench.predict.png_rows import write_rows
 from zsadbench.predict.prediction import Prediction
 from zsadbench.predict.regions import strongest_region
 from zsadbench.predict.scoring import Failed, ImageScorer, Scored
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 MAPS, THUMBNAILS = "maps", "thumbnails"
 KEPT = 300_000_000  # bytes of maps that are kept after the scale was chosen; others are scored again
@@ -57,7 +54,7 @@ class Drawer:
         heat_map, small = self.out / MAPS / f"{place}.png", self.out / THUMBNAILS / f"{place}.jpg"
         region = strongest_region(scored.map, picture.size, self.limits.pixel)
         write_atomically(small, encoded(thumbnail(picture, scored.map, self.scale, region), "JPEG", quality=82))
-        _write_picture(heat_map, map_picture(picture, scored.map, self.scale))
+        write_rows(heat_map, *picture_bands(picture, scored.map, self.scale))
         return Prediction(
             image.path,
             scored.score,
@@ -108,7 +105,7 @@ def predict_images(
         images: what to score.
         out: folder for the pictures.
         limits: thresholds; the pixel threshold is the level of the strongest region.
-        scale: the colour scale; None to choose it from at most 16 maps of this call.
+        scale: the colour scale; None to choose it from at most 12 maps of this call.
     """
     kept: dict[Path, Scored | Failed] = {}
     if scale is None:
@@ -117,7 +114,7 @@ def predict_images(
 
 
 def choose_scale(scorer: ImageScorer, images: Sequence[UserImage]) -> tuple[ColourRange, dict[Path, Scored | Failed]]:
-    """Score at most 16 images, evenly spaced over all, and choose the scale from their maps.
+    """Score at most 12 images, evenly spaced over all, and choose the scale from their maps.
 
     Returns:
         The scale, that of the method's card where no map could be made; and the results by path, so that they need not
@@ -166,10 +163,3 @@ def free_name(stem: str, taken: set[str], suffix: str = "") -> str:
         name = f"{stem}-{number}{suffix}"
     taken.add(name.casefold())
     return name
-
-
-def _write_picture(path: Path, picture: Image) -> None:
-    """Write a PNG file atomically, without a second copy of it in memory; a large one is compressed less."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as stream:
-        picture.save(stream, "PNG", compress_level=1 if picture.width * picture.height > LARGE else 4)

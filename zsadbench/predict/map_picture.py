@@ -6,13 +6,13 @@ then coloured, in bands of rows, so that the memory beside the picture is small.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.pictures import OPACITY, paint
+from zsadbench.pictures import OPACITY, Colours, paint
 from zsadbench.predict.colour_range import ColourRange
 from zsadbench.predict.lettering import FAINT, INK, PAPER, write_text
 from zsadbench.predict.regions import Region, pooled
@@ -32,24 +32,65 @@ THUMBNAIL = 320  # pixels of the longer side of each of the two panels
 def map_picture(image: Image, scores: NDArray[Any], scale: ColourRange) -> Image:
     """Draw an anomaly map, (height, width), beside itself over an image of any size, with a colour bar."""
     from PIL import Image as Pictures
-    from PIL import ImageDraw
 
+    _, bands = picture_bands(image, scores, scale)
+    return Pictures.fromarray(np.concatenate(list(bands)))
+
+
+def picture_bands(image: Image, scores: NDArray[Any], scale: ColourRange) -> tuple[tuple[int, int], Iterator[Colours]]:
+    """Draw the picture of `map_picture` in bands of rows.
+
+    Returns:
+        (width, height) of the picture in pixels; and the bands from top to bottom, uint8 (rows, width, 3).
+    """
     enlarged = max(1.0, LEAST / max(image.size))
     width, height = (max(1, round(enlarged * side)) for side in image.size)
     large = max(1.0, max(width, height) / (2 * LEAST))  # letters grow with the picture
     gap, bar, numbers, line = (round(large * pixels) for pixels in (GAP, BAR, NUMBERS, TEXT + 6))
-    tall = max(height, STEPS * line)
-    sheet = Pictures.new("RGB", (2 * width + 4 * gap + bar + numbers, tall + line + 2 * gap), PAPER)
-    pen, top = ImageDraw.Draw(sheet), line + gap
-    shown = _rgb(image, (width, height))
-    for start, colours in _coloured(scores, (width, height), scale):
-        rows = (0, start, width, start + colours.height)
-        sheet.paste(Pictures.blend(shown.crop(rows), colours, OPACITY), (gap, top + start))
-        sheet.paste(colours, (width + 2 * gap, top + start))
-    for number, title in enumerate(("map over the image", "map")):
-        write_text(pen, (gap + number * (width + gap), gap // 2), title, round(large * TEXT))
-    _draw_bar(sheet, pen, (2 * width + 3 * gap, top, bar, tall), scale, round(large * TEXT))
-    return sheet
+    tall, letters = max(height, STEPS * line), round(large * TEXT)
+    whole = (2 * width + 4 * gap + bar + numbers, tall + line + 2 * gap)
+    titles = {gap: "map over the image", 2 * gap + width: "map"}
+
+    def bands() -> Iterator[Colours]:
+        yield _titles((whole[0], line + gap), titles, gap // 2, letters)
+        legend = _legend((2 * gap + bar + numbers, whole[1] - line - gap), (gap, bar, tall), scale, letters)
+        shown = _rgb(image, (width, height))
+        for start, colours in _coloured(scores, (width, height), scale):
+            band = np.full((colours.height, whole[0], 3), 255, np.uint8)
+            part = shown.crop((0, start, width, start + colours.height))
+            band[:, gap : gap + width] = blend(part, colours, OPACITY)
+            band[:, 2 * gap + width : 2 * (gap + width)] = colours
+            band[:, 2 * (gap + width) :] = legend[start : start + colours.height]
+            yield band
+        below = np.full((len(legend) - height, whole[0], 3), 255, np.uint8)
+        below[:, 2 * (gap + width) :] = legend[height:]
+        yield below
+
+    from PIL.Image import blend
+
+    return whole, bands()
+
+
+def _titles(size: tuple[int, int], titles: Mapping[int, str], top: int, letters: int) -> Colours:
+    """Draw the row of titles, each at its left edge."""
+    from PIL import Image as Pictures
+    from PIL import ImageDraw
+
+    sheet = Pictures.new("RGB", size, PAPER)
+    pen = ImageDraw.Draw(sheet)
+    for left, title in titles.items():
+        write_text(pen, (left, top), title, letters)
+    return np.asarray(sheet)
+
+
+def _legend(size: tuple[int, int], bar: tuple[int, int, int], scale: ColourRange, letters: int) -> Colours:
+    """Draw the column of the colour bar; `bar` is its left edge, width and height."""
+    from PIL import Image as Pictures
+    from PIL import ImageDraw
+
+    sheet = Pictures.new("RGB", size, PAPER)
+    _draw_bar(sheet, ImageDraw.Draw(sheet), (bar[0], 0, *bar[1:]), scale, letters)
+    return np.asarray(sheet)
 
 
 def thumbnail(image: Image, scores: NDArray[Any], scale: ColourRange, region: Region | None = None) -> Image:
