@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from zsadbench.cli.predict import _print
+from zsadbench.cli.tables.predictions import print_predictions
 from zsadbench.pictures import overlay
 from zsadbench.predict.limits import Limits
 from zsadbench.predict.prediction import Prediction
@@ -154,6 +154,6 @@ def test_no_heading_stands_over_nothing(cli, tmp_path):
 
 def test_of_equal_scores_the_highest_map_comes_first(capsys):
     predictions = [Prediction(Path(f"{name}.png"), 1.0, high, Path("x")) for name, high in (("a", 0.2), ("b", 0.9))]
-    _print([*predictions, Prediction(Path("c.png"), 0.5, 2.0, Path("x"))], Path("out"), Limits())
+    print_predictions([*predictions, Prediction(Path("c.png"), 0.5, 2.0, Path("x"))], Path("out"), Limits())
     listed = [line.split()[-1] for line in capsys.readouterr().out.splitlines() if ".png" in line]
     assert listed == ["b.png", "a.png", "c.png"]

@@ -27,7 +27,7 @@ def rows_of(out):
     return list(csv.DictReader((out / "scores.csv").read_text().splitlines()))
 
 
-COLUMNS = [
+COLUMNS = {
     "rank",
     "path",
     "score",
@@ -41,7 +41,7 @@ COLUMNS = [
     "peak_x",
     "peak_y",
     "seconds",
-]
+}
 
 
 def test_a_threshold_gives_verdicts_and_the_table_has_its_columns(cli, photos, tmp_path):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from os import fsdecode
-from os.path import commonpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,10 +22,11 @@ from zsadbench.cli.shared.options import (
     examples,
     with_flags,
 )
-from zsadbench.cli.shared.output import say, say_json, table, tell
+from zsadbench.cli.shared.output import say, tell
 from zsadbench.cli.shared.prompts import say_words, warn_of_demo
 from zsadbench.cli.shared.requests import detector_request
 from zsadbench.cli.shared.steps import counted, terminated_as_interrupted
+from zsadbench.cli.tables.predictions import print_predictions, report_prediction
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import DataError, UsageError
 from zsadbench.flags.fields import COMPUTE, DATA, OUTPUT, WHAT
@@ -48,7 +48,7 @@ FLAGS = RequestFlags(RunRequest, NAMES, aux=AUX)  # of explain too
 PREDICT_FLAGS = RequestFlags(RunRequest, f"{NAMES} batch_size", aux=AUX)
 EXAMPLES = examples(
     "zsadbench predict -m fbclip photos/ --threshold threshold.json",
-    "zsadbench predict -m clip --class-name 'circuit board' --watch incoming/ --out results",
+    "zsadbench predict -m clip --class-name 'circuit board' --watch new/",
 )
 
 Threshold = Annotated[
@@ -245,7 +245,7 @@ def _session(
     from zsadbench.predict.detector import make_detector
     from zsadbench.predict.session import Session
 
-    detector = make_detector(detector_request({key: value for key, value in fields.items() if key != "batch_size"}))
+    detector = make_detector(detector_request(fields))
     words = [image.word for image in found] if found is not None else [class_name or "object"]
     say_words(words, quiet=quiet)
     warn_of_demo(detector.setup.spec, quiet=quiet)
@@ -260,12 +260,12 @@ def _score_all(session: Session, found: Sequence[UserImage], *, json: bool, quie
     try:
         for prediction in counted(session.predict(found), len(found), "images", quiet=quiet):
             predictions.append(prediction)
-            _report(prediction, session.limits, json=json)
+            report_prediction(prediction, session.limits, json=json)
     finally:
         if predictions:
             session.write(predictions)
     if not json:
-        _print(predictions, session.out, session.limits)
+        print_predictions(predictions, session.out, session.limits)
     return any(prediction.failure for prediction in predictions)
 
 
@@ -283,65 +283,10 @@ def _follow(session: Session, watch: Any, *, json: bool, quiet: bool) -> bool:
         for prediction in follow(
             watch, session.scorer, journal, limits=session.limits, scale=session.colours, write=session.write
         ):
-            _report(prediction, session.limits, json=json)
+            report_prediction(prediction, session.limits, json=json)
             if not json and prediction.score is not None:
                 verdict = session.limits.verdict(prediction.score)
                 say(f"{prediction.score:.4f} {verdict + ' ' if verdict else ''}{prediction.relative}")
                 sys.stdout.flush()
         tell(f"{len(journal.predictions) - known} images are new; page: {watch.out / 'index.html'}", quiet=quiet)
         return any(prediction.failure for prediction in journal.predictions.values())
-
-
-def _report(prediction: Prediction, limits: Limits, *, json: bool) -> None:
-    """Say what failed; with `json` print the image's event."""
-    if prediction.failure:
-        tell(f"error: {prediction.failure}")
-    elif json and prediction.score is not None:
-        region = prediction.region
-        say_json(
-            {
-                "event": "image",
-                "path": str(prediction.image),
-                "score": prediction.score,
-                "verdict": limits.verdict(prediction.score) or None,
-                "threshold": limits.image,
-                "highest": prediction.highest,
-                "box": list(region[:4]) if region else None,
-                "box_area": region.box_area if region else None,
-                "peak": [region.peak_x, region.peak_y] if region else None,
-                "class": prediction.word,
-                "seconds": prediction.seconds,
-                "heat_map": str(prediction.heat_map),
-                "scale": prediction.scale,
-            }
-        )
-
-
-def _print(predictions: Iterable[Prediction], out: Path, limits: Limits) -> None:
-    """Print one row per scored image, the most anomalous first, and where the rest is."""
-    from zsadbench.predict.prediction import ranked
-
-    scored = ranked(predictions)
-    if not scored:
-        return
-    folder = Path(commonpath([prediction.image.absolute().parent for prediction in scored]))
-    rows = [
-        (
-            f"{prediction.score:.4f}",
-            f"{prediction.highest:.4f}",
-            limits.verdict(prediction.score or 0.0) or "-",
-            str(prediction.image.absolute().relative_to(folder)),
-        )
-        for prediction in scored
-    ]
-    kept = [0, 1, 2, 3] if limits.image is not None else [0, 1, 3]
-    header = ["score", "highest", "verdict", "image"]
-    title = f"most anomalous first, below {folder}"
-    table(title, [header[place] for place in kept], [[row[place] for place in kept] for row in rows])
-    scale = scored[0].scale
-    if scale is not None:
-        say(f"colours: {scale.text}")
-    if limits.image is not None:
-        above = sum(row[2] == "anomalous" for row in rows)
-        say(f"{above} of {len(rows)} images are above the threshold {limits.image:g}")
-    say(f"page: {out / 'index.html'}; heat maps and scores.csv: {out}")

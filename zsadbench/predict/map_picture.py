@@ -43,6 +43,8 @@ def picture_bands(image: Image, scores: NDArray[Any], scale: ColourRange) -> tup
     Returns:
         (width, height) of the picture in pixels; and the bands from top to bottom, uint8 (rows, width, 3).
     """
+    from PIL import Image as Pictures
+
     enlarged = max(1.0, LEAST / max(image.size))
     width, height = (max(1, round(enlarged * side)) for side in image.size)
     large = max(1.0, max(width, height) / (2 * LEAST))  # letters grow with the picture
@@ -58,15 +60,13 @@ def picture_bands(image: Image, scores: NDArray[Any], scale: ColourRange) -> tup
         for start, colours in _coloured(scores, (width, height), scale):
             band = np.full((colours.height, whole[0], 3), 255, np.uint8)
             part = shown.crop((0, start, width, start + colours.height))
-            band[:, gap : gap + width] = blend(part, colours, OPACITY)
-            band[:, 2 * gap + width : 2 * (gap + width)] = colours
+            band[:, gap : gap + width] = np.asarray(Pictures.blend(part, colours, OPACITY))
+            band[:, 2 * gap + width : 2 * (gap + width)] = np.asarray(colours)
             band[:, 2 * (gap + width) :] = legend[start : start + colours.height]
             yield band
         below = np.full((len(legend) - height, whole[0], 3), 255, np.uint8)
         below[:, 2 * (gap + width) :] = legend[height:]
         yield below
-
-    from PIL.Image import blend
 
     return whole, bands()
 
