@@ -6,10 +6,10 @@ from PIL import Image
 
 from zsadbench.data import UserImage, placed_images
 from zsadbench.predict.colour_range import ColourRange
+from zsadbench.predict.drawing.map_picture import map_picture
+from zsadbench.predict.drawing.png_rows import write_rows
 from zsadbench.predict.heat_maps import predict_images
 from zsadbench.predict.limits import Limits, read_limits
-from zsadbench.predict.map_picture import map_picture
-from zsadbench.predict.png_rows import write_rows
 from zsadbench.predict.prediction import Prediction, ranked
 from zsadbench.predict.scoring import ImageScorer
 from zsadbench.predict.tiles import Tiles
@@ -75,7 +75,7 @@ def test_panels_have_the_resolution_of_the_image_and_bands_no_seams(monkeypatch)
     image = Image.new("RGB", (700, 500), (120, 120, 120))
     whole = np.asarray(map_picture(image, scores, ColourRange(0.0, 1.0)))
     assert whole.shape[1] > 2 * 700
-    monkeypatch.setattr("zsadbench.predict.map_picture.BAND", 7000)
+    monkeypatch.setattr("zsadbench.predict.drawing.map_picture.BAND", 7000)
     banded = np.asarray(map_picture(image, scores, ColourRange(0.0, 1.0)))
     assert np.abs(whole.astype(int) - banded).max() <= 1
 

@@ -48,7 +48,7 @@ def root() -> None:
 @app.command(
     epilog=examples(
         "zsadbench threshold fit -m fbclip --normal good/ -o threshold.json",
-        "zsadbench threshold fit -m fbclip --normal good/ --defective bad/ --alpha 0.02 -o threshold.json",
+        "zsadbench threshold fit -m fbclip --normal good/ --defective bad/ -o t.json",
     )
 )
 @with_flags
@@ -59,7 +59,14 @@ def fit(
         typer.Option("--normal", help="Folder of normal images; repeatable.", metavar="FOLDER", rich_help_panel=DATA),
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="File to write.", metavar="FILE.json", rich_help_panel=OUTPUT)
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            help="File to write, in place of an earlier one.",
+            metavar="FILE.json",
+            rich_help_panel=OUTPUT,
+        ),
     ],
     defective: Annotated[
         list[str] | None,
@@ -138,7 +145,7 @@ def _print_fit(threshold: Threshold, out: Path, *, json: bool) -> None:
 @app.command(
     epilog=examples(
         "zsadbench threshold check threshold.json good-of-today/",
-        "zsadbench threshold check threshold.json good/ --checkpoint fbclip.safetensors --json",
+        "zsadbench threshold check threshold.json good/ --checkpoint fb.safetensors",
     )
 )
 @with_flags

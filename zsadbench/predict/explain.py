@@ -20,8 +20,8 @@ from zsadbench.data import UserImage, read_image
 from zsadbench.errors import CellError, DataError
 from zsadbench.files import write_atomically
 from zsadbench.pictures import SCALES, write_png
-from zsadbench.predict.contact_sheet import contact_sheet
 from zsadbench.predict.detector import LoadedMethod
+from zsadbench.predict.drawing.contact_sheet import contact_sheet
 from zsadbench.predict.heat_maps import choose_scale, free_name
 from zsadbench.predict.scoring import ImageScorer
 from zsadbench.predict.stages import TOKEN_RANGE, Stage, stages_of

@@ -1,6 +1,6 @@
 """Score images without labels, and draw a heat map and a small picture of each.
 
-OUT/maps/<as the input>.png          the map over the image, the map alone, colour bar; `map_picture.py`
+OUT/maps/<as the input>.png          the map over the image, the map alone, colour bar; `drawing/map_picture.py`
 OUT/thumbnails/<as the input>.jpg    the image and the map over it, small, for the page
 """
 
@@ -17,9 +17,9 @@ from zsadbench.errors import DataError
 from zsadbench.files import write_atomically
 from zsadbench.pictures import encoded
 from zsadbench.predict.colour_range import ColourRange, contrast_range, evenly
+from zsadbench.predict.drawing.map_picture import picture_bands, thumbnail
+from zsadbench.predict.drawing.png_rows import write_rows
 from zsadbench.predict.limits import Limits
-from zsadbench.predict.map_picture import picture_bands, thumbnail
-from zsadbench.predict.png_rows import write_rows
 from zsadbench.predict.prediction import Prediction
 from zsadbench.predict.regions import strongest_region
 from zsadbench.predict.scoring import Failed, ImageScorer, Scored

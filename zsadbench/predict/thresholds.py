@@ -24,6 +24,7 @@ from zsadbench.thresholds import (
     agreement_of,
     conformal_threshold,
     images_needed,
+    is_above,
     recall_of,
 )
 
@@ -173,7 +174,7 @@ def check_threshold(threshold: Threshold, values: Sequence[Values]) -> dict[str,
     agreements = {}
     for level in LEVELS:
         fit = getattr(threshold, level).fit
-        above = sum(getattr(value, level) > fit.threshold for value in values)
+        above = sum(is_above(getattr(value, level), fit.threshold) for value in values)
         agreements[level] = agreement_of(above, len(values), alpha=fit.alpha, normal=fit.normal, rank=fit.rank)
     return agreements
 

@@ -5,12 +5,12 @@
     agreement   whether the false-alarm rate on new normal images still fits
     file        the JSON file: read, write, and refuse for another detector
 
-An image is called anomalous when its score is **above** the threshold. NumPy and SciPy are imported
-where they are needed.
+An image is called anomalous when its score is above the threshold by more than rounding (`is_above`). NumPy and SciPy
+are imported where they are needed.
 """
 
 from zsadbench.thresholds.agreement import Agreement, agreement_of
-from zsadbench.thresholds.conformal import ConformalThreshold, conformal_threshold, images_needed
+from zsadbench.thresholds.conformal import ConformalThreshold, conformal_threshold, images_needed, is_above
 from zsadbench.thresholds.file import Level, Threshold, read_threshold, write_threshold
 from zsadbench.thresholds.recall import Recall, recall_of
 
@@ -23,6 +23,7 @@ __all__ = [
     "agreement_of",
     "conformal_threshold",
     "images_needed",
+    "is_above",
     "read_threshold",
     "recall_of",
     "write_threshold",

@@ -17,6 +17,7 @@ from math import ceil, floor
 from zsadbench.errors import DataError, UsageError
 
 RANGE = 0.9  # of the distribution of the rate that is stated
+ROUNDING = 1e-6  # relative; values of one image differ by less between batches of different sizes
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class ConformalThreshold:
     """A threshold and what is promised of it.
 
     Attributes:
-        threshold: images that score above it are called anomalous.
+        threshold: images that score above it are called anomalous, see `is_above`.
         alpha: the largest false-alarm rate, as a fraction.
         normal: number of normal images, n.
         rank: place of the threshold among the n scores from below, from 1.
@@ -92,6 +93,15 @@ def conformal_threshold(scores: Sequence[float], alpha: float) -> ConformalThres
         float(high),
         ordered.count(threshold),
     )
+
+
+def is_above(value: float, threshold: float) -> bool:
+    """Whether a value is above a threshold by more than rounding: this is when something is called anomalous.
+
+    >>> is_above(0.5000001, 0.5), is_above(0.50001, 0.5)
+    (False, True)
+    """
+    return value > threshold + ROUNDING * abs(threshold)
 
 
 def images_needed(alpha: float) -> int:

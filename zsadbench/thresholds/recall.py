@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from zsadbench.thresholds.conformal import conformal_threshold
+from zsadbench.thresholds.conformal import ROUNDING, conformal_threshold
 
 DRAWS, SEED, LEVEL = 2000, 0, 0.95
 AT_ONCE = 200  # resamples
@@ -50,8 +51,14 @@ def recall_of(normal: Sequence[float], defective: Sequence[float], alpha: float)
     for start in range(0, DRAWS, AT_ONCE):
         size = min(AT_ONCE, DRAWS - start)
         drawn = np.sort(normals[generator.integers(normals.size, size=(size, normals.size))], axis=1)
-        found = defects[generator.integers(defects.size, size=(size, defects.size))] > drawn[:, [fitted.rank - 1]]
+        limits = _limit(drawn[:, [fitted.rank - 1]])
+        found = defects[generator.integers(defects.size, size=(size, defects.size))] > limits
         recalls += found.mean(axis=1).tolist()
     low, high = np.quantile(recalls, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    value = float((defects > fitted.threshold).mean())
+    value = float((defects > _limit(np.float64(fitted.threshold))).mean())
     return Recall(alpha, value, float(low), float(high), int(defects.size))
+
+
+def _limit(thresholds: Any) -> Any:
+    """Return what values must exceed to be above thresholds, as `is_above` says."""
+    return thresholds + ROUNDING * abs(thresholds)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from zsadbench.pictures import OPACITY, Colours, paint
 from zsadbench.predict.colour_range import ColourRange
-from zsadbench.predict.lettering import FAINT, INK, PAPER, write_text
+from zsadbench.predict.drawing.lettering import FAINT, INK, PAPER, write_text
 from zsadbench.predict.regions import Region, pooled
 
 if TYPE_CHECKING:
