@@ -145,3 +145,17 @@ def test_mistakes_are_one_line(cli, photos, flags, code, said):
     assert told.code == code, told.err
     assert said in told.error
     assert len(told.err.strip().splitlines()) == 1
+
+
+def test_a_threshold_file_is_used_and_refused_for_another_detector(cli, photos, tmp_path):
+    fitted = cli("threshold", "fit", *FAST, "--normal", photos, "--alpha", 0.3, "-o", "threshold.json")
+    assert fitted.code == 0, fitted.err
+    told = cli("predict", *FAST, photos, "--threshold", "threshold.json", "--out", "out", "--json")
+    assert told.code == 0, told.err
+    assert {event["verdict"] for event in map(json.loads, told.out.splitlines())} == {"normal"}
+    assert "at most 30 %" in (tmp_path / "out/index.html").read_text()
+    others = {"--class-name": ("bolt", "class word"), "--image-size": (240, "input size"), "--tile": (64, "tiles")}
+    for flag, (value, named) in others.items():
+        refused = cli("predict", *FAST, photos, "--threshold", "threshold.json", flag, value)
+        assert refused.code == 2
+        assert f"fitted for another {named}" in refused.error
