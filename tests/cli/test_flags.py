@@ -30,9 +30,9 @@ FLAGS = {
     """,
     "predict": """
         --plugin*
-        --allow-partial --aux$ --backbone$ --checkpoint$ --class-name --data-root* --device$=auto
-        --image-size$ --json --max-pixels$ --method|-m* --normal* --offline$ --option|-O* --out=predictions
-        --quiet|-q --weights$
+        --allow-partial --aux$ --backbone$ --batch-size$=auto --checkpoint$ --class-name --data-root* --device$=auto
+        --idle --image-size$ --json --max-pixels$ --method|-m* --normal* --offline$ --option|-O* --out=predictions
+        --overlap --quiet|-q --reference --scale --settle=1.0 --threshold --tile --watch --weights$
     """,
     "submission": """
         --plugin*
