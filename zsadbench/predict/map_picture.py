@@ -1,15 +1,21 @@
-"""The picture of one anomaly map: the map over the image, the map alone, and the colour bar with its numbers."""
+"""The picture of one anomaly map: the map over the image, the map alone, and the colour bar with its numbers.
+
+Both panels have the resolution of the image itself: values of the map are interpolated bilinearly between its cells and
+then coloured, in bands of rows, so that the memory beside the picture is small.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.pictures import overlay, paint
+from zsadbench.pictures import OPACITY, paint
 from zsadbench.predict.colour_range import ColourRange
-from zsadbench.predict.lettering import FAINT, PAPER, write_text
+from zsadbench.predict.lettering import FAINT, INK, PAPER, write_text
+from zsadbench.predict.regions import Region, pooled
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,6 +25,8 @@ LEAST = 256  # pixels of the longer side of a panel; smaller images are enlarged
 GAP, BAR, NUMBERS = 8, 14, 62  # pixels: between parts, width of the bar, space for its numbers
 TEXT = 13  # pixels, the height of letters on panels of `LEAST`
 STEPS = 5  # numbers along the bar
+BAND = 1_000_000  # pixels that are coloured at a time
+THUMBNAIL = 320  # pixels of the longer side of each of the two panels
 
 
 def map_picture(image: Image, scores: NDArray[Any], scale: ColourRange) -> Image:
@@ -33,15 +41,69 @@ def map_picture(image: Image, scores: NDArray[Any], scale: ColourRange) -> Image
     tall = max(height, STEPS * line)
     sheet = Pictures.new("RGB", (2 * width + 4 * gap + bar + numbers, tall + line + 2 * gap), PAPER)
     pen, top = ImageDraw.Draw(sheet), line + gap
-    shown = image.convert("RGB").resize((width, height), Pictures.Resampling.BICUBIC)
-    alone = Pictures.fromarray(paint(scores, *scale)).resize((width, height), Pictures.Resampling.BILINEAR)
-    panels = (("map over the image", overlay(shown, scores, *scale)), ("map", alone))
-    for number, (title, panel) in enumerate(panels):
-        left = gap + number * (width + gap)
-        write_text(pen, (left, gap // 2), title, round(large * TEXT))
-        sheet.paste(panel, (left, top))
+    shown = _rgb(image, (width, height))
+    for start, colours in _coloured(scores, (width, height), scale):
+        rows = (0, start, width, start + colours.height)
+        sheet.paste(Pictures.blend(shown.crop(rows), colours, OPACITY), (gap, top + start))
+        sheet.paste(colours, (width + 2 * gap, top + start))
+    for number, title in enumerate(("map over the image", "map")):
+        write_text(pen, (gap + number * (width + gap), gap // 2), title, round(large * TEXT))
     _draw_bar(sheet, pen, (2 * width + 3 * gap, top, bar, tall), scale, round(large * TEXT))
     return sheet
+
+
+def thumbnail(image: Image, scores: NDArray[Any], scale: ColourRange, region: Region | None = None) -> Image:
+    """Draw an image and, at its right, the map over it, each with a longer side of at most 320 pixels.
+
+    The box of the region is drawn over both.
+
+    A map that is larger is pooled by its maximum, so that no small defect vanishes.
+    """
+    from PIL import Image as Pictures
+    from PIL import ImageDraw
+
+    reduced = min(1.0, THUMBNAIL / max(image.size))
+    width, height = (max(1, round(reduced * side)) for side in image.size)
+    small = _rgb(image, (width, height))
+    sheet = Pictures.new("RGB", (2 * width, height))
+    sheet.paste(small, (0, 0))
+    for start, colours in _coloured(pooled(scores, 2 * THUMBNAIL)[0], (width, height), scale):
+        rows = (0, start, width, start + colours.height)
+        sheet.paste(Pictures.blend(small.crop(rows), colours, OPACITY), (width, start))
+    if region is not None:
+        pen = ImageDraw.Draw(sheet)
+        x0, y0, x1, y1 = (round(reduced * edge) for edge in region[:4])
+        for left in (0, width):
+            box = left + x0, y0, left + max(x0, x1 - 1), max(y0, y1 - 1)
+            pen.rectangle((box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1), outline=INK)
+            pen.rectangle(box, outline=PAPER)
+    return sheet
+
+
+def _rgb(image: Image, size: tuple[int, int]) -> Image:
+    """The image in RGB and at this size; itself where it is both."""
+    from PIL import Image as Pictures
+
+    if image.size != size:
+        image = image.resize(size, Pictures.Resampling.BICUBIC, reducing_gap=3.0)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _coloured(scores: NDArray[Any], size: tuple[int, int], scale: ColourRange) -> Iterator[tuple[int, Image]]:
+    """Colour a map at a size in bands of rows: the first row of each, and its picture."""
+    from PIL import Image as Pictures
+
+    width, height = size
+    whole = scores.shape == (height, width)
+    values = None if whole else Pictures.fromarray(np.ascontiguousarray(scores, np.float32))
+    for start in range(0, height, max(1, BAND // width)):
+        end = min(height, start + max(1, BAND // width))
+        if values is None:
+            band = scores[start:end]
+        else:  # the box may begin inside a cell, and its neighbours are read: bands have no seams
+            box = (0, start * values.height / height, values.width, end * values.height / height)
+            band = np.asarray(values.resize((width, end - start), Pictures.Resampling.BILINEAR, box=box))
+        yield start, Pictures.fromarray(paint(band, *scale))
 
 
 def _draw_bar(sheet: Image, pen: ImageDraw, box: tuple[int, int, int, int], scale: ColourRange, letters: int) -> None:
