@@ -145,7 +145,7 @@ def predict(
     from zsadbench.predict.reference import reference_images
 
     check_out(out)
-    limits, colours, tiles = read_limits(threshold), read_range(scale), _tiles(tile, overlap)
+    limits, colours, tiles = read_limits(threshold), read_range(scale), read_tiles(tile, overlap)
     supports = reference_images(reference) if reference is not None else []
     if watch is not None:
         _check_watch(watch, images, settle, idle)
@@ -164,7 +164,7 @@ def predict(
         raise typer.Exit(5)
 
 
-def _tiles(side: int | None, overlap: int | None) -> Tiles | None:
+def read_tiles(side: int | None, overlap: int | None) -> Tiles | None:
     """Read --tile and --overlap.
 
     Raises:

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 from zsadbench.errors import UsageError
 from zsadbench.predict.detector_facts import detector_facts
-from zsadbench.thresholds import Threshold, read_threshold
+from zsadbench.thresholds import Threshold, is_above, read_threshold
 
 if TYPE_CHECKING:
     from zsadbench.predict.detector import LoadedMethod
-
-ROUNDING = 1e-6  # relative; scores of one image differ by less between batches of different sizes
 
 Verdict = Literal["anomalous", "normal", ""]
 
@@ -40,7 +38,7 @@ class Limits:
         """Return whether a score is above the threshold by more than rounding; empty without a threshold."""
         if self.image is None:
             return ""
-        return "anomalous" if score > self.image + ROUNDING * abs(self.image) else "normal"
+        return "anomalous" if is_above(score, self.image) else "normal"
 
     def check(
         self, detector: LoadedMethod, words: Iterable[str], reference: str | None, tiles: tuple[int, int] | None
