@@ -20,14 +20,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zsadbench.metrics.counting.arguments import checked_connectivity, checked_limit, split_by_label
-from zsadbench.metrics.counting.arrays import Bools, Float64s, Images, Int64s
+from zsadbench.metrics.counting.arrays import Bools, Float64s, Images
 from zsadbench.metrics.counting.cells import BITS as CELL_BITS
 from zsadbench.metrics.counting.cells import Cells, cells_of
 from zsadbench.metrics.counting.image import Image, as_float32, read_images
 from zsadbench.metrics.names import DEFAULT_LIMIT
 
 BITS = 14
-AT_ONCE = 250  # resamples
+AT_ONCE = 250  # resamples: memory grows with them, and not with the number of all
 BIN = np.dtype([("bin", np.uint16), ("normal", np.uint32), ("anomalous", np.uint32), ("weight", np.float32)])
 BIN_FIELDS = ("bin", "normal", "anomalous", "weight")
 
@@ -146,7 +146,7 @@ class BootstrapCounts:
         names = sorted(self._images)
         labels = np.array([self._images[name][1] for name in names], np.bool_)
         scores = np.array([self._images[name][0] for name in names])
-        times = np.vstack([np.ones((1, labels.size), np.int64), _resample(labels, draws, seed)])
+        times = np.vstack([np.ones((1, labels.size), np.int32), _resample(labels, draws, seed)])
         values: Deviations = {}
         if labels.any() and not labels.all():
             values = _image_metrics(scores, labels, times)
@@ -198,30 +198,36 @@ def _binned(image: Image, cells: Cells) -> NDArray[Any]:
     return table
 
 
-def _resample(labels: Bools, draws: int, seed: int | Sequence[int]) -> Int64s:
+def _resample(labels: Bools, draws: int, seed: int | Sequence[int]) -> NDArray[np.int32]:
     """Return how often each resample contains each image, (draws, images); the numbers of both labels stay."""
     rng = np.random.default_rng(seed)
-    times = np.zeros((draws, labels.size), np.int64)
+    times = np.zeros((draws, labels.size), np.int32)
     for label in (False, True):
         members = np.flatnonzero(labels == label)
-        if members.size:
-            chosen = rng.integers(0, members.size, (draws, members.size))
-            flat = (chosen + np.arange(draws)[:, None] * members.size).reshape(-1)
-            times[:, members] = np.bincount(flat, minlength=draws * members.size).reshape(draws, -1)
+        for start in range(0, draws if members.size else 0, AT_ONCE):
+            some = times[start : start + AT_ONCE]
+            flat = rng.integers(0, members.size, (len(some), members.size))
+            flat += np.arange(len(some))[:, None] * members.size
+            some[:, members] = np.bincount(flat.reshape(-1), minlength=flat.size).reshape(len(some), -1)
     return times
 
 
-def _image_metrics(scores: Float64s, labels: Bools, times: Int64s) -> Deviations:
+def _image_metrics(scores: Float64s, labels: Bools, times: NDArray[np.int32]) -> Deviations:
     """Return the image metrics of each resample by record key; `times` as from `_resample`."""
     order = np.argsort(scores, kind="stable")
     ordered = scores[order]
     first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    normal = np.add.reduceat(times[:, order] * ~labels[order], first, axis=1)
-    anomalous = np.add.reduceat(times[:, order] * labels[order], first, axis=1)
-    return {f"image_{key}": values for key, values in _rank_metrics(normal, anomalous).items()}
+    batches: list[Deviations] = []
+    for start in range(0, len(times), AT_ONCE):
+        some = times[start : start + AT_ONCE, order].astype(np.int64)
+        normal, anomalous = (
+            np.add.reduceat(some * of_label, first, axis=1) for of_label in (~labels[order], labels[order])
+        )
+        batches.append(_rank_metrics(normal, anomalous))
+    return {f"image_{key}": np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
 
 
-def _pixel_metrics(tables: Sequence[NDArray[Any]], times: Int64s, limit: float) -> Deviations:
+def _pixel_metrics(tables: Sequence[NDArray[Any]], times: NDArray[np.int32], limit: float) -> Deviations:
     """Return the pixel metrics of each resample by record key; `times` as from `_resample`."""
     used = np.unique(np.concatenate([table["bin"] for table in tables]))
     counts = np.zeros((3, len(tables), used.size), np.float32)
