@@ -97,10 +97,8 @@ def merged(file: Path, shards: int) -> ClassMeasurement:
         with np.load(file) as arrays:
             state = dict(arrays)
         state["positions"] = state["positions"] + number * SHARD
-        for key in state:
-            if key.endswith("/names"):
-                state[key] = np.char.add(f"{number}-", state[key])
-        measurement.add_state(state)
+        named = {key: np.char.add(f"{number}-", value) for key, value in state.items() if key.endswith("/names")}
+        measurement.add_state(state | named)
     return measurement
 
 
