@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
-from twins import aaclip, adaclip, afclip, anomalyclip, aprilgan, faprompt, fbclip, mfpclip, winclip
+from twins import aaclip, adaclip, afclip, anomalyclip, aprilgan, faprompt, fbclip, mfpclip, promptad, winclip
 
 from zsadbench import load_method
 from zsadbench.engine.machine.memory import peak_device_mib, peak_host_mib, reset_peak, reset_peak_host
@@ -48,6 +48,7 @@ TWINS: dict[str, Callable[[Any, Tokens, Tensor], Scores]] = {
     "adaclip": adaclip.score,
     "aaclip": aaclip.score,
     "mfpclip": mfpclip.score,
+    "promptad": promptad.score,
 }
 TEXT_OF_CLASS = {"aprilgan": "text_features", "winclip": "text_features", "aaclip": "anchors"}  # (batch, 2, joint)
 TEXT_OF_IMAGE = ("faprompt",)  # the head itself encodes sentences of every image, and so does its twin
@@ -83,6 +84,14 @@ def generated_parts(batch: int, joint: int, device: torch.device) -> dict[str, T
     return {"class_token": torch.randn(batch, joint, generator=generator).to(device), "text_features": text.to(device)}
 
 
+def generated_paths(batch: int, grid: int, width: int, device: torch.device) -> Tokens:
+    """Return both paths and the remembered states of PromptAD's encoding; another batch size gives other images."""
+    generator = torch.Generator().manual_seed(batch)
+    plain, values, *memory = torch.randn(4, batch, 1 + grid**2, width, generator=generator).to(device).unbind()
+    parts = {"plain": plain, "values": values[:, 1:], "memory_1": memory[0], "memory_2": memory[1]}
+    return Tokens((), grid, parts=parts)
+
+
 def widen(parameters: Sequence[torch.nn.Parameter]) -> None:
     """Move the weights away from their initial values, so that no part of the head is zero."""
     generator = torch.Generator().manual_seed(7)
@@ -95,6 +104,8 @@ def encoded_text(name: str, detector: Any, words: Sequence[str]) -> Tensor:
     """Encode the text beforehand, so that neither side is timed with it; empty where it belongs to an image."""
     if name in (*TEXT_OF_IMAGE, *TEXT_IN_TOKENS):
         return torch.empty(0)
+    if name == "promptad":
+        return torch.stack([detector.text_features(part, words) for part in ("cls", "seg")], dim=1).detach()
     detector.encode_text(words)
     features: Tensor = (
         getattr(detector, TEXT_OF_CLASS[name])(words) if name in TEXT_OF_CLASS else detector.text_features()
@@ -115,6 +126,9 @@ class Sides:
         taps, config, grid = taps_of(loaded.setup), loaded.setup.spec.config, loaded.backbone.grid
         if name == "winclip":
             tokens = generated_windows(arguments.batch, grid, config.embed_dim, device)
+        elif name == "promptad":
+            tokens = generated_paths(arguments.batch, grid, config.vision.width, device)
+            detector.remember(generated_paths(arguments.batch + 1, grid, config.vision.width, device))
         else:
             tokens = generated_tokens(taps, arguments.batch, grid, config.vision.width, device)
         if name in TEXT_IN_TOKENS:

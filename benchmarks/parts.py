@@ -37,6 +37,7 @@ PARTS: dict[str, dict[str, str]] = {  # method → name of a part → attribute 
     "winclip": {},
     "adaclip": {"sentences": "encode_texts", "k-means": "cluster"},
     "aaclip": {},
+    "promptad": {},
     "mfpclip": {"ResNet-50": "resnet", "sentences": "text_features", "passes": "run_pass", "maps": "maps"},
 }
 WINCLIP = "ViT-B-16-plus-240"  # the backbone that WinCLIP's paper uses

@@ -34,6 +34,11 @@ FLAGS = {
         --image-size$ --json --max-pixels$ --method|-m* --normal* --offline$ --option|-O* --out=predictions
         --quiet|-q --weights$
     """,
+    "submission": """
+        --plugin*
+        --allow-partial --aux$ --backbone$ --checkpoint$ --data-root* --device$=auto --image-size$ --json --max-pixels$
+        --method|-m* --offline$ --option|-O* --out=submission.tar.gz --quiet|-q --target|-t --weights$
+    """,
     "explain": """
         --plugin*
         --allow-partial --aux$ --backbone$ --checkpoint$ --class|--class-name --data-root* --device$=auto

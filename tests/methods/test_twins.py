@@ -57,6 +57,18 @@ def test_a_twin_of_other_texts_agrees(twin, tiny_backbone, tiny_images, widened,
     assert fast.pixel.std() > 1e-3
 
 
+def test_a_twin_with_a_memory_agrees(twin, tiny_backbone, tiny_images, widened):
+    detector = widened("promptad")
+    with torch.no_grad():
+        detector.remember(detector.encode(tiny_images[:1].flip(-1), NAMES[:1]))
+        tokens = detector.encode(tiny_images, NAMES)
+        text = torch.stack([detector.text_features(part, NAMES) for part in ("cls", "seg")], dim=1)
+        slow, fast = twin("promptad").score(detector, tokens, text), detector.score(tokens, NAMES)
+    assert torch.allclose(slow.image, fast.image, atol=1e-5)
+    assert torch.allclose(slow.pixel, fast.pixel, atol=1e-5)
+    assert fast.pixel.std() > 1e-3
+
+
 def test_a_twin_of_a_text_per_image_agrees(twin, widened, make_tokens):
     detector, tokens = widened("faprompt"), make_tokens(layers=1, values=1, grid=7)
     with torch.no_grad():

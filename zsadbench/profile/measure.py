@@ -19,7 +19,7 @@ from zsadbench import registry
 from zsadbench.clip import resolve
 from zsadbench.engine.encode.text import release_text
 from zsadbench.engine.encode.towers import build_towers
-from zsadbench.engine.learn.detector import Detector, make_method
+from zsadbench.engine.learn.detector import make_method
 from zsadbench.engine.machine import memory
 from zsadbench.engine.machine.device import choose_device, is_shortage
 from zsadbench.engine.machine.threads import limited_threads
@@ -80,7 +80,7 @@ def _profile_method(setup: MethodSetup, device: torch.device, request: ProfileRe
     subject = Subject(setup, backbone, method, 1)
     text_ms = {"text_cold": 1000 * subject.time_text(), "text_amortised": 1000 * subject.time_text()}
     release_text(backbone, [method])
-    counts = parameters(Detector(method, None), backbone) | macs_of(setup)
+    counts = parameters(setup, method, backbone) | macs_of(setup)
     for batch_size in request.batch_sizes:
         try:
             measured = _measure(Subject(setup, backbone, method, batch_size), text_ms, request)

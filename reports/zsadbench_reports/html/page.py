@@ -77,6 +77,7 @@ def _sections(board: Board, numbers: Payload) -> dict[str, Any]:
     return {
         "contents": contents_of(board),
         "ranked": any(group.get("rankings") for group in groups),
+        "not_comparable": _why_not_comparable(board),
         "has_classes": any(group["classes"] for group in groups),
         "measured_costs": [
             tradeoff_figure(tradeoff, f"cost{number}", MEASURED, series)
@@ -90,6 +91,12 @@ def _sections(board: Board, numbers: Payload) -> dict[str, Any]:
         "ranks": rank_figures(board),
         "forests": forest_figures(board),
     }
+
+
+def _why_not_comparable(board: Board) -> str:
+    """Say why measured numbers are not comparable; empty where nothing was measured."""
+    reasons = dict.fromkeys(reason for note in board.measured["note"] if note for reason in note.split("; "))
+    return f"The reason: {'; '.join(reasons)}." if reasons else ""
 
 
 def _missing(numbers: Payload, sections: Mapping[str, Any]) -> list[str]:

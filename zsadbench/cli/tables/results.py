@@ -29,18 +29,19 @@ def print_results(plan: Plan | ScorePlan, results: Results, extra: Sequence[str]
     """
     from zsadbench.compare.measured import entry_names, target_names
 
-    metrics = [str(name) for name in plan.metrics]
     cells = [record.cell for _, record in results.records]
     targets, entries = target_names(cells), entry_names(cells)
     for target in dict.fromkeys(targets):
         places = [place for place, name in enumerate(targets) if name == target]
         records = [results.records[place] for place in places]
+        added = _of_benchmark(records[0][1].cell["target"]["name"], plan)
+        metrics = [*map(str, plan.metrics), *added]
         seeds_of: dict[str, list[Record]] = {}
         for place in places:
             seeds_of.setdefault(entries[place], []).append(results.records[place][1])
         rows = [row for seeds in seeds_of.values() for row in table_rows(seeds, metrics)]
         header = ["method", "class", *(HEADINGS.get(name, name) for name in metrics)]
-        table(_title(target, records), header, rows, optional=_optional(records, metrics, extra))
+        table(_title(target, records), header, rows, optional=_optional(records, metrics, (*extra, *added)))
         for path, record in records:
             say(record.signature, f"  {path}")
             for line in (*span_remarks(path, extra), *remarks(record)):
@@ -58,6 +59,14 @@ def _optional(records: Sequence[tuple[Path, Record]], metrics: Sequence[str], ex
     variants = {aupro_of(record.cell["protocol"]["name"]) for _, record in records}
     kept = {"image_auroc", "image_ap", "pixel_auroc", *variants, *extra}
     return [HEADINGS.get(name, name) for name in metrics if name not in kept]
+
+
+def _of_benchmark(target: str, plan: Plan | ScorePlan) -> list[str]:
+    """Return the metrics that a benchmark adds to those of the plan; none for the user's own images."""
+    from zsadbench.data import all_cards
+
+    added = next((card.metrics for card in all_cards() if card.name == target), ())
+    return [name for name in added if name not in map(str, plan.metrics)]
 
 
 def _title(target: str, records: list[tuple[Path, Record]]) -> str:

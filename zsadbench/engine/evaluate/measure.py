@@ -23,7 +23,7 @@ from zsadbench.metrics import (
     sample_estimates,
 )
 from zsadbench.metrics.by_class import NO_MASKS
-from zsadbench.metrics.names import AUX, POOLED
+from zsadbench.metrics.names import AUX, POOLED, SEGF1
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +62,7 @@ class ClassMeasurement:
         masked: whether the data set has masks.
         pixels: estimated number of pixels of the class; decides between exact and streamed counting.
         area_quartiles: quartiles of region area of the whole data set; None where there are none.
-        thresholds: from the auxiliary set, for the metrics at a threshold.
+        thresholds: from other images, for the metrics at a threshold.
     """
 
     def __init__(
@@ -84,6 +84,9 @@ class ClassMeasurement:
         self.at_threshold = {
             level: F1At(cut, level) for level, cut in cuts.items() if cut is not None and (level, AUX) in wanted
         }
+        cut = thresholds.by_class.get(str(rows["class"].iloc[0])) if len(rows) else None
+        if masked and cut is not None and any(name.kind == SEGF1 for name in self.names):
+            self.at_threshold[SEGF1] = F1At(cut, "pixel")
         self.images: list[dict[str, Any]] = []
         self._order: list[int] = []
 
@@ -118,8 +121,9 @@ class ClassMeasurement:
             self.pooled.take(images)
         if "image" in self.at_threshold:
             self.at_threshold["image"].update(scores, labels)
-        if "pixel" in self.at_threshold:
-            self.at_threshold["pixel"].take(images)
+        for f1 in self.at_threshold.values():
+            if f1.unit == "pixel":
+                f1.take(images)
         self._list_images(positions, scores, [seconds] * len(positions), parts)
 
     def _list_images(
@@ -178,8 +182,8 @@ class ClassMeasurement:
         self.metrics.merge(ClassMetrics.from_state(of("metrics")))
         if self.pooled is not None:
             self.pooled.merge(PixelMetrics.from_state(of("pooled")))
-        for level, f1 in self.at_threshold.items():
-            f1.merge(F1At.from_state(of(f"at_threshold_{level}"), level))
+        for name, f1 in self.at_threshold.items():
+            f1.merge(F1At.from_state(of(f"at_threshold_{name}"), f1.unit))
         parts = {key.removeprefix(PART): array for key, array in state.items() if key.startswith(PART)}
         self._list_images(state["positions"], state["score"], state["seconds"].tolist(), parts)
 
@@ -227,12 +231,15 @@ class ClassMeasurement:
         return {str(name): Estimate.undefined(NOT_PER_CLASS) for name in self.names if name.over == POOLED}
 
     def _at_thresholds(self) -> dict[str, Estimate]:
-        """Compute F1 at the thresholds from the auxiliary set; undefined where there is no threshold."""
+        """Compute F1 at thresholds from other images; undefined where there is no threshold."""
         estimates = {}
         for name in self.names:
-            if name.over == AUX and name.level in self.at_threshold:
-                estimates[str(name)] = self.at_threshold[name.level].compute()
-            elif name.over == AUX:
-                no_masks = name.level == "pixel" and self.details is None
-                estimates[str(name)] = Estimate.undefined(NO_MASKS if no_masks else self.thresholds.reason)
+            if name.over != AUX and name.kind != SEGF1:
+                continue
+            key, reason = (name.level, self.thresholds.reason)
+            if name.kind == SEGF1:
+                key, reason = SEGF1, self.thresholds.no_normal
+            no_masks = name.level == "pixel" and self.details is None
+            undefined = Estimate.undefined(NO_MASKS if no_masks else reason)
+            estimates[str(name)] = self.at_threshold[key].compute() if key in self.at_threshold else undefined
         return estimates

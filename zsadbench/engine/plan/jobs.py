@@ -38,6 +38,7 @@ from zsadbench.records import Record, record_path
 
 if TYPE_CHECKING:
     from zsadbench.data import Dataset
+    from zsadbench.data.cards.card import Card
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """The jobs in order, and the metrics that every record gets."""
+    """The jobs in order, and the metrics that every record gets; `metrics_of` adds those of a benchmark."""
 
     jobs: tuple[Job, ...]
     metrics: tuple[MetricName, ...]
@@ -135,7 +136,8 @@ def _job(
     cell = cell_of(training, target, setup.protocol, setup.limit, aux=trained_on, supports=supports, transductive=name)
     path = record_path(request.out, cell)
     record, fault = record_so_far(request, path)
-    done = set(selected) if fault else classes_done(request, record, path, frozenset(map(str, metrics)))
+    wanted = frozenset(map(str, metrics_of(metrics, target.card)))
+    done = set(selected) if fault else classes_done(request, record, path, wanted)
     todo = tuple(name for name in selected if name not in done)
     return Job(setup, target, trained_on, seed, cell, path, selected, record, todo, fault, supports)
 
@@ -170,6 +172,11 @@ def make_detector_plan(request: RunRequest) -> tuple[MethodSetup, Dataset | None
 def all_metrics(extra: Sequence[str]) -> tuple[MetricName, ...]:
     """Return the metrics of every record, followed by the additional ones."""
     return tuple(dict.fromkeys((*DEFAULT_NAMES, *map(parse_metric, extra))))
+
+
+def metrics_of(metrics: Sequence[MetricName], card: Card) -> tuple[MetricName, ...]:
+    """Return the metrics of the records of a data set: those of every record, and those that the benchmark adds."""
+    return tuple(dict.fromkeys((*metrics, *map(parse_metric, card.metrics))))
 
 
 def load_all(

@@ -12,11 +12,13 @@ from zsadbench.engine.encode.supports import fit_memory
 from zsadbench.engine.encode.text import encode_text_of_classes
 from zsadbench.engine.evaluate.classes import Head
 from zsadbench.engine.evaluate.measure import ClassMeasurement
+from zsadbench.engine.evaluate.normal_thresholds import with_normal_thresholds
 from zsadbench.engine.evaluate.region_quartiles import quartiles_of
 from zsadbench.engine.evaluate.scoring import Scorer
 from zsadbench.engine.evaluate.thresholds import Thresholds, find_thresholds
 from zsadbench.engine.learn.detector import Detector, train_or_load
 from zsadbench.engine.machine.memory import peak_device_mib, peak_host_mib
+from zsadbench.engine.plan.jobs import metrics_of
 from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.engine.plan.sharing import co_trained_taps
 from zsadbench.engine.record.entries import origin, parameters
@@ -84,9 +86,10 @@ class PreparedJob:
             on_step=on_step,
         )
         self._train_seconds = perf_counter() - start if detector.first_loss is not None else 0.0
-        self.thresholds = find_thresholds(self.plan, job, detector.method, self.backbone, self.batch_size)
+        ready, size = (self.plan, job, detector.method, self.backbone), self.batch_size
+        self.thresholds = with_normal_thresholds(find_thresholds(*ready, size), *ready, batch_size=size)
         self._origin = {"started": started, **origin(detector, job)}
-        self._origin |= {"thresholds": asdict(self.thresholds)} if self.thresholds.aux else {}
+        self._origin |= {"thresholds": asdict(self.thresholds)} if self.thresholds.found else {}
         words = job.target.card.words(job.setup.name)
         self._text_failures = encode_text_of_classes(
             detector.method, {name: words[name] for name in job.todo}, job.setup.name
@@ -121,7 +124,7 @@ class PreparedJob:
             self._area_quartiles,
             self._origin,
             training,
-            parameters(detector, self.backbone),
+            parameters(self.job.setup, detector.method, self.backbone),
         )
 
     def head(
@@ -197,7 +200,7 @@ def measurement_of(
 ) -> ClassMeasurement:
     """Make the measurement of a job on a class with these rows."""
     return ClassMeasurement(
-        metrics,
+        metrics_of(metrics, job.target.card),
         rows,
         masked=job.target.card.pixel_level,
         pixels=len(rows) * job.setup.map_side**2,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsadbench.engine.evaluate.measure import ClassMeasurement
 from zsadbench.engine.plan.cell import signature, why_not_comparable
+from zsadbench.engine.plan.jobs import metrics_of
 from zsadbench.engine.record import leakage
 from zsadbench.engine.record.facts import Facts, Preparation
 from zsadbench.engine.record.job import measurement_of
@@ -33,8 +34,8 @@ class JobRecorder:
         self.plan, self.job = plan, job
         label = signature(job.cell, job.setup.spec.weights.label)
         new = Record(cell=job.cell, expected=list(job.target.classes), signature=label)
-        overwrite = plan.request.overwrite == "always"
-        self.writer = RecordWriter(job.path, job.target, plan.metrics, job.record, new, overwrite=overwrite)
+        overwrite, metrics = plan.request.overwrite == "always", metrics_of(plan.metrics, job.target.card)
+        self.writer = RecordWriter(job.path, job.target, metrics, job.record, new, overwrite=overwrite)
         self.failure: Exception | None = None
         self.failed = False
         self.batch_size = 1

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from zsadbench.engine.plan.jobs import metrics_of
 from zsadbench.engine.record.facts import Facts
 from zsadbench.files import DAMAGED, remove_leftovers, replacing, write_atomically
 from zsadbench.records import identity, safe_name
@@ -51,7 +52,7 @@ class ShardFiles:
             "class": class_name,
             "count": count,
             "batch_size": batch_size,
-            "metrics": [str(name) for name in plan.metrics],
+            "metrics": [str(name) for name in metrics_of(plan.metrics, job.target.card)],
             "maps": plan.request.save_maps,
             "versions": {name: version(name) for name in ("zsadbench", "torch", "numpy")},
         }
