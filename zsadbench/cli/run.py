@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -69,35 +70,8 @@ def run(
 
 def _show_plan(shown: Outline, *, json: bool) -> None:
     """Print one row per job: the classes that are done, those to do, the record, and what is missing for it."""
-    rows: list[dict[str, Any]] = [
-        {
-            "event": "plan",
-            "method": job.setup.name,
-            "target": job.target.card.name,
-            "seed": job.seed,
-            "shots": job.cell["shots"],
-            "support_seed": job.supports.seed if job.supports else None,
-            "aux": job.aux.card.name if job.aux else None,
-            "done": [name for name in job.selected if name not in job.todo],
-            "todo": list(job.todo),
-            "path": str(job.path),
-            "missing": [],
-            **_trainings(job),
-        }
-        for job in shown.plan.jobs
-    ]
-    rows += [
-        {
-            "event": "plan",
-            **{name: getattr(job, name) for name in ("method", "target", "seed", "shots", "support_seed", "aux")},
-            "done": None,
-            "todo": list(job.classes),
-            "path": None,
-            "missing": list(job.missing),
-        }
-        for job in shown.outlined
-    ]
-    for name, why in (shown.missing or {}).items():
+    rows = _rows(shown)
+    for name, why in shown.missing.items():
         log.warning("missing: %s: %s", name, in_one_line(why).replace("\nerror: ", "; "))
     if json:
         for row in rows:
@@ -114,6 +88,44 @@ def _show_plan(shown: Outline, *, json: bool) -> None:
         for row in rows
     ]
     table("", [*header, "record"], cells, optional=["record"])
+    _show_trainings(rows)
+
+
+def _rows(shown: Outline) -> list[dict[str, Any]]:
+    """Return the object of every job that `--json` prints; what is not known yet is None."""
+    planned = [
+        {
+            "event": "plan",
+            "method": job.setup.name,
+            "target": job.target.card.name,
+            "seed": job.seed,
+            "shots": job.cell["shots"],
+            "support_seed": job.supports.seed if job.supports else None,
+            "aux": job.aux.card.name if job.aux else None,
+            "done": [name for name in job.selected if name not in job.todo],
+            "todo": list(job.todo),
+            "path": str(job.path),
+            "missing": [],
+            **_trainings(job),
+        }
+        for job in shown.plan.jobs
+    ]
+    outlined = [
+        {
+            "event": "plan",
+            **{name: getattr(job, name) for name in ("method", "target", "seed", "shots", "support_seed", "aux")},
+            "done": None,
+            "todo": list(job.classes),
+            "path": None,
+            "missing": list(job.missing),
+        }
+        for job in shown.outlined
+    ]
+    return planned + outlined
+
+
+def _show_trainings(rows: Sequence[dict[str, Any]]) -> None:
+    """Print one row per training on support images, if there are any."""
     trainings = [(row, training) for row in rows for training in row.get("trainings", [])]
     if trainings:
         header = ["training", "class", "stage", "shots", "seed", "steps", "checkpoint"]

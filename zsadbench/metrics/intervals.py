@@ -102,13 +102,14 @@ class BootstrapCounts:
         """Return all images by name, as arrays without objects, for `numpy.savez_compressed`."""
         names = sorted(self._images)
         tables = [table for name in names if (table := self._images[name][2]) is not None]
+        bins = np.concatenate([np.empty(0, BIN), *tables])
         return {
             "names": np.array(names, np.str_),
             "scores": np.array([self._images[name][0] for name in names]),
             "labels": np.array([self._images[name][1] for name in names], np.bool_),
             "corners": np.array(self._corners),
             "lengths": np.array([len(table) for table in tables], np.uint32),
-            **{field: np.concatenate([np.empty(0, BIN), *tables])[field] for field in BIN_FIELDS},
+            **{field: bins[field] for field in BIN_FIELDS},
         }
 
     @classmethod

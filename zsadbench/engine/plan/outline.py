@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from zsadbench import registry
@@ -47,7 +47,7 @@ class Outline:
 
     plan: Plan
     outlined: tuple[OutlinedJob, ...] = ()
-    missing: dict[str, str] | None = None
+    missing: dict[str, str] = field(default_factory=dict)
 
 
 def outline(request: RunRequest) -> Outline:
