@@ -131,6 +131,7 @@ FAULTS = {
     "taps": (replace(PLAIN, taps=(6, 12)), "'taps' is tuple, not a function"),
     "macs": (replace(PLAIN, macs=12), "'macs' is int, not a function"),
     "official": (replace(PLAIN, official="here"), "'official' is str, not Official"),
+    "kinds": (replace(PLAIN, kinds=("text",)), "'kinds' is ('text',); it takes some of clip"),
     "smoothing": (replace(PLAIN, smoothing="4"), "'smoothing' is '4', not a number of at least 0"),
     "no smoothing": (replace(PLAIN, smoothing=float("nan")), "'smoothing' is nan"),
     "range": (replace(PLAIN, map_range=(1.0, 0.0)), "'map_range' is (1.0, 0.0), not two rising numbers"),

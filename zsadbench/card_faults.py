@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, get_args, get_type_hints
 
 from zsadbench.protocol import EvaluationProtocol
+from zsadbench.tokens import BackboneKind
 from zsadbench.types import MethodCard, Official, Paper, Recipe, StageNote
 
 # What the fields of a card are.
@@ -46,6 +47,9 @@ def _faults_of_values(card: MethodCard) -> Iterator[str]:
         value = getattr(card, name)
         if not isinstance(value, tuple | list) or not all(isinstance(one, kind) for one in value):
             yield f"'{name}' is no tuple of {kind.__name__}"
+    known = get_args(BackboneKind)
+    if not isinstance(card.kinds, tuple | list) or not card.kinds or not set(card.kinds) <= set(known):
+        yield f"'kinds' is {card.kinds!r}; it takes some of {', '.join(known)}"
     if not _is_number(card.smoothing) or card.smoothing < 0:
         yield f"'smoothing' is {card.smoothing!r}, not a number of at least 0"
     ends = card.map_range

@@ -29,7 +29,7 @@ from zsadbench.detectors import (
     Traceable,
     Trainable,
 )
-from zsadbench.tokens import Activation, Compiling, PositionRule, Preprocessing, Taps, Tokens
+from zsadbench.tokens import Activation, BackboneKind, Compiling, PositionRule, Preprocessing, Taps, Tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Activation",
     "Augmenting",
+    "BackboneKind",
     "Batch",
     "Compiling",
     "FewShot",
@@ -270,6 +271,7 @@ class MethodCard:
             whose hashes are part of the identity of a record; raises `WeightsError` where they are missing. Records
             with random ones are not comparable.
         native_size: whether images have, by default, the size that the backbone was trained with.
+        kinds: the kinds of backbones that the method can use; it is refused on others.
         version: of the method's code, changed whenever its numbers may change: records of two versions are two
             records. Without one, a method is identified by the source of its package.
     """
@@ -291,6 +293,7 @@ class MethodCard:
     notes: tuple[StageNote, ...] = ()
     macs: Callable[[BackboneConfig, Any, int], Macs] | None = None
     version: str = ""
+    kinds: tuple[BackboneKind, ...] = ("clip",)
     native_size: bool = False
     transductive: Callable[[Any], Transductive] | None = None
     unofficial: bool = False

@@ -32,7 +32,10 @@ def test_the_reference_backbone_by_name():
 def test_every_shipped_name_is_an_architecture_or_is_refused_in_one_line():
     found = 0
     for path in SHIPPED:
-        if not {"timm_model_name", "hf_model_name", "multimodal_cfg"}.isdisjoint(_keys(json.loads(path.read_text()))):
+        keys = _keys(json.loads(path.read_text()))
+        if "timm_model_name" in keys:
+            continue
+        if not {"hf_model_name", "multimodal_cfg"}.isdisjoint(keys):
             with pytest.raises(UsageError, match="no plain CLIP"):
                 find_config(path.stem)
         else:
@@ -41,6 +44,30 @@ def test_every_shipped_name_is_an_architecture_or_is_refused_in_one_line():
                 assert config.vision.width % config.vision.heads == 0
                 found += 1
     assert found > 10
+
+
+@pytest.mark.parametrize(
+    ("name", "pool", "activation", "tokenizer", "mean"),
+    [
+        ("EVA02-L-14-336", "token", "swiglu", "", 0.48145466),
+        ("EVA01-g-14", "token", "gelu", "", 0.48145466),
+        ("ViT-L-16-SigLIP2-512", "map", "gelu_tanh", "timm/ViT-L-16-SigLIP2-512", 0.5),
+        ("ViT-B-32-SigLIP2-256", "map", "gelu_tanh", "timm/ViT-B-32-SigLIP2-256", 0.5),
+        ("ViT-B-16-SigLIP", "map", "gelu", "timm/ViT-B-16-SigLIP", 0.5),
+    ],
+)
+def test_pairs_with_an_encoder_of_timm(name, pool, activation, tokenizer, mean):
+    config = find_config(name)
+    assert (config.kind, config.pool, config.activation) == ("image-text", pool, activation)
+    assert (config.rules.tokenizer, config.pixels.mean[0]) == (tokenizer, mean)
+    assert config.logit_bias == (-10 if pool == "map" else None)
+    assert str(config.vision.image_size) in {name.rpartition("-")[2], "224"}
+
+
+@pytest.mark.parametrize("name", ["ViTamin-L", "PE-Core-B-16", "convnext_base", "nllb-clip-base-siglip"])
+def test_other_pairs_are_refused(name):
+    with pytest.raises(UsageError, match=r"no pair of two transformers|pools other tokens than patches"):
+        find_config(name)
 
 
 def _keys(raw):

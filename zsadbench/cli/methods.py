@@ -3,37 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zsadbench.cli.shared.logs import start_logging
 from zsadbench.cli.shared.options import Json, Plugin, add_plugins, examples
-from zsadbench.cli.shared.output import say, say_json, say_rows, table
+from zsadbench.cli.shared.output import say, say_json, table
+
+if TYPE_CHECKING:
+    from zsadbench.types import MethodCard
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("list", epilog=examples("zsadbench methods list", "zsadbench methods list --json"))
 def list_(plugin: Plugin = None, json: Json = False) -> None:
-    """Print every method with its paper and whether it trains."""
+    """Print every method with its paper, whether it trains, and which kinds of backbones it takes."""
     from zsadbench import registry
 
     start_logging()
     add_plugins(plugin)
-    cards = registry.method_cards()
-    rows = [
-        (
-            card.name,
-            f"{card.paper.venue} {card.paper.year}",
-            "yes" if card.recipe else "no",
-            "unofficial" if card.unofficial else "",
-            card.paper.title,
-        )
-        for card in cards
-    ]
-    header = ["method", "published", "trains", "remark", "paper"]
-    say_rows(header, rows, json=json)
+    rows = [_row(card) for card in registry.method_cards()]
+    if json:
+        for row in rows:
+            say_json(row)
+        return
+    header = {"kinds": "backbones"}  # field → its title in the table, where it is another word
+    shown = ["method", "published", "trains", "kinds", "remark", "paper"]
+    texts = [[value if isinstance(value := row[key], str) else ", ".join(value) for key in shown] for row in rows]
+    table("", [header.get(key, key) for key in shown], texts)
+
+
+def _row(card: MethodCard) -> dict[str, Any]:
+    """Return what a list of methods says about one."""
+    return {
+        "method": card.name,
+        "name": card.name,
+        "version": card.version,
+        "kinds": list(card.kinds),
+        "few_shot": card.few_shot,
+        "transductive": card.transductive is not None,
+        "published": f"{card.paper.venue} {card.paper.year}",
+        "trains": "yes" if card.recipe else "no",
+        "remark": "unofficial" if card.unofficial else "",
+        "paper": card.paper.title,
+    }
 
 
 @app.command(epilog=examples("zsadbench methods show fbclip", "zsadbench methods show clip --json"))
@@ -52,6 +67,7 @@ def show(
         "unofficial": card.unofficial,
         "paper": asdict(card.paper) | ({} if json else {"authors": ", ".join(card.paper.authors)}),
         "taps": asdict(card.taps(default)),
+        "kinds": list(card.kinds) if json else ", ".join(card.kinds),
         "smoothing": card.smoothing,
         "few_shot": card.few_shot,
         "transductive": card.transductive(default).description if card.transductive else None,

@@ -27,12 +27,12 @@ from zsadbench.profile.request import ProfileRequest
 
 RUN_FLAGS = RequestFlags(
     RunRequest,
-    "methods options backbone weights image_size offline device compile",
+    "methods options weights image_size offline device compile",
     save_maps="Refused: writing files is not part of a method's time.",
 )
 EXAMPLES = examples(
     "zsadbench profile -m fbclip --backbone demo --weights demo",
-    "zsadbench profile -m fbclip,afclip --batch-size 1,8 --precision fp32,bf16",
+    "zsadbench profile -m clip --backbone ViT-B-16,EVA02-B-16 --weights random",
 )
 
 
@@ -51,7 +51,7 @@ def profile(
 ) -> None:
     """Measure what methods cost on this machine; published costs stand in columns next to the measured ones.
 
-    With --json, one object per method, precision and batch size, as soon as it is measured.
+    With --json, one object per backbone, method, precision and batch size, as soon as it is measured.
     """
     start_logging(quiet=quiet, verbose=verbose)
     add_plugins(plugin)

@@ -1,7 +1,8 @@
-"""The frozen CLIP: two towers, each built when it is first used."""
+"""The frozen backbone: an image and a text tower, or an image tower alone; each is built when it is first used."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, TypeVar
 
@@ -9,8 +10,12 @@ import torch
 from torch import nn
 
 from zsadbench.clip.half import keep_half
-from zsadbench.clip.resolve import BackboneSpec
+from zsadbench.clip.resolve import BackboneSpec, check_activation
 from zsadbench.clip.sources import TowerSource, skeleton, tower_source
+from zsadbench.clip.timm_models.config import TimmConfig
+from zsadbench.clip.timm_models.pairs import PairConfig
+from zsadbench.clip.timm_models.text import PairTextTower
+from zsadbench.clip.timm_models.tower import TimmTower
 from zsadbench.clip.towers import TextTower, VisionTower
 
 if TYPE_CHECKING:
@@ -20,10 +25,11 @@ Tower = TypeVar("Tower", bound=nn.Module)
 
 
 class Backbone:
-    """A frozen CLIP: parameters without gradients, evaluation mode, float32 unless it runs in half precision.
+    """Frozen towers: parameters without gradients, evaluation mode, float32 unless they run in half precision.
 
-    `vision` and `text` are the towers, `spec` says what they are, `activation` is that of their MLPs. `image_size` in
-    pixels and `grid` in patches are the sides of the input of the image tower, `device` is where the towers are.
+    `vision` and `text` are the towers, `spec` says what they are, `activation` is that of the image tower's MLPs.
+    `image_size` in pixels and `grid` in patches are the sides of the input of the image tower, `device` is where the
+    towers are.
     """
 
     def __init__(
@@ -39,7 +45,7 @@ class Backbone:
     ) -> None:
         self.spec = spec
         self.image_size = image_size
-        self.activation = "quick_gelu" if quick_gelu else "gelu"
+        self.activation = replace(spec.config, quick_gelu=quick_gelu).activation
         self.grid = image_size // spec.config.vision.patch_size
         self.device = torch.device("cpu")
         self._source, self._position, self._compiling, self._precision = source, position, compiling, precision
@@ -52,22 +58,33 @@ class Backbone:
         return self._source.logit_scale
 
     @property
+    def logit_bias(self) -> float | None:
+        """What a pair that was trained with a sigmoid (SigLIP) adds to the scaled cosine; None for others."""
+        return self._source.logit_bias
+
+    @property
     def vision(self) -> VisionTower:
         """The image tower."""
         if self._vision is None:
             with torch.inference_mode(mode=False):  # training may use a tower that was first used in inference mode
-                settings = self.image_size, self._position, self._compiling
-                tower = VisionTower(self._source.vision(), self.spec.config, *settings)
-                keep_half(tower, self._precision)
+                config, settings = self.spec.config, (self.image_size, self._position, self._compiling)
+                make = TimmTower if isinstance(config, TimmConfig) else VisionTower
+                tower: VisionTower = make(self._source.vision(), config, *settings)  # type: ignore[arg-type]
+                for part in tower.halved:
+                    keep_half(part, self._precision)
                 self._vision = self._frozen(tower)
         return self._vision
 
     @property
     def text(self) -> TextTower:
-        """The text tower; after `release_text` it is built again."""
+        """The text tower; after `release_text` it is built again. `UsageError` where the backbone has none."""
         if self._text is None:
             with torch.inference_mode(mode=False):
-                self._text = self._frozen(TextTower(self._source.text(), self.spec.config.text.context_length))
+                config, text = self.spec.config, self._source.text()
+                if isinstance(config, PairConfig):
+                    self._text = self._frozen(PairTextTower(text, config))
+                else:
+                    self._text = self._frozen(TextTower(text, config.text.context_length))
         return self._text
 
     def release_text(self) -> None:
@@ -113,11 +130,12 @@ def build(
         precision: of the image tower; in half precision its weights are stored in half precision, too.
 
     Raises:
-        UsageError: the size is not a multiple of the patch.
+        UsageError: the size is not a multiple of the patch, or the activation cannot be replaced.
         WeightsError: the file is unreadable or of another architecture.
     """
     size = spec.config.vision.image_size if image_size is None else image_size
     spec.check_size(size)
+    check_activation(spec.config, activation)
     quick = spec.config.quick_gelu if activation == "native" else activation == "quick_gelu"
     source = tower_source(spec, quick_gelu=quick)
     backbone = Backbone(source, spec, size, position, quick_gelu=quick, compiling=compiling, precision=precision)

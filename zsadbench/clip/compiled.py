@@ -1,4 +1,4 @@
-"""The blocks of the image tower compiled by PyTorch, if requested; where compiling fails, they run uncompiled.
+"""The blocks of an image tower compiled by PyTorch, if requested; where compiling fails, they run uncompiled.
 
 All blocks share one compiled function. `graphs` also records the kernels of a CUDA device (CUDA graphs), so that small
 batches do not wait for kernel launches; the next run of a recording overwrites its output, so tokens that are kept are
@@ -26,12 +26,12 @@ MODES = {"blocks": "default", "graphs": "reduce-overhead"}
 
 
 class Blocks:
-    """`run_block`, compiled or not; after a failed compilation not."""
+    """A function that runs a block, compiled or not; after a failed compilation not."""
 
-    def __init__(self, compiling: Compiling = "off") -> None:
-        self.compiling = compiling
+    def __init__(self, compiling: Compiling = "off", run: Callable[..., Any] = run_block) -> None:
+        self.compiling, self._run = compiling, run
         mode = MODES.get(compiling)
-        self._fast: Callable[..., Any] | None = torch.compile(run_block, mode=mode, dynamic=False) if mode else None
+        self._fast: Callable[..., Any] | None = torch.compile(run, mode=mode, dynamic=False) if mode else None
 
     @property
     def compiled(self) -> bool:
@@ -48,16 +48,15 @@ class Blocks:
         kept = tokens.float()
         return kept.clone() if kept is tokens and self.compiled and self.compiling == "graphs" else kept
 
-    def __call__(self, block: Any, tokens: Tensor, value: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Run both paths through one block, as `run_block`."""
+    def __call__(self, block: Any, tokens: Tensor, second: Tensor | None = None) -> Any:
+        """Run one block, by default both paths through a block of CLIP, as `run_block`."""
         if self._fast is not None:
             try:
-                outputs: tuple[Tensor, Tensor | None] = self._fast(block, tokens, value)
-                return outputs
+                return self._fast(block, tokens, second)
             except (torch.OutOfMemoryError, MemoryError):
                 raise
             except Exception as failure:
                 reason = (str(failure).strip() or type(failure).__name__).splitlines()[0]
                 log.warning("the image tower is not compiled and runs as it is: %s", reason)
                 self._fast = None
-        return run_block(block, tokens, value)
+        return self._run(block, tokens, second)

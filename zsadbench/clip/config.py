@@ -7,88 +7,49 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zsadbench.clip.sizes import DEMO, BackboneConfig, TextConfig, VisionConfig, shipped_folder
+from zsadbench.clip.timm_models.library import find_vision_only, is_timm, timm_names, vision_only_of
+from zsadbench.clip.timm_models.pairs import pair_of
 from zsadbench.errors import UsageError, WeightsError, unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-DEMO = "demo"  # the small backbone that is shipped with its weights
+__all__ = ["DEMO", "DEMO_FOLDER", "BackboneConfig", "TextConfig", "VisionConfig", "find_config", "infer_config"]
+
 DEMO_FOLDER = Path(__file__).with_name(DEMO)
 
 
-@dataclass(frozen=True)
-class VisionConfig:
-    """Sizes of the image tower; `image_size` in pixels is that of its training."""
-
-    image_size: int
-    patch_size: int
-    width: int
-    layers: int
-    heads: int
-
-
-@dataclass(frozen=True)
-class TextConfig:
-    """Sizes of the text tower."""
-
-    context_length: int
-    vocab_size: int
-    width: int
-    heads: int
-    layers: int
-
-
-@dataclass(frozen=True)
-class BackboneConfig:
-    """Sizes of both towers. `quick_gelu` is x·sigmoid(1.702x), with which OpenAI trained; else exact GELU."""
-
-    name: str
-    embed_dim: int
-    quick_gelu: bool
-    vision: VisionConfig
-    text: TextConfig
-
-    def sizes(self) -> dict[str, Any]:
-        """All fields except the name, as plain values."""
-        return {key: value for key, value in asdict(self).items() if key != "name"}
-
-
 def find_config(name: str) -> BackboneConfig:
-    """Find the architecture `name`: one that open_clip ships, the path of a `backbone.json`, or `demo`.
+    """Find the architecture `name`: one of open_clip or timm, the path of a `backbone.json`, or `demo`.
+
+    A name of timm may be followed by a dot and a tag of its published weights. Where both libraries have a name, it is
+    that of open_clip.
 
     Raises:
-        UsageError: there is no such name or file, the file is invalid, or the towers are not plain CLIP.
+        UsageError: there is no such name or file, the file is invalid, or the towers cannot be used.
     """
     if name == DEMO:
         return replace(_from_file(DEMO_FOLDER / "backbone.json"), name=DEMO)
     if name.endswith(".json") or "/" in name:
         return _from_file(Path(name))
-    folder = _shipped_folder()
+    folder = shipped_folder()
     path = folder / f"{name}.json"
     if not path.is_file():
-        raise unknown("backbone", name, [DEMO, *(file.stem for file in folder.glob("*.json"))])
+        if is_timm(name):
+            return find_vision_only(name)
+        raise unknown("backbone", name, [DEMO, *(file.stem for file in folder.glob("*.json")), *timm_names()])
     return _from_open_clip(name, json.loads(path.read_text()))
-
-
-def is_shipped(name: str) -> bool:
-    """Whether open_clip ships an architecture of this name."""
-    return (_shipped_folder() / f"{name}.json").is_file()
-
-
-def _shipped_folder() -> Path:
-    spec = find_spec("open_clip")
-    if spec is None or not spec.submodule_search_locations:
-        raise UsageError("open_clip is not installed; run 'pip install open_clip_torch'")
-    return Path(spec.submodule_search_locations[0]) / "model_configs"
 
 
 def _from_open_clip(name: str, raw: Mapping[str, Any]) -> BackboneConfig:
     vision, text = raw["vision_cfg"], raw["text_cfg"]
+    if "timm_model_name" in vision and "multimodal_cfg" not in raw:
+        return pair_of(name, raw)
     plain_vision = set(vision) <= {"image_size", "layers", "width", "patch_size", "head_width"}
     plain_text = set(text) <= {"context_length", "vocab_size", "width", "heads", "layers"}
     if not (plain_vision and plain_text and isinstance(vision["layers"], int)):
@@ -108,6 +69,8 @@ def _from_file(path: Path) -> BackboneConfig:
         raise UsageError(f"backbone '{path}' is not a file; give a backbone.json or a name such as 'ViT-L-14-336'")
     try:
         raw = json.loads(path.read_text())
+        if isinstance(raw, dict) and "timm" in raw:
+            return vision_only_of(raw, str(path))
         vision, text = VisionConfig(**raw["vision"]), TextConfig(**raw["text"])
         _check_sizes({**asdict(vision), **asdict(text), "embed_dim": raw["embed_dim"]})
         return BackboneConfig(_size_name(vision, text), raw["embed_dim"], raw["quick_gelu"], vision, text)

@@ -2,8 +2,9 @@
 
 Counted are the products of matrices: linear layers, convolutions, and both products of every attention. Norms,
 activations, softmaxes and sums are not counted. One multiply-accumulate is two floating-point operations. N tokens
-through a block of width D take `12·N·D²` in linear layers (four for the attention, eight for an MLP four times as wide)
-and `2·N²·D` in the attention.
+through a block of CLIP of width D take `12·N·D²` in linear layers (four for the attention, eight for an MLP four times
+as wide) and `2·N²·D` in the attention. An encoder of timm may have another MLP, and registers among its tokens; its
+configuration states the weights of a block.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def image_macs(vision: VisionConfig, image_size: int, blocks: int | None = None)
     """Count the plain image tower on one image: all blocks, or the first `blocks` of them."""
     patches, blocks = (image_size // vision.patch_size) ** 2, vision.layers if blocks is None else blocks
     stem = patches * vision.width * 3 * vision.patch_size**2
-    return stem + blocks * block_macs(1 + patches, vision.width)
+    tokens = vision.prefix_tokens + patches
+    block = tokens * vision.block_products + attention_macs(tokens, tokens, vision.attention_width)
+    return stem + blocks * block
 
 
 def tower_macs(config: BackboneConfig, image_size: int, taps: Taps) -> int:
@@ -50,4 +53,6 @@ def tower_macs(config: BackboneConfig, image_size: int, taps: Taps) -> int:
 def text_macs(config: BackboneConfig, sentences: int, length: int | None = None) -> int:
     """Count the text tower on sentences of `length` tokens, by default the whole context; without the projection."""
     text = config.text
-    return sentences * text.layers * block_macs(text.context_length if length is None else length, text.width)
+    tokens = text.context_length if length is None else length
+    block = tokens * config.text_block_products + attention_macs(tokens, tokens, text.width)
+    return sentences * text.layers * block

@@ -10,14 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zsadbench.checkpoints import check_tensors, entry_names, read_archive, unwrap
-from zsadbench.clip.config import DEMO, BackboneConfig, find_config, infer_config, is_shipped
+from zsadbench.clip.config import DEMO, BackboneConfig, find_config, infer_config
 from zsadbench.clip.taps import REFERENCE_DEPTH
+from zsadbench.clip.timm_models.config import TimmConfig
+from zsadbench.clip.timm_models.names import holds_encoder
+from zsadbench.clip.timm_models.pairs import PairConfig
 from zsadbench.clip.transformers_names import NAMES, STEM, to_openai_names
 from zsadbench.clip.weights import OPENAI_FILES, Weights, locate_weights
 from zsadbench.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from zsadbench.tokens import Activation
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +50,7 @@ class BackboneSpec:
     @property
     def shipped(self) -> bool:
         """Whether open_clip ships the architecture by name; else it is from a file or from shapes."""
-        return is_shipped(self.name)
+        return self.config.shipped
 
     @property
     def demo(self) -> bool:
@@ -58,8 +63,9 @@ class BackboneSpec:
         return self.shipped and not self.demo and self.weights.kind != "random"
 
     def image_size(self, recipe_size: int) -> int:
-        """Return the default input size in pixels: the recipe's for towers of 24 blocks, else the backbone's own."""
-        return recipe_size if self.config.vision.layers == REFERENCE_DEPTH else self.config.vision.image_size
+        """Return the default input size in pixels: the recipe's for a CLIP of 24 blocks, else the backbone's own."""
+        reference = self.config.kind == "clip" and self.config.vision.layers == REFERENCE_DEPTH
+        return recipe_size if reference else self.config.vision.image_size
 
     def check_size(self, image_size: int) -> None:
         """Raise `UsageError` unless `image_size` is a positive multiple of the patch."""
@@ -69,22 +75,60 @@ class BackboneSpec:
             raise UsageError(f"image size {image_size} is no multiple of the patch of {self.name}, {patch}; try {near}")
 
 
+def check_activation(config: BackboneConfig, activation: Activation) -> None:
+    """Raise `UsageError` unless the image tower has this activation or takes it in place of its own, as CLIP's does."""
+    if isinstance(config, TimmConfig) and activation not in {"native", config.activation}:
+        raise UsageError(
+            f"'{config.name}' runs with its own activation, {config.activation}; it cannot be replaced by {activation}"
+        )
+
+
+def check_timm_file(config: TimmConfig, path: Path) -> None:
+    """Check that a file holds the weights of an architecture with an encoder of timm.
+
+    Raises:
+        WeightsError: it does not.
+    """
+    from zsadbench.clip.timm_models.pair_sources import read_pair
+    from zsadbench.clip.timm_models.sources import read_vision_only
+
+    if isinstance(config, PairConfig):
+        read_pair(config, path)
+    else:
+        read_vision_only(config, path)
+
+
+def check_tokenizer(config: BackboneConfig, *, offline: bool) -> None:
+    """Check that the tokenizer of a text tower is here, or can be downloaded; CLIP's own always is.
+
+    Raises:
+        WeightsError: it cannot be loaded.
+    """
+    if isinstance(config, PairConfig) and config.rules.tokenizer:
+        from zsadbench.clip.timm_models.text import load_tokenizer
+
+        load_tokenizer(config.rules, offline=offline)
+
+
 def resolve(backbone: str | None, weights: str | None, *, offline: bool = False) -> BackboneSpec:
     """Find the architecture and the weights.
 
     None stands for the environment's `ZSADBENCH_BACKBONE` and `ZSADBENCH_WEIGHTS`, else for the defaults. The demo
     backbone and its weights imply each other. Weights that OpenAI published imply QuickGELU. A file in OpenAI's format,
-    given without a backbone, also implies its architecture.
+    given without a backbone, also implies its architecture; an image encoder alone is always named.
 
     Raises:
         UsageError: there is no such backbone.
         WeightsError: there are no such weights, or they are not a CLIP.
     """
     backbone = backbone or os.environ.get("ZSADBENCH_BACKBONE") or None
-    weights = weights or os.environ.get("ZSADBENCH_WEIGHTS") or (DEMO if backbone == DEMO else "openai")
+    weights = weights or os.environ.get("ZSADBENCH_WEIGHTS") or None
     if weights == DEMO and backbone is None:
         backbone = DEMO
     config = find_config(backbone or DEFAULT_BACKBONE)
+    weights = weights or config.default_weights
+    if not weights:
+        raise WeightsError(f"'{config.name}' has no published weights; pass --weights PATH, or --weights random")
     located = locate_weights(weights, config, config.name, offline=offline)
     if located.path is None:
         return BackboneSpec(config, located)
@@ -93,6 +137,10 @@ def resolve(backbone: str | None, weights: str | None, *, offline: bool = False)
             raise WeightsError(
                 f"weights 'demo' belong to backbone 'demo', not to '{config.name}'; pass --backbone demo"
             )
+        return BackboneSpec(config, located)
+    if isinstance(config, TimmConfig):
+        if located.kind == "file":
+            check_timm_file(config, located.path)
         return BackboneSpec(config, located)
     if located.kind == "tag":
         return BackboneSpec(replace(config, quick_gelu=config.quick_gelu or located.quick_gelu), located)
@@ -176,6 +224,11 @@ def state_of(raw: Any, source: str) -> dict[str, Tensor]:
         entries = others
         _check_entries(entries, source)
         entries = to_openai_names(entries, source)
+    if OPENAI_STEM not in entries and holds_encoder(raw):
+        raise WeightsError(
+            f"{source} holds an image encoder alone, no CLIP; name its architecture, "
+            "such as --backbone vit_small_patch14_dinov2"
+        )
     if OPENAI_STEM not in entries:
         raise WeightsError(f"{source} holds no CLIP: '{OPENAI_STEM}' is missing; is it a method's checkpoint?")
     _check_entries(entries, source)

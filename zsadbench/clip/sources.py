@@ -11,6 +11,10 @@ from torch import Tensor, nn
 
 from zsadbench.checkpoints import check_state, load_state, read_archive
 from zsadbench.clip.resolve import UNREAD, BackboneSpec, state_of
+from zsadbench.clip.timm_models.config import VisionOnlyConfig
+from zsadbench.clip.timm_models.pair_sources import INITIAL_SCALE, PairSource, pair_skeleton
+from zsadbench.clip.timm_models.pairs import PairConfig
+from zsadbench.clip.timm_models.sources import VisionOnlySource, vision_only_skeleton
 from zsadbench.clip.weights import RANDOM_SEED
 
 if TYPE_CHECKING:
@@ -18,17 +22,26 @@ if TYPE_CHECKING:
 
 IMAGE = "visual."  # prefix of the names of the image tower
 LOGIT_SCALE = "logit_scale"
-INITIAL_SCALE, FINAL_SCALE = log(1 / 0.07), log(100)  # where CLIP's training begins, and where it is bounded
+FINAL_SCALE = log(100)  # where CLIP's training is bounded
 MLP_RATIO = 4.0
 
 
 class TowerSource(Protocol):
     """Builds open_clip's towers, any number of times, always with the same values.
 
-    `logit_scale` is the logarithm that the weights store, or the value where they store none.
+    `logit_scale` is the logarithm that the weights store, or the value where they store none; `logit_bias` is that of a
+    pair that was trained with a sigmoid, else None.
     """
 
-    logit_scale: float
+    @property
+    def logit_scale(self) -> float:
+        """The logarithm of what cosines are multiplied with; `UsageError` without a text tower."""
+        ...
+
+    @property
+    def logit_bias(self) -> float | None:
+        """What is added to the scaled cosines; None of a pair that was not trained with a sigmoid."""
+        ...
 
     def vision(self) -> nn.Module:
         """Build the image tower."""
@@ -49,6 +62,10 @@ def tower_source(spec: BackboneSpec, *, quick_gelu: bool) -> TowerSource:
     Raises:
         WeightsError: the file is unreadable or of another architecture.
     """
+    if isinstance(spec.config, VisionOnlyConfig):
+        return VisionOnlySource(spec.config, spec.weights.path, RANDOM_SEED)
+    if isinstance(spec.config, PairConfig):
+        return PairSource(spec.config, spec.weights.path, RANDOM_SEED)
     if spec.weights.path is None:
         return RandomTowers(spec.config, quick_gelu=quick_gelu)
     return StoredTowers(spec, quick_gelu=quick_gelu)
@@ -59,7 +76,7 @@ class RandomTowers:
 
     def __init__(self, config: BackboneConfig, *, quick_gelu: bool) -> None:
         self._config, self._quick_gelu = config, quick_gelu
-        self.logit_scale = INITIAL_SCALE
+        self.logit_scale, self.logit_bias = INITIAL_SCALE, None
         self._after_vision: Tensor | None = None  # state of the generator after the image tower
 
     def vision(self) -> nn.Module:
@@ -88,7 +105,7 @@ class StoredTowers:
 
     def __init__(self, spec: BackboneSpec, *, quick_gelu: bool) -> None:
         self._spec, self._quick_gelu = spec, quick_gelu
-        self.logit_scale = FINAL_SCALE
+        self.logit_scale, self.logit_bias = FINAL_SCALE, None
         self._unused = self._read()  # tensors of the towers that were not built yet
 
     def vision(self) -> nn.Module:
@@ -131,7 +148,11 @@ class StoredTowers:
 
 
 def skeleton(config: BackboneConfig) -> Mapping[str, Tensor]:
-    """List every parameter of both towers by OpenAI's names: shapes without values."""
+    """List every parameter of both towers by OpenAI's names, or timm's: shapes without values."""
+    if isinstance(config, VisionOnlyConfig):
+        return vision_only_skeleton(config)
+    if isinstance(config, PairConfig):
+        return pair_skeleton(config)
     with torch.device("meta"):
         vision, text = new_vision(config, quick_gelu=False), new_text(config, quick_gelu=False)
     return {**{f"{IMAGE}{name}": tensor for name, tensor in vision.state_dict().items()}, **text.state_dict()}

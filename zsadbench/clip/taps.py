@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 REFERENCE_DEPTH = 24
 RULE = "ceil(block * depth / 24)"
+OWN_RULE = "the encoder's own numbers"
 
 
 def map_taps(blocks: Sequence[int], depth: int) -> tuple[int, ...]:
@@ -46,16 +47,31 @@ class PlacedTaps(NamedTuple):
         return max(self.blocks + self.value_blocks, default=0)
 
 
-def place_taps(taps: Taps, depth: int) -> PlacedTaps:
-    """Map all taps of a method to a tower of `depth` blocks.
+def own_taps(blocks: Sequence[int], depth: int) -> tuple[int, ...]:
+    """Check 1-based block numbers of a tower of `depth` blocks itself, and return them in order of depth.
 
     Raises:
-        UsageError: as `map_taps`; nothing is tapped; the value-value path is tapped before it begins.
+        UsageError: there is no such block, or one is named twice.
+    """
+    outside = [block for block in blocks if not 1 <= block <= depth]
+    if outside:
+        raise UsageError(f"tapped blocks {outside} lie outside the {depth} blocks of the encoder; blocks count from 1")
+    if len(set(blocks)) < len(blocks):
+        raise UsageError(f"a block is tapped twice: {list(blocks)}")
+    return tuple(sorted(blocks))
+
+
+def place_taps(taps: Taps, depth: int) -> PlacedTaps:
+    """Find the blocks of all taps of a method in a tower of `depth` blocks.
+
+    Raises:
+        UsageError: as `map_taps` and `own_taps`; nothing is tapped; the value-value path is tapped before it begins.
     """
     if not (taps.blocks + taps.value_blocks or taps.colours or taps.own_encoding):
         raise UsageError("no block is tapped; choose one at least")
     early = [block for block in taps.value_blocks if block < taps.value_from]
     if early:
         raise UsageError(f"the value-value path begins at block {taps.value_from}; it cannot be read after {early}")
-    (begin,) = map_taps((taps.value_from,), depth)
-    return PlacedTaps(map_taps(taps.blocks, depth), map_taps(taps.value_blocks, depth), begin)
+    place = own_taps if taps.numbering == "own" else map_taps
+    begin = place((taps.value_from,), depth)[0] if taps.value_blocks or taps.numbering == "reference" else depth
+    return PlacedTaps(place(taps.blocks, depth), place(taps.value_blocks, depth), begin)

@@ -62,6 +62,19 @@ class VisionTower(nn.Module):
         """The tower step by step, for methods that work inside it."""
         return ImageWalk(self.visual, self.positions)
 
+    @property
+    def halved(self) -> Sequence[nn.Module]:
+        """The modules whose matrix products run in half precision, if any do."""
+        return (self,)
+
+    def joint(self, tokens: Tensor) -> Tensor:
+        """Map raw tokens of the last block into the joint space: (batch, 1 + patches, width) → (…, joint).
+
+        Row 0 is the feature of the image, the others are those of the patches.
+        """
+        joint: Tensor = self.norm(tokens) @ self.projection
+        return joint
+
     def forward(self, images: Tensor, taps: Taps, precision: torch.dtype = torch.float32) -> Tokens:
         """Run both paths of the tower once and keep the raw tokens after every tapped block.
 
@@ -85,7 +98,7 @@ class VisionTower(nn.Module):
                     value = tokens
                 tokens, value = self.blocks(block, tokens, value)
                 if number in placed.blocks:
-                    layers.append(self.blocks.keep(tokens))
+                    layers.append(self.blocks.keep(self.norm(tokens) if taps.final_norm else tokens))
                 if value is not None and number in placed.value_blocks:
                     value_layers.append(self.blocks.keep(value))
         colours = self._colours(images) if taps.colours else None

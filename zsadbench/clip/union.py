@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 def unite(several: Sequence[Taps], depth: int) -> Taps | None:
     """Find the taps with which one run of a tower of `depth` blocks serves all; None where one run cannot.
 
-    One run cannot where a method encodes images itself, where two value-value paths begin at different blocks, or where
-    different taps are mapped to the same block of a shallow tower. Activation, position rule and preprocessing are
-    taken from the first; the caller ensures that they agree.
+    One run cannot where a method encodes images itself, where two value-value paths begin at different blocks, where
+    only some apply the final norm or number blocks in their own way, or where different taps are mapped to the same
+    block of a shallow tower. Activation, position rule and preprocessing are taken from the first; the caller ensures
+    that they agree.
     """
     if len(several) > 1 and any(taps.own_encoding for taps in several):
+        return None
+    if len({(taps.numbering, taps.final_norm) for taps in several}) > 1:
         return None
     begins = {taps.value_from for taps in several if taps.value_blocks}
     if len(begins) > 1:
@@ -56,6 +59,7 @@ def pick(tokens: Tokens, united: Taps, taps: Taps) -> Tokens:
         tokens.grid,
         tuple(tokens.value_layers[value_blocks.index(block)] for block in sorted(taps.value_blocks)),
         tokens.colours if taps.colours else None,
+        rows=tokens.rows,
     )
 
 
@@ -67,6 +71,7 @@ def slice_batch(tokens: Tokens, rows: slice) -> Tokens:
         tuple(layer[rows] for layer in tokens.value_layers),
         None if tokens.colours is None else tokens.colours[rows],
         {name: part[rows] for name, part in tokens.parts.items()},
+        tokens.rows,
     )
 
 
@@ -81,4 +86,5 @@ def join(batches: Sequence[Tokens]) -> Tokens:
         tuple(torch.cat(layers) for layers in zip(*(batch.value_layers for batch in batches), strict=True)),
         torch.cat(colours) if colours else None,
         {name: torch.cat([batch.parts[name] for batch in batches]) for name in batches[0].parts},
+        batches[0].rows,
     )

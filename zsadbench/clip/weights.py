@@ -18,6 +18,8 @@ from platformdirs import user_cache_path
 from zsadbench.checkpoints import check_kind, foreign_kind
 from zsadbench.clip.config import DEMO, DEMO_FOLDER
 from zsadbench.clip.download import NO_DOWNLOAD, find_published, is_quick_gelu
+from zsadbench.clip.timm_models.config import VisionOnlyConfig
+from zsadbench.clip.timm_models.download import find_timm_weights
 from zsadbench.errors import WeightsError, not_found, where_looked
 from zsadbench.files import file_sha256
 
@@ -79,7 +81,18 @@ def locate_weights(weights: str, config: BackboneConfig | None, backbone: str, *
             check_kind(path)
         remedy = "give --weights a file, 'openai' or 'random'"
         raise WeightsError(not_found(f"weights '{weights}' are not a file", where_looked(path), remedy))
+    if isinstance(config, VisionOnlyConfig):
+        return _of_timm(weights, config, offline=offline)
     return _by_tag(weights, backbone.removesuffix("-quickgelu"), offline=offline)
+
+
+def _of_timm(tag: str, config: VisionOnlyConfig, *, offline: bool) -> Weights:
+    """Locate published weights of an image encoder of timm."""
+    folder = cache_folder() / "weights"
+    found = find_timm_weights(config.trunk.model, tag, folder, offline=offline, refusal=NO_DOWNLOAD)
+    if isinstance(found, str):
+        raise WeightsError(_how_to_get(tag, config.name, found))
+    return Weights("tag", tag, file_sha256(found), found)
 
 
 def _random_identity(config: BackboneConfig | None) -> str:

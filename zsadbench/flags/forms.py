@@ -137,9 +137,13 @@ SIZE = Form("SIZE", str, False, read_size, unchanged, _no_default)
 COUNT = Form("N", str, False, read_count, unchanged, lambda default: "auto" if default is None else str(default))
 
 
-def _comma_text(default: Any) -> str:
-    return ",".join(map(str, default))
+def _comma_text(default: Any) -> str | None:
+    return ",".join(map(str, default)) or None
 
 
-NAME_LIST = Form("NAME,…", str, False, lambda parsed, flag: split([parsed]), as_tuple, _comma_text)
+def _read_names(parsed: str | None, flag: str) -> tuple[str, ...]:
+    return split([parsed] if parsed else [])
+
+
+NAME_LIST = Form("NAME,…", str, False, _read_names, as_tuple, _comma_text)
 NUMBER_LIST = Form("N,…", str, False, lambda parsed, flag: split_numbers([parsed], flag), as_tuple, _comma_text)

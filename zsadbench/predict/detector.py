@@ -111,7 +111,8 @@ class LoadedMethod:
 
     def _tokens(self, image: Any, class_name: str) -> Tokens:
         """Read, preprocess and encode one image."""
-        pixels = prepare(_as_image(image), self.setup.image_size, self.setup.protocol.preprocessing)
+        setup = self.setup
+        pixels = prepare(_as_image(image), setup.image_size, setup.protocol.preprocessing, setup.spec.config.pixels)
         batch = torch.from_numpy(pixels).unsqueeze(0).to(self.backbone.device)
         with torch.inference_mode():
             return self.encode(batch, [class_name])

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from zsadbench.data import prepare
+from zsadbench.tokens import CLIP_PIXELS, PixelNorm
 from zsadbench.types import Batch
 
 if TYPE_CHECKING:
@@ -48,9 +49,11 @@ def decode(files: list[bytes]) -> list[Image.Image]:
     return images
 
 
-def preprocess(images: list[Image.Image], size: int, order: Preprocessing) -> torch.Tensor:
+def preprocess(
+    images: list[Image.Image], size: int, order: Preprocessing, pixels: PixelNorm = CLIP_PIXELS
+) -> torch.Tensor:
     """Resize and normalise images to one batch, float32 (batch, 3, size, size)."""
-    return torch.from_numpy(np.stack([prepare(image, size, order) for image in images]))
+    return torch.from_numpy(np.stack([prepare(image, size, order, pixels) for image in images]))
 
 
 def generated_masks(count: int, size: int) -> NDArray[np.uint8]:

@@ -44,14 +44,16 @@ if TYPE_CHECKING:
 
 
 def profile(request: ProfileRequest) -> Iterator[dict[str, Any]]:
-    """Measure every method at every precision and batch size, one after another, and yield a profile of each.
+    """Measure every method on every backbone, at every precision and batch size, and yield a profile of each.
 
     Raises:
         UsageError, WeightsError: something in the request cannot be right; raised before anything is measured.
         CellError: the device has too little memory for a batch size; the profiles before it have been yielded.
     """
     device = choose_device(request.run.device)
-    for setup in _method_setups(request.run):
+    backbones = request.backbones or (request.run.backbone,)
+    setups = [setup for name in backbones for setup in _method_setups(replace(request.run, backbone=name))]
+    for setup in setups:
         for precision in request.precisions:
             with limited_threads():
                 yield from _profile_method(replace(setup, precision=precision), device, request)
@@ -152,6 +154,7 @@ def _description(subject: Subject) -> dict[str, Any]:
         "compiled": setup.compiling if blocks.compiled else "off",
         "batch_size": subject.batch_size,
         "backbone": setup.spec.name,
+        "kind": setup.spec.config.kind,
         "image_size": setup.image_size,
     }
 

@@ -15,7 +15,7 @@ Scenario = Literal["single-stream", "offline"]
 
 @dataclass(frozen=True)
 class ProfileRequest:
-    """What to measure: every method of `run` at every precision and batch size.
+    """What to measure: every method of `run` on every backbone, at every precision and batch size.
 
     In the scenario `single-stream` a batch arrives when the one before is done; in `offline` all batches are there
     from the start. `rounds` is the number of timed calls; None repeats the calls until the figures settle (see
@@ -43,6 +43,13 @@ class ProfileRequest:
         at_least=1,
     )
     training: bool = flag("Also measure steps of training.", WHAT, default=False, form=SWITCH, variable=False)
+    backbones: Names = same_flag(
+        RunRequest,
+        "backbone",
+        default=(),
+        form=NAME_LIST,
+        help="Architecture (default: ViT-L-14-336), the path of a backbone.json, or a comma list.",
+    )
     precisions: Names = same_flag(
         RunRequest,
         "precision",

@@ -21,6 +21,8 @@ from zsadbench.profile.rounds import percentiles
 from zsadbench.types import Method, Scores, Taps, Tokens
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from zsadbench.clip import Backbone
     from zsadbench.engine.plan.method_setup import MethodSetup
 
@@ -43,7 +45,7 @@ class Subject:
 
     def __post_init__(self) -> None:
         self.files = generated_files(self.batch_size)
-        self.images = preprocess(decode(self.files), self.setup.image_size, self.setup.protocol.preprocessing)
+        self.images = self._preprocess(decode(self.files))
         self.dtype = DTYPES[self.setup.precision]
         self.scorer = Scorer.of(self.setup, self.method, self.device)
         self.encode = make_encoder(self.setup, self.backbone, self.method)
@@ -91,13 +93,13 @@ class Subject:
 
     def time_host_stages(self) -> dict[str, float]:
         """Time decoding, preprocessing and metrics of the batch: the median of three rounds in ms."""
-        size, order = self.setup.image_size, self.setup.protocol.preprocessing
+        size = self.setup.image_size
         images, masks, maps = decode(self.files), generated_masks(self.batch_size, size), self.run_batch()
         labels, scores = masks.any(axis=(1, 2)).astype(int), [float(each.max()) for each in maps]
         metrics = ClassMetrics()
         calls: dict[str, Callable[[], object]] = {
             "decode": lambda: decode(self.files),
-            "preprocess": lambda: preprocess(images, size, order),
+            "preprocess": lambda: self._preprocess(images),
             "metrics": lambda: metrics.update(scores, labels, maps, list(masks)),
         }
         calls["metrics"]()  # the first call compiles
@@ -109,6 +111,10 @@ class Subject:
         """Make a call, and return when the device has finished."""
         call()
         wait_for(self.device)
+
+    def _preprocess(self, images: list[Image]) -> torch.Tensor:
+        setup = self.setup
+        return preprocess(images, setup.image_size, setup.protocol.preprocessing, setup.spec.config.pixels)
 
     def _encode(self) -> Tokens:
         with torch.inference_mode():

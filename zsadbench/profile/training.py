@@ -66,7 +66,9 @@ def _time_training(setup: MethodSetup, backbone: Backbone, method: Trainable, re
     The step of a method that encodes images itself contains the encoding, with gradients.
     """
     taps, device, encode_images = taps_of(setup), backbone.device, make_encoder(setup, backbone, method)
-    images = preprocess(decode(generated_files(recipe.batch)), setup.image_size, taps.preprocessing)
+    images = preprocess(
+        decode(generated_files(recipe.batch)), setup.image_size, taps.preprocessing, setup.spec.config.pixels
+    )
     batch = training_batch(images, device)
     optimiser = make_optimiser(method, recipe)
 

@@ -20,7 +20,7 @@ def macs(config: BackboneConfig, options: Options, grid: int) -> Macs:
     They are the projection of every token and its products with two sentences.
     """
     tokens, joint = 1 + grid**2, config.embed_dim
-    image = {"projection": tokens * config.vision.width * joint, "text": tokens * joint * 2}
+    image = {"projection": config.joint_macs(grid**2), "text": tokens * joint * 2}
     return Macs(image, image, text_macs(config, 2))
 
 
@@ -64,4 +64,5 @@ CARD = MethodCard(
     build=_build,
     smoothing=4.0,
     macs=macs,
+    kinds=("clip", "image-text"),
 )

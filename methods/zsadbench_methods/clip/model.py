@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import exp
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,6 +23,7 @@ class PlainCLIP:
 
     def __init__(self, backbone: Backbone, options: Options) -> None:
         self.backbone, self.options = backbone, options
+        self.temperature = options.temperature or exp(-backbone.logit_scale)
         self._cached_text: dict[str, Tensor] = {}  # class name → (2, joint)
 
     def score(self, tokens: Tokens, class_names: Sequence[str]) -> Scores:
@@ -30,10 +32,10 @@ class PlainCLIP:
         `class_names`, one per image, go into the sentences.
         """
         vision, text = self.backbone.vision, self.text_features(class_names)  # text: (batch, 2, joint)
-        features = vision.norm(tokens.layers[0]) @ vision.projection  # (batch, 1 + patches, joint)
+        features = vision.joint(tokens.layers[0])  # (batch, 1 + patches, joint)
         with single_precision(features):
             cosines = normalize(features.float(), dim=-1) @ text.transpose(1, 2)  # (batch, 1 + patches, 2)
-            anomalous = (cosines / self.options.temperature).softmax(dim=-1)[..., 1]  # (batch, 1 + patches)
+            anomalous = (cosines / self.temperature).softmax(dim=-1)[..., 1]  # (batch, 1 + patches)
         return Scores(anomalous[:, 0], anomalous[:, 1:].reshape(-1, tokens.grid, tokens.grid))
 
     def encode_text(self, class_names: Sequence[str]) -> None:

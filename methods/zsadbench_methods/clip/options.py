@@ -10,10 +10,10 @@ from zsadbench.types import Activation, PositionRule
 class Options:
     """Two sentences, in which `{}` stands for the class, and CLIP's own temperature.
 
-    `layer` is the tapped block of a 24-block tower.
+    A temperature of 0 is that of the weights. `layer` is the tapped block of a 24-block tower.
 
     Raises:
-        UsageError: a sentence has not exactly one `{}`, or the temperature is not positive.
+        UsageError: a sentence has not exactly one `{}`, or the temperature is negative.
     """
 
     normal: str = "a photo of a normal {}."
@@ -27,5 +27,5 @@ class Options:
         for name in ("normal", "anomalous"):
             if getattr(self, name).count("{}") != 1:
                 raise UsageError(f"option '{name}' must hold one '{{}}', where the class name goes")
-        if self.temperature <= 0:
-            raise UsageError("option 'temperature' must be positive")
+        if self.temperature < 0:
+            raise UsageError("option 'temperature' must be positive, or 0 for that of the weights")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zsadbench.types import Macs, MethodCard, Paper, Taps
+from zsadbench.types import BackboneKind, Macs, MethodCard, Paper, Taps
 from zsadbench_methods.distance.options import ColourOptions, TokenOptions
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zsadbench_methods.distance.stages import TracedDistance
 
 OURS = Paper(title="Control of zsadbench: distance to the image's own mean", venue="none", year=2026, key="zsadbench")
+ANY_KIND: tuple[BackboneKind, ...] = ("clip", "image-text", "vision-only")
 FAR = 4.0  # upper end of the colour scale of heat maps; distances have no largest value
 
 
@@ -48,6 +49,7 @@ TOKENS = MethodCard(
     build=_build,
     smoothing=4.0,
     map_range=(0.0, FAR),
+    kinds=ANY_KIND,
     macs=macs,
 )
 
@@ -60,5 +62,6 @@ COLOURS = MethodCard(
     build=_build,
     smoothing=4.0,
     map_range=(0.0, FAR),
+    kinds=ANY_KIND,
     macs=macs,
 )

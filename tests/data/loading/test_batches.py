@@ -6,14 +6,15 @@ import pytest
 import torch
 
 from zsadbench.data import batches, load_dataset, prepare_image, read_mask, resize_mask_nearest, training_mask
-from zsadbench.data.images.preprocess import MEAN, STD, normalise
+from zsadbench.data.images.preprocess import normalise
 from zsadbench.errors import DataError
+from zsadbench.tokens import CLIP_PIXELS
 
 
 def normalised_word_for_word(pixels):
     """CLIP's normalisation as usually written, for all colours at once."""
     scaled = pixels.astype(np.float32) / np.float32(255)
-    return ((scaled - MEAN) / STD).transpose(2, 0, 1)
+    return ((scaled - np.float32(CLIP_PIXELS.mean)) / np.float32(CLIP_PIXELS.deviation)).transpose(2, 0, 1)
 
 
 def test_normalising_colour_by_colour_gives_the_same_bits():

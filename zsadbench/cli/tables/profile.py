@@ -23,9 +23,15 @@ ADAPTER = "with visual tuning = Adaptor"  # the row that is the published AF-CLI
 
 def print_profile(profiles: Profiles) -> None:
     """Print measured figures, stages, training, the tables of two papers, and how it was timed."""
-    first = profiles[0]
+    first, measured = profiles[0], profiles
+    where = f"{first['backbone']}, {first['image_size']} px"
+    if len({profile["backbone"] for profile in profiles}) > 1:
+        profiles, where = (
+            [{**profile, "method": _on_its_backbone(profile)} for profile in profiles],
+            "several backbones",
+        )
     table(
-        f"{first['backbone']}, {first['image_size']} px, {first['device_name']}, {first['scenario']}",
+        f"{where}, {first['device_name']}, {first['scenario']}",
         [
             *("method", "precision", "batch", "ms median", "p90", "p99", "images/s"),
             *(
@@ -48,8 +54,13 @@ def print_profile(profiles: Profiles) -> None:
     rows = [(*_named(profile), *(_number(profile["stages"].get(stage), 2) for stage in stages)) for profile in profiles]
     table("milliseconds per batch, by stage", ["method", "precision", "batch", *stages], rows)
     _print_training(profiles)
-    _print_papers(profiles)
+    _print_papers(measured)
     say(_timing(profiles))
+
+
+def _on_its_backbone(profile: dict[str, Any]) -> str:
+    """Name a method with the backbone that it was measured on, where there are several."""
+    return f"{profile['method']} on {profile['backbone']} ({profile['kind']}), {profile['image_size']} px"
 
 
 def _named(profile: dict[str, Any]) -> tuple[str, str, str]:

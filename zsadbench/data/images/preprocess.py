@@ -1,4 +1,4 @@
-"""Read images and preprocess them for CLIP; all images are read here.
+"""Read images and preprocess them for an encoder; all images are read here.
 
 Publications use two orders of preprocessing: `resize_first` resizes the image as stored and then converts it to RGB
 (OpenCLIP's transform; FB-CLIP, AnomalyCLIP), `rgb_first` converts first and then resizes (AF-CLIP and the protocol
@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from zsadbench.data.images.formats import open_image, values_16_bit
+from zsadbench.tokens import CLIP_PIXELS, PixelNorm
 from zsadbench.types import Preprocessing
-
-MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)  # of CLIP's training images
-STD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
 
 OPENCV_SIDE = 1024  # to which PromptAD resizes images and masks first
 
@@ -52,9 +50,11 @@ def read_image(path: str | Path, min_side: int = 0) -> Image.Image:
         return image if values is None else Image.fromarray(((values + 128) // 257).astype(np.uint8))
 
 
-def prepare(image: Image.Image, size: int, preprocessing: Preprocessing) -> NDArray[np.float32]:
+def prepare(
+    image: Image.Image, size: int, preprocessing: Preprocessing, pixels: PixelNorm = CLIP_PIXELS
+) -> NDArray[np.float32]:
     """Resize an image and normalise it, see `resize_image` and `normalise`; float32 (3, size, size)."""
-    return normalise(resize_image(image, size, preprocessing))
+    return normalise(resize_image(image, size, preprocessing), norm=pixels)
 
 
 def resize_image(image: Image.Image, size: int, preprocessing: Preprocessing) -> NDArray[np.uint8]:
@@ -84,14 +84,17 @@ def _resize_as_opencv(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]
     return np.rint(values).astype(np.uint8)
 
 
-def normalise(pixels: NDArray[np.uint8], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+def normalise(
+    pixels: NDArray[np.uint8], out: NDArray[np.float32] | None = None, norm: PixelNorm = CLIP_PIXELS
+) -> NDArray[np.float32]:
     """Normalise RGB pixels: ((pixels / 255) − mean) / deviation; uint8 (height, width, 3) → float32 (3, height, width).
 
-    The result is written into `out`, if given. Each colour is processed on its own, so that the inner loop runs over a
-    row of pixels and not over three numbers.
+    Mean and deviation are those of the encoder, by default CLIP's. The result is written into `out`, if given. Each
+    colour is processed on its own, so that the inner loop runs over a row of pixels and not over three numbers.
     """
     result = np.empty((3, *pixels.shape[:2]), dtype=np.float32) if out is None else out
-    for plane, colour, mean, deviation in zip(result, np.moveaxis(pixels, 2, 0), MEAN, STD, strict=True):
+    of_colours = (np.array(values, dtype=np.float32) for values in norm)
+    for plane, colour, mean, deviation in zip(result, np.moveaxis(pixels, 2, 0), *of_colours, strict=True):
         np.divide(colour, np.float32(255), out=plane, dtype=np.float32)
         np.subtract(plane, mean, out=plane)
         np.divide(plane, deviation, out=plane)

@@ -23,6 +23,7 @@ from zsadbench.data.images.masks import ReadingRule, read_mask, resize_mask_grey
 from zsadbench.data.images.preprocess import normalise, read_image, resize_image, size_text
 from zsadbench.data.loading.tensor_cache import ResizedImage, TensorCache
 from zsadbench.errors import DataError
+from zsadbench.tokens import CLIP_PIXELS, PixelNorm
 from zsadbench.types import Preprocessing
 
 MaskRule = Literal["strict", "native", "training", "training-grey", "training-nearest", "none"]
@@ -54,6 +55,7 @@ def batches(
     *,
     size: int,
     preprocessing: Preprocessing = "rgb_first",
+    pixels: PixelNorm = CLIP_PIXELS,
     masks: MaskRule = "strict",
     positive: ReadingRule = "> 0",
     batch_size: int = 8,
@@ -71,6 +73,7 @@ def batches(
         rows: rows of a manifest.
         size: side of the input in pixels.
         preprocessing: whether images are converted to RGB before or after the resize.
+        pixels: what images are normalised with.
         masks: `strict` decodes masks by `positive` and resizes them by nearest neighbour; `native` keeps their own
             size; `training` is the publications' rule (every non-zero value, bilinear, threshold one half);
             `training-grey` is AF-CLIP's (every non-zero value, bicubic, left grey), `training-nearest` AA-CLIP's
@@ -91,7 +94,7 @@ def batches(
     positions = np.arange(len(rows)) if order is None else np.asarray(order, dtype=np.int64)
     labels = rows["label"].to_numpy(dtype=np.int64)
     paths = rows["path"].tolist(), rows["relative"].tolist(), rows["mask"].tolist()
-    read = _Reader(*paths, labels, size, preprocessing, masks, positive, cache, files)
+    read = _Reader(*paths, labels, size, preprocessing, pixels, masks, positive, cache, files)
     tasks = _tasks(positions, batch_size, size, pin=pin)
     done = _read_ahead(read, tasks, batch_size + workers, workers) if workers > 0 else (read(*task) for task in tasks)
     return (read.finish(batch) for batch, slot in done if slot == len(batch.positions) - 1)
@@ -145,6 +148,7 @@ class _Reader:
     labels: NDArray[np.int64]
     size: int
     preprocessing: Preprocessing
+    pixels: PixelNorm
     masks: MaskRule
     positive: ReadingRule
     cache: TensorCache | None
@@ -155,7 +159,7 @@ class _Reader:
         image = self._resized_image(position)
         if self.masks != "none":
             batch.masks[slot] = self._mask(position, image.native_size)
-        normalise(image.pixels, out=batch.images[slot].numpy())
+        normalise(image.pixels, batch.images[slot].numpy(), self.pixels)
         return batch, slot
 
     def _unchanged(self, path: str) -> AbstractContextManager[None]:

@@ -93,6 +93,7 @@ class ClassImages:
             self.rows,
             size=size,
             preprocessing=protocol.preprocessing,
+            pixels=self.setup.spec.config.pixels,
             masks="native" if card.pixel_level else "none",
             positive=card.positive if protocol.mask_values == "card" else "!= 0",
             batch_size=self.batch_size,

@@ -55,6 +55,7 @@ class SupportTokens:
             rows[~rows["path"].isin(self._tokens.keys())],
             size=self.setup.image_size,
             preprocessing=self.setup.protocol.preprocessing_of_supports,
+            pixels=self.setup.spec.config.pixels,
             masks="none",
             batch_size=1,
             workers=self.workers,

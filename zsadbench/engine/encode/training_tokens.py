@@ -189,6 +189,6 @@ def _round_to_half(tokens: Tokens, relative: str) -> Tokens:
 
 def _tap_names(taps: Taps, depth: int) -> list[str]:
     """Return one name per tapped block of an encoder: first those of the plain path, then of the value-value path."""
-    placed = place_taps(taps, depth)
+    placed, plain = place_taps(taps, depth), "normed" if taps.final_norm else "plain"
     value = [f"value{placed.value_from}-{block}" for block in placed.value_blocks]
-    return [f"plain-{block}" for block in placed.blocks] + value
+    return [f"{plain}-{block}" for block in placed.blocks] + value

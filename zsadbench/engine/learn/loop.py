@@ -74,6 +74,7 @@ class TrainingBatches:
                 manifest,
                 size=size,
                 preprocessing=preprocessing,
+                pixels=self.setup.spec.config.pixels,
                 masks=MASKS[self.recipe.mask],
                 batch_size=self.recipe.batch,
                 workers=self.workers,

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from zsadbench.clip import RULE, cache_folder, map_taps
+from zsadbench.clip import OWN_RULE, RULE, cache_folder, place_taps
 from zsadbench.engine.plan.method_setup import (
     MethodSetup,
     activation_of,
@@ -20,6 +20,7 @@ from zsadbench.engine.plan.method_setup import (
     training_preprocessing,
 )
 from zsadbench.records import identity, safe_name
+from zsadbench.tokens import CLIP_PIXELS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from zsadbench.data import Card, Dataset
     from zsadbench.engine.plan.supports import Supports
     from zsadbench.protocol import EvaluationProtocol
+    from zsadbench.tokens import Taps
 
 PIPELINE = "2"  # version of preprocessing, encoder walk, maps and metrics: changed whenever their results change
 TRAINING_KEYS = (
@@ -79,18 +81,28 @@ def training_cell(setup: MethodSetup, learned: Dataset | None, seed: int) -> dic
         "backbone": setup.spec.name,
         "weights_sha256": setup.spec.weights.sha256,
         "checkpoint_sha256": setup.checkpoint_sha256,
-        "tap_rule": {
-            "rule": RULE,
-            "blocks": list(taps.blocks),
-            "mapped": list(map_taps(taps.blocks, setup.spec.config.vision.layers)),
-            "activation": activation_of(setup.spec, taps),
-            "position": taps.position,
-        },
+        "tap_rule": _tap_rule(setup, taps),
         "image_size": setup.image_size,
         "precision": setup.precision,
         **({"extra_weights": {name: found.sha256 for name, found in extra.items()}} if extra else {}),
         **({"unofficial": True} if setup.method.card.unofficial else {}),
         **of_class,
+    }
+
+
+def _tap_rule(setup: MethodSetup, taps: Taps) -> dict[str, Any]:
+    """Return which tokens are read and how; the last three entries only where they differ from what CLIP has."""
+    config = setup.spec.config
+    other = config.pixels != CLIP_PIXELS
+    return {
+        "rule": RULE if taps.numbering == "reference" else OWN_RULE,
+        "blocks": list(taps.blocks),
+        "mapped": list(place_taps(taps, config.vision.layers).blocks),
+        "activation": activation_of(setup.spec, taps),
+        "position": taps.position,
+        **({"final_norm": True} if taps.final_norm else {}),
+        **({"pixels": {name: list(values) for name, values in config.pixels._asdict().items()}} if other else {}),
+        **({"kind": config.kind} if config.kind != "clip" else {}),
     }
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from zsadbench.clip import place_taps
 from zsadbench.clip.config import DEMO, find_config
 from zsadbench.data import find_card
+from zsadbench.engine.plan.kinds import check_kind
 from zsadbench.engine.plan.options import ConfiguredMethod, taps_for
 from zsadbench.engine.plan.request import NO_AUX, RunRequest
 from zsadbench.errors import UsageError, unknown
@@ -108,15 +109,18 @@ def with_backbone(request: RunRequest, targets: Sequence[str]) -> RunRequest:
 
 
 def check_size(request: RunRequest, methods: Sequence[ConfiguredMethod]) -> None:
-    """Check the image size and the tapped blocks of methods against a named backbone.
+    """Check the kind, the image size and the tapped blocks of methods against a named backbone.
 
     Raises:
-        UsageError: the size is no multiple of the patch, or the encoder has too few blocks.
+        UsageError: a method cannot use the backbone, the size is no multiple of the patch, or the encoder has too few
+            blocks.
     """
     named = request.backbone or os.environ.get("ZSADBENCH_BACKBONE")
     if not named:
         return
     config = find_config(named)
+    for method in methods:
+        check_kind(method.card, config)
     patch, size = config.vision.patch_size, request.image_size
     if size is not None and size % patch:
         near = max(1, round(size / patch)) * patch

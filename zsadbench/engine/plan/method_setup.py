@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zsadbench.checkpoints import read_metadata
-from zsadbench.clip import BackboneSpec, place_taps
+from zsadbench.clip import BackboneSpec, check_activation, check_tokenizer, place_taps
+from zsadbench.engine.plan.kinds import check_kind, reads_text
 from zsadbench.engine.plan.options import ConfiguredMethod, build_options, taps_for
 from zsadbench.engine.plan.request import NO_AUX, RunRequest
 from zsadbench.engine.plan.trained_state import checkpoint_sha256, read_state
@@ -116,10 +117,13 @@ def load_setup(
     """Make the setup of a method, with the options that its checkpoint was trained with.
 
     Raises:
-        UsageError: the image size or a tapped block does not fit the encoder.
+        UsageError: the method cannot use the backbone, or the image size or a tapped block does not fit it.
         WeightsError: the checkpoint is missing, unreadable, unsafe or another method's, or weights of a further network
             are missing.
     """
+    check_kind(method.card, spec.config)
+    if reads_text(method.card):
+        check_tokenizer(spec.config, offline=request.offline)
     native = spec.config.vision.image_size
     recipe_size = method.recipe.image_size if method.recipe else NATIVE_RECIPE_SIZE
     size = request.image_size or (native if method.card.native_size else spec.image_size(recipe_size))
@@ -128,7 +132,9 @@ def load_setup(
     if request.checkpoint is not None and method.recipe is not None:
         method = _with_checkpoint_options(method, request.checkpoint, request.options)
         sha256 = checkpoint_sha256(method.card, request.checkpoint)
-    place_taps(taps_for(method.card, method.options), spec.config.vision.layers)
+    taps = taps_for(method.card, method.options)
+    place_taps(taps, spec.config.vision.layers)
+    check_activation(spec.config, taps.activation)
     extra_weights = method.card.extra_weights
     return MethodSetup(
         method=method,
@@ -169,8 +175,7 @@ def _with_checkpoint_options(method: ConfiguredMethod, path: Path, given: Sequen
 
 def activation_of(spec: BackboneSpec, taps: Taps) -> str:
     """Return the activation in the MLPs of the image encoder: the method's choice; `native` is that of the weights."""
-    native = "quick_gelu" if spec.config.quick_gelu else "gelu"
-    return native if taps.activation == "native" else taps.activation
+    return spec.config.activation if taps.activation == "native" else taps.activation
 
 
 def taps_of(setup: MethodSetup) -> Taps:
