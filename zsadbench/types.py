@@ -22,12 +22,14 @@ from zsadbench.detectors import (
     Method,
     OwnEncoding,
     Parted,
+    Remembering,
     Scores,
     Staged,
     TextFirst,
     TextReplaceable,
     Traceable,
     Trainable,
+    WholeClass,
 )
 from zsadbench.tokens import Activation, BackboneKind, Compiling, PositionRule, Preprocessing, Taps, Tokens
 
@@ -61,6 +63,7 @@ __all__ = [
     "PositionRule",
     "Preprocessing",
     "Recipe",
+    "Remembering",
     "Scores",
     "StageNote",
     "Staged",
@@ -72,6 +75,7 @@ __all__ = [
     "Trainable",
     "Transductive",
     "Variant",
+    "WholeClass",
 ]
 
 MaskRule = Literal["nonzero-bilinear-half", "nonzero-bicubic-grey", "nonzero-nearest"]
@@ -105,6 +109,8 @@ class Recipe:
             last; None for a learning rate that does not fall so.
         on_supports: whether it learns from the support images of a few-shot run, a class at a time, and from no
             auxiliary set. Every class is trained from the same initial values, and its checkpoint is cached by itself.
+        one_pass: whether nothing is optimised: the detector remembers the auxiliary set in one pass (`Remembering`).
+            Epochs and what concerns the optimiser have no meaning then.
     """
 
     epochs: Mapping[str, int]
@@ -126,6 +132,7 @@ class Recipe:
     momentum: float = 0.0
     cosine_to: float | None = None
     on_supports: bool = False
+    one_pass: bool = False
 
     def epochs_for(self, aux: str) -> int:
         """The number of epochs on the auxiliary set `aux`."""
@@ -182,6 +189,9 @@ class Official:
         variants: returns name → `Variant`, or the options that differ, if a fixture repeats its results under other
             settings. A name that ends in `_` stands before the names of the tensors.
         companions: finds all files of a checkpoint that is published in several files, given one of them.
+        on_tokens: recomputes a fixture that gives tokens in place of images and has no backbone: its inputs, its
+            `fixture.json` and the options → what it expects, by name. `Scores` under a name stand for three entries:
+            the grid, the score, and the map at the size of the fixture's images. None if its fixtures have images.
     """
 
     read: Callable[[Sequence[Path]], dict[str, Tensor]]
@@ -189,6 +199,7 @@ class Official:
     options: Callable[[Mapping[str, Any]], dict[str, Any]]
     variants: Callable[[Mapping[str, Any]], Mapping[str, Variant | Mapping[str, Any]]] = lambda settings: {}
     companions: Callable[[Path], Sequence[Path]] = lambda path: (path,)
+    on_tokens: Callable[[Mapping[str, Tensor], Mapping[str, Any], Any], Mapping[str, Tensor | Scores]] | None = None
 
 
 @dataclass(frozen=True)
@@ -220,24 +231,29 @@ class StageNote:
 
 @dataclass(frozen=True)
 class Transductive:
-    """A finishing step for image scores that need all test images of a class.
+    """A step that needs all test images of a class: it finishes image scores, or scores the class as a whole.
 
     A protocol whose `across_images` is `transductive` takes it once a class is complete, no other does; every table
-    marks such a row. Maps are not changed: a rising function of all pixels of a class changes no metric of the class.
+    marks such a row. A finishing step leaves maps as they are: a rising function of all pixels of a class changes no
+    metric of the class. A method whose step scores the class as a whole is refused under other protocols.
 
     Attributes:
         name: of the step, in records and tables.
         description: what it computes, in one line.
         parts: what it needs of each image (`Parted`); the table of images keeps them under every protocol.
         finish: part → float64 (images,), in any order of the images → image scores (images,).
+            None where the class is scored as a whole.
         with_supports: whether it belongs to the few-shot form alone.
+        whole_class: whether the detector takes all images of the class first and then makes both their scores and their
+            maps (`WholeClass`); there is no score of one image then.
     """
 
     name: str
     description: str
-    parts: tuple[str, ...]
-    finish: Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]]
+    parts: tuple[str, ...] = ()
+    finish: Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]] | None = None
     with_supports: bool = False
+    whole_class: bool = False
 
 
 @dataclass(frozen=True)
@@ -263,8 +279,8 @@ class MethodCard:
         notes: how `explain` shows the stages, in the order of the paper's figure. Stages without a note are only
             listed; without any note, every stage that fits the patch grid is shown.
         macs: counts multiply-accumulates for a backbone, options and side of the patch grid; None if unknown.
-        transductive: returns the finishing step of image scores that need all test images of a class, for the options;
-            None for none.
+        transductive: returns the step that needs all test images of a class, for the options, or None where these need
+            none; None for none with any options.
         unofficial: whether no code of the authors exists, so that the implementation follows the text of the paper and
             its open choices are ours; every table marks such a row.
         extra_weights: finds the weights of further frozen networks, for the options and the backbone: name → weights,
@@ -272,6 +288,9 @@ class MethodCard:
             with random ones are not comparable.
         native_size: whether images have, by default, the size that the backbone was trained with.
         kinds: the kinds of backbones that the method can use; it is refused on others.
+        needs_shots: whether the method scores nothing without normal images of the class, for the options.
+        turned_supports: returns the angles in degrees, counter-clockwise, by which every support image is turned before
+            it is resized and encoded, for the options: so many copies are remembered. None for the images as they are.
         version: of the method's code, changed whenever its numbers may change: records of two versions are two
             records. Without one, a method is identified by the source of its package.
     """
@@ -295,6 +314,8 @@ class MethodCard:
     version: str = ""
     kinds: tuple[BackboneKind, ...] = ("clip",)
     native_size: bool = False
-    transductive: Callable[[Any], Transductive] | None = None
+    transductive: Callable[[Any], Transductive | None] | None = None
     unofficial: bool = False
     extra_weights: Callable[[Any, BackboneSpec], Mapping[str, Weights]] | None = None
+    needs_shots: Callable[[Any], bool] = lambda options: False
+    turned_supports: Callable[[Any], Sequence[float]] | None = None

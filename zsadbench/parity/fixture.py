@@ -63,8 +63,8 @@ class Fixture:
 
     @property
     def method(self) -> str:
-        """The name of the method in the registry, without the suffix of a few-shot fixture."""
-        return self.kind.removesuffix(FEW_SHOT)
+        """The name of the method in the registry: without the suffix of a few-shot fixture, with dashes."""
+        return self.kind.removesuffix(FEW_SHOT).replace("_", "-")
 
     def path(self, relative: str) -> Path:
         """Return the path of a file of the fixture or of its set.
