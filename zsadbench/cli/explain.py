@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsadbench.cli.predict import FLAGS
+from zsadbench.cli.predict import FLAGS, Reference
 from zsadbench.cli.shared.logs import start_logging
 from zsadbench.cli.shared.options import (
     Fields,
@@ -50,6 +50,7 @@ def explain(
             rich_help_panel=WHAT,
         ),
     ] = None,
+    reference: Reference = None,
     out: Annotated[
         Path, typer.Option(help="Folder for one folder per image.", metavar="PATH", rich_help_panel=OUTPUT)
     ] = Path("explained"),
@@ -62,10 +63,15 @@ def explain(
     from zsadbench.data import images_of
     from zsadbench.predict.detector import make_detector
     from zsadbench.predict.explain import explain as draw
+    from zsadbench.predict.reference import check_reference, remember
 
     check_out(out)
     found = images_of(images, fields.get("normal", ()))
     detector = make_detector(detector_request(fields))
+    known = list(images_of(reference or (), fields.get("normal", ())))
+    check_reference(detector, given=bool(known))
+    if known:
+        remember(detector, known)
     paths = with_word(found, class_name, quiet=quiet)
     warn_of_demo(detector.setup.spec, quiet=quiet)
     failed = False

@@ -34,8 +34,17 @@ FLAGS = RequestFlags(
     "methods options data_roots allow_partial normal max_pixels backbone weights checkpoint image_size offline device",
     aux="Auxiliary set to learn from without --checkpoint, or 'none' (default: mvtec; demo-aux for the demo backbone).",
 )
+Reference = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Normal images, or folders of them, for a method that compares with some; repeatable.",
+        metavar="PATH",
+        rich_help_panel=WHAT,
+    ),
+]
 EXAMPLES = examples(
     "zsadbench predict -m fbclip photos/",
+    "zsadbench predict -m anomalydino --reference good/ photos/ --backbone vit_small_patch14_dinov2",
     "zsadbench predict -m clip --class-name 'circuit board' photo.jpg --out maps",
 )
 
@@ -55,6 +64,7 @@ def predict(
             rich_help_panel=WHAT,
         ),
     ] = None,
+    reference: Reference = None,
     out: Annotated[
         Path, typer.Option(help="Folder for heat maps and scores.csv.", metavar="PATH", rich_help_panel=OUTPUT)
     ] = Path("predictions"),
@@ -67,10 +77,15 @@ def predict(
     from zsadbench.data import images_of
     from zsadbench.predict.detector import make_detector
     from zsadbench.predict.heat_maps import predict_images, write_scores
+    from zsadbench.predict.reference import check_reference, remember
 
     check_out(out)
     found = images_of(images, fields.get("normal", ()))
     detector = make_detector(detector_request(fields))
+    known = list(images_of(reference or (), fields.get("normal", ())))
+    check_reference(detector, given=bool(known))
+    if known:
+        remember(detector, known)
     paths = with_word(found, class_name, quiet=quiet)
     warn_of_demo(detector.setup.spec, quiet=quiet)
     predictions = []

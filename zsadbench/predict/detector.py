@@ -22,6 +22,7 @@ from zsadbench.engine.machine.method_calls import call_method, what_is
 from zsadbench.engine.machine.threads import limited_threads
 from zsadbench.engine.plan.jobs import make_detector_plan
 from zsadbench.errors import CellError, DataError, UsageError
+from zsadbench.predict.together import score_together
 from zsadbench.types import Method, Scores, Tokens, Traceable
 
 if TYPE_CHECKING:
@@ -58,6 +59,12 @@ class LoadedMethod:
         self.encode = make_encoder(setup, backbone, method)
         self._encode_text(OBJECT)
 
+    @property
+    def scores_whole_classes(self) -> bool:
+        """Whether the method scores all images of a class together, and none by itself."""
+        step = self.setup.method.step()
+        return step is not None and step.whole_class
+
     def predict(
         self,
         images: Sequence[str | Path | Image | NDArray[Any]] | NDArray[Any] | str | Path | Image,
@@ -66,7 +73,8 @@ class LoadedMethod:
         """Score images: paths, PIL images or uint8 arrays (height, width, 3).
 
         Args:
-            images: one or several; each is encoded and scored in a batch of one.
+            images: one or several; each is encoded and scored in a batch of one, or all together by a method that
+                scores whole classes.
             class_name: the word for prompts, for methods that use one.
 
         Returns:
@@ -78,7 +86,11 @@ class LoadedMethod:
             CellError: the method fails, or a score or a map is not finite.
         """
         self._encode_text(class_name)
-        scores = [self._score(self._tokens(image, class_name), class_name) for image in _as_sequence(images)]
+        several = _as_sequence(images)
+        if self.scores_whole_classes:
+            scores = list(score_together(self, several, class_name))
+        else:
+            scores = [self._score(self.tokens(image, class_name), class_name) for image in several]
         if not scores:
             raise DataError("no image given; pass at least one")
         image_scores, anomaly_maps = zip(*scores, strict=True)
@@ -94,10 +106,10 @@ class LoadedMethod:
             DataError: the image cannot be read.
             CellError: the method fails, or a score or a map is not finite.
         """
-        if not isinstance(self.method, Traceable):
+        if self.scores_whole_classes or not isinstance(self.method, Traceable):
             raise UsageError(f"'{self.setup.name}' does not show its stages, so there is nothing to explain")
         with torch.inference_mode():
-            tokens = self._tokens(image, class_name)
+            tokens = self.tokens(image, class_name)
             stages = call_method(self.setup.name, "stages", self.method.stages, tokens, [class_name])
         if not isinstance(stages, Mapping) or not all(isinstance(stage, torch.Tensor) for stage in stages.values()):
             raise CellError(f"'{self.setup.name}' returned {what_is(stages)} as its stages; wanted is name → tensor")
@@ -109,7 +121,7 @@ class LoadedMethod:
         encode_text(self.method, [class_name], self.setup.name)
         release_text(self.backbone, [self.method])
 
-    def _tokens(self, image: Any, class_name: str) -> Tokens:
+    def tokens(self, image: Any, class_name: str) -> Tokens:
         """Read, preprocess and encode one image."""
         setup = self.setup
         pixels = prepare(_as_image(image), setup.image_size, setup.protocol.preprocessing, setup.spec.config.pixels)

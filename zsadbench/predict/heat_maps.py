@@ -14,7 +14,9 @@ from zsadbench.errors import CellError, DataError
 from zsadbench.files import write_atomically
 from zsadbench.pictures import overlay, write_png
 from zsadbench.predict.detector import LoadedMethod
+from zsadbench.predict.together import score_classes
 from zsadbench.printing import spreadsheet_text
+from zsadbench.types import Scores
 
 
 @dataclass(frozen=True)
@@ -44,18 +46,27 @@ def predict_images(detector: LoadedMethod, images: Mapping[Path, str], out: Path
     """
     low, high = detector.setup.method.card.map_range
     taken: set[str] = set()
-    for path, word in images.items():
-        try:
-            image = read_image(path)
-            with limited_threads():
-                scores = detector.predict(image, word)
-        except (DataError, CellError) as failure:
-            yield Prediction(path, failure=f"{path}: {failure}" if isinstance(failure, CellError) else str(failure))
+    for path, scores in _scored(detector, images):
+        if isinstance(scores, Exception):
+            yield Prediction(path, failure=f"{path}: {scores}" if isinstance(scores, CellError) else str(scores))
             continue
         heat_map = out / free_name(path.stem, taken, ".png")
         anomaly_map = scores.pixel[0].numpy()
-        write_png(heat_map, overlay(image, anomaly_map, low, high))
+        write_png(heat_map, overlay(read_image(path), anomaly_map, low, high))
         yield Prediction(path, float(scores.image[0]), float(anomaly_map.max()), heat_map)
+
+
+def _scored(detector: LoadedMethod, images: Mapping[Path, str]) -> Iterator[tuple[Path, Scores | Exception]]:
+    """Score images one after another, or class by class by a method that scores whole classes."""
+    if detector.scores_whole_classes:
+        yield from score_classes(detector, images, read_image)
+        return
+    for path, word in images.items():
+        try:
+            with limited_threads():
+                yield path, detector.predict(read_image(path), word)
+        except (DataError, CellError) as failure:
+            yield path, failure
 
 
 def free_name(stem: str, taken: set[str], suffix: str = "") -> str:

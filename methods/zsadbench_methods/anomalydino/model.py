@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zsadbench.clip import Backbone
     from zsadbench_methods.anomalydino.options import Options
 
-NO_MEMORY = "compares with normal images of the class, and has none; pass --shots, or --reference to predict"
+NO_MEMORY = "it compares with normal images of the class, and has none; pass --shots, or --reference to predict"
 
 
 class AnomalyDINO:
@@ -45,7 +45,7 @@ class AnomalyDINO:
             UsageError: nothing is remembered.
         """
         if self._bank is None:
-            raise UsageError(f"'anomalydino' {NO_MEMORY}")
+            raise UsageError(NO_MEMORY)
         patches = patches_of(tokens)  # (batch, patches, width)
         near = nearest_distances(patches.flatten(0, 1), self._bank, self.options.neighbours, self.options.distance)
         return self.finish(self.mean(near).view(patches.shape[:2]), tokens, class_names)
@@ -111,7 +111,7 @@ class AnomalyDINO:
         wanted = int(self.options.quantile * (count - 1) * len(one))
         if wanted < 2:
             need = int(2 / self.options.quantile / len(one)) + 2
-            raise UsageError(f"'anomalydino' compares with the patches of at least {need} images; {count} were given")
+            raise UsageError(f"it compares with the patches of at least {need} images; {count} were given")
         best = one.new_full((len(one), 0), 0.0)
         for start in range(0, count, BLOCK):
             others = self._patches.read(start, min(start + BLOCK, count))

@@ -44,7 +44,7 @@ class MuSc:
 
     def score(self, tokens: Tokens, class_names: Sequence[str]) -> Scores:
         """Raise `UsageError`: no image is scored by itself."""
-        raise UsageError("'musc' compares all test images of a class with each other; it scores none by itself")
+        raise UsageError("it compares all test images of a class with each other, and scores none by itself")
 
     def begin_class(self, class_word: str) -> None:
         """Forget all images that were gathered; the word of the class is not used."""
@@ -85,7 +85,7 @@ class MuSc:
         """
         if self.count < self.options.fewest:
             raise UsageError(
-                f"'musc' compares the images of a class with each other and needs at least {self.options.fewest}; "
+                f"it compares the images of a class with each other and needs at least {self.options.fewest}; "
                 f"{self.count} {'was' if self.count == 1 else 'were'} given"
             )
         grid = self.grid_maps()

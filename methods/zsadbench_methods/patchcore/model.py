@@ -27,7 +27,7 @@ from zsadbench_methods.patchcore.embedding import embed
 if TYPE_CHECKING:
     from zsadbench_methods.patchcore.options import Options
 
-NO_MEMORY = "compares with normal images of the class, and has none; pass --shots, or --reference to predict"
+NO_MEMORY = "it compares with normal images of the class, and has none; pass --shots, or --reference to predict"
 
 
 class PatchCore:
@@ -50,7 +50,7 @@ class PatchCore:
     def score_maps(self, maps: Sequence[Tensor]) -> Scores:
         """Score a batch of maps, one per layer, (batch, width, rows, columns)."""
         if self._bank is None:
-            raise UsageError(f"'patchcore' {NO_MEMORY}")
+            raise UsageError(NO_MEMORY)
         options, embedded = self.options, embed(maps, self.options)
         near = nearest_distances(embedded.flatten(0, 1), self._bank, options.neighbours, options.distance)
         distance = near.mean(dim=1).view(embedded.shape[:2])

@@ -24,6 +24,7 @@ from zsadbench.clip.union import pick
 from zsadbench.engine.encode.batches import ClassImages, EncodedBatch
 from zsadbench.engine.evaluate.maps import AnomalyMap, save_maps
 from zsadbench.engine.evaluate.scoring import ScoredBatch, Scorer
+from zsadbench.engine.evaluate.whole_class import ClassGathering
 from zsadbench.engine.machine.background import AHEAD, BackgroundWorker
 from zsadbench.errors import CellError, DataError
 
@@ -78,7 +79,7 @@ class Head(Generic[M]):
 
     `taps` is what the method reads, `class_word` goes into its prompts. `fit_memory` fits a few-shot method's memory on
     its support images. Anomaly maps are saved below `maps_folder` if it is not None. `step` replaces the image scores
-    once all images are counted, if it is not None.
+    once all images are counted, or scores all images together, if it is not None.
     """
 
     scorer: Scorer
@@ -90,17 +91,37 @@ class Head(Generic[M]):
     failure: Exception | None = None
     step: Transductive | None = None
 
-    def score(self, images: ClassImages, batch: EncodedBatch) -> ScoredBatch:
-        """Score one batch and start its maps; nothing waits for the device."""
-        paths, masks, size = batch.loaded.paths, batch.loaded.masks, self.scorer.size
-        sizes: list[tuple[int, int]] | None = [(size, size)] * len(paths)
-        if masks is None and self.maps_folder is None:
-            sizes = None
-        elif masks is not None and images.setup.protocol.map_size == "native":
-            sizes = [(mask.shape[0], mask.shape[1]) for mask in masks]
+    def __post_init__(self) -> None:
+        whole = self.step is not None and self.step.whole_class
+        self.gathering = ClassGathering(self.scorer) if whole else None
+
+    def begin(self) -> None:
+        """Prepare the method for the class: fit its memory, or have it forget the class before."""
+        self.fit_memory()
+        if self.gathering is not None:
+            self.gathering.begin(self.class_word)
+
+    def gather(self, images: ClassImages, batch: EncodedBatch) -> None:
+        """Give one batch to a method that scores the class as a whole."""
+        assert self.gathering is not None  # noqa: S101 - only called where there is one
         with torch.inference_mode():
             tokens = pick(batch.tokens, images.taps, self.taps)
-        return self.scorer.score_batch(tokens, self.class_word, paths, sizes)
+        self.gathering.take(tokens, batch, self._map_sizes(images, batch))
+
+    def score(self, images: ClassImages, batch: EncodedBatch) -> ScoredBatch:
+        """Score one batch and start its maps; nothing waits for the device."""
+        with torch.inference_mode():
+            tokens = pick(batch.tokens, images.taps, self.taps)
+        return self.scorer.score_batch(tokens, self.class_word, batch.loaded.paths, self._map_sizes(images, batch))
+
+    def _map_sizes(self, images: ClassImages, batch: EncodedBatch) -> list[tuple[int, int]] | None:
+        """Return the size of the map of every image of a batch; None where no maps are needed."""
+        masks, size = batch.loaded.masks, self.scorer.size
+        if masks is None and self.maps_folder is None:
+            return None
+        if masks is not None and images.setup.protocol.map_size == "native":
+            return [(mask.shape[0], mask.shape[1]) for mask in masks]
+        return [(size, size)] * len(batch.loaded.paths)
 
     def count(self, images: ClassImages, batch: EncodedBatch, scored: ScoredBatch) -> None:
         """Wait for the scores and maps of one batch, save the maps, and update the metrics."""
@@ -116,10 +137,16 @@ class Head(Generic[M]):
                 kept = maps if masks is not None else None
                 self.measurement.update(scores, positions, kept, masks, seconds, parts=parts)
 
-    def finish(self) -> None:
-        """Replace the image scores of the class by those of the finishing step, if there is one."""
-        if self.step is not None and self.failure is None:
-            with keep_failure(self), self.scorer.watch.stage("metrics"):
+    def finish(self, images: ClassImages) -> None:
+        """Score and count what was gathered, or replace the image scores by those of the finishing step, if any."""
+        if self.step is None or self.failure is not None:
+            return
+        with keep_failure(self):
+            if self.gathering is not None:
+                for batch, scored in self.gathering.scored(self.class_word):
+                    self.count(images, batch, scored)
+                return
+            with self.scorer.watch.stage("metrics"):
                 self.measurement.finish(self.step)
 
 
@@ -147,7 +174,7 @@ def evaluate_class(
     for head in heads:
         if head.failure is None:
             with keep_failure(head):
-                head.fit_memory()
+                head.begin()
     if all(head.failure for head in heads):
         return
     with keep_failure(*heads), BackgroundWorker(ahead * len(heads)) as worker:
@@ -155,10 +182,13 @@ def evaluate_class(
             for head in heads:
                 if head.failure is None:
                     with keep_failure(head):
+                        if head.gathering is not None:
+                            head.gather(images, batch)
+                            continue
                         scored = head.score(images, batch)
                         worker.put(partial(head.count, images, batch, scored))
             if all(head.failure for head in heads):
                 return
             on_images(len(batch.loaded.paths))
     for head in heads:
-        head.finish()
+        head.finish(images)

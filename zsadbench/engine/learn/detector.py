@@ -16,12 +16,13 @@ from zsadbench.clip import Backbone
 from zsadbench.engine.encode.training_tokens import training_tokens
 from zsadbench.engine.learn.keep import keep_checkpoint, only_trainer
 from zsadbench.engine.learn.loop import TrainingBatches, finite_state, fit
+from zsadbench.engine.learn.one_pass import remember
 from zsadbench.engine.machine.method_calls import call_method, what_is
 from zsadbench.engine.plan.cell import checkpoint_path, training_cell
 from zsadbench.engine.plan.method_setup import MethodSetup, earlier_stage, taps_of
 from zsadbench.engine.plan.trained_state import read_state
 from zsadbench.errors import CellError, UsageError, WeightsError
-from zsadbench.types import Method, OwnEncoding, Taps, Trainable
+from zsadbench.types import Method, OwnEncoding, Remembering, Taps, Trainable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,7 +128,8 @@ def train_or_load(
             trainable.network.load_state_dict(finite_state(setup.name, _trainable(setup.name, first.method)))
         batches = TrainingBatches(setup, aux, seed, workers, image_cache, pin=backbone.device.type == "cuda")
         tokens = training_tokens(setup, backbone, method, aux, cache_bytes=token_cache, co_trained=co_trained)
-        losses = list(fit(trainable, tokens, batches, on_step))
+        learn = remember if batches.recipe.one_pass else fit
+        losses = list(learn(trainable, tokens, batches, on_step))
         about = cell | {"first_loss": losses[0], "last_loss": losses[-1]}
         kept = keep_checkpoint(path, finite_state(setup.name, trainable), setup.name, about)
     return Detector(method, path if kept else None, losses[0], losses[-1], tokens.encoded, tokens.cached, about)
@@ -173,6 +175,6 @@ def load_checkpoint(setup: MethodSetup, method: Method, path: Path) -> None:
 
 
 def _trainable(name: str, method: Method) -> Trainable:
-    if not call_method(name, "network", isinstance, method, Trainable):
+    if not call_method(name, "network", isinstance, method, (Trainable, Remembering)):
         raise UsageError(f"'{name}' has a recipe, but its detector {type(method).__name__} lacks 'network' or 'loss'")
     return cast(Trainable, method)

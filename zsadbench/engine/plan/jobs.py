@@ -22,6 +22,7 @@ from zsadbench.engine.plan.checks import (
     check_aux,
     check_checkpoint_class,
     check_size,
+    check_whole_class,
     checked_targets,
     with_backbone,
 )
@@ -95,6 +96,7 @@ def make_plan(request: RunRequest, loaded: dict[str, Dataset] | None = None, *, 
         check_out(request.out)
     check_aux(request, configured, targets)
     check_shots(request, configured)
+    check_whole_class(configured, protocol)
     request = with_backbone(request, targets)
     check_size(request, configured)
     spec = resolve(request.backbone, request.weights, offline=request.offline)
