@@ -115,7 +115,8 @@ def _read(path: Path) -> Fixture:
 def tolerance(table: Mapping[str, Any], name: str) -> tuple[float, float]:
     """Return (absolute, relative) for one tensor: the entry of the tensor, else of its group, else `max_abs`.
 
-    `max_abs` goes with `max_rel`, if there is one. The group of `gradnorm/TENSOR` is `gradnorm`; so is the group of `gradnorm_NAME/TENSOR`, which is of variant NAME.
+    `max_abs` goes with `max_rel`, if there is one. The group of `gradnorm/TENSOR` is `gradnorm`; so is the group of
+    `gradnorm_NAME/TENSOR`, which is of variant NAME.
     A text that begins with "exact" allows no deviation; any other text allows every deviation.
     """
     entry = _entry(table, name)

@@ -26,7 +26,7 @@ def tensors_on_tokens(fixture: Fixture, method: ConfiguredMethod, recompute: Rec
     """Compute every tensor that a fixture with given tokens can hold, by name.
 
     `Scores` under the name `NAME` give `NAMEgrid`, `NAMEscore` and `NAMEmap`: the map at the size of the fixture's
-    images, smoothed by its Gaussian. Of `rotation_image` the copies that the method makes of normal images are `rotated`.
+    images, smoothed by its Gaussian. `rotated` are the copies that the method makes of the image `rotation_image`.
     """
     inputs, about = fixture.tensors("inputs.safetensors"), fixture.about
     with torch.no_grad():

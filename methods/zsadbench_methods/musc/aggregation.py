@@ -1,4 +1,4 @@
-"""Local neighbourhood aggregation with multiple degrees (LNAMD): one normalised map per image, then means of patches."""
+"""Local neighbourhood aggregation with multiple degrees (LNAMD): a normalised map per image, then means of patches."""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 The figure of the paper, left to right. Patches of four blocks → one normalised map per image → means of 1 × 1, 3 × 3
 and 5 × 5 patches → unit length (LNAMD) → distances to the nearest patch of every other image, of which the nearest 30 %
-are averaged (MSM) → mean over blocks and degrees → map. Largest pixel, averaged over similar images (RsCIN) → image score.
+are averaged (MSM) → mean over blocks and degrees → map. Largest pixel, averaged over similar images (RsCIN) → image
+score.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class MuSc:
                 f"{self.count} {'was' if self.count == 1 else 'were'} given"
             )
         grid = self.grid_maps()
-        highest = torch.cat([self.enlarged(one).amax(dim=(1, 2)) for one in grid.split(BLOCK)])
+        highest = torch.cat([self.enlarged(one).amax(dim=(1, 2)) for one in torch.split(grid, BLOCK)])
         scores = rescored(highest, torch.cat(self._features), self.options.neighbours)
         for score, one in zip(scores.float(), grid, strict=True):
             yield Scores(score.view(1), self.enlarged(one.unsqueeze(0)).float())

@@ -60,7 +60,7 @@ def on_tokens(
     if max(visa) <= len(inputs[FEATURES]):
         named["score_visa"] = _scores(gathered(neighbours=visa))
     for side in options.degrees:
-        patches = [detector._layers[layer].read(0, 1) for layer in range(count)]  # noqa: SLF001 - of this package
+        patches = [detector._layers[layer].read(0, 1) for layer in range(count)]
         named[f"aggregated_r{side}"] = torch.stack([window_mean(p, (grid, grid), side)[0] for p in patches], dim=1)
         for layer in range(count):
             named[f"mutual_r{side}_l{layer}"] = detector.mutual_scores(side, layer)

@@ -50,5 +50,5 @@ def nearest_distances(rows: Tensor, bank: Tensor, count: int, metric: Metric) ->
 
 
 def top_mean(values: Tensor, share: float) -> Tensor:
-    """Average the highest share of the values, rounded down, of every row: (rows, n) → (rows,); at least the maximum."""
+    """Average the highest share of every row, rounded down, at least the maximum: (rows, n) → (rows,)."""
     return values.topk(max(1, int(share * values.shape[1])), dim=1).values.mean(dim=1)

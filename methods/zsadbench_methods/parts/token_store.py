@@ -44,7 +44,7 @@ class TokenStore:
                 self._in_file += 1
 
     def read(self, start: int, stop: int) -> Tensor:
-        """Return the images from `start` to before `stop`, float32 (stop − start, …), on the device that they came from."""
+        """Return the images from `start` to before `stop`, float32 (stop − start, …), on their device."""
         kept = self._images[start:stop]
         first, last = (max(0, place - len(self._images)) for place in (start, stop))
         if last > first:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -30,7 +32,8 @@ def farthest_first(rows: Tensor, value: Tensor, count: int) -> Tensor:
 def exact_starts(rows: Tensor) -> Tensor:
     """Compute the start values of the exact choice: the Euclidean norm of a row's distances to all rows, (n,)."""
     exact = rows.double()
-    return torch.cat([torch.cdist(some, exact).norm(dim=1) for some in exact.split(BLOCK)]).to(rows.dtype)
+    norms = [torch.cdist(some, exact).norm(dim=1) for some in torch.split(exact, BLOCK)]
+    return torch.cat(norms).to(rows.dtype)
 
 
 def approximate_starts(rows: Tensor, starts: Tensor) -> Tensor:
@@ -41,7 +44,8 @@ def approximate_starts(rows: Tensor, starts: Tensor) -> Tensor:
 def projection(width: int, projected: int, seed: int) -> Tensor:
     """Draw a random linear projection, (projected, width), uniform in ±1/√width."""
     generator = torch.Generator().manual_seed(seed)
-    return (2 * torch.rand(projected, width, generator=generator) - 1) / width**0.5
+    drawn: Tensor = 2 * torch.rand(projected, width, generator=generator) - 1
+    return drawn.div(math.sqrt(width))
 
 
 def start_rows(rows: int, starts: int, seed: int) -> Tensor:

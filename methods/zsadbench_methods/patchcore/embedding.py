@@ -39,9 +39,10 @@ def _pooled(layer: Tensor, side: int, width: int) -> Tensor:
     shape = layer.shape[2:]
     if width == layer.shape[1]:  # the mean of each channel
         patches = layer.flatten(2).transpose(1, 2)
-        return window_mean(patches, (shape[0], shape[1]), side).transpose(1, 2).unflatten(2, shape)
+        means = window_mean(patches, (shape[0], shape[1]), side)
+        return means.transpose(1, 2).reshape(layer.shape)
     values = unfold(layer, side, padding=side // 2).transpose(1, 2)  # (batch, positions, width · side²)
-    return adaptive_avg_pool1d(values, width).transpose(1, 2).unflatten(2, shape)
+    return adaptive_avg_pool1d(values, width).transpose(1, 2).reshape(len(layer), width, *shape)
 
 
 def _on_grid(layer: Tensor, shape: tuple[int, ...]) -> Tensor:

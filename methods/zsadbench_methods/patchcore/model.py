@@ -88,4 +88,5 @@ class PatchCore:
 
 def maps_of(tokens: Tokens) -> list[Tensor]:
     """Return the patches of every layer as maps, (batch, width, rows, columns)."""
-    return [layer[:, 1:].float().transpose(1, 2).unflatten(2, tokens.shape) for layer in tokens.layers]
+    sides = tokens.shape
+    return [layer[:, 1:].float().transpose(1, 2).reshape(len(layer), -1, *sides) for layer in tokens.layers]

@@ -35,10 +35,8 @@ def turned_pixels(pixels: NDArray[np.uint8], angle: float) -> NDArray[np.uint8]:
         right_share, lower_share = right_share[..., None], lower_share[..., None]
     columns = [_mirrored(left + shift, width) for shift in (0, 1)]
     rows = [_mirrored(top + shift, height) for shift in (0, 1)]
-    upper, lower = (
-        pixels[row, columns[0]] * (1 - right_share) + pixels[row, columns[1]] * right_share for row in rows
-    )
-    return np.rint(upper * (1 - lower_share) + lower * lower_share).astype(np.uint8)
+    upper, lower = (pixels[row, columns[0]] * (1 - right_share) + pixels[row, columns[1]] * right_share for row in rows)
+    return np.asarray(np.rint(upper * (1 - lower_share) + lower * lower_share), dtype=np.uint8)
 
 
 def _mirrored(places: NDArray[np.int64], side: int) -> NDArray[np.int64]:
@@ -47,7 +45,7 @@ def _mirrored(places: NDArray[np.int64], side: int) -> NDArray[np.int64]:
         return np.zeros_like(places)
     period = 2 * (side - 1)
     places = places % period
-    return np.where(places < side, places, period - places)
+    return np.asarray(np.where(places < side, places, period - places))
 
 
 def turned(image: Image, angle: float) -> Image:

@@ -101,18 +101,19 @@ class Head(Generic[M]):
         if self.gathering is not None:
             self.gathering.begin(self.class_word)
 
-    def gather(self, images: ClassImages, batch: EncodedBatch) -> None:
-        """Give one batch to a method that scores the class as a whole."""
-        assert self.gathering is not None  # noqa: S101 - only called where there is one
-        with torch.inference_mode():
-            tokens = pick(batch.tokens, images.taps, self.taps)
-        self.gathering.take(tokens, batch, self._map_sizes(images, batch))
+    def take(self, images: ClassImages, batch: EncodedBatch, worker: BackgroundWorker) -> None:
+        """Score one batch and have it counted, or gather it for a method that scores the class as a whole.
 
-    def score(self, images: ClassImages, batch: EncodedBatch) -> ScoredBatch:
-        """Score one batch and start its maps; nothing waits for the device."""
+        Nothing waits for the device but what counts, in the worker.
+        """
+        sizes = self._map_sizes(images, batch)
         with torch.inference_mode():
             tokens = pick(batch.tokens, images.taps, self.taps)
-        return self.scorer.score_batch(tokens, self.class_word, batch.loaded.paths, self._map_sizes(images, batch))
+        if self.gathering is not None:
+            self.gathering.take(tokens, batch, sizes)
+            return
+        scored = self.scorer.score_batch(tokens, self.class_word, batch.loaded.paths, sizes)
+        worker.put(partial(self.count, images, batch, scored))
 
     def _map_sizes(self, images: ClassImages, batch: EncodedBatch) -> list[tuple[int, int]] | None:
         """Return the size of the map of every image of a batch; None where no maps are needed."""
@@ -182,11 +183,7 @@ def evaluate_class(
             for head in heads:
                 if head.failure is None:
                     with keep_failure(head):
-                        if head.gathering is not None:
-                            head.gather(images, batch)
-                            continue
-                        scored = head.score(images, batch)
-                        worker.put(partial(head.count, images, batch, scored))
+                        head.take(images, batch, worker)
             if all(head.failure for head in heads):
                 return
             on_images(len(batch.loaded.paths))
