@@ -43,11 +43,14 @@ def on_tokens(
 
 
 def macs(config: BackboneConfig, options: Options, grid: int) -> Macs:
-    """Count the retrieval from both memories of VisA's test part, and the projection of the class token."""
+    """Count the retrieval from both memories of VisA's test part, and the projection of the class token.
+
+    Executed is also the smoothing of the map, as two products of matrices.
+    """
     width, joint = config.vision.width, config.embed_dim
-    retrieval = grid**2 * 2 * ENTRIES * (width + 1) + ENTRIES * (joint + 1)
+    retrieval = grid**2 * 2 * ENTRIES * width + ENTRIES * joint
     parts = {"retrieval": retrieval, "class token": width * joint}
-    return Macs(parts, parts, 0)
+    return Macs(parts, {**parts, "smoothing": 2 * (grid * config.vision.patch_size) ** 3}, 0)
 
 
 def _build(backbone: Backbone, options: Options) -> TracedMRADTF:

@@ -24,7 +24,7 @@ class Entries(NamedTuple):
     def share(self, queries: Tensor, temperature: float) -> Tensor:
         """Retrieve the share of "abnormal": softmax over the memory of the cosines, (…, width) → (…)."""
         weights = (queries @ self.keys.T / temperature).softmax(dim=-1)
-        return weights @ self.values[:, ABNORMAL]
+        return weights[..., self.values[:, ABNORMAL] > 0].sum(dim=-1)
 
 
 def neighbour_mean(patches: Tensor, shape: tuple[int, int], windows: Sequence[int]) -> Tensor:

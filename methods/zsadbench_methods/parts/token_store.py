@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from functools import cached_property
 from typing import IO
 
@@ -56,4 +57,6 @@ class TokenStore:
 
     @cached_property
     def _file(self) -> IO[bytes]:
-        return tempfile.TemporaryFile(prefix="zsadbench-tokens-")
+        file = tempfile.TemporaryFile(prefix="zsadbench-tokens-")  # noqa: SIM115 - closed with the store
+        weakref.finalize(self, file.close)
+        return file
