@@ -26,7 +26,7 @@ demo: $(STAMP) ## train FB-CLIP on generated images, beside plain CLIP: no downl
 	ZSADBENCH_CACHE=$(DEMO)/cache $(BIN)/python tools/demo_table --out $(DEMO)/results
 	@echo "Generated images and a demo backbone, not CLIP: these numbers rank no method. More: docs/demo.md"
 
-readme: $(STAMP) ## make docs/demo.md, the README's table and its pictures anew; some twenty minutes, needs Chromium
+readme: $(STAMP) ## make docs/demo.md, the README's table and its pictures anew; half an hour, needs Chromium
 	@mkdir -p $(DEMO) && echo '*' > $(DEMO)/.gitignore
 	ZSADBENCH_CACHE=$(DEMO)/cache $(BIN)/python tools/demo_table --all --seed 0,1,2 --out $(DEMO)/results --write docs/demo.md
 	ZSADBENCH_CACHE=$(DEMO)/cache $(BIN)/python tools/readme --results $(DEMO)/results

@@ -2,11 +2,13 @@
 
 Both run in one process, in turns; the result is the median of the ratios of the rounds. Extra memory is the peak of a
 call above the memory before it: of a separate process on a CPU, of the allocator on a GPU. Tokens are generated, with
-the structure of a residual stream; both get the same text features. The twins pass the parity fixtures
-(tests/methods/test_twins.py). The lower bounds are the time of the multiplications of our order at the rate of one
-large product on this device, and the time to read tokens and weights once at the rate of one large copy.
+the structure of a residual stream; both get the same text features. What a method does inside the encoders is not part
+of its head; benchmarks/parts.py measures it. The twins pass the parity fixtures, or agree with the head where the
+method is unpublished or encodes images itself (tests/methods/test_twins.py). The lower bounds are the time of the
+multiplications of our order at the rate of one large product on this device, and the time to read tokens and weights
+once at the rate of one large copy.
 
-    python benchmarks/heads.py                        a quick look, under a minute: 266 pixels
+    python benchmarks/heads.py                        a quick look, some minutes: 266 pixels
     python benchmarks/heads.py --size 518 --rounds 3  full size: some minutes on two cores
     python benchmarks/heads.py --device cuda --size 518 --batch 8 --rounds 20
 """
@@ -25,7 +27,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from twins import afclip, anomalyclip, aprilgan, faprompt, fbclip, winclip
+from torch.nn.functional import normalize
+from twins import aaclip, adaclip, afclip, anomalyclip, aprilgan, faprompt, fbclip, mfpclip, promptad, winclip
 
 from zsadbench import load_method
 from zsadbench.engine.machine.memory import peak_device_mib, peak_host_mib, reset_peak, reset_peak_host
@@ -42,9 +45,14 @@ TWINS: dict[str, Callable[[Any, Tokens, Tensor], Scores]] = {
     "aprilgan": aprilgan.score,
     "faprompt": faprompt.score,
     "winclip": winclip.score,
+    "adaclip": adaclip.score,
+    "aaclip": aaclip.score,
+    "mfpclip": mfpclip.score,
+    "promptad": promptad.score,
 }
-TEXT_OF_CLASS = ("aprilgan", "winclip")  # text features are (batch, 2, joint), else (2, joint) for all classes
+TEXT_OF_CLASS = {"aprilgan": "text_features", "winclip": "text_features", "aaclip": "anchors"}  # (batch, 2, joint)
 TEXT_OF_IMAGE = ("faprompt",)  # the head itself encodes sentences of every image, and so does its twin
+TEXT_IN_TOKENS = ("adaclip", "mfpclip")  # encoded with the images, by a method that works inside the encoders
 
 
 def generated_tokens(taps: Taps, batch: int, grid: int, width: int, device: torch.device) -> Tokens:
@@ -68,6 +76,22 @@ def generated_windows(batch: int, grid: int, joint: int, device: torch.device) -
     return Tokens((), grid, parts={name: part.to(device) for name, part in parts.items()})
 
 
+def generated_parts(batch: int, joint: int, device: torch.device) -> dict[str, Tensor]:
+    """Return a class token per image, and unit text features of both sides that are close to each other."""
+    generator = torch.Generator().manual_seed(0)
+    common, apart = (torch.randn(batch, sides, joint, generator=generator) for sides in (1, 2))
+    text = normalize(common + 0.5 * apart, dim=-1)
+    return {"class_token": torch.randn(batch, joint, generator=generator).to(device), "text_features": text.to(device)}
+
+
+def generated_paths(batch: int, grid: int, width: int, device: torch.device) -> Tokens:
+    """Return both paths and the remembered states of PromptAD's encoding; another batch size gives other images."""
+    generator = torch.Generator().manual_seed(batch)
+    plain, values, *memory = torch.randn(4, batch, 1 + grid**2, width, generator=generator).to(device).unbind()
+    parts = {"plain": plain, "values": values[:, 1:], "memory_1": memory[0], "memory_2": memory[1]}
+    return Tokens((), grid, parts=parts)
+
+
 def widen(parameters: Sequence[torch.nn.Parameter]) -> None:
     """Move the weights away from their initial values, so that no part of the head is zero."""
     generator = torch.Generator().manual_seed(7)
@@ -78,10 +102,14 @@ def widen(parameters: Sequence[torch.nn.Parameter]) -> None:
 
 def encoded_text(name: str, detector: Any, words: Sequence[str]) -> Tensor:
     """Encode the text beforehand, so that neither side is timed with it; empty where it belongs to an image."""
-    if name in TEXT_OF_IMAGE:
+    if name in (*TEXT_OF_IMAGE, *TEXT_IN_TOKENS):
         return torch.empty(0)
+    if name == "promptad":
+        return torch.stack([detector.text_features(part, words) for part in ("cls", "seg")], dim=1).detach()
     detector.encode_text(words)
-    features: Tensor = detector.text_features(words) if name in TEXT_OF_CLASS else detector.text_features()
+    features: Tensor = (
+        getattr(detector, TEXT_OF_CLASS[name])(words) if name in TEXT_OF_CLASS else detector.text_features()
+    )
     return features.detach()
 
 
@@ -96,10 +124,15 @@ class Sides:
         words = ["object"] * arguments.batch
         text = encoded_text(name, detector, words)
         taps, config, grid = taps_of(loaded.setup), loaded.setup.spec.config, loaded.backbone.grid
-        if taps.own_encoding:
+        if name == "winclip":
             tokens = generated_windows(arguments.batch, grid, config.embed_dim, device)
+        elif name == "promptad":
+            tokens = generated_paths(arguments.batch, grid, config.vision.width, device)
+            detector.remember(generated_paths(arguments.batch + 1, grid, config.vision.width, device))
         else:
             tokens = generated_tokens(taps, arguments.batch, grid, config.vision.width, device)
+        if name in TEXT_IN_TOKENS:
+            tokens = tokens._replace(parts=generated_parts(arguments.batch, config.embed_dim, device))
         card = loaded.setup.method.card
         executed = card.macs(config, detector.options, grid).executed
         self.gmac = arguments.batch * sum(executed.values()) / 1e9

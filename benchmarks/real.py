@@ -164,6 +164,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object per row and class")
     parser.add_argument("--maps", type=Path, help="folder for heat maps")
     parser.add_argument("--only", default="", help="rows whose title contains this text")
+    parser.add_argument("--class", dest="classes", action="append", choices=CLASSES, help="repeatable; default: all")
     arguments = parser.parse_args()
     data = Path(os.environ.get("ZSADBENCH_REAL_DATA", ".")) / "mvtec_sample"
     weights = Path(os.environ.get("ZSADBENCH_REAL_WEIGHTS", ".")) / WEIGHTS
@@ -178,6 +179,8 @@ def main() -> None:
             subject.method, BACKBONE, str(weights), options=subject.options, image_size=subject.size, offline=True
         )
         for number, name in enumerate(CLASSES):
+            if arguments.classes and name not in arguments.classes:
+                continue
             out = arguments.maps / subject.title.replace(" ", "-") / name if arguments.maps else None
             values = measured(subject, ClassFiles.of(data / name), detector, out)
             expected = {metric: known[number] for metric, known in subject.expected.items()}

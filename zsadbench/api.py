@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, get_type_hints
 
 from zsadbench import registry
 from zsadbench.clip import resolve
+from zsadbench.engine.drive.reporter import Reporter
 from zsadbench.engine.encode.towers import build_towers
 from zsadbench.engine.learn.detector import load_checkpoint, make_method
 from zsadbench.engine.machine.device import choose_device
@@ -19,7 +20,7 @@ from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.engine.plan.method_setup import load_setup
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import RunRequest
-from zsadbench.engine.run import Reporter, Results, run_plan
+from zsadbench.engine.run import Results, run_plan
 from zsadbench.errors import UsageError
 from zsadbench.flags.fields import flags_of
 from zsadbench.predict.detector import LoadedMethod
@@ -85,7 +86,7 @@ def run(reporter: Reporter | None = None, **arguments: Any) -> Results:
     """Train or load each method, evaluate it on every target and write records: `zsadbench run`.
 
     Args:
-        reporter: is notified of the progress; see `zsadbench.engine.run.Reporter`.
+        reporter: is notified of the progress; see `zsadbench.engine.drive.reporter.Reporter`.
         arguments: the fields of `zsadbench.engine.plan.request.RunRequest`, first `methods` and `targets`; the
             repeatable ones also by the names of their flags (`data_root`, `class_`, `seed`, `support_seed`, `option`,
             `metric`), one value or several.

@@ -64,6 +64,21 @@ def _is_printable(character: str) -> bool:
     return character.isprintable() or unicodedata.category(character) == "Zs"  # spaces of any width
 
 
+SPANS = (("year", 365.25 * 86400), ("month", 30.44 * 86400), ("day", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
+
+
+def duration_text(seconds: float) -> str:
+    """Say a duration as people do: in the largest unit that it fills, with one decimal below ten.
+
+    >>> [duration_text(hours * 3600) for hours in (30700, 9, 1.25, 60, 0.02, 0)]
+    ['3.5 years', '9 h', '1.2 h', '2.5 days', '1.2 min', '0 s']
+    """
+    name, length = next((span for span in SPANS if seconds >= span[1]), SPANS[-1])
+    count = seconds / length
+    shown = f"{count:.1f}".removesuffix(".0") if count < 10 else f"{count:.0f}"
+    return f"{shown} {name}" + ("s" if len(name) > 3 or name == "day" else "") * (shown != "1")
+
+
 def left_out_line(number: int, first: str) -> str:
     """Say that files of a data set are not read; `first` is the path of the first.
 

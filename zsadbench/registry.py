@@ -45,6 +45,7 @@ def _foreign(point: EntryPoint) -> bool:
 
 
 _plugins: dict[str, str] = {}  # method of a plugin file → SHA-256 of its source
+_plugin_files: list[Path] = []
 
 
 def names(group: str) -> list[str]:
@@ -94,6 +95,11 @@ def entry_point(group: str, name: str) -> EntryPoint:
     if name not in points:
         raise unknown(group.removesuffix("s"), name, points)
     return points[name]
+
+
+def plugin_files() -> tuple[Path, ...]:
+    """Return the plugin files that were added, for other processes to add them too."""
+    return tuple(_plugin_files)
 
 
 def plugin_sha256_of(name: str) -> str | None:
@@ -163,4 +169,5 @@ def add_plugin(path: Path) -> None:
     if card.name in _points("methods"):
         raise UsageError(f"plugin '{path}' calls itself '{card.name}', which is taken")
     _plugins[card.name] = plugin_sha256(path)
+    _plugin_files.append(path.resolve())
     _points("methods")[card.name] = EntryPoint(card.name, f"{spec.name}:CARD", "zsadbench.methods")

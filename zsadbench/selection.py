@@ -1,7 +1,7 @@
 """Which measured rows a report shows, in which order, and how numbers are printed: the flags and the file of a report.
 
 The file is TOML with one key per flag, `methods`, `targets`, `metrics`, `order`, `decimals`, `no-spread`,
-`no-published` and `paper`. A flag overrides the key of the file.
+`no-published`, `paper` and `reference`. A flag overrides the key of the file.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Selection:
         decimals: decimals of measured numbers in percent. Numbers tie when they are printed alike.
         no_spread: whether standard deviations are left out.
         no_published: whether numbers of papers are left out.
+        reference: the method, or entry, that tests compare the others with; empty for the one with the best mean.
         paper: `PAPER:tableN`: the data sets and metrics of this table, and of published tables this one alone.
 
     Raises:
@@ -109,6 +110,14 @@ class Selection:
     )
     paper: str = flag(
         "PAPER:tableN: the data sets and metrics of this table, and no other published table.",
+        CHOICE,
+        default="",
+        form=replace(TEXT, default_text=_unset),
+        variable=False,
+    )
+
+    reference: str = flag(
+        "Method that tests compare the others with (default: the one with the best mean).",
         CHOICE,
         default="",
         form=replace(TEXT, default_text=_unset),

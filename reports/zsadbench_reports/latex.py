@@ -14,8 +14,9 @@ from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
-from zsadbench.compare import Board, Cell, Number, Report, Table, bibliography, blocks, contents_of
+from zsadbench.compare import Board, Cell, Judged, Number, Report, Table, bibliography, blocks, contents_of
 from zsadbench.compare.tables.layout import without_spreads
+from zsadbench.printing import one_line
 from zsadbench.records import safe_name
 from zsadbench_reports.files import write
 from zsadbench_reports.sandbox import Sandbox, faults_named
@@ -24,6 +25,7 @@ from zsadbench_reports.tex_widths import fits, layouts
 
 SINGLES = "tables"  # the folder of files with one table each
 MACROS = {"best": "zsbest", "second": "zssecond", "apart": "zsapart"}
+VERDICTS = {"agrees": "zsagrees", "drifts": "zsdrifts"}  # others are printed plain
 
 
 def write_latex(board: Board, out: Path, templates: Path | None) -> Sequence[Path]:
@@ -76,6 +78,12 @@ def write_alone(tables: Sequence[Table], out: Path, templates: Path | None) -> l
         ]
 
 
+def write_tables(tables: Sequence[Table], title: str, path: Path) -> Path:
+    r"""Write single tables as `path` with the suffix `.tex`, for `\input`; the title is a comment."""
+    source = _tables(_environment(None), tables, Labels())
+    return write(path.parent, f"{path.name}.tex", f"% {one_line(title)}\n{source}")
+
+
 def _environment(templates: Path | None) -> Environment:
     own = PackageLoader("zsadbench_reports")
     return Sandbox(
@@ -120,6 +128,8 @@ def _words(table: Table, column: int) -> bool:
 
 def cell_text(cell: Cell) -> Tex:
     """A cell as LaTeX: escaped text, one number, or several numbers in brackets."""
+    if isinstance(cell, Judged) and cell.verdict in VERDICTS:
+        return Tex(rf"\{VERDICTS[cell.verdict]}{{{escape(cell)}}}")
     if isinstance(cell, str):
         return escape(cell)
     if all(number.value is None and not number.remark for number in cell):
@@ -168,4 +178,4 @@ def cite(key: str) -> Tex:
     return Tex(rf"\zscite{{{re.sub(r'[^A-Za-z0-9:._-]', '', key)}}}")
 
 
-REPORT = Report(write_latex)
+REPORT = Report(write_latex, write_tables)

@@ -20,6 +20,12 @@ def write_markdown(board: Board, out: Path, templates: Path | None) -> Sequence[
     return [write(out, "table.md", text)]
 
 
+def write_tables(tables: Sequence[Table], title: str, path: Path) -> Path:
+    """Write single tables below a title as `path` with the suffix `.md`."""
+    text = "\n".join([f"## {escape(title)}", "", *map(table_text, tables)])
+    return write(path.parent, f"{path.name}.md", text)
+
+
 def table_text(table: Table) -> str:
     """One table with its caption and notes as Markdown."""
     header = [*table.names, *table.columns]
@@ -63,4 +69,4 @@ def _line(cells: Sequence[str] | map[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-REPORT = Report(write_markdown)
+REPORT = Report(write_markdown, write_tables)

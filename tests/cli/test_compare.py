@@ -27,7 +27,11 @@ def test_the_tables_hold_classes_data_sets_and_published_numbers(results, capsys
     assert "candle 90.0 80.0 +10.0 -" in lines
     assert "mean 85.0 75.0 +10.0 +10.0 to +10.0" in lines
     assert "p: fewer than 6 data sets, no test over data sets" in lines
-    assert any(line.startswith("fbclip VisA I-AUROC 85.0 89.5 -4.5 fbclip Table 1 not comparable") for line in lines)
+    assert "smallest p that the number of data sets allows: 1.000 for 1" in lines
+    assert any(line.startswith("FB-CLIP VisA 89.5 →") for line in lines)
+    assert any(line.startswith("[1] protocol: strict, published with paper:fbclip") for line in lines)
+    tables = [line for line in printed.splitlines() if not line.startswith(("[", "fbclip against"))]
+    assert all(len(line) <= 80 for line in tables if "   " in line)
 
 
 def test_json_is_one_object_a_line(results, capsys):

@@ -69,7 +69,9 @@ def test_the_scale_is_the_same_for_every_image(cli, quick, photo, tmp_path):
     assert all(first[name].get("scale") == second[name].get("scale") for name in first)
 
 
-@pytest.mark.parametrize("method", ["afclip", "anomalyclip", "clip", "faprompt", "token-distance"])
+@pytest.mark.parametrize(
+    "method", ["aaclip", "adaclip", "afclip", "anomalyclip", "aprilgan", "clip", "faprompt", "token-distance"]
+)
 def test_other_methods_show_what_they_publish(cli, quick, photo, tmp_path, method):
     told = cli("explain", "-m", method, *quick[2:], "--image-size", 70, photo, "--out", tmp_path / "out")
     assert told.code == 0, told.err
@@ -78,7 +80,7 @@ def test_other_methods_show_what_they_publish(cli, quick, photo, tmp_path, metho
     assert stages["map"]["pictures"]
     card = method_card(method)
     for note in card.notes:
-        absent = ("memory", "zero_shot", "plain")  # of few shots, and of another path
+        absent = ("memory", "few_shot", "zero_shot", "plain")  # of few shots, and of another path
         assert note.stages.startswith(absent) or any(one.get("title") == note.title for one in stages.values())
 
 

@@ -13,12 +13,13 @@ from zsadbench.errors import UsageError
 # One word per flag: its names, `*` if it is repeatable, `$` if the parser reads ZSADBENCH_<NAME>, and its default.
 FLAGS = {
     "run": """
-        --allow-leak --allow-partial --aux$ --backbone$ --batch-size$=auto --checkpoint$ --class* --compile$=off
-        --data-root* --device$=auto --dry-run --engine=local --epochs$ --image-cache$ --image-size$ --json
-        --limit$ --max-pixels$ --method|-m* --metric* --normal* --offline$ --option|-O* --out$=results
+        --address$ --allow-leak --allow-partial --aux$ --backbone$ --batch-size$=auto --checkpoint$ --class*
+        --compile$=off --data-root* --device$=auto --dry-run --engine$ --epochs$ --image-cache$ --image-size$ --jobs$
+        --json --limit$ --max-pixels$ --method|-m* --metric* --normal* --offline$ --option|-O* --out$=results
         --overwrite$=missing --plugin*
-        --precision$=fp32 --protocol$=strict --quiet|-q --save-maps --seed* --shots* --support-seed*
-        --target|-t* --token-cache$ --token-precision$=fp32 --verbose|-v --weights$ --workers$
+        --precision$=fp32 --protocol$=strict --quiet|-q --save-maps --seed* --shard$ --shots*
+        --support-seed* --target|-t* --token-cache$ --token-precision$=fp32 --unit-timeout$ --verbose|-v --weights$
+        --workers$
     """,
     "train": """
         --plugin*
@@ -33,6 +34,11 @@ FLAGS = {
         --image-size$ --json --max-pixels$ --method|-m* --normal* --offline$ --option|-O* --out=predictions
         --quiet|-q --weights$
     """,
+    "submission": """
+        --plugin*
+        --allow-partial --aux$ --backbone$ --checkpoint$ --data-root* --device$=auto --image-size$ --json --max-pixels$
+        --method|-m* --offline$ --option|-O* --out=submission.tar.gz --quiet|-q --target|-t --weights$
+    """,
     "explain": """
         --plugin*
         --allow-partial --aux$ --backbone$ --checkpoint$ --class|--class-name --data-root* --device$=auto
@@ -41,7 +47,7 @@ FLAGS = {
     """,
     "profile": """
         --plugin*
-        --backbone$ --batch-size=1 --compile$=off --device$=auto --image-size$ --json --method|-m* --offline$
+        --backbone$ --batch-size=1 --compile$=off --device$=auto --image-size$ --into --json --method|-m* --offline$
         --option|-O* --out --precision$=fp32 --quiet|-q --rounds --save-maps --scenario=single-stream --training
         --verbose|-v --weights$
     """,
@@ -58,13 +64,13 @@ FLAGS = {
     """,
     "report": """
         --data-root* --decimals --format* --json --methods* --metrics* --no-published --no-spread --order --out=report
-        --paper --picture* --quiet|-q --results=results --selection --targets* --templates --verbose|-v
+        --paper --picture* --quiet|-q --reference --results=results --selection --targets* --templates --verbose|-v
     """,
     "reproduce": """
         --plugin*
         --allow-partial --aux$ --backbone$ --batch-size$=auto --data-root* --device$=auto --dry-run --epochs$
         --image-cache$ --image-size$ --json --limit$ --list --offline$ --out$=results --quiet|-q --seed*
-        --target|-t* --token-cache$ --verbose|-v --weights$ --workers$
+        --tables --target|-t* --token-cache$ --verbose|-v --weights$ --workers$
     """,
     "compare": "--json --metric* --quiet|-q --results=results --target|-t* --verbose|-v",
     "protocol list": "",

@@ -120,7 +120,7 @@ def test_a_mean_over_fewer_classes_says_over_how_many():
     rows = {"a": 0.25, "b": None, "c": 0.75}
     record = Record(cell={"method": "m", "seed": 1, "shots": 0, "target": {"name": "t"}}, expected=["a", "b", "c"])
     record.classes = {name: {"pixel_ap": value, "image_ap": 0.5} for name, value in rows.items()}
-    (*_, mean) = table_rows(record, ["pixel_ap", "image_ap", "pixel_auroc"])
+    (*_, mean) = table_rows([record], ["pixel_ap", "image_ap", "pixel_auroc"])
     assert mean == ("m (1)", "mean of 3/3", "50.0 (2)", "50.0", "-")
 
 

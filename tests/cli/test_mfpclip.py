@@ -22,7 +22,7 @@ def test_missing_weights_are_exit_code_four_before_anything_runs(cli, nowhere):
 
 def test_every_board_says_unofficial(cli, nowhere, tmp_path):
     """One run; its table, record, signature, reports, and the list of methods."""
-    from zsadbench.cli.tables.reproduced import mark_of
+    from zsadbench.reproduce.tables import mark_of
 
     out = tmp_path / "results"
     told = cli(

@@ -13,6 +13,7 @@ VERBS = {
     "run": ("run", "-m", "clip", "-t", "visa", "--weights", "nowhere.pt"),
     "train": ("train", "-m", "fbclip", "--aux", "visa", "--weights", "nowhere.pt"),
     "predict": ("predict", "-m", "clip", "--weights", "nowhere.pt", "nowhere.png"),
+    "submission": ("submission", "-m", "clip", "-t", "mvtec2", "--weights", "nowhere.pt"),
     "explain": ("explain", "-m", "clip", "--weights", "nowhere.pt", "nowhere.png"),
     "profile": ("profile", "-m", "clip", "--weights", "nowhere.pt"),
     "score": ("score", ".", "-t", "visa", "--method-name", "mine"),
@@ -53,7 +54,7 @@ PLACES = {
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 def test_it_is_refused_before_any_work(cli, tmp_path, verb, place):
     out = place(tmp_path)
-    if verb[0] == "checkpoints" and out.name == "dangling":
+    if verb[0] in {"checkpoints", "submission"} and out.name == "dangling":
         out = out / "file.safetensors"
     before = sorted(map(str, tmp_path.rglob("*")))
     told = cli(*verb, "--out", out)

@@ -1,6 +1,7 @@
 """`zsadbench profile` as it is typed."""
 
 import json
+import re
 
 import pytest
 
@@ -14,7 +15,8 @@ def short(monkeypatch):
     monkeypatch.setattr(rounds, "STABLE_WITHIN", 1e9)
 
 
-def test_tables_have_published_columns_beside(cli, small):
+def test_tables_have_published_columns_beside(cli, small, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     told = cli("profile", "-m", "fbclip,afclip", "--backbone", small, *FLAGS)
     assert told.code == 0, told.err
     lines = told.out.splitlines()
@@ -75,5 +77,62 @@ def test_what_cannot_be_is_one_line(cli, small, flags, code, said):
     assert not told.out
 
 
-def test_a_method_is_needed(cli):
-    assert cli("profile").code == 2
+def test_every_stage_of_a_training_has_a_row(cli, small):
+    told = cli("profile", "-m", "aaclip", "--backbone", small, *FLAGS, "--training")
+    assert told.code == 0, told.err
+    training = told.out.partition("training for one epoch")[2]
+    assert re.findall(r"^ aaclip,[^\n]*\n (\w+) *$", training, re.MULTILINE) == ["text", "image"]  # in 80 columns
+
+
+def test_a_method_or_a_folder_is_needed(cli):
+    told = cli("profile")
+    assert told.code == 2
+    assert "--method" in told.error
+    assert "--into" in told.error
+
+
+@pytest.fixture
+def shared_run(cli, quick, tmp_path):
+    """Records of two methods that shared an encoding, and of one that ran alone."""
+    flags = [*quick[2:], "-t", "brainmri", "--quiet"]
+    assert cli("run", "-m", "fbclip,clip", *flags).code == 0
+    assert cli("run", "-m", "afclip", *flags).code == 0
+    return tmp_path / "results"
+
+
+def test_one_command_fills_what_shared_encodings_cannot(cli, quick, shared_run, tmp_path):
+    def costs():
+        text = (tmp_path / "report/table.md").read_text()
+        table = text[text.index("### Measured cost") :].split("\n### ")[0]
+        rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| ") and "ms per" not in line]
+        return {row[0].removeprefix("| "): row for row in rows if "---" not in row[0]}, table
+
+    assert cli("report", "--format", "markdown").code == 0
+    before, table = costs()
+    assert list(before) == ["afclip"]
+    assert "Left out: 2 of the records" in table
+    assert "measures each of them alone: clip, fbclip." in table
+    told = cli("profile", "--into", "results", "--backbone", quick[-3], *FLAGS)
+    assert told.code == 0, told.err
+    assert told.out.count("written: results/profiles/") == 2
+    assert cli("report", "--format", "markdown").code == 0
+    after, table = costs()
+    assert set(after) == {"afclip", "fbclip", "clip"}
+    for method in ("fbclip", "clip"):
+        kept = json.loads(next((shared_run / "profiles").glob(f"{method}-*.json")).read_text())["profile"]
+        assert after[method][1] == f"{kept['latency_ms']['median']:.1f}"
+        assert after[method][-2] == "profile, batch 1"
+    assert "measures each of them alone" not in table
+    again = cli("profile", "--into", "results", "--backbone", quick[-3], *FLAGS)
+    assert again.code == 0
+    assert len(list((shared_run / "profiles").iterdir())) == 2
+
+
+def test_a_folder_without_shared_costs_is_said_and_a_damaged_profile_is_skipped(cli, quick, tmp_path):
+    assert cli("run", "-m", "clip", *quick[2:], "-t", "brainmri", "--quiet").code == 0
+    told = cli("profile", "--into", "results", *FLAGS)
+    assert told.code == 2
+    assert "no record below 'results' lacks a cost of its own" in told.error
+    (tmp_path / "results/profiles").mkdir()
+    (tmp_path / "results/profiles/clip-0.json").write_text('{"schema": 1}')
+    assert "is no readable profile" in cli("report", "--format", "markdown").err

@@ -116,6 +116,7 @@ def test_a_dry_run_says_what_is_missing(cli, monkeypatch, tmp_path):
     assert not needs["complete"]
     states = {one["label"]: one["state"] for one in events(told, "plan")}
     assert states["FB-CLIP"] == "to run"
+    monkeypatch.setenv("COLUMNS", "200")
     shown = cli("reproduce", "fbclip:table1", "--dry-run").out
     assert "weights of ViT-L-14-336: missing: " in shown
     assert "visa, mpdd, btad and 12 more" in shown
@@ -193,3 +194,23 @@ def test_parameters_are_counted_from_the_sizes(small):
     built = build(spec)
     towers = {id(one): one.numel() for tower in (built.vision, built.text) for one in tower.parameters()}
     assert count_parameters(spec.config) == sum(towers.values()) + 1  # the temperature belongs to neither tower
+
+
+def test_the_table_is_written_as_latex_markdown_and_html(cli, unbuilt, tmp_path):
+    told = cli("reproduce", "mfpclip:table3", "--tables", "paper")
+    assert told.code == 0, told.err
+    files = {path.suffix: path.read_text() for path in (tmp_path / "paper").iterdir()}
+    assert set(files) == {".tex", ".md", ".html"}
+    assert told.out.count("written: paper/mfpclip_table3.") == 3
+    for text in files.values():
+        assert "91.5" in text
+        assert (
+            text.count("not built yet: its switches".replace(":", r":\allowbreak{}"))
+            + text.count("not built yet: its switches")
+            == 1
+        ), "a reason is said once"
+    assert r"\begin{table*}" in files[".tex"]
+    assert "<script" not in files[".html"]
+    assert "default-src 'none'" in files[".html"]
+    (tmp_path / "file").write_text("")
+    assert cli("reproduce", "mfpclip:table3", "--tables", "file").code == 2

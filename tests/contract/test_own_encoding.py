@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from zsadbench.engine import estimate
 from zsadbench.engine.encode.encoders import make_encoder
 from zsadbench.engine.encode.towers import build_towers
 from zsadbench.engine.learn.detector import make_method, train_or_load
+from zsadbench.engine.plan.shards import tower_macs
 from zsadbench.engine.plan.sharing import co_trained_taps, group_jobs
 from zsadbench.engine.run import run_plan
 from zsadbench.errors import CellError
@@ -87,7 +87,7 @@ def test_profile_and_estimate_know(planned, monkeypatch):
         method.encode(torch.zeros(1, 3, side, side), ["object"])
     gmac = macs_of(job.setup)["gmac_tower"]
     assert gmac == pytest.approx(counter.get_total_flops() / 2e9, rel=1e-9)
-    assert estimate._tower_macs(job.setup) == pytest.approx(1e9 * gmac)
+    assert tower_macs(job.setup) == pytest.approx(1e9 * gmac)
     calls = []
     monkeypatch.setattr(method, "encode", lambda *given: calls.append(1) or type(method).encode(method, *given))
     subject = Subject(job.setup, backbone, method, 2)

@@ -90,7 +90,7 @@ def test_every_table_marks_the_row(made, make_board, tmp_path):
     path, record = made("paper:scaled")
     assert entry_names([record.cell]) == ["scaled [transductive]"]
     assert entry_names([made("strict")[1].cell]) == ["scaled"]
-    assert all(row[0] == "scaled, transductive" for row in table_rows(record, ["image_auroc"]))
+    assert all(row[0] == "scaled, transductive" for row in table_rows([record], ["image_auroc"]))
     assert f"transductive: image scores use all test images of a class ({STEP})" in remarks(record)
     (group,) = groups(make_board([record]))
     assert group.entries == ["scaled [transductive]"]
@@ -121,7 +121,7 @@ def test_every_report_marks_the_row(made, form, tmp_path):
 
 
 def test_a_table_of_a_paper_marks_the_row(made):
-    from zsadbench.cli.tables.reproduced import mark_of
+    from zsadbench.reproduce.tables import mark_of
 
     _, record = made("paper:scaled")
     assert mark_of(SimpleNamespace(jobs=[SimpleNamespace(cell=record.cell)])) == " [transductive]"

@@ -1,6 +1,7 @@
 import csv
 import json
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 from zsadbench import registry
 from zsadbench.data import all_cards, batches, check_masks, find_card, load_dataset, synthesise
+from zsadbench.data.layouts.read import read_layout
 from zsadbench.errors import UsageError
 
 
@@ -87,3 +89,14 @@ def test_wrong_requests(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "load", lambda *_: types.SimpleNamespace())
     with pytest.raises(UsageError, match="no miniature of 'colondb' can be generated"):
         synthesise("colondb", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["mvtec2", "ksdd", "ksdd2"])
+def test_files_that_are_no_images_of_a_benchmark_are_named_by_its_card(tmp_path, name):
+    root, card = synthesise(name, tmp_path, 1), find_card(name)
+    (layout,) = (layout for layout in card.layouts if layout.name == "official")
+    assert not read_layout(card, layout, root).left_out
+    for glob in card.ignored:
+        less = replace(card, ignored=tuple(each for each in card.ignored if each != glob))
+        assert read_layout(less, layout, root).left_out, glob
+    assert load_dataset(name, [tmp_path], splits=tuple(card.expected)).left_out == ()

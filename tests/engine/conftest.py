@@ -1,7 +1,10 @@
 """Runs of small detectors on miniature data sets; each takes about a second."""
 
+import io
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from zsadbench.engine.plan.jobs import make_plan
@@ -38,3 +41,30 @@ def evaluated(run):
         return results.records[0][0]
 
     return make
+
+
+def _content(path):
+    """What a file beside a record says, without timings and provenance."""
+    content = path.read_bytes()
+    if path.suffix == ".json":
+        return json.dumps(
+            {key: value for key, value in json.loads(content).items() if key not in ("cost", "provenance")}
+        )
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path).drop(columns="seconds").to_json()
+    if path.suffix == ".npz":
+        with np.load(io.BytesIO(content)) as arrays:
+            return {name: arrays[name].tobytes() for name in arrays.files}
+    return content
+
+
+@pytest.fixture
+def contents_of():
+    """`contents_of(folder)`: relative path → content of all results in a folder, timings and provenance aside."""
+
+    def read(folder):
+        files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".lock", ".log")]
+        assert files
+        return {str(path.relative_to(folder)): _content(path) for path in files}
+
+    return read

@@ -15,6 +15,11 @@ from zsadbench.registry import method_card
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 HEADS = ("fbclip", "afclip", "anomalyclip")
 NAMES = ["bolt", "nut", "bolt"]
+TEXTS = {  # of every image, where they are not among the tokens
+    "aprilgan": lambda detector, names: detector.text_features(names),
+    "winclip": lambda detector, names: detector.text_features(names),
+    "aaclip": lambda detector, names: detector.anchors(names),
+}
 
 
 @pytest.fixture
@@ -37,18 +42,30 @@ def test_a_twin_agrees_with_the_head(twin, widened, make_tokens, name):
     assert fast.pixel.std() > 1e-3
 
 
-@pytest.mark.parametrize("name", ["aprilgan", "winclip"])
-def test_a_twin_of_a_text_per_class_agrees(twin, tiny_backbone, tiny_images, name):
+@pytest.mark.parametrize("name", ["aprilgan", "winclip", "adaclip", "aaclip", "mfpclip"])
+def test_a_twin_of_other_texts_agrees(twin, tiny_backbone, tiny_images, widened, name):
     card = method_card(name)
-    detector = card.build(tiny_backbone, card.options())
+    detector = card.build(tiny_backbone, card.options()) if name == "winclip" else widened(name)
     own = card.taps(detector.options).own_encoding
     with torch.no_grad():
         taps = card.taps(detector.options)
         tokens = detector.encode(tiny_images, NAMES) if own else tiny_backbone.vision(tiny_images, taps)
-        slow = twin(name).score(detector, tokens, detector.text_features(NAMES))
+        slow = twin(name).score(detector, tokens, TEXTS[name](detector, NAMES) if name in TEXTS else torch.empty(0))
         fast = detector.score(tokens, NAMES)
     assert torch.allclose(slow.image, fast.image, atol=1e-5)
     assert torch.allclose(slow.pixel, fast.pixel, atol=3e-5)
+    assert fast.pixel.std() > 1e-3
+
+
+def test_a_twin_with_a_memory_agrees(twin, tiny_backbone, tiny_images, widened):
+    detector = widened("promptad")
+    with torch.no_grad():
+        detector.remember(detector.encode(tiny_images[:1].flip(-1), NAMES[:1]))
+        tokens = detector.encode(tiny_images, NAMES)
+        text = torch.stack([detector.text_features(part, NAMES) for part in ("cls", "seg")], dim=1)
+        slow, fast = twin("promptad").score(detector, tokens, text), detector.score(tokens, NAMES)
+    assert torch.allclose(slow.image, fast.image, atol=1e-5)
+    assert torch.allclose(slow.pixel, fast.pixel, atol=1e-5)
     assert fast.pixel.std() > 1e-3
 
 

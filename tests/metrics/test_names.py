@@ -36,6 +36,7 @@ def test_the_default_names_are_those_of_every_record():
         ("image_ap@sample_max", "image_ap@sample", MetricName("image", "ap", None, "sample")),
         ("pixel_auroc@pooled", "pixel_auroc@pooled", MetricName("pixel", "auroc", None, "pooled")),
         ("image_f1@aux", "image_f1@aux", MetricName("image", "f1", None, "aux")),
+        ("pixel_segf1", "pixel_segf1", MetricName("pixel", "segf1")),
     ],
 )
 def test_a_name_is_read_and_spelled_in_one_way(text, key, name):
@@ -49,6 +50,9 @@ def test_a_name_is_read_and_spelled_in_one_way(text, key, name):
     [
         ("pixel_auprc", "no metric named 'pixel_auprc'; did you mean 'pixel_auroc'|did you mean 'pixel_aupro'"),
         ("image_aupro", "no metric named 'image_aupro'"),
+        ("image_segf1", "no metric named 'image_segf1'; did you mean 'pixel_segf1'"),
+        ("pixel_segf1@0.3", "'pixel_segf1' takes no limit"),
+        ("pixel_segf1@aux", "'pixel_segf1' cannot be taken over 'aux'"),
         ("xyz", "known: image_ap, image_auroc"),
         ("", "no metric named ''"),
         ("pixel_aupro@pooled", "'pixel_aupro' cannot be taken over 'pooled'"),

@@ -88,7 +88,6 @@ def test_every_profile_has_the_keys_and_they_fit_together(profile_request, short
         assert one["ratio_to_tower"] > 0
         assert one["peak_device_mib"] is None
         assert one["device"] == "cpu"
-        assert stages["text_amortised"] < stages["text_cold"]
         assert one["floor_ms"] == pytest.approx(
             1000 * one["batch_size"] * one["gmac_executed"] / one["peak_gmac_per_second"]
         )
@@ -123,6 +122,26 @@ def remembering(built):
         return method
 
     return make
+
+
+def test_every_stage_of_a_training_is_timed(profile_request, short, monkeypatch):
+    built = []
+    monkeypatch.setattr("zsadbench.profile.measure.make_method", remembering(built))
+    (one,) = profile(profile_request(methods=("aaclip",), training=True))
+    (text,), image = one["training_before"], one["training"]
+    assert (text["stage"], text["batch"]) == ("text", 16)
+    assert (image["stage"], image["batch"]) == ("image", 2)
+    for cost, steps in ((text, 108), (image, 863)):
+        assert cost["seconds_epoch"] == pytest.approx(steps * cost["seconds_step"])
+        assert cost["seconds_step"] > 0
+    ((method, before),) = built
+    assert all(torch.equal(tensor, before[name]) for name, tensor in method.network.state_dict().items())
+    trained = {name for name, parameter in method.network.named_parameters() if parameter.requires_grad}
+    assert all(name.startswith("image.") for name in trained)
+    in_image = sum(part.numel() for part in method.network.parameters() if part.requires_grad)
+    method.begin_stage("text")
+    in_text = sum(part.numel() for part in method.network.parameters() if part.requires_grad)
+    assert one["parameters_trained"] == in_text + in_image, "those of every stage"
 
 
 def test_what_does_not_learn_has_no_training_cost(profile_request, short):

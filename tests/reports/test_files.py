@@ -11,7 +11,7 @@ import pytest
 from zsadbench.cli import app
 from zsadbench.compare import Number, Report, Row, Table
 from zsadbench.errors import UsageError, ZsadError
-from zsadbench.records import find_records, write_record
+from zsadbench.records import find_records, record_path, write_record
 from zsadbench_reports.latex import write_latex
 from zsadbench_reports.markdown import cell_text, escape, table_text, write_markdown
 from zsadbench_reports.tex import escape as escape_tex
@@ -28,9 +28,10 @@ def report(*arguments):
 
 
 def write_to(folder, record):
-    path = folder / record.cell["target"]["name"] / record.cell["method"] / "0123456789abcdef.json"
+    path = record_path(folder, record.cell)
     path.parent.mkdir(parents=True)
-    write_record(path, record, pd.DataFrame({"path": ["x"]}))
+    images = {"path": "x", "class": "candle", "label": 0, "defect": "", "score": 0.5, "seconds": 0.1}
+    write_record(path, record, pd.DataFrame([images]))
     return path
 
 
@@ -160,7 +161,7 @@ def test_the_csv_has_a_line_a_number_and_the_parquet_the_names_as_they_are(make_
 def test_markdown_has_every_table(make_board, make_record, tmp_path):
     (path,) = write_markdown(make_board([make_record("fbclip", "visa", {"candle": 0.9})]), tmp_path, None)
     captions = [line for line in path.read_text().splitlines() if line.startswith("### ")]
-    assert sum("Measured:" in line for line in captions) == 2
+    assert sum("Measured:" in line for line in captions) == 3
     assert sum("As published" in line for line in captions) == 24
 
 
@@ -252,7 +253,7 @@ def test_records_that_contradict_each_other_are_named_and_the_rest_is_made(make_
     out = str(tmp_path / "out")
     app(["report", "--results", str(tmp_path / "results"), "--out", out, "--format", "csv"], standalone_mode=False)
     said = capsys.readouterr().err
-    assert "0123456789abcdef.json' and" in said
+    assert f"{path.name}' and" in said
     assert "one run with different numbers (candle, image_auroc: 0.9 and 0.7)" in said
     frame = pd.read_csv(tmp_path / "out" / "results.csv", dtype=str)
     assert set(frame[frame["source"] == "measured"]["method"]) == {"afclip"}

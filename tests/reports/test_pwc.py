@@ -45,7 +45,7 @@ def test_protocols_and_shots_are_lists_of_their_own(make_board, make_record, tmp
     assert {(task.partition(" ")[0], group, len(sota["rows"])) for (task, _, group), sota in found.items()} == {
         ("Zero-Shot", STRICT, 1),
         ("Zero-Shot", "protocol strict-raw (d), backbone ViT-L-14-336", 1),
-        ("Few-Shot", STRICT + ", 4 support images a class", 1),
+        ("Few-Shot", STRICT + ", 4 support images per class", 1),
     }
 
 

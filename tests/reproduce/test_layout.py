@@ -74,7 +74,7 @@ def test_the_plan_is_that_of_run(lay, root, tmp_path):
     ("changes", "words"),
     [
         ({"epochs": 5}, "epochs 5 in place of 2"),
-        ({"limit": 1}, "the first 1 images a label and class"),
+        ({"limit": 1}, "the first 1 images per label and class"),
         ({"image_size": 336}, "image size 336 in place of 518"),
         ({"aux": "none"}, "auxiliary set none in place of mvtec"),
         ({"weights": Weights("random", "random", "b" * 64)}, "weights random in place of openai"),

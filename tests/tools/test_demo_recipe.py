@@ -14,6 +14,9 @@ from zsadbench.engine.plan.method_setup import load_setup
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import RunRequest
 
+METHODS = ["afclip", "adaclip"]  # on shared tokens, and inside the encoders
+LEARNERS = ["fbclip", "anomalyclip", "afclip", "aprilgan", "adaclip", "aaclip", "faprompt", "mfpclip"]
+
 
 @pytest.fixture
 def aux(tmp_path):
@@ -21,23 +24,41 @@ def aux(tmp_path):
     return load_dataset("mvtec", [tmp_path])
 
 
-def setting_for(tiny_file, epochs):
-    request = RunRequest(("afclip",), ("mvtec",), epochs=epochs, image_size=28)
-    configured = configure(registry.method_card("afclip"), (), ("afclip",))
+def setting_for(tiny_file, epochs, name="afclip"):
+    request = RunRequest((name,), ("mvtec",), epochs=epochs, image_size=28)
+    configured = configure(registry.method_card(name), (), (name,))
     return load_setup(request, configured, resolve(str(tiny_file), "random"), registry.protocol("strict"))
 
 
-def test_an_epoch_on_the_way_is_a_shorter_training(aux, tiny_file):
+@pytest.mark.parametrize("name", METHODS)
+def test_an_epoch_on_the_way_is_a_shorter_training(aux, tiny_file, name):
     from demo_recipe.held_out import _epochs, part_of
 
     learned = part_of(aux, ("bottle", "grid", "screw"))
-    setup = setting_for(tiny_file, 2)
+    setup = setting_for(tiny_file, 2, name)
     towers = build_towers(setup, torch.device("cpu"))
     method = make_method(setup, towers, 3)
     for epoch in _epochs(setup, towers, method, learned, 3):
-        whole = train_or_load(setting_for(tiny_file, epoch), towers, learned, 3, workers=0).method.network.state_dict()
+        shorter = setting_for(tiny_file, epoch, name)
+        whole = train_or_load(shorter, towers, learned, 3, workers=0).method.network.state_dict()
         assert all(torch.equal(one, whole[name]) for name, one in method.network.state_dict().items())
     assert epoch == 2
+
+
+def test_the_stage_before_is_trained_first(aux, tiny_file):
+    from demo_recipe.held_out import _epochs, part_of, train_earlier
+
+    learned, setup = part_of(aux, ("bottle", "grid")), setting_for(tiny_file, 1, "aaclip")
+    towers = build_towers(setup, torch.device("cpu"))
+    method = make_method(setup, towers, 3)
+    before = {key: value.clone() for key, value in method.network.state_dict().items()}
+    train_earlier(setup, towers, method, learned, 3)
+    moved = {key for key, value in method.network.state_dict().items() if not torch.equal(value, before[key])}
+    assert moved
+    assert all(key.startswith("text.") for key in moved)
+    assert list(_epochs(setup, towers, method, learned, 3)) == [1]
+    whole = train_or_load(setup, towers, learned, 3, workers=0).method.network.state_dict()
+    assert all(torch.equal(value, whole[key]) for key, value in method.network.state_dict().items())
 
 
 def test_a_part_of_a_set_is_another_set(aux):
@@ -62,7 +83,7 @@ def test_every_fold_holds_out_families_that_the_backbone_has_not_seen():
     assert all([material[name] for name in fold].count("texture") == len(fold) / 2 for fold in FOLDS)
 
 
-@pytest.mark.parametrize("name", ["fbclip", "anomalyclip", "afclip"])
+@pytest.mark.parametrize("name", LEARNERS)
 def test_the_recipe_is_the_best_of_what_was_tried(name):
     from demo_recipe.held_out import AUX, read_rows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,13 @@ import torch
 from zsadbench import registry
 from zsadbench.clip import Backbone, resolve
 from zsadbench.data import Dataset, batches, load_dataset
+from zsadbench.engine.encode.encoders import make_encoder
 from zsadbench.engine.encode.towers import build_towers
-from zsadbench.engine.encode.training_tokens import TrainingTokens
+from zsadbench.engine.encode.training_tokens import training_tokens
 from zsadbench.engine.evaluate.maps import enlarge, smooth
 from zsadbench.engine.learn.detector import make_method
 from zsadbench.engine.learn.loop import TrainingBatches, fit
-from zsadbench.engine.plan.method_setup import MethodSetup, load_setup
+from zsadbench.engine.plan.method_setup import MethodSetup, earlier_stage, load_setup, taps_of
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import TOKEN_CACHE, RunRequest
 from zsadbench.files import write_atomically
@@ -32,14 +34,16 @@ HELD_OUT = Path(__file__).with_name("held_out.json")
 AUX = "demo-aux"
 NEW_TO_ALL = tuple(family.name for family in families_of(AUX) if family.sets == (AUX,))  # not even in the captions
 FOLDS = tuple(NEW_TO_ALL[fold::2] for fold in range(2))  # held out in turn: two textures and two objects each
+AT_ONCE = 4  # images that are encoded and scored together
 METRICS = ("pixel_auroc", "pixel_aupro", "image_auroc")
 
 
 class HeldOutClass(NamedTuple):
-    """The encoded images of one held-out class."""
+    """The images of one held-out class; `tokens` are None for a method that encodes images itself."""
 
     words: str
-    tokens: list[Tokens]
+    images: list[torch.Tensor]
+    tokens: list[Tokens] | None
     labels: np.ndarray[Any, Any]
     masks: np.ndarray[Any, Any]
 
@@ -102,29 +106,40 @@ def _scored(
     setup, aux = _setup(name, (), epochs), load_dataset(AUX)
     towers = build_towers(setup, torch.device("cpu"))
     held = [_encoded(setup, towers, part_of(aux, [class_name])) for class_name in fold]
+    method = make_method(setup, towers, seed)
+    yield (0.0, 0 if setup.trains else None), _measure(setup, towers, method, held)
     if not setup.trains:
-        yield (0.0, None), _measure(setup, make_method(setup, towers, seed), held)
         return
-    yield (0.0, 0), _measure(setup, make_method(setup, towers, seed), held)
+    assert isinstance(method, Trainable)
     learned = part_of(aux, [class_name for class_name in aux.classes if class_name not in fold])
+    train_earlier(_setup(name, (), None), towers, method, learned, seed)
+    begin = {key: value.clone() for key, value in method.network.state_dict().items()}
     for lr in rates or [setup.method.recipe_on(AUX).lr]:
         chosen = _setup(name, (f"recipe.lr={lr}", f"recipe.batch={batch}"), epochs)
         method = make_method(chosen, towers, seed)
         assert isinstance(method, Trainable)
+        method.network.load_state_dict(begin)
         for epoch in _epochs(chosen, towers, method, learned, seed):
-            yield (lr, epoch), _measure(chosen, method, held)
+            yield (lr, epoch), _measure(chosen, towers, method, held)
 
 
-def _setup(name: str, options: tuple[str, ...], epochs: int) -> MethodSetup:
+def _setup(name: str, options: tuple[str, ...], epochs: int | None) -> MethodSetup:
     request = RunRequest((name,), (AUX,), options=options, epochs=epochs, backbone="demo")
     configured = configure(registry.method_card(name), options, (name,))
     return load_setup(request, configured, resolve("demo", "demo"), registry.protocol("strict"))
 
 
+def train_earlier(setup: MethodSetup, towers: Backbone, method: Trainable, learned: Dataset, seed: int) -> None:
+    """Train a method in the stage before that of the setup, if there is one, as its recipe says."""
+    earlier = earlier_stage(setup)
+    if earlier is not None:
+        deque(_epochs(earlier, towers, method, learned, seed), maxlen=0)
+
+
 def _epochs(setup: MethodSetup, towers: Backbone, method: Trainable, learned: Dataset, seed: int) -> Iterator[int]:
     """Train as in a run, and yield the number of each epoch when it is finished."""
     steps = TrainingBatches(setup, learned, seed, workers=0, image_cache=None, pin=False)
-    tokens = TrainingTokens.of(setup, towers, learned, TOKEN_CACHE, ())
+    tokens = training_tokens(setup, towers, method, learned, cache_bytes=TOKEN_CACHE, co_trained=())
     each = len(steps) // steps.epochs
     for number, _ in enumerate(fit(method, tokens, steps, lambda done, total, loss: None), start=1):
         if number % each == 0:
@@ -132,26 +147,29 @@ def _epochs(setup: MethodSetup, towers: Backbone, method: Trainable, learned: Da
 
 
 def _encoded(setup: MethodSetup, towers: Backbone, part: Dataset) -> HeldOutClass:
-    """Encode the images of one class, prepared as in the protocol `strict`."""
-    taps, size = setup.method.card.taps(setup.method.options), setup.image_size
-    source = list(batches(part.manifest, size=size, masks="strict", batch_size=1, workers=0))
+    """Read the images of one class, prepared as in the protocol `strict`, and encode them unless the method does."""
+    taps, rows = taps_of(setup), {"size": setup.image_size, "preprocessing": taps_of(setup).preprocessing}
+    source = list(batches(part.manifest, **rows, masks="strict", batch_size=AT_ONCE, workers=0))
+    images = [loaded.images for loaded in source]
     with torch.inference_mode():
-        tokens = [towers.vision(loaded.images, taps) for loaded in source]
+        tokens = None if taps.own_encoding else [towers.vision(of_batch, taps) for of_batch in images]
     masks = np.concatenate([np.asarray(loaded.masks) for loaded in source])
     (name,) = part.classes
-    return HeldOutClass(part.card.words(setup.name)[name], tokens, part.manifest["label"].to_numpy(), masks)
+    return HeldOutClass(part.card.words(setup.name)[name], images, tokens, part.manifest["label"].to_numpy(), masks)
 
 
-def _measure(setup: MethodSetup, method: Method, held: Sequence[HeldOutClass]) -> dict[str, float]:
+def _measure(setup: MethodSetup, towers: Backbone, method: Method, held: Sequence[HeldOutClass]) -> dict[str, float]:
     """Average each metric over classes, evaluated as in the protocol `strict`."""
     by_class = []
-    size, sigma = setup.image_size, setup.method.card.smoothing
-    for images in held:
+    size, sigma, encode = setup.image_size, setup.method.card.smoothing, make_encoder(setup, towers, method)
+    for of_class in held:
         metrics = ClassMetrics([parse_metric(name) for name in METRICS])
+        words = [[of_class.words] * len(images) for images in of_class.images]
         with torch.inference_mode():
-            scores = [method.score(tokens, [images.words]) for tokens in images.tokens]
-        image = np.array([float(score.image[0]) for score in scores])
-        maps = np.concatenate([smooth(enlarge(score.pixel, (size, size)), sigma) for score in scores])
-        metrics.update(image, images.labels, maps, images.masks)
+            tokens = of_class.tokens or [encode(*both) for both in zip(of_class.images, words, strict=True)]
+            scores = [method.score(*both) for both in zip(tokens, words, strict=True)]
+        image = np.concatenate([score.image.numpy() for score in scores])
+        maps = [smooth(enlarge(one[None], (size, size)), sigma) for score in scores for one in score.pixel]
+        metrics.update(image, of_class.labels, np.concatenate(maps), of_class.masks)
         by_class.append({name: estimate.value for name, estimate in metrics.compute().items()})
     return {name: fmean(value for values in by_class if (value := values[name]) is not None) for name in METRICS}

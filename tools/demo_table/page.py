@@ -9,7 +9,7 @@ from pathlib import Path
 from demo_recipe.held_out import read_rows
 
 from demo_table.halves import METRICS, PARTS, measure
-from demo_table.runs import BASELINE, RESULT, TRAINED, Done, untrained
+from demo_table.runs import BASELINE, LEARNERS, RESULT, TRAINED, Done, untrained
 from demo_table.tables import Numbers, Table, by_class, by_kind, controls, gains, held_out, missed
 from demo_table.text import (
     CONTROLS,
@@ -33,8 +33,9 @@ def document(done: Done, seeds: Sequence[int]) -> str:
     """Measure every run on all, seen and unseen kinds and on each kind of defect, and write the page in Markdown."""
     rows = {entry.label: [_numbers(path) for path, _ in results.records] for entry, results in done}
     records = {entry.label: [record for _, record in results.records] for entry, results in done}
-    recipes = {label: records[label][0].cell["recipe"] for label in TRAINED}
-    bases = {name: (BASELINE, untrained(name)) for name in TRAINED}
+    recipes = {label: records[label][0].cell["recipe"] for label in (*TRAINED, *LEARNERS)}
+    bases = {name: (BASELINE, untrained(name)) for name in (*TRAINED, *LEARNERS)}
+    aimed = {name: bases[name] for name in TRAINED}
     percent = f"Percent, seeds {', '.join(map(str, seeds))}: mean (smallest–largest)."
     parts = [
         *("# The demo, with its controls", INTRODUCTION),
@@ -43,7 +44,7 @@ def document(done: Done, seeds: Sequence[int]) -> str:
             f"## What training adds ({NOT_CLIP})",
             GAINS,
             gains(rows, bases).markdown(),
-            f"{missed(rows, bases)} {ONE_LOOK}",
+            f"{missed(rows, aimed)} {ONE_LOOK}",
         ),
         *(f"## All runs ({NOT_CLIP})", CONTROLS, *(controls(rows, metric).markdown() for metric in METRICS), PERMUTED),
         *(f"## Pixel AUROC by kind of defect ({NOT_CLIP})", *(table.markdown() for table in _by_kind(done))),

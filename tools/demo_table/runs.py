@@ -20,6 +20,8 @@ from zsadbench_datasets.demo.kinds import SEEN_KINDS
 
 RESULT, BASELINE, TOLD = "fbclip", "clip", "clip, told the kinds"
 TRAINED = (RESULT, "afclip", "anomalyclip")
+LEARNERS = ("aprilgan", "adaclip", "aaclip", "faprompt", "mfpclip")  # added later, without an aim
+WITHOUT_TRAINING = (BASELINE, "winclip")
 TARGET, AUX = "demo", "demo-aux"
 WORDS = f"a photo of a {{}} with a {', '.join(SEEN_KINDS[:-1])} or {SEEN_KINDS[-1]}."
 Done = Sequence[tuple["Entry", Results]]
@@ -59,7 +61,9 @@ def untrained(name: str) -> str:
 ENTRIES = (
     Entry(BASELINE, BASELINE, seeded=False),
     *(Entry(name, name, seeded=True) for name in TRAINED),
-    *(Entry(untrained(name), name, seeded=True, arguments={"aux": "none"}) for name in TRAINED),
+    *(Entry(name, name, seeded=False) for name in WITHOUT_TRAINING if name != BASELINE),
+    *(Entry(name, name, seeded=True) for name in LEARNERS),
+    *(Entry(untrained(name), name, seeded=True, arguments={"aux": "none"}) for name in (*TRAINED, *LEARNERS)),
     *(
         Entry(f"{name}, masks permuted", name, seeded=False, arguments={"option": ["recipe.permuted=true"]})
         for name in TRAINED

@@ -22,12 +22,14 @@ differently; in a short training the differences grow, and the result of one see
 
 GAINS = """\
 Differences of every trained method to `clip` and to the same method with its initial values, in percentage points on
-all kinds of defect: the smallest over the seeds, and each seed in brackets. The aim, set before any method was scored
-on `demo`, was at least 5 points of pixel AUROC and of AUPRO over both, with every seed."""
+all kinds of defect: the smallest over the seeds, and each seed in brackets. The aim for `fbclip`, `afclip` and
+`anomalyclip`, set before any method was scored on `demo`, was at least 5 points of pixel AUROC and of AUPRO over both,
+with every seed."""
 
 ONE_LOOK = """\
-Nothing was changed after this look. The last table of this page has the same recipes on held-out families of
-`demo-aux`, where all kinds of defect are seen kinds: there the mean differences to `clip` are larger."""
+Nothing was changed after this look. The other methods came later, with recipes that were chosen in the same way,
+and were scored on `demo` once; there is no aim for them. The last table of this page has the same recipes on held-out
+families of `demo-aux`, where all kinds of defect are seen kinds: there the mean differences to `clip` are larger."""
 
 CONTROLS = f"""\
 `clip` compares every token with the sentences *a photo of a normal …* and *a photo of a damaged …*; no caption of its
@@ -44,8 +46,8 @@ PERMUTED = """\
 Permuted masks are no clean control here. Masks of defects cover little of an image, so that even masks of other images
 teach that what is common is normal; in this backbone, what is uncommon often is a defect. The benign marks, which are
 uncommon too, are there against this shortcut, and do not close it: `token-distance`, which knows neither text nor
-masks, has more AUPRO than FB-CLIP and AF-CLIP, and the maps of all three methods also rise on stickers and prints. The
-control that a method must beat clearly is therefore the untrained one."""
+masks, has more AUPRO than FB-CLIP and AF-CLIP, and the maps of FB-CLIP, AF-CLIP and AnomalyCLIP also rise on stickers
+and prints. The control that a method must beat clearly is therefore the untrained one."""
 
 TIME = """\
 `make demo` takes two minutes on 2 cores of an AMD EPYC, after the installation, while other programs run:
@@ -63,7 +65,10 @@ HELD_OUT = """\
 Pixel AUROC / AUPRO in percent on families held out of `demo-aux`: the eight that the backbone's captions do not have
 either are split into two folds; a method is trained on all families but one fold and scored on that fold, then likewise
 with the other; means over families and seeds 0, 1, 2. The recipe is the best of a method's settings in the sum of both
-metrics, and bold. `python tools/demo_recipe` repeats these measurements; `--write` stores them in its folder."""
+metrics, and bold. `python tools/demo_recipe` repeats these measurements; `--write` stores them in its folder. The
+settings are few and cheap, around the published learning rate and with a fraction of the published epochs. For
+`mfpclip`, a learning rate of 0.003 was given up after seed 0 (59.9 / 25.5 after one epoch, 69.0 / 35.7 after two). The
+text stage of `aaclip`, which comes before the epochs of the table, is the published one."""
 
 RULES = """\
 Rules that keep the demo from favouring a method:
@@ -115,4 +120,5 @@ def recipes_text(recipes: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _recipe_text(recipe: Mapping[str, Any]) -> str:
     epochs = f"{recipe['epochs']} epoch{'s' if recipe['epochs'] > 1 else ''}"
-    return f"{epochs}, batch {recipe['batch']}, learning rate {recipe['lr']:g}"
+    first = f"; before it, as published, the {recipe['before']['stage']} stage" if recipe.get("before") else ""
+    return f"{epochs}, batch {recipe['batch']}, learning rate {recipe['lr']:g}{first}"

@@ -12,6 +12,7 @@ TOP = Path(__file__).resolve().parents[2]
 
 def main() -> None:
     """Read the records, replace the table between its marks, take a picture of the report page, draw heat maps."""
+    from demo_table.runs import TRAINED
     from demo_table.strips import stacked, strips
 
     from readme.picture import photograph
@@ -28,7 +29,7 @@ def main() -> None:
     found = shown(arguments.results)
     text = placed(arguments.readme.read_text(encoding="utf-8"), table_of(found))
     photograph([path for of_method in found.values() for path, _ in of_method], arguments.pictures / "leaderboard.png")
-    first = {method: of_method[0][0] for method, of_method in found.items() if method != "clip"}
+    first = {method: found[method][0][0] for method in TRAINED}
     write_png(arguments.pictures / "heat-maps.png", stacked(list(strips(first).values())))
     arguments.readme.write_text(text, encoding="utf-8")
 

@@ -12,7 +12,7 @@ from zsadbench.compare import board_of
 from zsadbench.registry import load
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-SIZE = "1280,860"
+SIZE = "1280,1110"
 METRIC = "pixel_auroc"  # that the page shows
 
 

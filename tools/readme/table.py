@@ -7,6 +7,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from demo_table.runs import BASELINE, LEARNERS, TARGET, TRAINED, WITHOUT_TRAINING
+
 from zsadbench.records import Record, find_records
 
 HEADINGS = {
@@ -16,7 +18,7 @@ HEADINGS = {
     "image_auroc": "image AUROC",
     "image_ap": "image AP",
 }
-ORDER = ("clip", "fbclip", "afclip", "anomalyclip")
+ORDER = (BASELINE, *TRAINED, *(name for name in WITHOUT_TRAINING if name != BASELINE), *LEARNERS)
 BEGIN, END = "<!-- made by `make readme` -->", "<!-- end -->"
 
 
@@ -61,10 +63,12 @@ def placed(text: str, table: str) -> str:
 
 
 def _wanted(cell: Mapping[str, Any]) -> bool:
-    """Whether a record is of the demo and no control: default options, and trained on unpermuted masks or `clip`."""
-    if cell["target"]["name"] != "demo" or cell["limit"] is not None or cell["options"] or cell["method"] not in ORDER:
+    """Whether a record is of the demo and no control: default options, no training or one on unpermuted masks."""
+    if cell["target"]["name"] != TARGET or cell["limit"] is not None or cell["options"] or cell["method"] not in ORDER:
         return False
-    return cell["method"] == "clip" or (cell["aux"] is not None and not (cell["recipe"] or {}).get("permuted"))
+    if cell["method"] in WITHOUT_TRAINING:
+        return True
+    return cell["aux"] is not None and not (cell["recipe"] or {}).get("permuted")
 
 
 def _spread(means: Sequence[Mapping[str, float | None]], metric: str) -> str:

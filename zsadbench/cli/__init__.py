@@ -26,6 +26,7 @@ from zsadbench.cli import (
     reproduce,
     run,
     score,
+    submission,
     train,
 )
 from zsadbench.cli.shared.settings_file import settings_from_file
@@ -39,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (run, train, predict, explain, profile, parity, score, audit, report, reproduce, compare):
+for verb in (run, train, predict, submission, explain, profile, parity, score, audit, report, reproduce, compare):
     name = verb.__name__.rpartition(".")[2]
     app.command(name, epilog=verb.EXAMPLES)(getattr(verb, name))
 app.add_typer(protocols.app, name="protocol", help="Show protocols and the differences of two.")

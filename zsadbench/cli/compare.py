@@ -17,7 +17,6 @@ from zsadbench.flags.fields import DATA
 
 if TYPE_CHECKING:
     from zsadbench.compare.board import Board
-    from zsadbench.compare.gap import Gap
     from zsadbench.compare.significance.pair import Line, Overall, Pairing
     from zsadbench.compare.summary import Score
 
@@ -92,6 +91,7 @@ def _events(pairing: Pairing) -> Iterator[dict[str, Any]]:
 def _print(board: Board, pairing: Pairing) -> None:
     """Print a table per data set and metric, then over data sets, then next to published numbers."""
     from zsadbench.compare.frame import HEADINGS
+    from zsadbench.compare.tables.gaps import tables_of_gaps
 
     say(f"{pairing.left} against {pairing.right}: {pairing.group}")
     for remark in pairing.remarks:
@@ -101,10 +101,10 @@ def _print(board: Board, pairing: Pairing) -> None:
         title = f"{board.dataset(target).title}, {HEADINGS.get(metric, metric)}"
         table(title, ["class", pairing.left, pairing.right, "gap", "95 % interval"], map(_line, lines))
     _print_overall(pairing)
-    means = [gap for gap in pairing.published if gap.class_name == "mean"]
-    if means:
-        header = ["method", "data set", "metric", "measured", "published", "gap", "printed in", "verdict"]
-        table("next to published numbers", header, (_published(board, gap) for gap in means))
+    for part in tables_of_gaps(board, pairing.published):
+        rows = [(row.block.removeprefix("printed in "), row.label, *map(str, row.cells)) for row in part.rows]
+        table(f"next to published numbers: {part.caption}", ["printed in", part.head, *part.columns], rows)
+        say(*part.notes, "")
 
 
 def _line(line: Line) -> tuple[str, ...]:
@@ -129,7 +129,7 @@ def _ends(interval: tuple[float, float] | None) -> str:
 
 def _print_overall(pairing: Pairing) -> None:
     """Print one row per metric over all data sets that both methods have comparable records of."""
-    from zsadbench.compare.significance.differences import FEWEST
+    from zsadbench.compare.significance.differences import FEWEST, p_text, smallest_p
 
     if not pairing.overall:
         say("over data sets: nothing, as no data set has comparable records of both", "")
@@ -137,7 +137,10 @@ def _print_overall(pairing: Pairing) -> None:
     header = ["metric", "data sets", "gap", "95 % interval", "p (Wilcoxon)", f"rank of {pairing.left}", pairing.right]
     table("over data sets", header, map(_over_sets, pairing.overall))
     if any(overall.difference.p is None for overall in pairing.overall):
-        say(f"p: fewer than {FEWEST} data sets, no test over data sets", "")
+        say(f"p: fewer than {FEWEST} data sets, no test over data sets")
+    sets = sorted({overall.difference.sets for overall in pairing.overall})
+    smallest = [f"{p_text(smallest_p(number)).removeprefix('= ')} for {number}" for number in sets]
+    say(f"smallest p that the number of data sets allows: {', '.join(smallest)}", "")
 
 
 def _over_sets(overall: Overall) -> tuple[str, ...]:
@@ -151,14 +154,3 @@ def _over_sets(overall: Overall) -> tuple[str, ...]:
     ranks = [f"{first}-{last} of {overall.rivals}" for first, last in overall.ranks.values()] or ["-", "-"]
     name = HEADINGS.get(overall.metric, overall.metric)
     return (name, str(difference.sets), f"{100 * difference.mean:+.1f}", interval, p, *ranks)
-
-
-def _published(board: Board, gap: Gap) -> tuple[str, ...]:
-    """Return the row of one published number."""
-    from zsadbench.compare.frame import HEADINGS
-
-    where = (gap.entry, board.dataset(gap.target).title, HEADINGS.get(gap.metric, gap.metric))
-    points = "-" if gap.points is None else f"{gap.points:+.1f}"
-    numbers = (_score(gap.measured), f"{100 * gap.published:.1f}", points)
-    verdict = f"{gap.verdict}: {gap.because}" if gap.because else gap.verdict
-    return (*where, *numbers, f"{gap.paper} Table {gap.table}", verdict)

@@ -61,6 +61,8 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.")])
         "doi": card.doi or ", ".join(paper.doi for paper in cited if paper.doi),
         "cite": ", ".join(card.cite),
         "files not used": ", ".join(card.ignored),
+        "test parts without labels": ", ".join(card.hidden),
+        "metrics besides the usual": ", ".join(card.metrics),
         **{paper.key: paper.text for paper in cited},
         "layouts": ", ".join(layout.name for layout in card.layouts),
     }
@@ -75,6 +77,8 @@ def _worded(words: dict[str, str]) -> str:
 
 def _expected(expected: Expected) -> str:
     """Describe the expected number of images in words."""
+    if not (expected.total or expected.counts):
+        return "number unknown"
     normal, anomalous = expected.total or [sum(column) for column in zip(*expected.counts.values(), strict=True)]
     doubt = "" if expected.certain else " (not confirmed)"
     in_all = f", {expected.images} in all" if expected.images else ""

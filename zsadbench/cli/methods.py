@@ -32,7 +32,7 @@ def list_(plugin: Plugin = None, json: Json = False) -> None:
     header = {"kinds": "backbones"}  # field → its title in the table, where it is another word
     shown = ["method", "published", "trains", "kinds", "remark", "paper"]
     texts = [[value if isinstance(value := row[key], str) else ", ".join(value) for key in shown] for row in rows]
-    table("", [header.get(key, key) for key in shown], texts)
+    table("", [header.get(key, key) for key in shown], texts, optional=["paper"])
 
 
 def _row(card: MethodCard) -> dict[str, Any]:

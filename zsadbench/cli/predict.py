@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import commonpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,7 +72,7 @@ def predict(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score images: heat maps on one fixed colour scale, scores.csv, and a list with the most anomalous image first."""
+    """Score images: heat maps on one colour scale, scores.csv, and a list with the most anomalous image first."""
     start_logging(quiet=quiet)
     add_plugins(plugin)
     from zsadbench.data import images_of
@@ -111,6 +112,7 @@ def _report(prediction: Prediction, *, json: bool) -> None:
                 "score": prediction.score,
                 "highest": prediction.highest,
                 "heat_map": str(prediction.heat_map),
+                "scale": prediction.scale,
             }
         )
 
@@ -123,6 +125,13 @@ def _print(predictions: list[Prediction], out: Path) -> None:
     )
     if not scored:
         return
-    rows = [(f"{prediction.score:.4f}", f"{prediction.highest:.4f}", str(prediction.image)) for prediction in scored]
-    table("most anomalous first", ["score", "highest", "image"], rows)
+    folder = Path(commonpath([prediction.image.absolute().parent for prediction in scored]))
+    rows = [
+        (f"{prediction.score:.4f}", f"{prediction.highest:.4f}", str(prediction.image.absolute().relative_to(folder)))
+        for prediction in scored
+    ]
+    table(f"most anomalous first, below {folder}", ["score", "highest", "image"], rows)
+    scale = scored[0].scale
+    if scale is not None:
+        say(f"colours: {scale.text}")
     say(f"heat maps and scores.csv: {out}")

@@ -21,6 +21,7 @@ from zsadbench.cli.shared.options import (
 )
 from zsadbench.cli.shared.output import say, say_json, tell
 from zsadbench.engine.plan.request import RunRequest
+from zsadbench.errors import UsageError
 from zsadbench.flags.fields import OUTPUT
 from zsadbench.flags.out import check_out
 from zsadbench.profile.request import ProfileRequest
@@ -28,11 +29,12 @@ from zsadbench.profile.request import ProfileRequest
 RUN_FLAGS = RequestFlags(
     RunRequest,
     "methods options weights image_size offline device compile",
+    methods="Method; repeatable, or a comma list; with --into, by default all whose runs shared an encoding.",
     save_maps="Refused: writing files is not part of a method's time.",
 )
 EXAMPLES = examples(
-    "zsadbench profile -m fbclip --backbone demo --weights demo",
     "zsadbench profile -m clip --backbone ViT-B-16,EVA02-B-16 --weights random",
+    "zsadbench profile --into results",
 )
 
 
@@ -45,29 +47,58 @@ def profile(
         Path | None,
         typer.Option(help="Folder for profile.json and profile.svg.", metavar="PATH", rich_help_panel=OUTPUT),
     ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with records, for a cost of each method alone in its report.",
+            metavar="RESULTS",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Measure what methods cost on this machine; published costs stand in columns next to the measured ones.
 
+    With --into and no --method, the methods, options, sizes and precisions are those of the records whose encoding was
+    shared, which hold no cost of one method.
+
     With --json, one object per backbone, method, precision and batch size, as soon as it is measured.
     """
     start_logging(quiet=quiet, verbose=verbose)
     add_plugins(plugin)
     from zsadbench.profile.measure import profile as measure
+    from zsadbench.profile.shared_costs import records_without_cost, setups_of
 
-    if out is not None:
-        check_out(out)
-    request = ProfileRequest(RunRequest(**{**run, "targets": ("none",), "aux": "none"}), **fields)
+    for folder in filter(None, (out, into)):
+        check_out(folder)
+    if not run["methods"] and into is None:
+        raise UsageError("name a method: --method; or a folder with records: --into")
+    records = records_without_cost(into) if into is not None and not run["methods"] else []
+    methods = run["methods"] or tuple(dict.fromkeys(record.cell["method"] for record in records))
+    request = ProfileRequest(RunRequest(**{**run, "methods": methods, "targets": ("none",), "aux": "none"}), **fields)
+    setups = setups_of(records, request) if records else None
     measured: list[dict[str, Any]] = []
     try:
-        for figures in measure(request):
+        for figures in measure(request, setups):
             measured.append(figures)
+            if into is not None:
+                _keep(figures, into, request.run.device, json=json)
             if json:
                 say_json(figures)
     finally:
         _finish(measured, request, out, json=json)
+
+
+def _keep(figures: dict[str, Any], results: Path, device: str, *, json: bool) -> None:
+    """Write the profile of one method beside the records, as soon as it is measured."""
+    from zsadbench.engine.machine.device import choose_device
+    from zsadbench.engine.record.provenance import machine_of, provenance
+    from zsadbench.records import write_profile_of
+
+    path = write_profile_of(results, figures, provenance(machine_of(choose_device(device))))
+    (tell if json else say)(f"written: {path}")
 
 
 def _finish(measured: list[dict[str, Any]], request: ProfileRequest, out: Path | None, *, json: bool) -> None:

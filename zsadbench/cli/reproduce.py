@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,10 +19,11 @@ from zsadbench.cli.shared.options import (
     examples,
     with_flags,
 )
-from zsadbench.cli.shared.output import say_rows
+from zsadbench.cli.shared.output import say, say_rows, tell
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import UsageError, unknown
-from zsadbench.flags.fields import WHAT
+from zsadbench.flags.fields import OUTPUT, WHAT
+from zsadbench.flags.out import check_out
 
 if TYPE_CHECKING:
     from zsadbench.compare.paper_rows import PaperTable
@@ -36,7 +38,7 @@ FLAGS = RequestFlags(
 )
 EXAMPLES = examples(
     "zsadbench reproduce fbclip:table1 --dry-run",
-    "zsadbench reproduce fbclip:table3 -t visa --data-root data",
+    "zsadbench reproduce fbclip:table3 -t visa --data-root data --tables paper",
 )
 
 
@@ -54,6 +56,14 @@ def reproduce(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what is missing, and stop.", rich_help_panel=WHAT)
     ] = False,
+    tables: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the table as .tex, .md and .html, with ours beside.",
+            metavar="PATH",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -82,7 +92,7 @@ def reproduce(
 
         print_needs(table, needs_of(table, request), json=json)
     else:
-        _reproduce(table, request, json=json, quiet=quiet)
+        _reproduce(table, request, tables, json=json, quiet=quiet)
 
 
 def _find(what: str) -> PaperTable:
@@ -134,19 +144,24 @@ def _check_claims(paper: str, *, json: bool) -> None:
         raise typer.Exit(FAILED_CHECK)
 
 
-def _reproduce(table: PaperTable, request: RunRequest, *, json: bool, quiet: bool) -> None:
-    """Run what is missing, print the table, and leave with 6 where a number drifts, with 5 where cells failed."""
+def _reproduce(table: PaperTable, request: RunRequest, tables: Path | None, *, json: bool, quiet: bool) -> None:
+    """Run what is missing, print and write the table; leave with 6 where a number drifts, with 5 where cells failed."""
     from zsadbench.cli.shared.progress import run_with_progress
-    from zsadbench.cli.tables.reproduced import print_table, tally
+    from zsadbench.cli.tables.reproduced import print_table, write_files
     from zsadbench.engine.run import Results
     from zsadbench.reproduce.layout import lay_out
     from zsadbench.reproduce.numbers import DRIFTS
     from zsadbench.reproduce.side_by_side import compare_numbers
+    from zsadbench.reproduce.tables import tally
 
+    if tables is not None:
+        check_out(tables)
     layout = lay_out(table, request)
     results = run_with_progress(layout.plan, json=json, quiet=quiet) if layout.plan else Results()
     cells = compare_numbers(layout, results.records)
     print_table(layout, cells, results, json=json)
+    for path in write_files(layout, cells, results, tables) if tables is not None else ():
+        (tell if json else say)(f"written: {path}")
     if tally(cells)[DRIFTS]:
         raise typer.Exit(DRIFT)
     if results.failures:

@@ -20,8 +20,7 @@ from zsadbench.cli.shared.options import (
 )
 from zsadbench.cli.shared.output import say_json, table
 from zsadbench.engine.plan.request import RunRequest
-from zsadbench.errors import UsageError
-from zsadbench.flags.fields import COMPUTE, WHAT
+from zsadbench.flags.fields import WHAT
 
 if TYPE_CHECKING:
     from zsadbench.engine.plan.jobs import Job, Plan
@@ -37,9 +36,6 @@ def run(
     fields: Annotated[Fields, RequestFlags(RunRequest)],
     plugin: Plugin = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.", rich_help_panel=WHAT)] = False,
-    engine: Annotated[
-        str, typer.Option(help="Where cells run: local, or ray.", metavar="TEXT", rich_help_panel=COMPUTE)
-    ] = "local",
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -52,8 +48,6 @@ def run(
     130 interrupted.
     """
     start_logging(quiet=quiet, verbose=verbose)
-    if engine != "local":
-        raise UsageError(f"--engine is '{engine}'; only 'local' is built yet")
     from zsadbench.engine.plan.jobs import make_plan
 
     add_plugins(plugin)
@@ -94,7 +88,7 @@ def _show_plan(plan: Plan, *, json: bool) -> None:
         )
         for row in rows
     ]
-    table("", header, shown)
+    table("", header, shown, optional=["record"])
     trainings = [(row, training) for row in rows for training in row.get("trainings", [])]
     if trainings:
         header = ["training", "class", "stage", "shots", "seed", "steps", "checkpoint"]

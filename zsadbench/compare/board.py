@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
@@ -15,8 +15,11 @@ from zsadbench.compare.frame import MEASURED, set_of
 from zsadbench.compare.measured import measured, target_names
 from zsadbench.compare.published import read_published
 from zsadbench.data import all_cards
-from zsadbench.records import Record, find_records
+from zsadbench.records import Profile, Record, find_profiles, find_records
 from zsadbench.selection import EVERYTHING, Selection
+
+if TYPE_CHECKING:
+    from zsadbench.compare.tables.layout import Table
 
 OWN = "own images"  # the domain of a target that no card describes
 
@@ -42,6 +45,7 @@ class Board:
         selection: which rows were chosen, and how numbers are printed; `compare.choice.choose` applies it.
         left_out: what the selection left out: `methods`, `data sets` and `metrics`, each with its names.
         whole: the board before the selection, whose references are cited; None for a board without a selection.
+        profiles: costs of methods alone, from `zsadbench profile --into`.
     """
 
     frame: pd.DataFrame
@@ -52,6 +56,7 @@ class Board:
     selection: Selection = EVERYTHING
     left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
     whole: Board | None = None
+    profiles: Sequence[Profile] = ()
 
     @property
     def measured(self) -> pd.DataFrame:
@@ -96,11 +101,17 @@ class Report:
     """A report format, registered in the entry-point group `zsadbench.reports`.
 
     `write(board, out, templates)` returns the paths that it wrote. `out` is an existing folder; `templates` is a folder
-    whose templates replace the report's own ones of the same name, or None.
+    whose templates replace the report's own ones of the same name, or None. `write_tables(tables, title, path)` writes
+    single tables as one file with the suffix of the format and returns its path; None for a format that cannot.
     """
 
-    def __init__(self, write: Callable[[Board, Path, Path | None], Sequence[Path]]) -> None:
+    def __init__(
+        self,
+        write: Callable[[Board, Path, Path | None], Sequence[Path]],
+        write_tables: Callable[[Sequence[Table], str, Path], Path] | None = None,
+    ) -> None:
         self.write = write
+        self.write_tables = write_tables
 
 
 def board_of(results: Path | None, data_roots: Sequence[Path] | None = None) -> Board:
@@ -112,4 +123,5 @@ def board_of(results: Path | None, data_roots: Sequence[Path] | None = None) -> 
     ours, published = measured(records), read_published()
     frame = pd.concat([ours, published], ignore_index=True) if len(ours) else published
     datasets = {card.name: DataSet(card.title, card.domain, card.homepage) for card in all_cards()}
-    return Board(frame, records, datasets, data_roots)
+    profiles = list(find_profiles(results)) if results is not None else []
+    return Board(frame, records, datasets, data_roots, profiles=profiles)

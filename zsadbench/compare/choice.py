@@ -65,6 +65,8 @@ def _check(board: Board, selection: Selection) -> None:
         "metric": (selection.metrics, {*rows["metric"], OWN_AUPRO}),
     }
     flags = dict(zip(known, ("methods", "targets", "metrics"), strict=True))
+    if selection.reference and selection.reference not in known["method"][1]:
+        raise of_flag("reference", unknown("measured method", selection.reference, known["method"][1]))
     for kind, (names, measured) in known.items():
         for name in names:
             if name not in measured:

@@ -28,6 +28,8 @@ HEADINGS = {
     "pixel_aupro": "AUPRO",
     "pixel_aupro_200": "AUPRO-200",
     "pixel_aupro_200_max": "AUPRO-200max",
+    "pixel_aupro@0.05": "AUPRO@0.05",
+    "pixel_segf1": "SegF1",
     "pixel_aupro_unknown": "AUPRO (variant unknown)",
 }
 

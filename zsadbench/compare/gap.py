@@ -25,6 +25,7 @@ class Gap(NamedTuple):
     """A measured number and a published one, as fractions.
 
     `verdict` is `agrees`, `drifts` or `not comparable`; `because` says why they are not comparable, and is else empty.
+    `group` is protocol and backbone of the measured number.
     """
 
     entry: str
@@ -37,6 +38,7 @@ class Gap(NamedTuple):
     table: str
     verdict: str
     because: str
+    group: str = ""
 
     @property
     def points(self) -> float | None:
@@ -74,7 +76,8 @@ def _gap(pair: pd.Series, score: Score) -> Gap:
     because = _why_not_comparable(pair, score)
     verdict = "not comparable" if because else _verdict(score, published, official=bool(pair["official"]))
     key = (pair["entry"], pair["target"], pair["class"], pair["metric"])
-    return Gap(*key, score, published, pair["source_published"], pair["table_published"], verdict, because)
+    group = f"protocol {pair['protocol']} ({pair['digest']}), backbone {pair['backbone']}"
+    return Gap(*key, score, published, pair["source_published"], pair["table_published"], verdict, because, group)
 
 
 def _why_not_comparable(pair: pd.Series, score: Score) -> str:

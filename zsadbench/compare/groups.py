@@ -55,7 +55,7 @@ def groups(board: Board) -> list[Group]:
 def group_of(board: Board, rows: pd.DataFrame) -> Group:
     """Make a group from its `rows` of the board's frame, averaged over seeds."""
     first = rows.iloc[0]
-    shots = f", {first['shots']} support images a class" if first["shots"] != "0" else ""
+    shots = f", {first['shots']} support images per class" if first["shots"] != "0" else ""
     name = f"protocol {first['protocol']} ({first['digest']}), backbone {first['backbone']}{shots}"
     aupro = aupro_of(first["protocol"])
     chosen = [aupro if metric == OWN_AUPRO else metric for metric in board.selection.metrics]

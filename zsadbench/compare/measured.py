@@ -56,7 +56,7 @@ def aupro_of(protocol: str) -> str:
 def split_of(cell: Cell) -> str:
     """Which images were evaluated: `card` for those of the data set's card, else how they differ from these."""
     kinds = [name for name in ("synthetic", "partial") if cell[name]]
-    kinds += [f"first {cell['limit']} a label and class"] if cell["limit"] is not None else []
+    kinds += [f"first {cell['limit']} per label and class"] if cell["limit"] is not None else []
     return ", ".join(kinds) or "card"
 
 

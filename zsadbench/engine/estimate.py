@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zsadbench.clip.macs import image_macs
 from zsadbench.data import limited
 from zsadbench.engine.encode.token_cache import entry_bytes
 from zsadbench.engine.plan.cell import checkpoint_path
 from zsadbench.engine.plan.class_trainings import class_trainings
 from zsadbench.engine.plan.method_setup import earlier_stage, taps_of
+from zsadbench.engine.plan.shards import tower_macs
 from zsadbench.engine.plan.sharing import group_jobs, learning_key
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _scoring_macs(group: Sequence[Job]) -> float:
     first = group[0]
     classes = dict.fromkeys(name for job in group for name in job.todo)
     head_images = sum(_count_images(job, job.todo) for job in group)
-    return _tower_macs(first.setup) * (_count_images(first, classes) + HEAD_SHARE * head_images)
+    return tower_macs(first.setup) * (_count_images(first, classes) + HEAD_SHARE * head_images)
 
 
 def _learning_macs(jobs: Sequence[Job], cache_bytes: int) -> float:
@@ -61,12 +61,12 @@ def _learning_macs(jobs: Sequence[Job], cache_bytes: int) -> float:
     trainings = {checkpoint_path(job.setup, job.aux, job.seed): job for job in jobs if job.aux is not None}
     todo = [job for path, job in trainings.items() if not path.is_file()]
     pending = [stage for job in todo for stage in _stages(job)]
-    steps = sum(_tower_macs(job.setup) * _step_share(job.setup) * _count_learned(job) for job in pending)
+    steps = sum(tower_macs(job.setup) * _step_share(job.setup) * _count_learned(job) for job in pending)
     same_tokens: dict[Any, list[Job]] = {}
     for job in pending:
         same_tokens.setdefault(learning_key(job), []).append(job)
     return steps + sum(
-        _tower_macs(group[0].setup) * _count_encoded(group, cache_bytes) for group in same_tokens.values()
+        tower_macs(group[0].setup) * _count_encoded(group, cache_bytes) for group in same_tokens.values()
     )
 
 
@@ -75,7 +75,7 @@ def _class_learning_macs(jobs: Sequence[Job]) -> float:
     trainings = {training.checkpoint: training for job in jobs for training in class_trainings(job, job.todo)}
     todo = [training for training in trainings.values() if not training.done]
     images = sum(training.setup.epochs_on("") * len(training.images.manifest) for training in todo)
-    return images * _tower_macs(todo[0].setup) * _step_share(todo[0].setup) if todo else 0.0
+    return images * tower_macs(todo[0].setup) * _step_share(todo[0].setup) if todo else 0.0
 
 
 def _stages(job: Job) -> list[Job]:
@@ -96,16 +96,6 @@ def _count_encoded(group: Sequence[Job], cache_bytes: int) -> int:
     if blocks and not setup.method.card.augments and not taps_of(setup).own_encoding:
         cached = min(count, cache_bytes // (len(blocks) * entry_bytes(setup)))
     return cached + sum(_count_learned(job) * (count - cached) // count for job in group)
-
-
-def _tower_macs(setup: MethodSetup) -> float:
-    """Count multiply-accumulates of encoding one image; a method inside the encoders states its own."""
-    vision, card = setup.spec.config.vision, setup.method.card
-    if taps_of(setup).own_encoding and card.macs is not None:
-        own = card.macs(setup.spec.config, setup.method.options, setup.image_size // vision.patch_size).tower
-        if own is not None:
-            return own
-    return image_macs(vision, setup.image_size)
 
 
 def _step_share(setup: MethodSetup) -> float:

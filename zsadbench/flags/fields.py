@@ -132,7 +132,8 @@ def normalise(request: Any) -> None:
 def check_choices(request: Any) -> None:
     """Raise `UsageError` where the value of a field is not among the choices of its flag."""
     for name, flag in flags_of(type(request)).items():
-        if flag.choices and (value := getattr(request, name)) not in flag.choices:
+        value = getattr(request, name)
+        if flag.choices and value is not None and value not in flag.choices:
             raise UsageError(f"{flag.long} is '{value}'; it takes one of: {', '.join(flag.choices)}")
 
 

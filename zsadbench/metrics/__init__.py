@@ -43,7 +43,7 @@ value lies. Scores are float16, float32 or float64, ties and ±inf included; NaN
 NumPy alone; numba is imported when the first pixel is read, and its machine code is cached (`counting.compiled`).
 """
 
-from zsadbench.metrics.at_threshold import F1At, best_threshold, best_threshold_of
+from zsadbench.metrics.at_threshold import F1At, NormalPixels, best_threshold, best_threshold_of, segf1
 from zsadbench.metrics.by_class import ClassMetrics, mode_for
 from zsadbench.metrics.details import ClassDetails, Details
 from zsadbench.metrics.estimate import Estimate
@@ -72,6 +72,7 @@ __all__ = [
     "Estimate",
     "F1At",
     "MetricName",
+    "NormalPixels",
     "PixelMetrics",
     "RegionOverlaps",
     "Spread",
@@ -97,4 +98,5 @@ __all__ = [
     "parse_metric",
     "pixel_auroc",
     "sample_estimates",
+    "segf1",
 ]

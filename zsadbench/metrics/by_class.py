@@ -18,7 +18,7 @@ from zsadbench.metrics.counting.counts import count
 from zsadbench.metrics.counting.image import Image
 from zsadbench.metrics.counting.spill_buffer import BUDGET
 from zsadbench.metrics.estimate import Estimate
-from zsadbench.metrics.names import DEFAULT_LIMIT, DEFAULT_NAMES, MetricName, parse_metric
+from zsadbench.metrics.names import DEFAULT_LIMIT, DEFAULT_NAMES, SEGF1, MetricName, parse_metric
 from zsadbench.metrics.pixels import Mode, PixelMetrics
 from zsadbench.metrics.rank_metrics import rank_estimates
 
@@ -185,7 +185,11 @@ class ClassMetrics:
             of_pixels = self._pixels.compute(limit for limit in limits if limit is not None)
             estimates |= {f"pixel_{kind}": value for kind, value in of_pixels.items()}
         no_masks = Estimate.undefined(NO_MASKS)
-        return {str(name): estimates.get(str(name), no_masks) for name in self.names if not name.over}
+        return {
+            str(name): estimates.get(str(name), no_masks)
+            for name in self.names
+            if not (name.over or name.kind == SEGF1)
+        }
 
 
 def _concatenated(scores: list[Floats]) -> Floats:

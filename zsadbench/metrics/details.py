@@ -4,10 +4,11 @@ The accumulator of the class reads an image; here the image is counted once in c
 parts of the class and the bootstrap.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zsadbench.metrics.counting.cells import cells_of
 from zsadbench.metrics.counting.image import Image, as_float32
@@ -79,6 +80,39 @@ class ClassDetails:
         """Replace the image scores of all images, in the order in which they were taken."""
         self._subsets.replace_scores(scores)
         self._bootstrap.replace_scores(dict(zip(names, scores, strict=True)))
+
+    def merge(self, other: Self) -> Self:
+        """Add all images of another, which come after those so far, and return self.
+
+        Raises:
+            ValueError: both have an image of the same name, or the edges differ.
+        """
+        self._bootstrap.merge(other._bootstrap)
+        self._subsets.merge(other._subsets)
+        self._overlaps.merge(other._overlaps)
+        return self
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all images, as arrays without objects, for `numpy.savez`."""
+        states = {name: part.state() for name, part in self._parts().items()}
+        return {f"{name}/{key}": array for name, state in states.items() for key, array in state.items()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the details whose `state` this is.
+
+        Raises:
+            ValueError: an array is missing, or their sizes do not fit together.
+        """
+        restored = cls()
+        for name, part in restored._parts().items():
+            own = {key.removeprefix(f"{name}/"): array for key, array in state.items() if key.startswith(f"{name}/")}
+            setattr(restored, f"_{name}", type(part).from_state(own))
+        return restored
+
+    def _parts(self) -> dict[str, Subsets | RegionOverlaps | BootstrapCounts]:
+        """Return the collectors by name."""
+        return {"subsets": self._subsets, "overlaps": self._overlaps, "bootstrap": self._bootstrap}
 
     def compute(self, estimates: dict[str, Estimate], pixels: PixelMetrics) -> Details:
         """All details; `estimates` by record key and `pixels` are those of the whole class."""

@@ -8,6 +8,7 @@ A name is a level, a metric and, for AUPRO, a limit, which is left out if it is 
     image_auroc@sample  image_auroc@sample_mean     (likewise image_ap and image_f1max: see `zsadbench.metrics.samples`)
     image_auroc@pooled  pixel_auroc@pooled          (likewise ap and f1max: all classes ranked on one scale)
     image_f1@aux  pixel_f1@aux                      (F1 at the threshold that is best on the auxiliary set)
+    pixel_segf1                                     (F1 at a threshold from normal images, see `at_threshold`)
 
 Also read: `pixel_aupro_200minmax` and `pixel_aupro_200max` for the 200-threshold variants, `pixel_aupro@0.3` for
 `pixel_aupro`, and `image_auroc@sample_max` for `image_auroc@sample`.
@@ -25,6 +26,7 @@ KINDS = {"image": RANKED_KINDS, "pixel": (*RANKED_KINDS, *LIMITED_KINDS)}
 KNOWN = [f"{level}_{kind}" for level, kinds in KINDS.items() for kind in kinds]
 MEAN_OF_VIEWS = "sample_mean"
 POOLED, AUX, F1 = "pooled", "aux", "f1"
+SEGF1 = "segf1"  # of pixels alone
 OVER_SAMPLES = ("sample", MEAN_OF_VIEWS)
 _OVER = {"sample": "sample", "sample_max": "sample", MEAN_OF_VIEWS: MEAN_OF_VIEWS, POOLED: POOLED, AUX: AUX}
 _ALIASES = {"pixel_aupro_200minmax": "pixel_aupro_200", "pixel_aupro_200max": "pixel_aupro_200_max"}
@@ -35,10 +37,10 @@ _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)(e-?\d+)?", re.ASCII)
 class MetricName:
     """One metric with its settings; as a string, its record key.
 
-    `level` is "image" or "pixel", `kind` one of its `KINDS`; `limit`, in (0, 1], is given for the AUPROs and None for
-    all others. `over` is empty for a metric of a class. It is "sample" or "sample_mean" if the images of an object
-    count as one, by their largest score or by the mean; "pooled" if all classes of a target are ranked together; "aux"
-    for the kind "f1", whose threshold is the best one of the auxiliary set.
+    `level` is "image" or "pixel", `kind` one of its `KINDS` or, of pixels, "segf1"; `limit`, in (0, 1], is given for
+    the AUPROs and None for all others. `over` is empty for a metric of a class. It is "sample" or "sample_mean" if the
+    images of an object count as one, by their largest score or by the mean; "pooled" if all classes of a target are
+    ranked together; "aux" for the kind "f1", whose threshold is the best one of the auxiliary set.
 
     Raises:
         UsageError: the level has no such kind, or a setting is invalid.
@@ -55,7 +57,7 @@ class MetricName:
             if self.over != AUX or self.limit is not None:
                 raise UsageError(f"'{name}' needs a threshold; write '{name}@{AUX}'")
             return
-        if self.kind not in KINDS.get(self.level, ()):
+        if self.kind not in KINDS.get(self.level, ()) and name != f"pixel_{SEGF1}":
             raise unknown("metric", name, KNOWN)
         if self.kind not in LIMITED_KINDS and self.limit is not None:
             raise UsageError(f"metric '{name}' takes no limit, but '{self.limit}' was given")
@@ -88,8 +90,8 @@ def parse_metric(text: str) -> MetricName:
     """
     base, at, setting = text.partition("@")
     base = _ALIASES.get(base, base)
-    if base not in (*KNOWN, *(f"{level}_{F1}" for level in KINDS)):
-        raise unknown("metric", base, KNOWN)
+    if base not in (*KNOWN, f"pixel_{SEGF1}", *(f"{level}_{F1}" for level in KINDS)):
+        raise unknown("metric", base, [*KNOWN, f"pixel_{SEGF1}"])
     level, kind = base.split("_", 1)
     if not at or setting in _OVER:
         return MetricName(level, kind, DEFAULT_LIMIT if kind in LIMITED_KINDS else None, _OVER.get(setting, ""))

@@ -5,10 +5,11 @@ AUPRO. Up to 256 scores of every region are kept, evenly spaced in rank, so the 
 is exact, and that of larger ones is off by at most 1/256; a region takes 1 KB.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Self
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zsadbench.metrics.counting.arguments import checked_connectivity, checked_limit
 from zsadbench.metrics.counting.arrays import Floats, Images
@@ -74,6 +75,32 @@ class RegionOverlaps:
         """Add the regions of another, and return self."""
         self._regions.extend(other._regions)
         return self
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all regions, as arrays without objects."""
+        scores = [region[-1] for region in self._regions]
+        return {
+            "names": np.array([region[0] for region in self._regions], np.str_),
+            "areas": np.array([region[1] for region in self._regions], np.int64),
+            "fractions": np.array([region[2] for region in self._regions], np.float64),
+            "borders": np.array([region[3] for region in self._regions], np.int64),
+            "scores": np.concatenate([np.empty(0, np.float32), *scores]),
+            "scores_of_region": np.array([kept.size for kept in scores], np.int64),
+            "corners": np.array(self._corners),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the regions whose `state` this is.
+
+        Raises:
+            ValueError: the sizes of the arrays do not fit together.
+        """
+        restored = cls(connectivity=8 if state["corners"] else 4)
+        columns = [state[name].tolist() for name in ("names", "areas", "fractions", "borders")]
+        scores = np.split(state["scores"], state["scores_of_region"].cumsum()[:-1])
+        restored._regions = list(zip(*columns, scores[: len(columns[0])], strict=True))
+        return restored
 
     def table(self, groups: Groups, rates: Iterable[float] = RATES) -> list[Region]:
         """Every region with its overlap at each rate, sorted by image and area; `groups` are those of the class.

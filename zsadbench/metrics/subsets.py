@@ -20,15 +20,15 @@ Each image is counted once in cells (`counting.cells`), so the numbers of a part
 if scores are coarse. Memory does not grow with the number of images, but for one score per image.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from zsadbench.metrics.counting.arguments import checked_connectivity, checked_limit, split_by_label
 from zsadbench.metrics.counting.arrays import Bools, Images
-from zsadbench.metrics.counting.cells import Cells, CellSums, ImageExtreme, cells_of
+from zsadbench.metrics.counting.cells import Cells, CellSums, ImageExtreme, cells_of, pack, unpack
 from zsadbench.metrics.counting.image import Image, as_float32, read_images
 from zsadbench.metrics.counting.threads import threads_of
 from zsadbench.metrics.estimate import Estimate
@@ -182,6 +182,43 @@ class Subsets:
         self._greatest = max(self._greatest, other._greatest)
         self._union, self._rounded = self._union | other._union, self._rounded | other._rounded
         return self
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all images, as arrays without objects."""
+        parts = [*self._normal.values(), *self._anomalous.values()]
+        return {
+            "edges": self.edges,
+            "settings": np.array([self.limit, self.connectivity]),
+            "scores": np.array(self._scores, np.float64),
+            "extremes": np.array([self._least, self._greatest], np.int64),
+            "union": np.array(self._union, np.uint32),
+            "rounded": np.array(self._rounded),
+            "views": np.array(list(self._normal), np.str_),
+            "parts": np.array(list(self._anomalous), np.str_),
+            "images": np.array([number for part in parts for number in part.images], np.int64),
+            "images_of_part": np.array([len(part.images) for part in parts], np.int64),
+            **pack([part.pixels for part in parts]),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the subsets whose `state` this is.
+
+        Raises:
+            ValueError: the sizes of the arrays do not fit together.
+        """
+        limit, connectivity = state["settings"].tolist()
+        restored = cls(state["edges"].tolist(), limit=limit, connectivity=int(connectivity))
+        views, names = state["views"].tolist(), state["parts"].tolist()
+        images = np.split(state["images"], state["images_of_part"].cumsum()[:-1])
+        groups = [*((restored._normal, view) for view in views), *((restored._anomalous, name) for name in names)]
+        for (group, name), sums, numbers in zip(groups, unpack(state), images[: len(groups)], strict=True):
+            group[name] = _Accumulated()
+            group[name].pixels, group[name].images = sums, numbers.tolist()
+        restored._scores = state["scores"].tolist()
+        restored._least, restored._greatest = state["extremes"].tolist()
+        restored._union, restored._rounded = int(state["union"]), bool(state["rounded"])
+        return restored
 
     def compute(self) -> dict[str, Part]:
         """Every part that has an anomalous image, and every view, by name; views first, then in order of names."""

@@ -7,8 +7,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from zsadbench.pictures import paint
+from zsadbench.pictures import Scale, overlay, paint
+from zsadbench.predict.lettering import FAINT, PAPER, write_text
 from zsadbench.predict.stages import TOKEN_RANGE, Panel, Stage
 
 if TYPE_CHECKING:
@@ -20,7 +22,12 @@ if TYPE_CHECKING:
 # pixels: longer side of a picture, space between pictures, width of the column of titles, height of a line of text
 THUMB, GAP, TITLES, LINE = 132, 10, 300, 18
 BAR = (160, 12)  # pixels: width and height of a colour scale
-INK, FAINT, PAPER = "#1a1a1a", "#666666", "#ffffff"
+
+WORDS: dict[Scale, str] = {
+    "heat": "dark blue: low, red: high",
+    "grey": "black: low, white: high",
+    "signed": "blue: low, white: middle, red: high",
+}
 
 SheetRow = tuple["StageNote", list[Panel]]
 
@@ -32,10 +39,16 @@ class Columns(NamedTuple):
     labels: list[str]
 
 
-def contact_sheet(image: Image, stages: Sequence[Stage], headline: str) -> Image:
-    """Draw the image and, below it, one row of pictures per kind of stage.
+def contact_sheet(
+    image: Image,
+    stages: Sequence[Stage],
+    headline: str,
+    anomaly_map: tuple[NDArray[np.float32], float, float] | None = None,
+) -> Image:
+    """Draw the image and, below it, one row of pictures per kind of stage, the anomaly map first.
 
-    The sheet is as wide as its longest row, whose labels name the columns.
+    The sheet is as wide as its longest row, whose labels name the columns. `anomaly_map` is the map that is drawn over
+    the image, with the ends of its scale.
     """
     from PIL import Image as Pictures
     from PIL import ImageDraw
@@ -45,16 +58,19 @@ def contact_sheet(image: Image, stages: Sequence[Stage], headline: str) -> Image
     shape = max(1, round(scale * image.width)), max(1, round(scale * image.height))
     step = max(shape[1] + LINE, 4 * LINE) + GAP
     columns = Columns(shape, max(([panel.label for panel in panels] for _, panels in rows), key=len, default=[""]))
-    size = (TITLES + len(columns.labels) * (shape[0] + GAP) + 2 * GAP, (len(rows) + 1) * step + LINE + 3 * GAP)
+    size = (TITLES + max(2, len(columns.labels)) * (shape[0] + GAP) + 2 * GAP, (len(rows) + 1) * step + LINE + 3 * GAP)
     sheet = Pictures.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(sheet)
-    _write(pen, (GAP, GAP), headline, 15)
+    write_text(pen, (GAP, GAP), headline, 15)
     top = LINE + 2 * GAP
-    _write(pen, (GAP, top), "image", 13)
-    sheet.paste(image.convert("RGB").resize(shape, Pictures.Resampling.BICUBIC), (TITLES, top))
+    write_text(pen, (GAP, top), "image; the map over it", 13)
+    small = image.convert("RGB").resize(shape, Pictures.Resampling.BICUBIC)
+    sheet.paste(small, (TITLES, top))
+    if anomaly_map is not None:
+        sheet.paste(overlay(small, *anomaly_map), (TITLES + shape[0] + GAP, top))
     for note, panels in rows:
         top += step
-        _write(pen, (GAP, top), note.title, 13)
+        write_text(pen, (GAP, top), note.title, 13)
         _draw_scale(sheet, pen, (GAP, top + LINE + 4), note)
         _draw_panels(sheet, pen, top, panels, columns)
     return sheet
@@ -75,7 +91,7 @@ def _draw_panels(sheet: Image, pen: ImageDraw, top: int, panels: Sequence[Panel]
         column = columns.labels.index(panel.label) if panel.label in columns.labels else number
         left = TITLES + column * (columns.shape[0] + GAP)
         sheet.paste(Pictures.fromarray(panel.colours).resize(columns.shape, Pictures.Resampling.NEAREST), (left, top))
-        _write(pen, (left, top + columns.shape[1] + 1), panel.label, 12, FAINT)
+        write_text(pen, (left, top + columns.shape[1] + 1), panel.label, 12, FAINT)
 
 
 def _draw_scale(sheet: Image, pen: ImageDraw, corner: tuple[int, int], note: StageNote) -> None:
@@ -84,19 +100,11 @@ def _draw_scale(sheet: Image, pen: ImageDraw, corner: tuple[int, int], note: Sta
 
     left, top = corner
     if note.drawing == "tokens":
-        _write(pen, corner, f"red, green, blue: components 1-3, ±{TOKEN_RANGE:g} deviations", 11, FAINT)
+        write_text(pen, corner, f"red, green, blue: components 1-3, ±{TOKEN_RANGE:g} deviations", 11, FAINT)
         return
     ramp = np.tile(np.linspace(note.low, note.high, BAR[0]), (BAR[1], 1))
     sheet.paste(Pictures.fromarray(paint(ramp, note.low, note.high, note.scale)), (left, top))
     pen.rectangle((left, top, left + BAR[0] - 1, top + BAR[1] - 1), outline=FAINT)
-    _write(pen, (left, top + BAR[1] + 1), f"{note.low:g}", 11, FAINT)
-    _write(pen, (left + BAR[0], top + BAR[1] + 1), f"{note.high:g}", 11, FAINT, right=True)
-
-
-def _write(
-    pen: ImageDraw, corner: tuple[int, int], text: str, size: int, colour: str = INK, *, right: bool = False
-) -> None:
-    """Write one line of text with its top left corner, or its top right one, at `corner`."""
-    from PIL import ImageFont
-
-    pen.text(corner, text, fill=colour, font=ImageFont.load_default(size), anchor="ra" if right else "la")
+    write_text(pen, (left, top + BAR[1] + 1), f"{note.low:g}", 11, FAINT)
+    write_text(pen, (left + BAR[0], top + BAR[1] + 1), f"{note.high:g}", 11, FAINT, right=True)
+    write_text(pen, (left, top + BAR[1] + 15), WORDS[note.scale], 11, FAINT)

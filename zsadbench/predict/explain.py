@@ -20,6 +20,7 @@ from zsadbench.data import read_image
 from zsadbench.errors import CellError, DataError
 from zsadbench.files import write_atomically
 from zsadbench.pictures import SCALES, write_png
+from zsadbench.predict.colour_range import choose_range
 from zsadbench.predict.contact_sheet import contact_sheet
 from zsadbench.predict.detector import LoadedMethod
 from zsadbench.predict.heat_maps import free_name
@@ -52,7 +53,10 @@ class Explanation:
 
 
 def explain(detector: LoadedMethod, images: Mapping[Path, str], out: Path) -> Iterator[Explanation]:
-    """Draw all stages of images one after another.
+    """Draw all stages of images one after another, the anomaly map first.
+
+    Maps have one colour scale, chosen from at most 32 maps of this call (`colour_range.choose_range`); the scales of
+    other stages are those of the method's notes.
 
     An image that cannot be read gives an explanation with a `failure`, and the others go on.
 
@@ -64,6 +68,8 @@ def explain(detector: LoadedMethod, images: Mapping[Path, str], out: Path) -> It
     Raises:
         UsageError: the method does not return its stages.
     """
+    scale, _ = choose_range(detector, images)
+    ends = tuple(map(float, scale.ends))
     taken: set[str] = set()
     for path, word in images.items():
         try:
@@ -73,13 +79,14 @@ def explain(detector: LoadedMethod, images: Mapping[Path, str], out: Path) -> It
             yield Explanation(path, failure=f"{path}: {failure}" if isinstance(failure, CellError) else str(failure))
             continue
         grid = detector.backbone.grid
-        stages = stages_of(tensors, detector.setup.method.card, grid)
+        stages = stages_of(tensors, detector.setup.method.card, grid, (ends[0], ends[1]))
         folder = out / free_name(safe_name(path.stem), taken)
         files = _write_pictures(folder, stages, image)
         score = float(tensors["score"].reshape(-1)[0])
         about = {"method": detector.setup.name, "image": path.name, "class_name": word, "score": score}
         headline = f"{about['method']}: {path.name} as '{word}', score {score:.4f}"
-        write_png(folder / "sheet.png", contact_sheet(image, stages, headline))
+        drawn = (tensors["map"][0].numpy(), ends[0], ends[1])
+        write_png(folder / "sheet.png", contact_sheet(image, stages, headline, drawn))
         _write_json(folder / "stages.json", {"schema": SCHEMA, **about, "grid": grid}, stages, files)
         yield Explanation(path, folder, score, sum(map(len, files.values())))
 

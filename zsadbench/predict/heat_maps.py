@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zsadbench.data import read_image
-from zsadbench.engine.machine.threads import limited_threads
 from zsadbench.errors import CellError, DataError
 from zsadbench.files import write_atomically
-from zsadbench.pictures import overlay, write_png
+from zsadbench.pictures import write_png
+from zsadbench.predict.colour_range import ColourRange, attempt, choose_range
 from zsadbench.predict.detector import LoadedMethod
-from zsadbench.predict.together import score_classes
+from zsadbench.predict.map_picture import map_picture
 from zsadbench.printing import spreadsheet_text
 from zsadbench.types import Scores
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The result of one image: its score, the largest value of its anomaly map and the file of its heat map.
+    """The result of one image: score, largest value of its anomaly map, file of its picture and its colour scale.
 
     Where the image could not be read or scored, `failure` says why and the other fields are None.
     """
@@ -31,42 +31,35 @@ class Prediction:
     highest: float | None = None
     heat_map: Path | None = None
     failure: str = ""
+    scale: ColourRange | None = None
 
 
 def predict_images(detector: LoadedMethod, images: Mapping[Path, str], out: Path) -> Iterator[Prediction]:
-    """Score images one after another and write a heat map per image.
+    """Score images one after another and write a picture of the map of each.
 
-    All heat maps have the colour scale of the method's card. An image that cannot be read or scored gives a prediction
-    with a `failure`, and the others go on.
+    All maps have one colour scale, which is chosen from at most 32 maps of this call (`colour_range.choose_range`). An
+    image that cannot be read or scored gives a prediction with a `failure`, and the others go on.
 
     Args:
         detector: the loaded method.
         images: path of an image → the word for its prompts.
-        out: folder for the heat maps, `<image name>.png`.
+        out: folder for the pictures, `<image name>.png`.
     """
-    low, high = detector.setup.method.card.map_range
+    scale, attempts = choose_range(detector, images)
     taken: set[str] = set()
-    for path, scores in _scored(detector, images):
-        if isinstance(scores, Exception):
-            yield Prediction(path, failure=f"{path}: {scores}" if isinstance(scores, CellError) else str(scores))
+    for path, word in images.items():
+        scores = attempts.pop(path, None) or attempt(detector, path, word)
+        try:
+            if not isinstance(scores, Scores):
+                raise scores
+            image = read_image(path)
+        except (DataError, CellError) as failure:
+            yield Prediction(path, failure=f"{path}: {failure}" if isinstance(failure, CellError) else str(failure))
             continue
         heat_map = out / free_name(path.stem, taken, ".png")
         anomaly_map = scores.pixel[0].numpy()
-        write_png(heat_map, overlay(read_image(path), anomaly_map, low, high))
-        yield Prediction(path, float(scores.image[0]), float(anomaly_map.max()), heat_map)
-
-
-def _scored(detector: LoadedMethod, images: Mapping[Path, str]) -> Iterator[tuple[Path, Scores | Exception]]:
-    """Score images one after another, or class by class by a method that scores whole classes."""
-    if detector.scores_whole_classes:
-        yield from score_classes(detector, images, read_image)
-        return
-    for path, word in images.items():
-        try:
-            with limited_threads():
-                yield path, detector.predict(read_image(path), word)
-        except (DataError, CellError) as failure:
-            yield path, failure
+        write_png(heat_map, map_picture(image, anomaly_map, scale))
+        yield Prediction(path, float(scores.image[0]), float(anomaly_map.max()), heat_map, scale=scale)
 
 
 def free_name(stem: str, taken: set[str], suffix: str = "") -> str:

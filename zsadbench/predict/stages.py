@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float32]
 TOKEN_RANGE = 2.5  # standard deviations of the first component from mid-grey to black, and to full colour
 BLOCK = re.compile(r"_(l\d+)")  # the tapped block in the name of a stage
+MAPS = ("map", "map_grid")  # stages of every method, shown first
 IMAGE_LEVEL = ("text_features", "score")  # stages of every method that have no position in the image
 
 
@@ -63,31 +64,43 @@ class Stage:
     undrawn: str = ""
 
 
-def stages_of(tensors: Mapping[str, Tensor], card: MethodCard, grid: int) -> list[Stage]:
-    """Make the pictures of all stages: those with a picture in the order of the notes, then the others.
+def stages_of(
+    tensors: Mapping[str, Tensor], card: MethodCard, grid: int, map_range: tuple[float, float]
+) -> list[Stage]:
+    """Make the pictures of all stages: the map, those with a picture in the order of the notes, then the others.
 
     Args:
         tensors: stages of one image by name, from `LoadedMethod.stages`.
-        card: the card of the method, for its notes and the range of its maps.
+        card: the card of the method, for its notes.
         grid: patches along one side.
+        map_range: map values at the two ends of the colour scale of maps.
     """
     arrays = {name: np.asarray(tensor.numpy(), np.float32) for name, tensor in tensors.items()}
-    notes = [*card.notes, *_map_notes(card)]
+    notes = [*(_on_range(note, card, map_range) for note in card.notes), *_map_notes(card, map_range)]
     stages = [_stage(name, arrays, notes, grid, guess=not card.notes) for name in arrays]
     order = [note.stages for note in notes]
-    return sorted(
-        stages,
-        key=lambda stage: (not stage.panels, order.index(stage.note.stages) if stage.note in notes else -1),
-    )
+
+    def place(stage: Stage) -> tuple[bool, int, int]:
+        """Those with a picture first, of these the map first, then in the order of the notes."""
+        first = MAPS.index(stage.name) if stage.name in MAPS else len(MAPS)
+        return not stage.panels, first, order.index(stage.note.stages) if stage.note in notes else -1
+
+    return sorted(stages, key=place)
 
 
-def _map_notes(card: MethodCard) -> list[StageNote]:
+def _on_range(note: StageNote, card: MethodCard, map_range: tuple[float, float]) -> StageNote:
+    """A note on a map of the method takes the scale of maps; other notes keep theirs."""
+    is_map = note.scale == "heat" and (note.low, note.high) == card.map_range
+    return replace(note, low=map_range[0], high=map_range[1]) if is_map else note
+
+
+def _map_notes(card: MethodCard, map_range: tuple[float, float]) -> list[StageNote]:
     """Return notes on the stages of every method: its map before and after enlarging."""
-    low, high = card.map_range
+    low, high = map_range
     smoothing = f"Gaussian, sigma {card.smoothing:g} pixels" if card.smoothing else "no smoothing"
     return [
-        StageNote("map_grid", "map", "the score of every patch", "", "values", low, high, "heat"),
-        StageNote("map", "map, enlarged", f"bilinear to the image size; {smoothing}", "", "values", low, high, "heat"),
+        StageNote("map", "anomaly map", f"bilinear to the image size; {smoothing}", "", "values", low, high, "heat"),
+        StageNote("map_grid", "map by patch", "the score of every patch", "", "values", low, high, "heat"),
     ]
 
 

@@ -33,7 +33,7 @@ def score_together(detector: LoadedMethod, images: Iterable[Any], class_name: st
 
 def score_classes(
     detector: LoadedMethod, images: Mapping[Path, str], read: Callable[[Path], Any]
-) -> Iterator[tuple[Path, Scores | Exception]]:
+) -> Iterator[tuple[Path, Scores | DataError | CellError]]:
     """Score the images of every class word, and say of each image its scores, or why there are none.
 
     Args:

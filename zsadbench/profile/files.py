@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zsadbench.engine.machine.device import choose_device
-from zsadbench.engine.record.provenance import provenance
+from zsadbench.engine.record.provenance import machine_of, provenance
 from zsadbench.files import write_atomically
 
 STAGE_COLOURS = {"tower": "#4878a8", "head": "#d1843b", "map": "#7a9a5b"}
@@ -23,7 +23,7 @@ def write_profile(folder: Path, profiles: Sequence[dict[str, Any]], device: str)
         profiles: from `zsadbench.profile.measure.profile`.
         device: as in the request, for the provenance.
     """
-    content = {"schema": 1, "profiles": list(profiles), "provenance": provenance(choose_device(device))}
+    content = {"schema": 1, "profiles": list(profiles), "provenance": provenance(machine_of(choose_device(device)))}
     table, chart = folder / "profile.json", folder / "profile.svg"
     write_atomically(table, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
     write_atomically(chart, stage_chart(profiles))

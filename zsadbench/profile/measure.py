@@ -8,7 +8,7 @@ the two is of one process on one machine, within seconds.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +19,7 @@ from zsadbench import registry
 from zsadbench.clip import resolve
 from zsadbench.engine.encode.text import release_text
 from zsadbench.engine.encode.towers import build_towers
-from zsadbench.engine.learn.detector import Detector, make_method
+from zsadbench.engine.learn.detector import make_method
 from zsadbench.engine.machine import memory
 from zsadbench.engine.machine.device import choose_device, is_shortage
 from zsadbench.engine.machine.threads import limited_threads
@@ -43,21 +43,26 @@ if TYPE_CHECKING:
     from zsadbench.engine.plan.method_setup import MethodSetup
 
 
-def profile(request: ProfileRequest) -> Iterator[dict[str, Any]]:
+def profile(request: ProfileRequest, setups: Sequence[MethodSetup] | None = None) -> Iterator[dict[str, Any]]:
     """Measure every method on every backbone, at every precision and batch size, and yield a profile of each.
+
+    Args:
+        request: what to measure.
+        setups: the methods in place of those of `request.run`, each at its own precision; None for those.
 
     Raises:
         UsageError, WeightsError: something in the request cannot be right; raised before anything is measured.
         CellError: the device has too little memory for a batch size; the profiles before it have been yielded.
     """
     device = choose_device(request.run.device)
-    backbones = request.backbones or (request.run.backbone,)
-    setups = [setup for name in backbones for setup in _method_setups(replace(request.run, backbone=name))]
+    if setups is None:
+        backbones = request.backbones or (request.run.backbone,)
+        named = [setup for name in backbones for setup in _method_setups(replace(request.run, backbone=name))]
+        setups = [replace(setup, precision=precision) for setup in named for precision in request.precisions]
     for setup in setups:
-        for precision in request.precisions:
-            with limited_threads():
-                yield from _profile_method(replace(setup, precision=precision), device, request)
-            gc.collect()  # so that the encoders of this method do not count in the peak of the next
+        with limited_threads():
+            yield from _profile_method(setup, device, request)
+        gc.collect()  # so that the encoders of this method do not count in the peak of the next
 
 
 def _method_setups(run: RunRequest) -> list[MethodSetup]:
@@ -78,7 +83,7 @@ def _profile_method(setup: MethodSetup, device: torch.device, request: ProfileRe
     subject = Subject(setup, backbone, method, 1)
     text_ms = {"text_cold": 1000 * subject.time_text(), "text_amortised": 1000 * subject.time_text()}
     release_text(backbone, [method])
-    counts = parameters(Detector(method, None), backbone) | macs_of(setup)
+    counts = parameters(setup, method, backbone) | macs_of(setup)
     for batch_size in request.batch_sizes:
         try:
             measured = _measure(Subject(setup, backbone, method, batch_size), text_ms, request)
@@ -150,6 +155,7 @@ def _description(subject: Subject) -> dict[str, Any]:
     setup, blocks = subject.setup, subject.backbone.vision.blocks
     return {
         "method": setup.name,
+        "options": setup.method.changed(),
         "device": str(subject.device),
         "device_name": device_name(subject.device),
         "threads": torch.get_num_threads() if subject.device.type == "cpu" else None,

@@ -12,10 +12,10 @@ import torch
 from zsadbench.clip.union import join
 from zsadbench.data import find_card
 from zsadbench.engine.encode.encoders import make_encoder
-from zsadbench.engine.learn.loop import make_optimiser, step
+from zsadbench.engine.learn.loop import begin_stage, make_optimiser, step
 from zsadbench.engine.machine import memory
 from zsadbench.engine.machine.timing import seconds_of, wait_for
-from zsadbench.engine.plan.method_setup import taps_of
+from zsadbench.engine.plan.method_setup import earlier_stage, taps_of
 from zsadbench.profile.inputs import decode, generated_files, preprocess, training_batch
 from zsadbench.types import Trainable
 
@@ -26,20 +26,35 @@ if TYPE_CHECKING:
 
 STEPS = 3  # timed steps, after one that is not timed
 AUXILIARY = "mvtec"  # the publications train on its test part
+NAMES = (
+    *("stage", "batch", "seconds_step", "seconds_tower", "seconds_epoch", "seconds_epoch_remembered"),
+    *("peak_host_mib", "peak_device_mib"),
+)
 
 
 def training_cost(setup: MethodSetup, backbone: Backbone, method: Method) -> dict[str, Any]:
     """Measure seconds per step and per epoch on the test part of MVTec AD, and peak memory.
 
-    `seconds_epoch_remembered` is that of an epoch which reads remembered tokens, so that only the steps remain; it is
-    None for a method that encodes images itself, whose steps contain the encoders. All values are None for a method
-    that does not train. The detector keeps its parameters.
+    `training` is the last stage, which most methods have alone; `training_before` is a list of the stages before it, in
+    their order. `seconds_epoch_remembered` is that of an epoch which reads remembered tokens, so that only the steps
+    remain; it is None for a method that encodes images itself, whose steps contain the encoders. All values are None
+    for a method that does not train. The detector keeps its parameters, and is left in the last stage.
     """
+    if setup.method.recipe is None or not isinstance(method, Trainable):
+        return {"training": dict.fromkeys(NAMES), "training_before": []}
+    stages = [setup]
+    while (earlier := earlier_stage(stages[0])) is not None:
+        stages.insert(0, earlier)
+    *before, last = [_cost_of_stage(stage, backbone, method) for stage in stages]
+    return {"training": last, "training_before": before}
+
+
+def _cost_of_stage(setup: MethodSetup, backbone: Backbone, method: Trainable) -> dict[str, Any]:
+    """Measure one stage of the training; its parameters are put back."""
     recipe = setup.method.recipe
-    if recipe is None or not isinstance(method, Trainable):
-        names = ("batch", "seconds_step", "seconds_tower", "seconds_epoch", "seconds_epoch_remembered")
-        return {"training": dict.fromkeys((*names, "peak_host_mib", "peak_device_mib"))}
+    assert recipe is not None  # noqa: S101 - only called where the method trains
     state = copy.deepcopy(method.network.state_dict())
+    begin_stage(setup.name, method, recipe)
     memory.reset_peak(backbone.device)
     memory.reset_peak_host()
     per_image, per_step = _time_training(setup, backbone, method, recipe)
@@ -47,17 +62,10 @@ def training_cost(setup: MethodSetup, backbone: Backbone, method: Method) -> dic
     method.network.zero_grad(set_to_none=True)
     images = sum(sum(counts) for counts in find_card(AUXILIARY).expected["test"].counts.values())
     steps, own = ceil(images / recipe.batch), taps_of(setup).own_encoding
-    return {
-        "training": {
-            "batch": recipe.batch,
-            "seconds_step": per_step,
-            "seconds_tower": per_image,
-            "seconds_epoch": steps * per_step + (0.0 if own else images * per_image),
-            "seconds_epoch_remembered": None if own else steps * per_step,
-            "peak_host_mib": memory.peak_host_mib(),
-            "peak_device_mib": memory.peak_device_mib(backbone.device),
-        }
-    }
+    seconds = (per_step, per_image, steps * per_step + (0.0 if own else images * per_image))
+    remembered = None if own else steps * per_step
+    peaks = (memory.peak_host_mib(), memory.peak_device_mib(backbone.device))
+    return dict(zip(NAMES, (recipe.stage, recipe.batch, *seconds, remembered, *peaks), strict=True))
 
 
 def _time_training(setup: MethodSetup, backbone: Backbone, method: Trainable, recipe: Recipe) -> tuple[float, float]:

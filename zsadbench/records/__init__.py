@@ -1,6 +1,7 @@
 """Records of results: one JSON file per method, target and seed, its schema, and its sidecar files."""
 
 from zsadbench.records.hashes import Cell, canonical, identity
+from zsadbench.records.profiles import Profile, find_profiles, profile_path, write_profile_of
 from zsadbench.records.record import (
     SCHEMA,
     MetricValues,
@@ -24,13 +25,16 @@ __all__ = [
     "SCHEMA",
     "Cell",
     "MetricValues",
+    "Profile",
     "Record",
     "canonical",
     "data_remarks",
+    "find_profiles",
     "find_records",
     "identity",
     "is_stale",
     "map_path",
+    "profile_path",
     "read_details",
     "read_images",
     "read_record",
@@ -40,5 +44,6 @@ __all__ = [
     "stale_records",
     "tidy",
     "validate",
+    "write_profile_of",
     "write_record",
 ]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from zsadbench.errors import ZsadError
 
-Kind = Literal["record", "details"]
+Kind = Literal["record", "details", "profile"]
 
 
 def check_schema(content: Any, kind: Kind) -> None:

@@ -205,7 +205,7 @@ def _changed(row: PaperRow, target: str, used: str, job: Job) -> tuple[str, ...]
         pairs += [("epochs", recipe["epochs"], row.epochs_on(aux) or recipe["epochs"])]
     changed = [f"{name} {ours} in place of {theirs}" for name, ours, theirs in pairs if ours != theirs]
     changed += [] if _has_weights(spec, row.weights) else [f"weights {spec.weights.label} in place of {row.weights}"]
-    changed += [f"the first {cell['limit']} images a label and class"] if cell["limit"] else []
+    changed += [f"the first {cell['limit']} images per label and class"] if cell["limit"] else []
     return tuple(changed)
 
 

@@ -101,7 +101,10 @@ class WeightsNeed:
 
 @dataclass(frozen=True)
 class Needs:
-    """All that a table needs. `hours` is a rough estimate for this CPU; gigabytes are 10^9 bytes."""
+    """All that a table needs. `hours` is a rough estimate for this CPU; gigabytes are 10^9 bytes.
+
+    `images` is the number of images that are encoded: test images once per record, training images once per epoch.
+    """
 
     works: tuple[Work, ...]
     data: tuple[DataNeed, ...]
@@ -110,6 +113,7 @@ class Needs:
     free_gb: float
     petamacs: float
     hours: float
+    images: int
 
     @property
     def complete(self) -> bool:
@@ -140,7 +144,7 @@ def needs_of(table: PaperTable, user_request: RunRequest) -> Needs:
         done = [bool(run.jobs) and not any(job.todo for job in run.jobs) for run in layout.runs]
         works = [replace(work, state=DONE) if is_done else work for work, is_done in zip(works, done, strict=True)]
         running = [work for work in works if work.state == TO_RUN]
-    scoring, training = _macs(running, configs)
+    scoring, training, images = _macs(running, configs)
     seconds = estimate_seconds(layout.plan) if layout and layout.plan else seconds_for(scoring, training)
     return Needs(
         works=tuple(works),
@@ -150,6 +154,7 @@ def needs_of(table: PaperTable, user_request: RunRequest) -> Needs:
         free_gb=shutil.disk_usage(_existing(cache_folder())).free / GB,
         petamacs=(scoring + training) / 1e15,
         hours=seconds / 3600,
+        images=images,
     )
 
 
@@ -222,18 +227,23 @@ def _images(name: str, limit: int | None = None) -> int:
     return count if limit is None else min(count, 2 * limit * len(card.classes))
 
 
-def _macs(works: Sequence[Work], configs: _Backbones) -> tuple[float, float]:
-    """Multiply-accumulates of the image tower in scoring and in training; a training that rows share counts once."""
+def _macs(works: Sequence[Work], configs: _Backbones) -> tuple[float, float, int]:
+    """Multiply-accumulates of the image tower in scoring and in training, and the number of images of both.
+
+    A training that rows share counts once.
+    """
     scoring = training = 0.0
-    trained = set()
+    images, trained = 0, set()
     for work in works:
         per_image = _macs_of_image(work, configs.find(work.request))
-        scoring += per_image * work.runs * _images(work.used, work.request.limit)
+        scored = work.runs * _images(work.used, work.request.limit)
+        scoring, images = scoring + per_image * scored, images + scored
         key = (work.row.method, work.row.options, work.request.aux, work.epochs, work.request.seeds)
         if work.needs_aux and work.request.aux and key not in trained:
             trained.add(key)
-            training += per_image * work.epochs * len(work.request.seeds) * _images(work.request.aux)
-    return scoring, training
+            learned = work.epochs * len(work.request.seeds) * _images(work.request.aux)
+            training, images = training + per_image * learned, images + learned
+    return scoring, training, images
 
 
 def _macs_of_image(work: Work, config: BackboneConfig) -> float:

@@ -18,7 +18,7 @@ from zsadbench.data.images.pixel_limit import allow_pixels
 from zsadbench.engine.plan.cell import cell_of, unknown_training
 from zsadbench.engine.plan.checks import checked_targets
 from zsadbench.engine.plan.done import classes_done, record_so_far, selected_classes
-from zsadbench.engine.plan.jobs import all_metrics
+from zsadbench.engine.plan.jobs import all_metrics, metrics_of
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import UsageError, ZsadError
 from zsadbench.flags.out import check_out
@@ -72,9 +72,10 @@ def make_score_plan(request: ScoreRequest) -> ScorePlan:
     folder, run_record = MapFolder(request.maps), find_run_record(request.maps, request.target, request.normal)
     run_request = as_run_request(request, run_record)
     check_name(run_request.methods[0], run_record)
-    metrics = all_metrics(run_request.metrics)
+    parsed = all_metrics(run_request.metrics)
     check_out(run_request.out)
     truth = load_truth(run_request)
+    metrics = metrics_of(parsed, truth.target.card)
     selected = selected_classes(run_request, truth.target)
     files = folder.find_all(images_of(truth, truth.target.classes))
     missing = check_missing(folder, files, truth, selected, allow_partial=run_request.allow_partial)

@@ -19,7 +19,7 @@ from zsadbench.engine.evaluate.thresholds import Thresholds
 from zsadbench.engine.machine.memory import peak_host_mib
 from zsadbench.engine.plan.cell import UNKNOWN, signature, why_not_comparable
 from zsadbench.engine.record.leakage import NOT_AUDITED
-from zsadbench.engine.record.provenance import now, provenance
+from zsadbench.engine.record.provenance import machine_of, now, provenance
 from zsadbench.engine.record.writer import RecordWriter
 from zsadbench.engine.run import Results
 from zsadbench.records import Record, identity
@@ -159,7 +159,7 @@ class MapsRecorder:
                 "images": {**before.get("images", {}), name: len(result.images)},
                 "peak_host_mib": peak_host_mib(),
             }
-            made_with = provenance(torch.device("cpu")) | self._origin(name, saved.reader.enlarged)
+            made_with = provenance(machine_of(torch.device("cpu"))) | self._origin(name, saved.reader.enlarged)
             self.writer.add_class(name, result, cost, made_with)
 
     def _origin(self, name: str, enlarged: Counter[str]) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from zsadbench.errors import UsageError
-from zsadbench_datasets.synthetic import folders, medical, tables
+from zsadbench_datasets.synthetic import folders, medical, surfaces, tables
 
 RECORD = "zsadbench-synth.json"
-MINIATURES = folders.MINIATURES | tables.MINIATURES | medical.MINIATURES
+MINIATURES = folders.MINIATURES | tables.MINIATURES | medical.MINIATURES | surfaces.MINIATURES
 
 
 def synthesise(name: str, out: str | Path, per_class: int = 4) -> Path:

@@ -161,7 +161,7 @@ CARD = MethodCard(
     build=_build,
     smoothing=4.0,
     recipe=Recipe(
-        epochs={},
+        epochs={"demo-aux": 2},
         epochs_else=5,
         batch=1,
         lr=1e-2,
@@ -170,6 +170,7 @@ CARD = MethodCard(
         loss="focal+dice",
         optimiser="adamw",
         weight_decay=0.01,
+        on={"demo-aux": {"lr": 1e-3}},  # 336 generated images; chosen by tools/demo_recipe
     ),
     protocols=(PAPER_PROTOCOL,),
     presets={"paper": {"hsf": "highest_cluster"}},

@@ -176,13 +176,14 @@ CARD = MethodCard(
     build=_build,
     smoothing=0.0,
     recipe=Recipe(
-        epochs={"mvtec": 3, "visa": 15},
+        epochs={"mvtec": 3, "visa": 15, "demo-aux": 1},
         epochs_else=3,
         batch=8,
         lr=1e-3,
         betas=(0.5, 0.999),
         image_size=518,
         loss="focal+dice",
+        on={"demo-aux": {"lr": 3e-3}},  # 336 generated images; chosen by tools/demo_recipe
     ),
     protocols=(PAPER_PROTOCOL,),
     notes=NOTES,

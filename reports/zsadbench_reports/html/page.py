@@ -14,9 +14,11 @@ from zsadbench.compare.frame import MEASURED
 from zsadbench_reports.files import write
 from zsadbench_reports.html.costs import measured_tradeoffs, published_tradeoffs
 from zsadbench_reports.html.figures import rank_figures, seed_figures, tradeoff_figure
+from zsadbench_reports.html.forest import forest_figures
 from zsadbench_reports.html.glossary import marks
 from zsadbench_reports.html.papers import PUBLISHED
 from zsadbench_reports.html.payload import Payload, as_script, payload
+from zsadbench_reports.html.single import write_tables
 from zsadbench_reports.html.templates import environment_of, plain
 from zsadbench_reports.sandbox import faults_named
 
@@ -75,6 +77,7 @@ def _sections(board: Board, numbers: Payload) -> dict[str, Any]:
     return {
         "contents": contents_of(board),
         "ranked": any(group.get("rankings") for group in groups),
+        "not_comparable": _why_not_comparable(board),
         "has_classes": any(group["classes"] for group in groups),
         "measured_costs": [
             tradeoff_figure(tradeoff, f"cost{number}", MEASURED, series)
@@ -86,7 +89,14 @@ def _sections(board: Board, numbers: Payload) -> dict[str, Any]:
         ],
         "seeds": seed_figures(board, series),
         "ranks": rank_figures(board),
+        "forests": forest_figures(board),
     }
+
+
+def _why_not_comparable(board: Board) -> str:
+    """Say why measured numbers are not comparable; empty where nothing was measured."""
+    reasons = dict.fromkeys(reason for note in board.measured["note"] if note for reason in note.split("; "))
+    return f"The reason: {'; '.join(reasons)}." if reasons else ""
 
 
 def _missing(numbers: Payload, sections: Mapping[str, Any]) -> list[str]:
@@ -94,7 +104,7 @@ def _missing(numbers: Payload, sections: Mapping[str, Any]) -> list[str]:
     too_many = "there are too many for one page: report fewer records at a time."
     lines = [f"{name.capitalize()}: {too_many}" for name in numbers.too_many]
     no_scores = "No record here has the scores of its images, from which bad parts that pass are counted."
-    no_cost = "No record here has a cost of its own: run each method alone, or use zsadbench profile."
+    no_cost = "No record here has a cost of its own: run each method alone, or zsadbench profile --into RESULTS."
     no_ranks = "No critical-difference diagram: it takes three comparable methods on six common data sets."
     absent = {
         "curves": (numbers.curves, "No record here has curves."),
@@ -125,4 +135,4 @@ def _counted(rows: pd.DataFrame, kind: str) -> str:
     return f"{methods} methods {kind} on {sets} data set{'s' if sets > 1 else ''}" if methods else ""
 
 
-REPORT = Report(write_html)
+REPORT = Report(write_html, write_tables)

@@ -8,9 +8,11 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from zsadbench.compare.significance.differences import (
     ImageScores,
     Sample,
+    against,
     differences,
     holm,
     rank_intervals,
+    smallest_p,
     weighted_ap,
     weighted_auroc,
 )
@@ -90,3 +92,26 @@ def test_seeds_are_drawn_too_and_the_draws_are_repeatable():
     first, again = (differences(data, ["a", "b"], "pixel_auroc") for _ in range(2))
     assert first == again
     assert (first[0].low, first[0].high) == pytest.approx((-0.1, 0.1))
+
+
+@pytest.mark.parametrize("sets", [6, 9, 16])
+def test_the_smallest_p_is_that_of_equal_signs(sets):
+    assert smallest_p(sets) == pytest.approx(wilcoxon(np.arange(1, sets + 1)).pvalue)
+
+
+def test_a_reference_is_corrected_over_its_own_comparisons_and_turned_to_the_left():
+    rng = np.random.default_rng(4)
+    columns = {
+        name: 0.8 + level + rng.normal(0, 0.01, 9) for name, level in zip("abcd", (0, 0.01, 0.012, 0.02), strict=True)
+    }
+    pairs = differences(
+        sets_of({name: lambda n, column=column: column[n] for name, column in columns.items()}, 9), "abcd", "pixel_ap"
+    )
+    found = against(pairs, "c")
+    assert [(pair.left, pair.right) for pair in found] == [("c", "a"), ("c", "b"), ("c", "d")]
+    raw = [wilcoxon(columns["c"] - columns[name]).pvalue for name in "abd"]
+    assert [pair.raw for pair in found] == pytest.approx(raw)
+    assert [pair.p for pair in found] == pytest.approx(holm(raw))
+    for pair in found:
+        assert pair.mean == pytest.approx((columns["c"] - columns[pair.right]).mean())
+        assert pair.low <= pair.mean <= pair.high

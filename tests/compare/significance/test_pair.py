@@ -61,7 +61,7 @@ def test_other_images_are_no_pair(make_board, make_record):
     (found,) = pairings(make_board([make_record("a", "visa", {"x": 0.9}), limited]), "a", "b")
     line = line_of(found, "x")
     assert (line.points, line.interval) == (None, None)
-    assert line.because == "other images: card against first 5 a label and class"
+    assert line.because == "other images: card against first 5 per label and class"
     assert list(found.overall) == []
     copy = make_record("b", "visa", {"x": 0.8})
     copy.cell["target"]["fingerprint"] = "c" * 64

@@ -95,7 +95,7 @@ def test_measured_and_published_never_share_a_table(make_board, make_record):
         "mfpclip-table1",
     ]
     assert [table.key for table in found.by_class["visa"]] == ["measured-1-visa-fbclip", "fbclip-table11"]
-    assert [table.key for table in found.gaps] == ["gaps", "conflicts"]
+    assert [table.key for table in found.gaps] == ["gaps-1", "conflicts"]
 
 
 def test_a_wide_table_is_cut_into_equal_panels():

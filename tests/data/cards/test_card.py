@@ -84,14 +84,33 @@ def test_a_card_may_cite_several_references():
         ("[classes]", "[words.clip]\nwool = 3\n[classes]", "words: clip: field 'wool' must be a text, not 3"),
         ("red_silk = [", "blue = [", "expected: test: counts: field 'blue' is no class"),
         ("[expected.test.counts]\nred_silk = [2, 3]", "[expected.test]", "give either counts or total"),
+        (
+            "[expected.test.counts]",
+            "[expected.test]\nunknown = true\n[expected.test.counts]",
+            "or say that they are unknown",
+        ),
+        (
+            "[layouts.official]",
+            '[hidden]\nprivate = "{class}/x.png"\n[layouts.official]',
+            "hidden: field 'private' must be",
+        ),
+        (
+            "[layouts.official]",
+            '[hidden]\nq = "{defect}/{stem}.{ext}"\n[layouts.official]',
+            "hidden: field 'q' must be",
+        ),
         ("[expected.test.counts]", '[expected.test]\ncertain = "no"\n[expected.test.counts]', "'certain' must be true"),
         ('kind = "files"', 'kind = "magic"', "layouts: official: field 'kind' must be one of 'files', 'table'"),
         (
             "label = 1",
             "label = 2",
-            "layouts: official: rules[0]: field 'label' must be 0, 1, 'from_mask' or 'ignored', not 2",
+            "rules[0]: field 'label' must be 0, 1, 'from_mask', 'from_mask_content' or 'ignored', not 2",
         ),
-        ("label = 1", "label = true", "field 'label' must be 0, 1, 'from_mask' or 'ignored', not True"),
+        (
+            "label = 1",
+            "label = true",
+            "field 'label' must be 0, 1, 'from_mask', 'from_mask_content' or 'ignored', not True",
+        ),
         ("{stem}.{ext}", "{stem}.png", "field 'match' must end in '{stem}.{ext}'"),
         ("{defect}", "{flaw}", "field 'match' holds the unknown '{flaw}'"),
         ('match = "{class}', 'match = "/{class}', "field 'match' must stay below the root"),
@@ -205,6 +224,8 @@ def test_class_names_are_found_without_regard_to_case_and_a_single_class_by_the_
         ("kvasir", 1, None, (0, 1000)),
         ("endo", 1, None, (0, 200)),
         ("tn3k", 1, None, (0, 614)),
+        ("ksdd", 1, None, (347, 52)),
+        ("ksdd2", 1, (2085, 246), (894, 110)),
     ],
 )
 def test_counts_are_the_published_ones(name, classes, train, test):
@@ -251,6 +272,9 @@ FACTS = {  # domain, levels, aliases, folders
     "kvasir": ("medical", "pixel", ["kvasir_seg", "Kvasir-SEG"], ["Kvasir-SEG"]),
     "endo": ("medical", "pixel", ["endotect", "EndoTect_2020"], ["EndoTect_2020_Segmentation_Test_Dataset"]),
     "tn3k": ("medical", "pixel", [], ["Thyroid Dataset"]),
+    "mvtec2": ("industrial", "image pixel", ["mvtec_ad_2", "mvtecad2"], ["mvtec_ad_2"]),
+    "ksdd": ("industrial", "image pixel", ["SDD", "KSDD1"], ["KolektorSDD"]),
+    "ksdd2": ("industrial", "image pixel", ["SDD2"], ["KolektorSDD2"]),
 }
 
 
@@ -261,10 +285,26 @@ def test_what_a_card_says_of_itself(name):
     assert facts == FACTS[name]
 
 
+def test_numbers_that_nobody_knows_still_ask_for_every_class():
+    table = TOML.replace("[expected.test.counts]\nred_silk = [2, 3]", "[expected.test]\nunknown = true")
+    expected = read_card(table, "fabric.toml").expected["test"]
+    assert (expected.classes, expected.counts, expected.total) == (("red_silk", "wool"), {}, None)
+    assert not expected.certain
+
+
+def test_what_a_benchmark_adds_to_a_record_and_hides():
+    assert {card.name: card.metrics for card in all_cards() if card.metrics} == {
+        "mvtec2": ("pixel_aupro@0.05", "pixel_segf1")
+    }
+    assert {card.name: [*card.hidden] for card in all_cards() if card.hidden} == {
+        "mvtec2": ["test_private", "test_private_mixed"]
+    }
+
+
 def test_known_editions():
     editions = {card.name: list(card.editions.values()) for card in all_cards() if card.editions}
     polyps = {"clinicdb": [(0, 62)], "colondb": [(0, 300)], "kvasir": [(0, 100)]}
-    assert editions == polyps | {"dagm": [(2100, 2100)], "realiad": [(22917,)]}
+    assert editions == polyps | {"dagm": [(2100, 2100)], "realiad": [(22917,)], "ksdd": [(181, 74), (286, 54)]}
 
 
 def test_masks_in_jpeg_are_cut_in_the_middle_all_others_above_zero():
@@ -282,6 +322,10 @@ def test_numbers_that_nobody_confirmed_are_uncertain():
         ("dtd", "test"),
         ("realiad", "test"),
         ("br35h", "test"),
+        ("ksdd", "test"),
+        ("ksdd2", "train"),
+        ("ksdd2", "test"),
+        *(("mvtec2", split) for split in ("train", "validation", "test")),
     }
     assert find_card("realiad").expected["test"].images == 114585
     assert find_card("dagm").expected["test"].images == 8050
@@ -289,6 +333,7 @@ def test_numbers_that_nobody_confirmed_are_uncertain():
 
 
 NAMED = {"fbclip", "anomalyclip", "afclip", "winclip", "aprilgan", "adaclip", "aaclip", "faprompt", "mfpclip", "clip"}
+NAMED |= {"promptad"}
 
 
 def test_words_are_the_papers_own_where_they_differ():
@@ -323,9 +368,12 @@ def test_names_and_aliases_whatever_the_case():
         find_card("vsia")
 
 
+UNVERIFIED = {"ksdd", "ksdd2", "mvtec2"}  # of whose papers no verified reference ships
+
+
 @pytest.mark.parametrize("card", all_cards(), ids=lambda card: card.name)
 def test_every_card_says_what_a_reader_needs(card):
-    assert card.cite
+    assert bool(card.cite) == (card.name not in UNVERIFIED)
     assert card.generated or card.homepage.startswith("https://")
     assert card.folders
     assert set(card.expected) >= {"test"}

@@ -184,3 +184,30 @@ def test_a_miniature_of_every_set_passes_a_deep_check(tmp_path, card):
     assert (found.faults, found.synthetic, found.edition) == ((), True, "")
     assert found.masks.number == sum(have[1] for have, _ in found.classes.values()) * card.pixel_level
     assert found.masks.blank == ()
+
+
+def test_the_crops_of_kolektorsdd_are_told_apart_by_their_numbers(tmp_path):
+    root = tmp_path / "KolektorSDD"
+    prints = {}
+    for name, (normal, anomalous) in {
+        "": (347, 52),
+        "AnomalyCLIP's crops": (181, 74),
+        "DRA's crops": (286, 54),
+    }.items():
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir()
+        entries = []
+        for number in range(normal + anomalous):
+            label = int(number >= normal)
+            Image.new("L", (4, 4), number % 251).save(root / f"{number}.png")
+            entry = {"img_path": f"{number}.png", "mask_path": "", "cls_name": "SDD", "anomaly": label}
+            if label:
+                entry["mask_path"] = f"{number}_mask.png"
+                Image.new("L", (4, 4), 255).save(root / entry["mask_path"])
+            entries.append(entry | {"specie_name": ""})
+        (root / "meta.json").write_text(json.dumps({"test": {"SDD": entries}}))
+        found = check_copy("ksdd", [tmp_path])
+        assert (found.edition, found.faults) == (name, ())
+        assert any(f"as many images as in another edition: {name}" in note for note in found.notes) == bool(name)
+        prints[name] = found.fingerprint
+    assert len(set(prints.values())) == 3

@@ -6,15 +6,15 @@ import pytest
 from PIL import Image
 
 from zsadbench.data import oriented_size, prepare_image, read_image, read_mask, resize_mask_nearest, training_mask
-from zsadbench.data.images.preprocess import MEAN, STD
 from zsadbench.errors import DataError
+from zsadbench.tokens import CLIP_PIXELS
 
 ORDERS = ("resize_first", "rgb_first")
 
 
 def grey_of(prepared):
     """Undo the normalisation: 0..255, (3, size, size)."""
-    return (prepared.transpose(1, 2, 0) * STD + MEAN).transpose(2, 0, 1) * 255
+    return (prepared.transpose(1, 2, 0) * CLIP_PIXELS.deviation + CLIP_PIXELS.mean).transpose(2, 0, 1) * 255
 
 
 @pytest.mark.parametrize("order", ORDERS)

@@ -5,10 +5,11 @@ A scene is a file tree with the samples that must be read from it, written indep
     image [> mask] | split label class [defect]     a sample
     + file                                          a file that is no sample
 
-where the defect is given only for layouts that name it. Files are empty, except those in `contents`.
+where the defect is given only for layouts that name it. Files are empty, except those in `contents`, texts or bytes.
 """
 
 import copy
+import io
 import json
 import tomllib
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from zsadbench.data import find_card
 from zsadbench.data.cards.layout import ANOMALYCLIP
@@ -53,6 +55,43 @@ COLON_ORIGINAL = """
 + s1.bmp
 """
 
+MVTEC2 = """
+vial/train/good/000_regular.png | train 0 vial
+vial/validation/good/000_regular.png | validation 0 vial
+vial/test_public/good/000_shift_1.png | test 0 vial
+vial/test_public/bad/000_regular.png > vial/test_public/ground_truth/bad/000_regular_mask.png | test 1 vial bad
+can/test_public/good/001_regular.png | test 0 can
++ vial/test_private/000_regular.png
++ vial/test_private_mixed/000_mixed.png
+"""
+KSDD = """
+kos01/Part0.jpg | test 0 electrical commutators
+kos01/Part1.jpg > kos01/Part1_label.bmp | test 1 electrical commutators
+kos50/Part7.jpg > kos50/Part7_label.png | test 1 electrical commutators
++ kos01/Part0_label.bmp
++ notes/Part0.jpg
+"""
+KSDD2 = """
+train/10000.png | train 0 surface
+train/10001.png > train/10001_GT.png | train 1 surface
+test/20000.png | test 0 surface
+test/20001.png > test/20001_GT.png | test 1 surface
++ train/10000_GT.png
++ test/20000_GT.png
+"""
+
+
+def drawn(value):
+    """A mask of one pixel, as PNG."""
+    file = io.BytesIO()
+    Image.new("L", (1, 1), value).save(file, "PNG")
+    return file.getvalue()
+
+
+def masks(blank, marked):
+    return {path: drawn(0) for path in blank} | {path: drawn(255) for path in marked}
+
+
 VISA_TABLE = """object,split,label,image,mask
 candle,train,normal,candle/Data/Images/Normal/0000.JPG,
 candle,test,normal,candle/Data/Images/Normal/0001.JPG,
@@ -89,6 +128,23 @@ test-image/0000.jpg > test-mask/0000.jpg | test 1 thyroid
 SCENES = [
     mvtec_like("mvtec", ("bottle", "metal_nut")),
     mvtec_like("mpdd", ("connector",)),
+    Scene("mvtec2", "official", MVTEC2),
+    Scene("mvtec2", "", "+ vial/train/good/000_regular.png"),
+    Scene(
+        "ksdd",
+        "official",
+        KSDD,
+        masks(["kos01/Part0_label.bmp"], ["kos01/Part1_label.bmp", "kos50/Part7_label.png"]),
+    ),
+    Scene("ksdd", "official", "+ kos01/Part0.jpg\n+ kos01/Part0_label.bmp", error="Part0_label.bmp' cannot be"),
+    Scene("ksdd", "", "+ kos02/Part0.jpg"),
+    Scene(
+        "ksdd2",
+        "official",
+        KSDD2,
+        masks(["train/10000_GT.png", "test/20000_GT.png"], ["train/10001_GT.png", "test/20001_GT.png"]),
+    ),
+    *(Scene("ksdd2", "", f"+ {part}/1.png") for part in ("train", "test")),
     Scene(
         "mpdd", "official", "tubes/test/anomalous/0.png > tubes/ground_truth/anomalous/0.png | test 1 tubes anomalous"
     ),
@@ -266,7 +322,8 @@ def parsed(scene):
             continue
         paths, about = line.split(" | ")
         image, _, mask = paths.partition(" > ")
-        split, label, name, *defect = about.split()
+        split, label, name, *defect = about.replace("electrical commutators", "electrical_commutators").split()
+        name = name.replace("electrical_commutators", "electrical commutators")
         samples.append((image, mask, split, int(label), name, *(defect or ["anomaly" if label == "1" else "good"])))
         files += [image, mask] if mask else [image]
     return sorted(samples), files
@@ -283,7 +340,7 @@ def built(tmp_path_factory):
             (root / path).touch()
         for path, text in scene.contents.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(text, encoding="utf-8")
+            (root / path).write_bytes(text if isinstance(text, bytes) else text.encode())
     return lambda scene: top / str(SCENES.index(scene))
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from zsadbench.clip.towers import VisionTower
-from zsadbench.engine import run as running
 from zsadbench.engine.encode import batching
 from zsadbench.engine.encode.batching import Halving, automatic_batch, best_batch
+from zsadbench.engine.units import worker
 from zsadbench.types import Taps
 
 SHORT = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
@@ -167,13 +167,13 @@ def test_a_head_that_does_not_fit_into_memory_takes_parts(run, monkeypatch, tmp_
 
 @pytest.mark.parametrize("failure", [MemoryError(), SHORT])
 def test_encoders_that_do_not_fit_cost_their_jobs(run, monkeypatch, failure):
-    monkeypatch.setattr(running, "build_towers", lambda *_: (_ for _ in ()).throw(failure))
+    monkeypatch.setattr(worker, "build_towers", lambda *_: (_ for _ in ()).throw(failure))
     results = run(methods=("clip", "colour-distance"), aux=None, epochs=None)
     assert len(results.failures) == results.failed == 2
     assert all("preparation: out of memory" in line for line in results.failures)
 
 
 def test_a_bug_in_building_encoders_is_raised(run, monkeypatch):
-    monkeypatch.setattr(running, "build_towers", lambda *_: (_ for _ in ()).throw(RuntimeError("shapes differ")))
+    monkeypatch.setattr(worker, "build_towers", lambda *_: (_ for _ in ()).throw(RuntimeError("shapes differ")))
     with pytest.raises(RuntimeError, match="shapes differ"):
         run(methods=("clip",), aux=None, epochs=None)

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import torch
 
-from zsadbench.engine import run as run_module
 from zsadbench.engine.evaluate.classes import evaluate_class
 from zsadbench.engine.evaluate.measure import ClassMeasurement
 from zsadbench.engine.machine.background import BackgroundWorker
@@ -18,6 +17,7 @@ from zsadbench.engine.machine.timing import Span, Stopwatch
 from zsadbench.engine.machine.to_host import to_host
 from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.engine.run import run_plan
+from zsadbench.engine.units import worker as worker_module
 
 CUDA = SimpleNamespace(type="cuda")
 
@@ -94,7 +94,7 @@ def run(request_for, tmp_path, monkeypatch):
     """`run(ahead, **changes)`: a run in which `ahead` batches per head may wait; one folder of records per `ahead`."""
 
     def run_with(ahead, **changes):
-        monkeypatch.setattr(run_module, "evaluate_class", partial(evaluate_class, ahead=ahead))
+        monkeypatch.setattr(worker_module, "evaluate_class", partial(evaluate_class, ahead=ahead))
         request = {"aux": "none", "epochs": None, "targets": ("mvtec",), "classes": ("bottle", "grid")}
         request |= {"batch_size": 1}
         return run_plan(make_plan(request_for(**{**request, "out": tmp_path / str(ahead), **changes})))

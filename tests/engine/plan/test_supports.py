@@ -158,6 +158,29 @@ def test_a_target_without_normal_training_images_is_refused(few, target):
         make_plan(few(targets=(target,), classes=()))
 
 
+def test_supports_may_be_test_images_where_leaks_are_allowed_and_the_ledger_says_so(few, mini, tmp_path, caplog):
+    copy = tmp_path / "data"
+    shutil.copytree(mini / "mvtec", copy / "mvtec", ignore=shutil.ignore_patterns("train"))
+    request = {"data_roots": (copy,), "allow_partial": True, "allow_leak": True}
+    with pytest.raises(DataError, match="no train image"):
+        make_plan(few(**{**request, "allow_leak": False}))
+    plan = make_plan(few(**request))
+    assert "mvtec has no training images here, so --shots draws from its normal test images: a leak" in caplog.text
+    ((_, record),) = run_plan(plan).records
+    assert all("/test/good/" in one["path"] for one in record.cell["supports"])
+    assert record.ledger["grade"] == "same-images"
+    assert record.ledger["leak"]
+    assert record.ledger["supports"]["support_images"] == len(record.cell["supports"])
+
+
+def test_an_incomplete_training_part_is_used_before_test_images(few, mini, tmp_path):
+    copy = tmp_path / "data"
+    shutil.copytree(mini / "mvtec", copy / "mvtec")
+    sorted((copy / "mvtec" / "bottle" / "train" / "good").iterdir())[0].unlink()
+    with pytest.raises(DataError, match="bottle: 1 of 2 normal"):
+        make_plan(few(data_roots=(copy,), allow_leak=True))
+
+
 def test_more_shots_than_images_are_refused(few):
     with pytest.raises(DataError, match="mvtec: bottle has 2 normal training images, --shots 3 needs more"):
         make_plan(few(shots=(3,)))

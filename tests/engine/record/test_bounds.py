@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from zsadbench.cli.shared.output import NUMERIC
+from zsadbench.cli.shared.fitting import NUMERIC
 from zsadbench.cli.tables.results import table_rows
 from zsadbench.metrics import by_class
 from zsadbench.records import Record, validate
@@ -40,7 +40,7 @@ def test_a_class_beyond_the_budget_is_streamed_and_its_record_has_bounds(record_
 def test_a_bound_is_shown_if_it_could_change_the_last_digit(bounds, shown):
     cell = {"method": "clip", "seed": 0, "shots": 0}
     record = Record(cell, ["a", "b"], {"a": {"pixel_ap": 0.973}, "b": {"pixel_ap": 0.973}}, {"a": bounds})
-    rows = table_rows(record, ["pixel_ap"])
+    rows = table_rows([record], ["pixel_ap"])
     assert rows[0][2] == shown
     assert rows[1][2] == "97.3"
     assert NUMERIC.fullmatch(shown)
@@ -51,7 +51,7 @@ def test_the_mean_has_the_mean_of_the_bounds():
     cell = {"method": "clip", "seed": 0, "shots": 0}
     classes = {name: {"pixel_ap": value} for name, value in (("a", 0.5), ("b", 0.6), ("c", None))}
     bounds = {"a": {"pixel_ap": [0.496, 0.504]}, "b": {"pixel_ap": [0.596, 0.604]}}
-    rows = table_rows(Record(cell, ["a", "b", "c"], classes, bounds), ["pixel_ap"])
+    rows = table_rows([Record(cell, ["a", "b", "c"], classes, bounds)], ["pixel_ap"])
     assert [row[2] for row in rows] == ["50.0 [49.6, 50.4]", "60.0 [59.6, 60.4]", "-", "55.0 [54.6, 55.4] (2)"]
     assert np.isclose(np.mean([0.496, 0.596]), 0.546)
 

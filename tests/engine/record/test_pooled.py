@@ -103,4 +103,4 @@ def test_the_table_shows_it_in_the_row_of_the_mean(bounds, shown):
     cell = {"method": "clip", "seed": 0, "shots": 0}
     classes = {"a": {"pixel_auroc@pooled": None}}
     record = Record(cell, ["a"], classes, pooled={"pixel_auroc@pooled": entry})
-    assert [row[-1] for row in table_rows(record, ["pixel_auroc@pooled"])] == ["-", shown]
+    assert [row[-1] for row in table_rows([record], ["pixel_auroc@pooled"])] == ["-", shown]

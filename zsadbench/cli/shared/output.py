@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from zsadbench.cli.shared.fitting import Columns, fit
 from zsadbench.printing import one_line, printable_lines
 
-NUMERIC = re.compile(r"-|[-+\d.e]+( \[[\d., ]+\])?( \(\d+\))?")  # a number, with bounds, with a count, or none
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def say(*lines: str) -> None:
@@ -34,22 +35,47 @@ def say_json(value: Any) -> None:
     print(json.dumps(value, allow_nan=False), flush=True)  # noqa: T201
 
 
-def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table on stdout, as wide as its content; without colours where stdout is no terminal."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]], optional: Sequence[str] = ()) -> None:
+    """Print a table on stdout, within the width of the terminal; 80 characters in a pipe, or those of COLUMNS.
 
-    cells = [tuple(map(one_line, row)) for row in rows]
-    grid = Table(title=one_line(title) or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for index, name in enumerate(map(one_line, header)):
-        numeric = bool(cells) and all(NUMERIC.fullmatch(row[index]) for row in cells)
-        grid.add_column(name, justify="right" if numeric else "left", no_wrap=True)
-    for row in cells:
-        grid.add_row(*row)
+    A table that is too wide loses its `optional` columns, the last first, and a line names them; then its text breaks
+    between words; then its rows become columns. There are no colours where stdout is no terminal.
+    """
+    from rich.console import Console
+
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    console.width = max(console.width, console.measure(grid, options=console.options.update(width=1000)).maximum)
-    console.print(grid)
+    whole = Columns(list(map(one_line, header)), [tuple(map(one_line, row)) for row in rows])
+    parts, left_out = fit(whole, console.width, optional)
+    for number, part in enumerate(parts):
+        _print_part(console, one_line(title) if number == 0 else "", part)
+    if left_out:
+        say(f"left out, as they do not fit {console.width} columns: {', '.join(left_out)}", "")
+
+
+def _print_part(console: Console, title: str, part: Columns) -> None:
+    """Print one part of a table, without spaces at the ends of lines."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column, least in enumerate(part.least_widths()):
+        number = part.is_number(column)
+        grid.add_column(
+            part.header[column] if part.fits(console.width) else part.heading(column),
+            justify="right" if number else "left",
+            no_wrap=number,
+            min_width=least,
+            overflow="fold",
+        )
+    for row in part.rows:
+        grid.add_row(*row)
+    wide = console.measure(grid, options=console.options.update(width=1000)).minimum
+    with console.capture() as captured:
+        if title:
+            console.print(Text(title, style="italic"))
+        console.print(grid, width=max(console.width, wide))
+    console.file.write("\n".join(line.rstrip() for line in captured.get().split("\n")))
 
 
 def say_rows(header: Sequence[str], rows: Iterable[Sequence[str]], *, json: bool) -> None:

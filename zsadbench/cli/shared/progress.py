@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import Task, TaskID
 
-    from zsadbench.engine.learn.detector import Detector
     from zsadbench.engine.plan.jobs import Job, Plan
+    from zsadbench.engine.record.facts import Preparation
     from zsadbench.engine.run import Results
     from zsadbench.records import Record
 
@@ -42,9 +42,9 @@ def run_with_progress(plan: Plan, *, json: bool, quiet: bool) -> Results:
 def _warn_of_hours(plan: Plan) -> None:
     """Warn with an estimate before a run of hours on a CPU."""
     from zsadbench.engine.estimate import estimate_seconds
-    from zsadbench.engine.machine.device import choose_device
+    from zsadbench.engine.machine.device import choose_devices
 
-    if choose_device(plan.request.device).type == "cpu" and (seconds := estimate_seconds(plan)) > HOUR:
+    if choose_devices(plan.request.device)[0].type == "cpu" and (seconds := estimate_seconds(plan)) > HOUR:
         log.warning(
             "about %.1f hours on this CPU (a rough estimate); a GPU, --limit or a smaller --image-size is faster",
             seconds / HOUR,
@@ -77,7 +77,8 @@ class Progress:
         self.inner: TaskID | None = None
         self.label = ""
         self.steps: tuple[str, int, int] | None = None  # the training that goes on: what, steps done, all steps
-        self.open: dict[str, int] = {}  # the classes that go on → their images
+        self.open: dict[str, int] = {}  # methods and classes that go on → images that were left when they began
+        self.saved: dict[str, int] = {}  # the same → images that are kept if the run is interrupted now
         self.scored = 0  # images of these classes
 
     @staticmethod
@@ -117,12 +118,15 @@ class Progress:
             self._say_what_is_lost()
 
     def _say_what_is_lost(self) -> None:
-        """Say what the next run does again: nothing is kept inside a training or a class."""
+        """Say what the next run does again: nothing is kept inside a training, or inside a shard of a class."""
         if self.steps:
             what, done, total = self.steps
             tell(f"to be repeated: {what}, {done} of {total} steps were done")
         for label, total in self.open.items():
-            tell(f"to be repeated: {label}, {min(self.scored, total)} of {total} images were scored")
+            kept = self.saved.get(label, 0)
+            scored = max(kept, min(self.scored, total))
+            kept_too = f", {kept} of them are kept" if kept else ""
+            tell(f"to be repeated: {label}, {scored} of {total} images were scored{kept_too}")
 
     def start(self, plan: Plan) -> None:
         """Start the bar of all classes to do."""
@@ -140,26 +144,34 @@ class Progress:
         elif done in {1, total} or done % max(1, total // 10) == 0:
             self._say(f"{label}: step {done} of {total}, loss {loss:.4f}")
 
-    def trained(self, job: Job, detector: Detector) -> None:
+    def trained(self, job: Job, preparation: Preparation) -> None:
         """Print whether the parameters were trained or loaded, and the path of their checkpoint."""
-        if detector.checkpoint is not None:
-            how = "trained" if detector.first_loss is not None else "loaded"
-            self._say(f"{job.setup.name}, seed {job.seed}: {how}, checkpoint {detector.checkpoint}")
+        if preparation.checkpoint is not None:
+            how = "trained" if preparation.first_loss is not None else "loaded"
+            self._say(f"{job.setup.name}, seed {job.seed}: {how}, checkpoint {preparation.checkpoint}")
 
     def evaluating(self, job: Job, class_name: str, total: int) -> None:
         """Start the bar of a class."""
         label = f"{job.setup.name} on {job.target.card.name}/{class_name}"
-        self.scored = 0
+        if not self.open:
+            self.scored = 0
         self.open[label] = total
         word = job.target.card.words(job.setup.name)[class_name]
         if self.bars:
-            self._inner(f"{label} ('{word}')", total, 0, "images")
+            self._inner(f"{label} ('{word}')", total, 0, "images")  # of several classes at once, the last
         else:
             self._say(f"{label}: {total} images, '{word}' in prompts")
 
+    def kept(self, job: Job, class_name: str, count: int) -> None:
+        """Take note of images that need not be scored again."""
+        label = f"{job.setup.name} on {job.target.card.name}/{class_name}"
+        self.saved[label] = self.saved.get(label, 0) + count
+
     def evaluated(self, job: Job, class_name: str) -> None:
         """Advance the bar of all classes."""
-        self.open.pop(f"{job.setup.name} on {job.target.card.name}/{class_name}", None)
+        label = f"{job.setup.name} on {job.target.card.name}/{class_name}"
+        self.open.pop(label, None)
+        self.saved.pop(label, None)
         if self.bars and self.classes is not None:
             self.bars.advance(self.classes)
 

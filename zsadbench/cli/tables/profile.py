@@ -99,11 +99,13 @@ def _print_training(profiles: Profiles) -> None:
     names = ("seconds_step", "seconds_tower", "seconds_epoch", "seconds_epoch_remembered")
     rows = [
         (
-            *(profile["method"], profile["precision"], _number(profile["training"]["batch"], 0)),
-            *(_number(profile["training"][name], 3) for name in names),
-            *(_number(profile["training"][name], 0) for name in ("peak_host_mib", "peak_device_mib")),
+            f"{profile['method']}, {cost['stage']}" if cost["stage"] else profile["method"],
+            *(profile["precision"], _number(cost["batch"], 0)),
+            *(_number(cost[name], 3) for name in names),
+            *(_number(cost[name], 0) for name in ("peak_host_mib", "peak_device_mib")),
         )
         for profile in learned
+        for cost in (*profile["training_before"], profile["training"])
     ]
     table("training for one epoch on the test images of MVTec AD: with the tower, and on cached tokens", header, rows)
 

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from zsadbench import registry
 from zsadbench.cli.shared.output import say, say_json, table
-from zsadbench.compare.frame import AUPRO, HEADINGS, is_cost
-from zsadbench.compare.tables.published import COSTS, DIGITS
-from zsadbench.data import find_card
+from zsadbench.printing import duration_text
+from zsadbench.reproduce.tables import row_label, tables_of, tally
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from zsadbench.compare.claims import Outcome
-    from zsadbench.compare.paper_rows import PaperRow, PaperTable
+    from zsadbench.compare.paper_rows import PaperTable
     from zsadbench.engine.run import Results
-    from zsadbench.reproduce.layout import Layout, RowRun
+    from zsadbench.reproduce.layout import Layout
     from zsadbench.reproduce.needs import Needs, Work
     from zsadbench.reproduce.numbers import ReproducedNumber
 
-LEGEND = "printed → ours, difference and verdict; [n]: not judged, or not run, for the reason below."
-VERDICTS = ("agrees", "drifts", "not comparable", "not run")
-
-
-def tally(cells: Sequence[ReproducedNumber]) -> dict[str, int]:
-    """Count the cells of each verdict."""
-    counts = Counter(cell.verdict for cell in cells)
-    return {verdict: counts[verdict] for verdict in VERDICTS}
+FORMATS = ("latex", "markdown", "html")
+GPU_RATE = 300  # images per second of the graphics processor that the hours are also told for
 
 
 def print_table(layout: Layout, cells: Sequence[ReproducedNumber], results: Results, *, json: bool) -> None:
@@ -38,28 +33,22 @@ def print_table(layout: Layout, cells: Sequence[ReproducedNumber], results: Resu
         run = {"finished": results.finished, "skipped": results.skipped, "failed": results.failed}
         say_json({"event": "done", "table": layout.table.name, **run, **counts})
         return
-    say(layout.table.title, LEGEND, "")
-    notes: dict[str, int] = {}
-    for target in dict.fromkeys(cell.run.target if cell.class_name else "" for cell in cells):
-        shown = [cell for cell in cells if (cell.run.target if cell.class_name else "") == target]
-        _print_part(target, shown, notes)
-    for variant, rows in _variants(cells).items():
-        say(f"AUPRO of ours is the variant {variant} in: {', '.join(rows)}")
-    for reason, number in notes.items():
-        say(f"[{number}] {reason}")
-    for path, record in results.records:
-        say(record.signature, f"  {path}")
-    say("; ".join(f"{count} {verdict}" for verdict, count in tally(cells).items()))
+    say(layout.table.title, "")
+    for part in tables_of(layout, cells, [record for _, record in results.records]):
+        table(part.caption, [part.head, *part.columns], [(row.label, *map(str, row.cells)) for row in part.rows])
+        say(*part.notes)
+    for path, _ in results.records:
+        say(f"record: {path}")
 
 
-def _variants(cells: Sequence[ReproducedNumber]) -> dict[str, list[str]]:
-    """Map each AUPRO variant to the rows in which our number is of this variant."""
-    rows: dict[str, list[str]] = {}
-    for cell in cells:
-        label = row_label(cell.run.row)
-        if cell.metric in AUPRO and cell.measured is not None and label not in rows.setdefault(AUPRO[cell.metric], []):
-            rows[AUPRO[cell.metric]].append(label)
-    return rows
+def write_files(layout: Layout, cells: Sequence[ReproducedNumber], results: Results, folder: Path) -> Iterator[Path]:
+    """Write the table as LaTeX, Markdown and HTML below `folder`, `PAPER_tableN.tex` and so on; yield the paths."""
+    tables = tables_of(layout, cells, [record for _, record in results.records])
+    stem = folder / layout.table.name.replace(":", "_")
+    for name in FORMATS:
+        report = registry.load("reports", name)
+        if report.write_tables is not None:
+            yield report.write_tables(tables, layout.table.title, stem)
 
 
 def _event(cell: ReproducedNumber) -> dict[str, Any]:
@@ -70,59 +59,6 @@ def _event(cell: ReproducedNumber) -> dict[str, Any]:
     judged = {"difference": cell.difference, "verdict": cell.verdict, "because": cell.because}
     changed = {"substituted": list(run.changed)}
     return {"event": "cell", **about, **where, "metric": cell.metric, **numbers, **judged, **changed}
-
-
-def _print_part(target: str, cells: Sequence[ReproducedNumber], notes: dict[str, int]) -> None:
-    """Print the cells of one data set: one row per row of the paper, or per class; one column per metric."""
-    metrics = list(dict.fromkeys(_heading(cell) for cell in cells))
-    by_class = any(cell.class_name not in {"mean", ""} for cell in cells)
-    texts_of: dict[str, dict[str, str]] = {}
-    for cell in cells:
-        label = cell.class_name if by_class else row_label(cell.run.row) + mark_of(cell.run)
-        texts_of.setdefault(label, {})[_heading(cell)] = _text(cell, notes)
-    rows = [(label, *(texts.get(metric, "-") for metric in metrics)) for label, texts in texts_of.items()]
-    table(_title(target, cells), ["class" if by_class else "row", *metrics], rows)
-
-
-def _title(target: str, cells: Sequence[ReproducedNumber]) -> str:
-    used = next((cell.run.used for cell in cells), target)
-    if not target:
-        return f"cost, on {used}"
-    title = find_card(target).title
-    return title if used == target else f"{title} ({used} in its place)"
-
-
-def _heading(cell: ReproducedNumber) -> str:
-    if is_cost(cell.metric):
-        return COSTS[cell.metric]
-    return "AUPRO" if cell.metric in AUPRO else HEADINGS[cell.metric]
-
-
-def row_label(row: PaperRow) -> str:
-    """Return the label of a row, with its number of shots if it is few-shot."""
-    shots = "" if row.shots == 0 else ", all normal images" if row.shots < 0 else f", {row.shots}-shot"
-    return row.label + shots
-
-
-def mark_of(run: RowRun) -> str:
-    """Return what marks a row of a method without official code, or whose image scores use all images of a class."""
-    marks = [mark for mark in ("unofficial", "transductive") if any(job.cell.get(mark) for job in run.jobs)]
-    return f" [{', '.join(marks)}]" if marks else ""
-
-
-def _text(cell: ReproducedNumber, notes: dict[str, int]) -> str:
-    printed, ours = (_number(value, cell.metric) for value in (cell.published, cell.measured))
-    if cell.because:
-        number = notes.setdefault(cell.because, len(notes) + 1)
-        return f"{printed} → {ours} [{number}]"
-    difference = "" if cell.difference is None else f" ({cell.difference:+.1f})"
-    return f"{printed} → {ours}{difference} {cell.verdict}"
-
-
-def _number(value: float | None, metric: str) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.{DIGITS.get(metric, 1)}f}" if is_cost(metric) else f"{100 * value:.1f}"
 
 
 def print_needs(paper_table: PaperTable, needs: Needs, *, json: bool) -> None:
@@ -140,12 +76,18 @@ def print_needs(paper_table: PaperTable, needs: Needs, *, json: bool) -> None:
         say(f"data: {need.title}, {count} images: {_state(need.missing)}")
     for weights in needs.weights:
         say(f"weights of {weights.backbone}: {_state(weights.missing)}")
-    say(f"time: {needs.petamacs:.3g} PMAC of the image tower; roughly {needs.hours:.1f} hours on this CPU")
+    say(f"time: {needs.petamacs:.3g} PMAC of the image tower; {_hours(needs)}")
     parts = f"{needs.weights_gb:.2f} GB of weights to get, {needs.tokens_gb:.2f} GB of cached tokens"
     more = "" if not any(need.missing for need in needs.data) else "; plus the data sets, whose cards state no size"
     say(f"disk: {parts}{more}; {needs.free_gb:.1f} GB are free")
     if needs.complete:
         say("nothing is missing")
+
+
+def _hours(needs: Needs) -> str:
+    """Say how long the runs take on this CPU, and on a graphics processor that encodes `GPU_RATE` images per second."""
+    here, there = duration_text(3600 * needs.hours), duration_text(needs.images / GPU_RATE)
+    return f"about {here} on this CPU; about {there} on one GPU of {GPU_RATE} images/s"
 
 
 def _grouped(works: Sequence[Work]) -> list[tuple[str, ...]]:
@@ -198,7 +140,7 @@ def _needs_event(paper_table: PaperTable, needs: Needs) -> dict[str, Any]:
         "gigabytes": needs.weights_gb,
     }
     disk = {"tokens_gb": needs.tokens_gb, "free_gb": needs.free_gb}
-    work = {"petamacs": needs.petamacs, "hours": needs.hours, "complete": needs.complete}
+    work = {"petamacs": needs.petamacs, "images": needs.images, "hours": needs.hours, "complete": needs.complete}
     return {"event": "needs", "table": paper_table.name, "data": data, "weights": weights, **disk, **work}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import mean, stdev
 from typing import TYPE_CHECKING
 
 from zsadbench.cli.shared.output import say, table
@@ -11,12 +12,12 @@ from zsadbench.compare.frame import HEADINGS
 from zsadbench.records.remarks import data_remarks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from zsadbench.engine.plan.jobs import Plan
     from zsadbench.engine.run import Results
-    from zsadbench.records import MetricValues, Record
+    from zsadbench.records import Record
     from zsadbench.saved_maps.plan import ScorePlan
 
 
@@ -26,19 +27,46 @@ def print_results(plan: Plan | ScorePlan, results: Results, extra: Sequence[str]
     Folders of one name with other content are targets of their own, told apart by digits of the fingerprint. Where a
     200-threshold variant is among the `extra` metrics, a line says which rates its thresholds cover.
     """
-    from zsadbench.compare.measured import target_names
+    from zsadbench.compare.measured import entry_names, target_names
 
-    metrics = [str(name) for name in plan.metrics]
-    targets = target_names([record.cell for _, record in results.records])
+    cells = [record.cell for _, record in results.records]
+    targets, entries = target_names(cells), entry_names(cells)
     for target in dict.fromkeys(targets):
-        records = [pair for pair, name in zip(results.records, targets, strict=True) if name == target]
-        rows = [row for _, record in records for row in table_rows(record, metrics)]
-        table(_title(target, records), ["method", "class", *(HEADINGS.get(name, name) for name in metrics)], rows)
+        places = [place for place, name in enumerate(targets) if name == target]
+        records = [results.records[place] for place in places]
+        added = _of_benchmark(records[0][1].cell["target"]["name"], plan)
+        metrics = [*map(str, plan.metrics), *added]
+        seeds_of: dict[str, list[Record]] = {}
+        for place in places:
+            seeds_of.setdefault(entries[place], []).append(results.records[place][1])
+        rows = [row for seeds in seeds_of.values() for row in table_rows(seeds, metrics)]
+        header = ["method", "class", *(HEADINGS.get(name, name) for name in metrics)]
+        table(_title(target, records), header, rows, optional=_optional(records, metrics, (*extra, *added)))
         for path, record in records:
             say(record.signature, f"  {path}")
             for line in (*span_remarks(path, extra), *remarks(record)):
                 say(f"  {line}")
         say("")
+
+
+def _optional(records: Sequence[tuple[Path, Record]], metrics: Sequence[str], extra: Sequence[str]) -> list[str]:
+    """Return the headings of the metrics that a narrow terminal may leave out, those to leave out first at the end.
+
+    The pairs that papers print stay, with the AUPRO variant of the protocol, and so do the `extra` metrics.
+    """
+    from zsadbench.compare.measured import aupro_of
+
+    variants = {aupro_of(record.cell["protocol"]["name"]) for _, record in records}
+    kept = {"image_auroc", "image_ap", "pixel_auroc", *variants, *extra}
+    return [HEADINGS.get(name, name) for name in metrics if name not in kept]
+
+
+def _of_benchmark(target: str, plan: Plan | ScorePlan) -> list[str]:
+    """Return the metrics that a benchmark adds to those of the plan; none for the user's own images."""
+    from zsadbench.data import all_cards
+
+    added = next((card.metrics for card in all_cards() if card.name == target), ())
+    return [name for name in added if name not in map(str, plan.metrics)]
 
 
 def _title(target: str, records: list[tuple[Path, Record]]) -> str:
@@ -47,29 +75,64 @@ def _title(target: str, records: list[tuple[Path, Record]]) -> str:
     return f"{target} (demo backbone, not CLIP)" if made_by_demo else target
 
 
-def table_rows(record: Record, metrics: list[str]) -> list[tuple[str, ...]]:
-    """Return rows of method, class and percentages; the last is the mean, left out where it repeats the only class."""
-    label = record.cell["method"] + (f" ({record.cell['seed']})" if record.cell["seed"] else "")
-    if record.cell["shots"]:
-        label += f", {record.cell['shots']} shots ({record.provenance.get('support_seed', 0)})"
-    label += ", unofficial" if record.cell.get("unofficial") else ""
-    label += ", transductive" if record.cell.get("transductive") else ""
-    done = [name for name in record.expected if name in record.classes]
-    rows = [(label, name, *_cells(record.classes[name], metrics, record.bounds.get(name, {}))) for name in done]
-    if len(record.expected) == 1 and rows and not record.pooled:
+def table_rows(seeds: Sequence[Record], metrics: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return rows of method, class and percentages of the records of one method, which differ in seed alone.
+
+    Several seeds are one row per class, `mean ± standard deviation`. The last row is the mean over classes, left out
+    where it repeats the only class.
+    """
+    first, label = seeds[0], _label(seeds)
+    done = [name for name in first.expected if all(name in record.classes for record in seeds)]
+    rows = [
+        (
+            label,
+            name,
+            *(
+                _cell(
+                    [record.classes[name].get(metric) for record in seeds],
+                    [record.bounds.get(name, {}).get(metric) for record in seeds],
+                )
+                for metric in metrics
+            ),
+        )
+        for name in done
+    ]
+    if len(first.expected) == 1 and rows and not first.pooled:
         return rows
-    return [*rows, (label, f"mean of {len(record.classes)}/{len(record.expected)}", *_mean_cells(record, metrics))]
+    count = f"mean of {min(len(record.classes) for record in seeds)}/{len(first.expected)}"
+    return [*rows, (label, count, *_mean_cells(seeds, metrics))]
 
 
-def _mean_cells(record: Record, metrics: list[str]) -> list[str]:
-    """Return the means; a mean over some of the classes only is followed by their number."""
-    means, sizes, _ = record.mean()
-    counts = [f" ({sizes[name]})" if 0 < sizes.get(name, 0) < len(record.classes) else "" for name in metrics]
-    cells = _cells(means, metrics, _mean_bounds(record, metrics))
-    return [cell if cell == "-" else cell + count for cell, count in zip(cells, counts, strict=True)]
+def _label(seeds: Sequence[Record]) -> str:
+    """Return the method with its seed, or the number of seeds, its shots and what marks its scores."""
+    first = seeds[0]
+    cell = first.cell
+    label = str(cell["method"])
+    if len(seeds) > 1:
+        label += f", {len(seeds)} seeds"
+    elif cell["seed"]:
+        label += f" ({cell['seed']})"
+    if cell["shots"]:
+        label += f", {cell['shots']} shots"
+        label += "" if len(seeds) > 1 else f" ({first.provenance.get('support_seed', 0)})"
+    label += ", unofficial" if cell.get("unofficial") else ""
+    return label + (", transductive" if cell.get("transductive") else "")
 
 
-def _mean_bounds(record: Record, metrics: list[str]) -> dict[str, list[float]]:
+def _mean_cells(seeds: Sequence[Record], metrics: Sequence[str]) -> list[str]:
+    """Return the means over classes; a mean over some of the classes only is followed by their number."""
+    means = [record.mean() for record in seeds]
+    bounds = [_mean_bounds(record, metrics) for record in seeds]
+    cells = []
+    for name in metrics:
+        cell = _cell([values.get(name) for values, _, _ in means], [of_seed.get(name) for of_seed in bounds])
+        sizes = [counts.get(name, 0) for _, counts, _ in means]
+        some = 0 < min(sizes) < len(seeds[0].classes) and cell != "-"
+        cells.append(f"{cell} ({min(sizes)})" if some else cell)
+    return cells
+
+
+def _mean_bounds(record: Record, metrics: Sequence[str]) -> dict[str, list[float]]:
     """Return the bounds of the means of the metrics that are not exact in every class, or over all classes."""
     bounds_of = {
         key: [pooled["lower"], pooled["upper"]] for key, pooled in record.pooled.items() if pooled["value"] is not None
@@ -82,17 +145,19 @@ def _mean_bounds(record: Record, metrics: list[str]) -> dict[str, list[float]]:
     return bounds_of
 
 
-def _cells(row: MetricValues, metrics: list[str], bounds: Mapping[str, Sequence[float]]) -> list[str]:
-    """Return percentages, with their bounds where these differ in the digits shown."""
-    return [_cell(row.get(name), bounds.get(name)) for name in metrics]
+def _cell(values: Sequence[float | None], bounds: Sequence[Sequence[float] | None]) -> str:
+    """Return the mean over seeds in percent, with its standard deviation for several seeds.
 
-
-def _cell(value: float | None, bounds: Sequence[float] | None) -> str:
-    if value is None:
+    The mean bounds follow where they differ in the digits shown. A value that is undefined for one seed gives `-`.
+    """
+    defined = [value for value in values if value is not None]
+    if not defined or len(defined) < len(values):
         return "-"
-    shown = f"{100 * value:.1f}"
-    lower, upper = (f"{100 * bound:.1f}" for bound in bounds or (value, value))
-    return shown if lower == upper else f"{shown} [{lower}, {upper}]"
+    shown = f"{100 * mean(defined):.1f}"
+    ends = [pair or (value, value) for pair, value in zip(bounds, defined, strict=True)]
+    lower, upper = (f"{100 * mean(side):.1f}" for side in zip(*ends, strict=True))
+    spread = f" ± {100 * stdev(defined):.1f}" if len(defined) > 1 else ""
+    return shown + spread + ("" if lower == upper else f" [{lower}, {upper}]")
 
 
 def remarks(record: Record) -> list[str]:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from zsadbench.compare.board import Board
+from zsadbench.compare.board import OWN, Board
 from zsadbench.compare.frame import GROUP, HEADINGS
 from zsadbench.compare.groups import Group, group_of
 from zsadbench.compare.significance.critical_difference import FEWEST_METHODS, CriticalDifference, critical_difference
-from zsadbench.compare.significance.differences import WEIGHTED, FloatArray, ImageScores, Sample
+from zsadbench.compare.significance.differences import (
+    WEIGHTED,
+    Difference,
+    FloatArray,
+    ImageScores,
+    Sample,
+    against,
+    differences,
+)
 from zsadbench.compare.significance.pixel_counts import PixelCounts
 from zsadbench.compare.summary import common_targets
 from zsadbench.records import read_images
@@ -29,6 +39,8 @@ class Comparison(NamedTuple):
         entries: the methods that have the metric.
         targets: the data sets on which all entries have it.
         rows: the rows of the group in the board's frame.
+        domain: the only domain of the data sets that it is limited to; empty for all domains.
+        scope: the data sets in words, such as `6 data sets (4 industrial, 2 medical)`.
     """
 
     number: int
@@ -37,11 +49,18 @@ class Comparison(NamedTuple):
     entries: list[str]
     targets: list[str]
     rows: pd.DataFrame
+    domain: str = ""
+    scope: str = ""
+
+    @property
+    def key(self) -> str:
+        """A name that is unique among the comparisons of a board: group, metric and domain."""
+        return f"{self.number}-{self.metric}" + (f"-{self.domain.replace(' ', '-')}" if self.domain else "")
 
     @property
     def caption(self) -> str:
-        """The metric and the group."""
-        return f"{HEADINGS.get(self.metric, self.metric)}. Measured: {self.group.name}."
+        """The metric, the data sets and the group."""
+        return f"{HEADINGS.get(self.metric, self.metric)} over {self.scope}. Measured: {self.group.name}."
 
     def values(self) -> pd.DataFrame:
         """Means over classes and seeds as fractions: one row per data set, one column per method."""
@@ -53,7 +72,10 @@ class Comparison(NamedTuple):
 
 
 def comparisons(board: Board) -> Iterator[Comparison]:
-    """Every group and metric for which at least two methods have comparable numbers on a common data set."""
+    """Every group and metric for which at least two methods have comparable numbers on a common data set.
+
+    Each is over the data sets of all domains.
+    """
     for number, (_, rows) in enumerate(board.measured.groupby(GROUP, sort=False), start=1):
         comparable = rows[rows["comparable"]]
         if comparable["entry"].nunique() > 1:
@@ -61,7 +83,29 @@ def comparisons(board: Board) -> Iterator[Comparison]:
             for metric in (metric for metrics in group.levels.values() for metric in metrics):
                 comparison = comparison_of(group, comparable, metric, number)
                 if comparison is not None:
-                    yield comparison
+                    yield comparison._replace(scope=_scope(board, comparison.targets))
+
+
+def by_domain(board: Board, comparison: Comparison) -> list[Comparison]:
+    """The same comparison within each domain; empty where its group has data sets of one domain only."""
+    group, metric = comparison.group, comparison.metric
+    domains = list(dict.fromkeys(board.dataset(target).domain for target in group.targets))
+    results = []
+    for domain in domains if len(domains) > 1 else ():
+        targets = [target for target in group.targets if board.dataset(target).domain == domain]
+        own = comparison_of(group._replace(targets=targets), comparison.rows, metric, comparison.number)
+        if own is not None:
+            results.append(own._replace(domain=domain, scope=_scope(board, own.targets)))
+    return results
+
+
+def _scope(board: Board, targets: Sequence[str]) -> str:
+    """The number of data sets in words, by domain where there are several."""
+    counts = Counter(board.dataset(target).domain for target in targets)
+    noun = "data set" if len(targets) == 1 else "data sets"
+    if len(counts) == 1:
+        return f"{len(targets)} {next(iter(counts))} {noun}" if OWN not in counts else f"{len(targets)} {noun}"
+    return f"{len(targets)} {noun} ({', '.join(f'{count} {domain}' for domain, count in counts.items())})"
 
 
 def comparison_of(group: Group, rows: pd.DataFrame, metric: str, number: int = 1) -> Comparison | None:
@@ -76,9 +120,44 @@ def _has_metric(group: Group, entry: str, metric: str) -> bool:
     return any(score is not None and score.value is not None for score in scores)
 
 
+class ComparisonResult(NamedTuple):
+    """A comparison and the differences of every two of its methods."""
+
+    comparison: Comparison
+    pairs: Sequence[Difference]
+
+    def against(self, reference: str) -> list[Difference]:
+        """The differences of `reference` minus every other method, corrected over these comparisons only."""
+        return against(self.pairs, reference)
+
+
+@lru_cache(maxsize=1)  # tables and figures take the same board; its bootstrap runs once
+def comparison_results(board: Board) -> list[ComparisonResult]:
+    """The comparisons of a board whose methods share a class, with intervals and tests."""
+    files = record_files(board)
+    sampled = [(comparison, samples_of(comparison, files)) for comparison in comparisons(board)]
+    return [
+        ComparisonResult(comparison, differences(samples, comparison.entries, comparison.metric))
+        for comparison, samples in sampled
+        if samples
+    ]
+
+
+def reference_of(board: Board, comparison: Comparison) -> str | None:
+    """The method that the others are compared with: the selection's reference, or the one with the best mean.
+
+    None where the board names a reference that the comparison does not have, in one way only.
+    """
+    if not board.selection.reference:
+        return str(comparison.values().mean().idxmax())
+    named = [name for name in comparison.entries if board.selection.reference in {name, name.partition(" [")[0]}]
+    return board.selection.reference if board.selection.reference in named else named[0] if len(named) == 1 else None
+
+
 def critical_differences(board: Board) -> list[tuple[Comparison, CriticalDifference]]:
-    """Mean ranks and critical difference of every comparison of at least three methods."""
-    enough = [comparison for comparison in comparisons(board) if len(comparison.entries) >= FEWEST_METHODS]
+    """Mean ranks and critical difference of every comparison of at least three methods: over all domains, then each."""
+    scopes = [each for comparison in comparisons(board) for each in (comparison, *by_domain(board, comparison))]
+    enough = [comparison for comparison in scopes if len(comparison.entries) >= FEWEST_METHODS]
     return [(comparison, critical_difference(comparison.values())) for comparison in enough]
 
 

@@ -8,8 +8,9 @@ is the middle 95 % of the differences between means over data sets. Images are d
 scores of images (`image_auroc`, `image_ap`) where the records have these scores, and for other metrics where the caller
 passes deviations. Otherwise images stay fixed.
 
-*Wilcoxon's signed-rank test* between every two methods over the data sets, two-sided, with Holm's correction over the
-pairs. It needs six data sets: with five, even equal signs give p = 0.0625 only.
+*Wilcoxon's signed-rank test* between two methods over the data sets, two-sided, with Holm's correction: over all pairs,
+or over the comparisons of one reference with every other method (`against`), which are fewer. It needs six data sets:
+with five, even equal signs give p = 0.0625 only. `smallest_p` is the smallest p that a number of data sets allows.
 """
 
 from __future__ import annotations
@@ -55,8 +56,25 @@ class Sample(NamedTuple):
         return self.images is not None or self.deviations is not None
 
 
+class PairTest(NamedTuple):
+    """Wilcoxon's test of two methods over `sets` data sets; `p` is corrected, `raw` is not; None without a test.
+
+    `mean` is the mean of `left` minus that of `right`, as a fraction.
+    """
+
+    left: str
+    right: str
+    mean: float
+    p: float | None
+    raw: float | None
+    sets: int
+
+
 class Difference(NamedTuple):
-    """Mean of `left` minus mean of `right` over `sets` data sets, 95 % interval, and corrected p (None: no test)."""
+    """Mean of `left` minus mean of `right` over `sets` data sets, and its 95 % interval, as fractions.
+
+    `p` is Wilcoxon's p after Holm's correction, `raw` the one before it; None without a test.
+    """
 
     left: str
     right: str
@@ -65,6 +83,7 @@ class Difference(NamedTuple):
     high: float
     p: float | None
     sets: int
+    raw: float | None = None
 
 
 def differences(
@@ -88,17 +107,68 @@ def differences(
             for classes in data.values()
         ]
     )
-    p_values = holm(_pairwise(observed)) if len(data) >= FEWEST else None
     results = []
-    for number, (left, right) in enumerate(combinations(range(len(methods)), 2)):
+    pairs = combinations(range(len(methods)), 2)
+    for test, (left, right) in zip(pair_tests(observed, methods), pairs, strict=True):
         low, high = np.quantile(means[left] - means[right], [LEVEL / 2, 1 - LEVEL / 2])
-        mean = float((observed[:, left] - observed[:, right]).mean())
-        p = p_values[number] if p_values is not None else None
-        results.append(Difference(methods[left], methods[right], mean, float(low), float(high), p, len(data)))
+        results.append(
+            Difference(test.left, test.right, test.mean, float(low), float(high), test.p, test.sets, test.raw)
+        )
     return results
 
 
-def rank_intervals(pairs: Sequence[Difference], methods: Sequence[str]) -> dict[str, tuple[int, int]]:
+def pair_tests(observed: FloatArray, methods: Sequence[str]) -> list[PairTest]:
+    """Test every two methods, with Holm's correction over all pairs.
+
+    Args:
+        observed: (data sets, methods), the mean over classes and seeds as fractions.
+        methods: the names of the columns.
+    """
+    sets, pairs = len(observed), list(combinations(range(len(methods)), 2))
+    gaps = [observed[:, left] - observed[:, right] for left, right in pairs]
+    raw = [_wilcoxon(gap) for gap in gaps] if sets >= FEWEST else None
+    corrected = holm(raw) if raw is not None else None
+    return [
+        PairTest(
+            methods[left],
+            methods[right],
+            float(gaps[number].mean()),
+            corrected[number] if corrected is not None else None,
+            raw[number] if raw is not None else None,
+            sets,
+        )
+        for number, (left, right) in enumerate(pairs)
+    ]
+
+
+def against(pairs: Sequence[Difference], reference: str) -> list[Difference]:
+    """The differences of `reference` minus every other method, with Holm's correction over these comparisons only.
+
+    `pairs` are the differences of every two methods; their other comparisons are left out.
+    """
+    own = [pair if pair.left == reference else _turned(pair) for pair in pairs if reference in {pair.left, pair.right}]
+    raw = [pair.raw for pair in own if pair.raw is not None]
+    corrected = holm(raw) if len(raw) == len(own) else [None] * len(own)
+    return [pair._replace(p=p) for pair, p in zip(own, corrected, strict=True)]
+
+
+def _turned(pair: Difference) -> Difference:
+    """The same difference with its sides exchanged."""
+    return pair._replace(left=pair.right, right=pair.left, mean=-pair.mean, low=-pair.high, high=-pair.low)
+
+
+def smallest_p(sets: int, comparisons: int = 1) -> float:
+    """The smallest p that Wilcoxon's two-sided test can give over `sets` data sets, after Holm over `comparisons`.
+
+    It is 2 · 2^-sets where one method is better on every data set, times the number of comparisons, and at most 1.
+
+    >>> smallest_p(6), smallest_p(6, 2), smallest_p(6, 45)
+    (0.03125, 0.0625, 1.0)
+    """
+    return min(1.0, comparisons * 2.0 ** (1 - sets))
+
+
+def rank_intervals(pairs: Sequence[Difference | PairTest], methods: Sequence[str]) -> dict[str, tuple[int, int]]:
     """First and last possible rank of each method.
 
     The first is 1 + the number of methods that are significantly better, the last is the number of methods minus those
@@ -135,10 +205,10 @@ def p_text(p: float) -> str:
     return f"= {p:.3f}" if p >= 0.0005 else "< 0.001"
 
 
-def _pairwise(observed: FloatArray) -> list[float]:
-    """Two-sided Wilcoxon p of every pair of columns; 1 where all differences are zero."""
-    gaps = [observed[:, left] - observed[:, right] for left, right in combinations(range(observed.shape[1]), 2)]
-    return [float(wilcoxon(np.round(gap, 12)).pvalue) if np.round(gap, 12).any() else 1.0 for gap in gaps]
+def _wilcoxon(gap: FloatArray) -> float:
+    """Two-sided Wilcoxon p of the differences of one pair; 1 where all of them are zero."""
+    rounded = np.round(gap, 12)
+    return float(wilcoxon(rounded).pvalue) if rounded.any() else 1.0
 
 
 def _resample_classes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Self
 
 BEST, SECOND, APART = "best", "second", "apart"
 TICK = "✓"
@@ -37,6 +38,23 @@ class Number:
     def spread_text(self) -> str:
         """The printed standard deviation; empty for none."""
         return "" if self.spread is None or self.value is None else f"{self.spread:.{self.digits}f}"
+
+
+class Judged(str):
+    """The text of a cell with the verdict on its number, by which formats colour it.
+
+    >>> Judged("92.1 → 92.4 (+0.3) agrees", "agrees").verdict
+    'agrees'
+    """
+
+    __slots__ = ("verdict",)
+    verdict: str
+
+    def __new__(cls, text: str, verdict: str) -> Self:
+        """`verdict` is `agrees`, `drifts`, `not comparable` or `not run`."""
+        cell = super().__new__(cls, text)
+        cell.verdict = verdict
+        return cell
 
 
 Cell = tuple[Number, ...] | str  # several numbers are printed in brackets, text unchanged

@@ -20,7 +20,8 @@ class Expected:
     """The number of images that one split should have: `counts` per class, or a `total` over `classes`.
 
     If the numbers are not `certain`, a different count is reported as a note and not as an error, unless less than
-    half of the images exist. `images` is a certain number of images of both labels together; 0 if unknown.
+    half of the images exist. `images` is a certain number of images of both labels together; 0 if unknown. Where no
+    number is known at all there are only `classes`, each of which should have images.
     """
 
     counts: Mapping[str, LabelCounts] = field(default_factory=dict)
@@ -60,6 +61,9 @@ class Card:
         source: the file that the card was read from.
         ignored: files of the official archive that are no images of the benchmark, as globs for paths below its root;
             a glob that ends in `/**` names a folder, and counts only in copies of which no file in it is used.
+        hidden: test part without published labels → the template of the paths of its images.
+        metrics: keys of metrics that the benchmark uses beside those of every record; its records hold them.
+        in_groups: whether `-t all` and the name of the domain stand for this benchmark, too.
     """
 
     name: str
@@ -85,6 +89,9 @@ class Card:
     generated: bool = False
     source: str = ""
     ignored: tuple[str, ...] = ()
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    metrics: tuple[str, ...] = ()
+    in_groups: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:

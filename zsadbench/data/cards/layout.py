@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Label = Literal["from_mask"] | int | None
+Label = Literal["from_mask", "from_mask_content"] | int | None
 
 # in the order in which they are tried
 MASK_EXTENSIONS = (
@@ -27,10 +27,13 @@ class Rule:
     """One rule of a `FilesLayout`; the first rule that matches a path applies.
 
     `match` is a path template relative to the root. `{class}`, `{defect}` and `{stem}` stand for one path segment or
-    a part of one; a repeated name must have the same value everywhere; the template ends in `{stem}.{ext}`.
-    `label` is 0, 1, `from_mask` (1 if a mask file with a matching name exists, regardless of its content, else 0), or
-    None for files to ignore. `masks` are path templates of the mask, tried in order: first with their own extension,
-    then with each of `MASK_EXTENSIONS`.
+    a part of one, and so does `{folder}`, which means nothing; a repeated name must have the same value everywhere. The
+    template ends in `{stem}.{ext}`; that of files to ignore in `.{ext}`.
+
+    `label` is 0, 1, `from_mask` (1 if a mask file with a matching name exists, regardless of its content, else 0),
+    `from_mask_content` (every image has a mask: 1 if it marks a pixel, else 0; only for archives that state labels
+    nowhere else), or None for files to ignore. `masks` are path templates of the mask, tried in order: first with their
+    own extension, then with each of `MASK_EXTENSIONS`.
     """
 
     match: str

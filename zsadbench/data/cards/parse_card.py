@@ -8,6 +8,7 @@ from zsadbench.data.cards.card import Card, Expected, LabelCounts, PositiveRule,
 from zsadbench.data.cards.fields import Fields
 from zsadbench.data.cards.layout import ANOMALYCLIP, one_class_layouts
 from zsadbench.data.cards.parse_layouts import read_layouts
+from zsadbench.data.cards.template import captures
 from zsadbench.errors import DataError
 
 DOMAINS = ("industrial", "medical")
@@ -64,6 +65,9 @@ def card_of(table: Mapping[str, object], source: str) -> Card:
         generated=generated,
         source=source,
         ignored=fields.texts("ignored", ()),
+        hidden=_hidden(fields.table("hidden", {})),
+        metrics=fields.texts("metrics", ()),
+        in_groups=fields.flag("in_groups", default=True),
     )
     fields.done()
     return card
@@ -78,8 +82,8 @@ def _levels(fields: Fields) -> tuple[str, ...]:
 
 
 def _cite(fields: Fields) -> tuple[str, ...]:
-    """The keys to cite, given as a list or, if there is only one, as a text."""
-    return (fields.text("cite"),) if isinstance(fields.take("cite"), str) else fields.texts("cite")
+    """The keys to cite, given as a list or, if there is only one, as a text; an empty list if none is verified."""
+    return (fields.text("cite"),) if isinstance(fields.take("cite"), str) else fields.texts("cite", ())
 
 
 def _classes(fields: Fields) -> dict[str, str]:
@@ -96,6 +100,14 @@ def _method_words(fields: Fields, classes: Mapping[str, str]) -> dict[str, dict[
             if name not in classes:
                 raise table.wrong(name, "is no class of this card")
     return {method: {name: table.text(name) for name in table.rest()} for method, table in tables.items()}
+
+
+def _hidden(fields: Fields) -> dict[str, str]:
+    parts = {part: fields.text(part) for part in fields.rest()}
+    for part, template in parts.items():
+        if not template.endswith("{stem}.{ext}") or captures(template) - {"class", "stem", "ext"}:
+            raise fields.wrong(part, f"must be a path of {{class}} that ends in '{{stem}}.{{ext}}', not {template!r}")
+    return parts
 
 
 def _editions(fields: Fields) -> dict[str, tuple[int, ...]]:
@@ -120,11 +132,11 @@ def _expected_split(fields: Fields, classes: Mapping[str, str]) -> Expected:
         if name not in classes:
             raise counts.wrong(name, "is no class of this card")
     total = _label_counts(fields, "total") if "total" in fields.rest() else None
-    images = fields.whole("images", 0)
+    images, unknown = fields.whole("images", 0), fields.flag("unknown", default=False)
     fields.done()
-    if bool(by_class) == (total is not None):
-        raise DataError(f"{fields.where}: give either counts or total")
-    return Expected(by_class, total, certain, () if total is None else tuple(classes), images)
+    if [bool(by_class), total is not None, unknown].count(True) != 1:
+        raise DataError(f"{fields.where}: give either counts or total, or say that they are unknown")
+    return Expected(by_class, total, certain and not unknown, () if by_class else tuple(classes), images)
 
 
 def _label_counts(fields: Fields, field: str) -> LabelCounts:

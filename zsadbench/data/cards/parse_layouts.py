@@ -10,6 +10,7 @@ from zsadbench.data.cards.template import captures
 from zsadbench.errors import DataError
 
 IGNORED = "ignored"  # files that are no images of the benchmark
+FROM_MASKS = ("from_mask", "from_mask_content")
 COLUMNS = ("image", "mask", "label", "class", "defect", "split")
 ROWS = ("{split}.{class}", "{split}")
 
@@ -58,14 +59,15 @@ def _probe(fields: Fields) -> tuple[str, ...]:
 
 def _rule(fields: Fields, classes: Mapping[str, str]) -> Rule:
     match, label = fields.text("match"), fields.take("label")
-    _check_template(fields, "match", match, {"class", "defect", "stem", "ext"})
-    if not match.endswith("{stem}.{ext}"):
-        raise fields.wrong("match", f"must end in '{{stem}}.{{ext}}', not {match!r}")
+    _check_template(fields, "match", match, {"class", "defect", "folder", "stem", "ext"})
+    ending = ".{ext}" if label == IGNORED else "{stem}.{ext}"
+    if not match.endswith(ending):
+        raise fields.wrong("match", f"must end in '{ending}', not {match!r}")
     if len(classes) > 1 and "class" not in captures(match):
         raise fields.wrong("match", f"must capture '{{class}}', for there are several: {match!r}")
-    if label not in ("from_mask", IGNORED) and (type(label) is not int or label not in {0, 1}):
-        raise fields.wrong("label", f"must be 0, 1, 'from_mask' or '{IGNORED}', not {label!r}")
-    masks = fields.texts("masks", None if label == "from_mask" else ())
+    if label not in (*FROM_MASKS, IGNORED) and (type(label) is not int or label not in {0, 1}):
+        raise fields.wrong("label", f"must be 0, 1, {', '.join(map(repr, FROM_MASKS))} or '{IGNORED}', not {label!r}")
+    masks = fields.texts("masks", None if label in FROM_MASKS else ())
     for mask in masks:
         _check_template(fields, "masks", mask, captures(match) - {"ext"})
         if mask.rpartition(".")[2] not in MASK_EXTENSIONS:

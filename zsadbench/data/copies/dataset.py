@@ -155,7 +155,7 @@ def load_dataset(
     check_regular(card.name, location.root, content.samples, links=links)
     completeness = compare_counts(content.samples, expected, splits)
     missing = [*completeness.missing, *_absent_images(content.absent)]
-    excess, differs = completeness.excess, bool(completeness.missing or completeness.excess)
+    excess, differs = completeness.excess, any(completeness)
     edition, likely = _likely(card, content) if differs else ("", "")
     if (missing or excess) and not allow_partial:
         raise _incomplete(card, location, missing, excess, likely)

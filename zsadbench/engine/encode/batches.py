@@ -49,7 +49,8 @@ class ClassImages:
     """The test images of one class; iterating over them reads and encodes each batch once.
 
     `setup` belongs to any of the methods that share the encoding: they agree in all that is used here. `taps` is the
-    union of what these methods read, `encode` computes it. `class_word` is the word in the prompts, for a method that
+    union of what these methods read, `encode` computes it. `part` is the slice of `rows` that is read, None for all;
+    positions of images are always those in `rows`. `class_word` is the word in the prompts, for a method that
     encodes images itself. `mask_counts` counts regions at native size, and regions and masks that vanish
     by resizing, over the batches so far; it is empty for a data set without masks.
     """
@@ -65,6 +66,7 @@ class ClassImages:
     workers: int
     image_cache: int | None
     watch: Stopwatch
+    part: slice | None = None
     mask_counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -98,6 +100,7 @@ class ClassImages:
             positive=card.positive if protocol.mask_values == "card" else "!= 0",
             batch_size=self.batch_size,
             workers=self.workers,
+            order=None if self.part is None else range(len(self.rows))[self.part],
             cache=TensorCache.for_set(self.target, size, protocol.preprocessing, self.image_cache),
             pin=self.backbone.device.type == "cuda",
             files=self.target.files,

@@ -23,7 +23,7 @@ from zsadbench.metrics import (
     sample_estimates,
 )
 from zsadbench.metrics.by_class import NO_MASKS
-from zsadbench.metrics.names import AUX, POOLED
+from zsadbench.metrics.names import AUX, POOLED, SEGF1
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +62,7 @@ class ClassMeasurement:
         masked: whether the data set has masks.
         pixels: estimated number of pixels of the class; decides between exact and streamed counting.
         area_quartiles: quartiles of region area of the whole data set; None where there are none.
-        thresholds: from the auxiliary set, for the metrics at a threshold.
+        thresholds: from other images, for the metrics at a threshold.
     """
 
     def __init__(
@@ -84,6 +84,9 @@ class ClassMeasurement:
         self.at_threshold = {
             level: F1At(cut, level) for level, cut in cuts.items() if cut is not None and (level, AUX) in wanted
         }
+        cut = thresholds.by_class.get(str(rows["class"].iloc[0])) if len(rows) else None
+        if masked and cut is not None and any(name.kind == SEGF1 for name in self.names):
+            self.at_threshold[SEGF1] = F1At(cut, "pixel")
         self.images: list[dict[str, Any]] = []
         self._order: list[int] = []
 
@@ -118,14 +121,71 @@ class ClassMeasurement:
             self.pooled.take(images)
         if "image" in self.at_threshold:
             self.at_threshold["image"].update(scores, labels)
-        if "pixel" in self.at_threshold:
-            self.at_threshold["pixel"].take(images)
+        for f1 in self.at_threshold.values():
+            if f1.unit == "pixel":
+                f1.take(images)
+        self._list_images(positions, scores, [seconds] * len(positions), parts)
+
+    def _list_images(
+        self,
+        positions: NDArray[np.int64],
+        scores: NDArray[np.floating[Any]],
+        seconds: Sequence[float],
+        parts: Mapping[str, NDArray[np.floating[Any]]],
+    ) -> None:
+        """Add rows to the table of images; arguments are (images,) each."""
         self._order += positions.tolist()
-        of_images = {f"{PART}{name}": values.tolist() for name, values in parts.items()}
-        for number, (row, score) in enumerate(zip(rows.to_dict("records"), scores, strict=True)):
+        of_images = {"score": scores.tolist(), "seconds": seconds}
+        of_images |= {f"{PART}{name}": values.tolist() for name, values in parts.items()}
+        for number, row in enumerate(self.rows.iloc[positions].to_dict("records")):
             own = {column: values[number] for column, values in of_images.items()}
             shown = {"path": row["relative"], "class": row["class"], "label": int(row["label"])}
-            self.images.append({**shown, "defect": row["defect"], "score": float(score), "seconds": seconds, **own})
+            self.images.append({**shown, "defect": row["defect"], **own})
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all batches, as arrays without objects, for `numpy.savez`."""
+        columns = [name for name in (self.images[0] if self.images else ()) if name.startswith(PART)]
+        parts: dict[str, ClassMetrics | ClassDetails | PixelMetrics | F1At | None] = {
+            "metrics": self.metrics,
+            "details": self.details,
+            "pooled": self.pooled,
+            **{f"at_threshold_{level}": f1 for level, f1 in self.at_threshold.items()},
+        }
+        return {
+            "positions": np.array(self._order, np.int64),
+            **{name: np.array([image[name] for image in self.images]) for name in ("score", "seconds", *columns)},
+            **{
+                f"{name}/{key}": array
+                for name, part in parts.items()
+                if part is not None
+                for key, array in part.state().items()
+            },
+        }
+
+    def add_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Add the batches of another measurement of the class, whose `state` this is.
+
+        The result is that of all batches in one measurement, bit for bit.
+
+        Raises:
+            ValueError: the other one has other metrics, quartiles or thresholds, or images that are here already;
+                or an array is missing, or sizes do not fit together.
+        """
+
+        def of(name: str) -> dict[str, NDArray[Any]]:
+            return {key.removeprefix(f"{name}/"): array for key, array in state.items() if key.startswith(f"{name}/")}
+
+        if set(state["positions"].tolist()) & set(self._order):
+            raise ValueError("some images are counted already")
+        if self.details is not None:
+            self.details.merge(ClassDetails.from_state(of("details")))
+        self.metrics.merge(ClassMetrics.from_state(of("metrics")))
+        if self.pooled is not None:
+            self.pooled.merge(PixelMetrics.from_state(of("pooled")))
+        for name, f1 in self.at_threshold.items():
+            f1.merge(F1At.from_state(of(f"at_threshold_{name}"), f1.unit))
+        parts = {key.removeprefix(PART): array for key, array in state.items() if key.startswith(PART)}
+        self._list_images(state["positions"], state["score"], state["seconds"].tolist(), parts)
 
     def finish(self, step: Transductive) -> None:
         """Replace the image scores of all batches by those of a finishing step.
@@ -171,12 +231,15 @@ class ClassMeasurement:
         return {str(name): Estimate.undefined(NOT_PER_CLASS) for name in self.names if name.over == POOLED}
 
     def _at_thresholds(self) -> dict[str, Estimate]:
-        """Compute F1 at the thresholds from the auxiliary set; undefined where there is no threshold."""
+        """Compute F1 at thresholds from other images; undefined where there is no threshold."""
         estimates = {}
         for name in self.names:
-            if name.over == AUX and name.level in self.at_threshold:
-                estimates[str(name)] = self.at_threshold[name.level].compute()
-            elif name.over == AUX:
-                no_masks = name.level == "pixel" and self.details is None
-                estimates[str(name)] = Estimate.undefined(NO_MASKS if no_masks else self.thresholds.reason)
+            if name.over != AUX and name.kind != SEGF1:
+                continue
+            key, reason = (name.level, self.thresholds.reason)
+            if name.kind == SEGF1:
+                key, reason = SEGF1, self.thresholds.no_normal
+            no_masks = name.level == "pixel" and self.details is None
+            undefined = Estimate.undefined(NO_MASKS if no_masks else reason)
+            estimates[str(name)] = self.at_threshold[key].compute() if key in self.at_threshold else undefined
         return estimates

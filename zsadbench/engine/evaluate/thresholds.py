@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from zsadbench.engine.evaluate.scoring import Scorer
 from zsadbench.engine.machine.timing import Stopwatch
 from zsadbench.engine.plan.cell import training_cell
 from zsadbench.engine.plan.checks import aux_for
+from zsadbench.engine.plan.jobs import metrics_of
 from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.engine.plan.request import NO_AUX
 from zsadbench.errors import DataError
@@ -53,13 +54,25 @@ ONE_CLASS = "the auxiliary set does not have both normal and anomalous ones"
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The thresholds of image scores and of pixels, and the set that they come from; or why there are none."""
+    """The thresholds of image scores and of pixels, and the set that they come from; or why there are none.
+
+    `by_class` are those of SegF1, from the normal images with the fingerprint `validation`; `no_normal` says why a
+    class has none.
+    """
 
     image: float | None = None
     pixel: float | None = None
     aux: str | None = None
     fingerprint: str | None = None
     reason: str = "no detector was seen, only what it made"
+    by_class: dict[str, float] = field(default_factory=dict)
+    validation: str | None = None
+    no_normal: str = "no detector was seen, only what it made"
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a threshold."""
+        return self.aux is not None or bool(self.by_class)
 
 
 def find_thresholds(plan: Plan, job: Job, method: Method, backbone: Backbone, batch_size: int) -> Thresholds:
@@ -72,7 +85,7 @@ def find_thresholds(plan: Plan, job: Job, method: Method, backbone: Backbone, ba
         DataError: an image cannot be read.
         CellError: a score or a map is not finite.
     """
-    if not any(name.over == AUX for name in plan.metrics):
+    if not any(name.over == AUX for name in metrics_of(plan.metrics, job.target.card)):
         return Thresholds(reason="it was not asked for")
     if job.supports:
         return Thresholds(reason="a few-shot detector has no normal images of the auxiliary classes to remember")

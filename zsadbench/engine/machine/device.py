@@ -40,6 +40,20 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def choose_devices(names: str) -> tuple[torch.device, ...]:
+    """Return the devices of a comma list, each once; `all` stands for every CUDA device that is visible.
+
+    Raises:
+        UsageError: as `choose_device`; or there is no CUDA device for `all`.
+    """
+    if names == "all":
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if not found:
+            raise UsageError("--device all: no CUDA device is visible; use --device cpu")
+        return tuple(torch.device("cuda", index) for index in range(found))
+    return tuple(dict.fromkeys(choose_device(name.strip()) for name in names.split(",")))
+
+
 def is_shortage(failure: BaseException) -> bool:
     """Return whether memory was short, on the host or on a device.
 

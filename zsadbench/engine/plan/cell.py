@@ -49,7 +49,7 @@ TRAINING_KEYS = (
 UNKNOWN = "unknown"  # the backbone of another program whose maps are evaluated
 STATED_ELSEWHERE = {"epochs", "epochs_else", "image_size", "on"}  # fields of a recipe that other keys state, resolved
 IF_ANY = {  # fields that a recipe states only where they are not empty
-    *("permuted", "halve_at", "stage", "before", "momentum", "cosine_to", "on_supports"),
+    *("permuted", "lr_by_epoch", "halve_at", "stage", "before", "momentum", "cosine_to", "on_supports"),
     "one_pass",
 }
 
@@ -204,7 +204,7 @@ def why_not_comparable(
     other = "its maps are" if setup is None else "the auxiliary set is"
     reasons = {
         **origin,
-        f"limited to {cell['limit']} images a label and class": cell["limit"] is not None,
+        f"limited to {cell['limit']} images per label and class": cell["limit"] is not None,
         f"the target or {other} incomplete or too large": cell["partial"],
         "synthetic data": cell["synthetic"],
         f"'{card.name}' is drawn for trials, no published benchmark": card.generated,

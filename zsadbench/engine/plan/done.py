@@ -52,7 +52,9 @@ def _blocking(out: Path, path: Path) -> str:
     above = next((folder for folder in path.parents if folder != out and folder.exists() and not folder.is_dir()), None)
     if above is not None:
         return f"'{above}' is a file"
-    folders = sorted(file for file in path.parent.glob(f"{path.stem}.*") if file.suffix != ".maps" and file.is_dir())
+    folders = sorted(
+        file for file in path.parent.glob(f"{path.stem}.*") if file.suffix not in {".maps", ".shards"} and file.is_dir()
+    )
     return f"'{folders[0]}' is a folder" if folders else ""
 
 

@@ -27,6 +27,7 @@ from zsadbench.engine.plan.checks import (
     with_backbone,
 )
 from zsadbench.engine.plan.done import classes_done, record_so_far, selected_classes
+from zsadbench.engine.plan.engines import choose_engine
 from zsadbench.engine.plan.method_setup import MethodSetup, load_setup
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import NO_AUX, RunRequest
@@ -38,6 +39,7 @@ from zsadbench.records import Record, record_path
 
 if TYPE_CHECKING:
     from zsadbench.data import Dataset
+    from zsadbench.data.cards.card import Card
 
 log = logging.getLogger(__name__)
 
@@ -63,10 +65,16 @@ class Job:
     fault: str = ""
     supports: Supports | None = None
 
+    @property
+    def scores_whole_class(self) -> bool:
+        """Whether the images of a class are scored together, so that the class cannot be cut into shards."""
+        step = self.setup.step_taken(few_shot=self.supports is not None)
+        return step is not None and step.whole_class
+
 
 @dataclass(frozen=True)
 class Plan:
-    """The jobs in order, and the metrics that every record gets."""
+    """The jobs in order, and the metrics that every record gets; `metrics_of` adds those of a benchmark."""
 
     jobs: tuple[Job, ...]
     metrics: tuple[MetricName, ...]
@@ -86,7 +94,7 @@ def make_plan(request: RunRequest, loaded: dict[str, Dataset] | None = None, *, 
         WeightsError: weights or a checkpoint are missing or foreign.
         DataError: data sets are missing, incomplete or wrong; the message lists all of them.
     """
-    choose_device(request.device)
+    choose_engine(request)
     allow_pixels(request.max_pixels)
     metrics = all_metrics(request.metrics)
     protocol = registry.protocol(request.protocol)
@@ -136,7 +144,8 @@ def _job(
     cell = cell_of(training, target, setup.protocol, setup.limit, aux=trained_on, supports=supports, transductive=name)
     path = record_path(request.out, cell)
     record, fault = record_so_far(request, path)
-    done = set(selected) if fault else classes_done(request, record, path, frozenset(map(str, metrics)))
+    wanted = frozenset(map(str, metrics_of(metrics, target.card)))
+    done = set(selected) if fault else classes_done(request, record, path, wanted)
     todo = tuple(name for name in selected if name not in done)
     return Job(setup, target, trained_on, seed, cell, path, selected, record, todo, fault, supports)
 
@@ -171,6 +180,11 @@ def make_detector_plan(request: RunRequest) -> tuple[MethodSetup, Dataset | None
 def all_metrics(extra: Sequence[str]) -> tuple[MetricName, ...]:
     """Return the metrics of every record, followed by the additional ones."""
     return tuple(dict.fromkeys((*DEFAULT_NAMES, *map(parse_metric, extra))))
+
+
+def metrics_of(metrics: Sequence[MetricName], card: Card) -> tuple[MetricName, ...]:
+    """Return the metrics of the records of a data set: those of every record, and those that the benchmark adds."""
+    return tuple(dict.fromkeys((*metrics, *map(parse_metric, card.metrics))))
 
 
 def _load_all(

@@ -34,6 +34,7 @@ from zsadbench.tokens import Compiling
 Overwrite = Literal["never", "missing", "always"]
 Precision = Literal["fp32", "bf16", "fp16"]
 TokenPrecision = Literal["fp32", "fp16"]
+Engine = Literal["local", "processes", "ray"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 NO_AUX = "none"
 SEEDS = 2**63  # more than the largest seed
@@ -49,7 +50,7 @@ def default_workers() -> int:
 
 
 def read_targets(texts: Iterable[str] | None) -> tuple[str, ...]:
-    """Split comma lists of targets; `all` stands for every published benchmark, a domain for those of the domain."""
+    """Split comma lists of targets; `all` stands for the sixteen benchmarks, a domain for those of it."""
     names: list[str] = []
     for name in split(texts):
         names += _benchmarks(name) if name in {"all", *DOMAINS} else [name]
@@ -59,7 +60,8 @@ def read_targets(texts: Iterable[str] | None) -> tuple[str, ...]:
 def _benchmarks(domain: str) -> list[str]:
     from zsadbench.data import all_cards
 
-    return [card.name for card in all_cards() if not card.generated and domain in {"all", card.domain}]
+    cards = [card for card in all_cards() if card.in_groups and not card.generated]
+    return [card.name for card in cards if domain in {"all", card.domain}]
 
 
 TARGETS = replace(NAMES, read=lambda parsed, flag: read_targets(parsed))
@@ -72,9 +74,9 @@ class RunRequest:
     The constructor takes one value or several where a field has several, and text for paths. Fields that are None or
     empty stand for a choice made later: `aux` for the auxiliary set of the papers, `seeds` for those of the protocol,
     else 0, `epochs` for the recipe's, `image_size` for the recipe's or the backbone's, `batch_size` for an automatic
-    one. `shots` are normal images per class, 0 for zero-shot; each is run with each of `support_seeds`.
-    `image_cache` and `token_cache` are bytes on disk; `image_cache` None and `token_cache` 0 keep nothing. `compile`
-    changes the last bits of results and no identity.
+    one, `engine`, `jobs` and `shard` for what fits the devices and the encoder. `shots` are normal images per class, 0
+    for zero-shot; each is run with each of `support_seeds`. `image_cache` and `token_cache` are bytes on disk;
+    `image_cache` None and `token_cache` 0 keep nothing. `compile` changes the last bits of results and no identity.
 
     Raises:
         UsageError: a value cannot be right.
@@ -134,7 +136,13 @@ class RunRequest:
     aux: str | None = flag(
         "Auxiliary set to learn from, or 'none' (default: mvtec, and visa for mvtec).", DATA, default=None
     )
-    allow_leak: bool = flag("Let --aux be the target itself.", DATA, default=False, form=SWITCH, variable=False)
+    allow_leak: bool = flag(
+        "Let --aux be the target itself, and --shots draw from test images where training images are missing.",
+        DATA,
+        default=False,
+        form=SWITCH,
+        variable=False,
+    )
     data_roots: Paths = flag(
         "Folder that holds data sets; repeatable (default: ZSADBENCH_DATA).",
         DATA,
@@ -177,7 +185,32 @@ class RunRequest:
         "Input side in pixels, a multiple of the patch size.", MODEL, default=None, form=NUMBER, at_least=1
     )
     offline: bool = flag("Never download.", MODEL, default=False, form=SWITCH)
-    device: str = flag("Device: auto, cpu, cuda or cuda:N.", COMPUTE, default="auto")
+    device: str = flag(
+        "Device: auto, cpu, cuda or cuda:N; for run also a comma list, or all for every GPU.", COMPUTE, default="auto"
+    )
+    engine: Engine | None = flag(
+        "Where the work is done: local (in this process), processes or ray (default: processes with several devices "
+        "or --jobs, else local).",
+        COMPUTE,
+        default=None,
+        choices=get_args(Engine),
+    )
+    jobs: int | None = flag(
+        "Worker processes on the device (default: one a device).", COMPUTE, default=None, form=NUMBER, at_least=1
+    )
+    shard: int | None = flag(
+        "Images a unit of work, rounded up to whole batches (default: about a minute of work).",
+        COMPUTE,
+        default=None,
+        form=NUMBER,
+        at_least=1,
+    )
+    unit_timeout: int | None = flag(
+        "Seconds that a unit of work may take (default: no limit).", COMPUTE, default=None, form=NUMBER, at_least=1
+    )
+    address: str | None = flag(
+        "With --engine ray: the cluster, auto or HOST:PORT (default: this machine alone).", COMPUTE, default=None
+    )
     precision: Precision = flag(
         "Arithmetic of the image tower: fp32, bf16 or fp16.", COMPUTE, default="fp32", choices=PRECISIONS
     )

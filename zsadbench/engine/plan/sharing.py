@@ -37,6 +37,13 @@ def common_taps(setups: Sequence[MethodSetup]) -> Taps | None:
     return unite([taps_of(setup) for setup in setups], setups[0].spec.config.vision.layers)
 
 
+def union_of_taps(jobs: Sequence[Job]) -> Taps:
+    """Return the union of the taps of jobs in one group; `group_jobs` made sure that it exists."""
+    taps = common_taps([job.setup for job in jobs])
+    assert taps is not None  # noqa: S101 - see the docstring
+    return taps
+
+
 def tower_key(setup: MethodSetup) -> tuple[Any, ...]:
     """Return everything that determines both encoders; methods with the same key share them."""
     taps = taps_of(setup)

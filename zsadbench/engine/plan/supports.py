@@ -6,6 +6,7 @@ The choice is random and depends on seed, class and the sorted paths of the imag
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from zsadbench.data import Dataset
     from zsadbench.engine.plan.options import ConfiguredMethod
     from zsadbench.engine.plan.request import RunRequest
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -84,21 +88,36 @@ def check_shots(request: RunRequest, methods: Sequence[ConfiguredMethod]) -> Non
 def load_training_parts(request: RunRequest, targets: Sequence[str]) -> dict[str, Dataset]:
     """Load the training part of every target; empty if the request has no shots.
 
+    Where a part is missing and the request allows leaks, the test part takes its place, and a warning says so; then the
+    ledger of the record finds the support images among the test images.
+
     Raises:
         DataError: a part is missing or incomplete, or has no normal image.
     """
     if not any(request.shots):
         return {}
-    parts = {}
+    parts, where = {}, request.data_roots or None
     for name in targets:
         try:
-            part = load_dataset(name, request.data_roots or None, request.allow_partial, ("train",), request.normal)
+            part = load_dataset(name, where, request.allow_partial, ("train",), request.normal)
         except DataError as failure:
-            raise DataError(f"--shots draws from the normal training images of a target: {failure}") from failure
+            if not request.allow_leak or _has_training(request, name):
+                raise DataError(f"--shots draws from the normal training images of a target: {failure}") from failure
+            part = load_dataset(name, where, request.allow_partial, ("test",), request.normal)
+            log.warning("%s has no training images here, so --shots draws from its normal test images: a leak", name)
         if not (part.manifest["label"] == 0).any():
             raise DataError(f"{name} has no normal training images, so --shots has nothing to draw from")
         parts[name] = part
     return parts
+
+
+def _has_training(request: RunRequest, name: str) -> bool:
+    """Whether any training image of a target is here."""
+    try:
+        load_dataset(name, request.data_roots or None, True, ("train",), request.normal)
+    except DataError:
+        return False
+    return True
 
 
 def choose_all_supports(request: RunRequest, target: Dataset, training: Dataset | None) -> list[Supports | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
@@ -11,11 +11,13 @@ from zsadbench.metrics.details import DRAWS, LEVEL, SEED
 from zsadbench.metrics.overlaps import RATES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from zsadbench.metrics import Details, Estimate
     from zsadbench.metrics.subsets import Part
     from zsadbench.records.sidecars import Arrays, Sidecars
+
+T = TypeVar("T")
 
 COLUMNS = ["path", "class", "defect", "view", "area", "area_share", "border", *(f"overlap@{rate}" for rate in RATES)]
 
@@ -42,6 +44,28 @@ def with_details(
         spread={**sidecars.spread, class_name: details.spread},
         pooled={**sidecars.pooled, class_name: pooled} if pooled else sidecars.pooled,
     )
+
+
+def in_order(sidecars: Sidecars, classes: Sequence[str]) -> Sidecars:
+    """Return the same sidecars with their classes in this order, whichever was finished first."""
+    regions = sidecars.regions
+    return replace(
+        sidecars,
+        details=_sorted(sidecars.details, classes),
+        regions=None if regions is None else rows_in_order(regions, classes),
+        spread=_sorted(sidecars.spread, classes),
+        pooled=_sorted(sidecars.pooled, classes),
+    )
+
+
+def rows_in_order(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Return a table with its rows in this order of their classes, and as they were within a class."""
+    place = {name: number for number, name in enumerate(classes)}
+    return table.sort_values("class", key=lambda names: names.map(place), kind="stable", ignore_index=True)
+
+
+def _sorted(by_class: dict[str, T], classes: Sequence[str]) -> dict[str, T]:
+    return {name: by_class[name] for name in classes if name in by_class}
 
 
 def _as_json(details: Details) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -12,10 +13,12 @@ from zsadbench.engine.evaluate.measure import ClassResult
 from zsadbench.engine.learn.detector import Detector
 from zsadbench.engine.machine.method_calls import call_method
 from zsadbench.engine.plan.jobs import Job
+from zsadbench.engine.plan.method_setup import MethodSetup, earlier_stage
 from zsadbench.engine.record.details import bounds_of
 from zsadbench.files import file_sha256
 from zsadbench.method_code import code_of
 from zsadbench.records import Record
+from zsadbench.types import Method, Staged
 
 T = TypeVar("T")
 
@@ -55,14 +58,27 @@ def origin(detector: Detector, job: Job) -> dict[str, Any]:
     }
 
 
-def parameters(detector: Detector, backbone: Backbone) -> dict[str, int]:
-    """Count the parameters of both encoders and the method together, and those of the method that are trained.
+def parameters(setup: MethodSetup, method: Method, backbone: Backbone) -> dict[str, int]:
+    """Count the parameters of both encoders and the method together, and those that any stage of its training trains.
 
     Raises:
         CellError: the method fails.
     """
-    method = detector.method
-    network = call_method(type(method).__name__, "network", lambda: getattr(method, "network", None))
+    network = call_method(setup.name, "network", lambda: getattr(method, "network", None))
     head = list(network.parameters()) if isinstance(network, nn.Module) else []
-    total = backbone.count_parameters() + sum(p.numel() for p in head)
-    return {"parameters_total": total, "parameters_trained": sum(p.numel() for p in head if p.requires_grad)}
+    trained: set[int] = set()
+    for stage in reversed(list(stages_of(setup))):  # the last one comes last, as it was before
+        if stage and isinstance(method, Staged):
+            call_method(setup.name, "begin_stage", method.begin_stage, stage)
+        trained |= {place for place, parameter in enumerate(head) if parameter.requires_grad}
+    total = backbone.count_parameters() + sum(parameter.numel() for parameter in head)
+    return {"parameters_total": total, "parameters_trained": sum(head[place].numel() for place in trained)}
+
+
+def stages_of(setup: MethodSetup) -> Iterator[str]:
+    """Yield the names of the stages of a training, the last one first; empty where it has no stages."""
+    stage: MethodSetup | None = setup
+    while stage is not None:
+        recipe = stage.method.recipe
+        yield recipe.stage if recipe else ""
+        stage = earlier_stage(stage)

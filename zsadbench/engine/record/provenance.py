@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import torch
 
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "numpy", "scipy", "pillow", "numba", "pandas")
@@ -24,17 +26,24 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def provenance(device: torch.device) -> dict[str, Any]:
-    """Return what may explain a difference between two runs of one cell; none of it is in the cell."""
+def machine_of(device: torch.device) -> dict[str, Any]:
+    """Return the provenance of what this process computes on a device: its name, and the threads of PyTorch."""
     import torch
 
+    return {"device": device_name(device), "threads": torch.get_num_threads()}
+
+
+def provenance(machine: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what may explain a difference between two runs of one cell; none of it is in the cell.
+
+    `machine` is what `machine_of` returned in the process that computed.
+    """
     return {
         "zsadbench": version("zsadbench"),
         "git": dict(_git()),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
-        "device": device_name(device),
-        "threads": torch.get_num_threads(),
+        **machine,
         "finished": now(),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }

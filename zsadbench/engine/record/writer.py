@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from zsadbench.engine.evaluate.region_quartiles import quartiles_of
-from zsadbench.engine.record.details import with_details
+from zsadbench.engine.record.details import in_order, rows_in_order, with_details
 from zsadbench.engine.record.entries import with_class
 from zsadbench.engine.record.pooled import pooled_entries
 from zsadbench.errors import CellError, ZsadError
@@ -96,6 +96,11 @@ class RecordWriter:
             self.sidecars = replace(self.sidecars, area_quartiles=quartiles)
         return self.sidecars.area_quartiles
 
+    def keep_quartiles(self, quartiles: list[float] | None) -> None:
+        """Keep the quartiles of region area with the record, unless it has some."""
+        if self.sidecars.area_quartiles is None:
+            self.sidecars = replace(self.sidecars, area_quartiles=quartiles)
+
     def add_class(
         self,
         class_name: str,
@@ -118,9 +123,10 @@ class RecordWriter:
         record.cost, record.provenance = cost, dict(provenance)
         if self.images is not None:
             others = self.images[self.images["class"] != class_name]
-            images = pd.concat([others, images], ignore_index=True)
+            images = rows_in_order(pd.concat([others, images], ignore_index=True), record.expected)
         if result.details is not None:
             sidecars = with_details(sidecars, class_name, result.details, self.target.manifest, result.pooled)
+            sidecars = in_order(sidecars, record.expected)
             sidecars.write(self.path, class_name)
         masked = self.target.card.pixel_level
         record.pooled = pooled_entries(self.metrics, record, images, sidecars.pooled, masked=masked)

@@ -5,6 +5,7 @@ the image belongs to: cells are added, not pixels. Cells are coarser than the bi
 parts. (They have nothing to do with the cells of a run, for which records are written.)
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -140,3 +141,43 @@ class CellSums:
             "resolution": np.array(BITS),
             "regions": np.array(self.regions),
         }
+
+
+def pack(parts: Sequence[CellSums]) -> dict[str, NDArray[Any]]:
+    """Return the sums of several parts as arrays without objects; cells that are zero are left out."""
+    used = [np.flatnonzero(part.sums.any(axis=0)) for part in parts]
+    cells = [(part.first + columns).astype(np.uint32) for part, columns in zip(parts, used, strict=True)]
+    sums = [part.sums[:, columns] for part, columns in zip(parts, used, strict=True)]
+    extremes = [extreme for part in parts for extreme in (part.least, part.greatest)]
+    return {
+        "cells": np.concatenate([np.empty(0, np.uint32), *cells]),
+        "sums": np.concatenate([np.empty((4, 0), np.uint64), *sums], axis=1),
+        "cells_of_part": np.array([columns.size for columns in used], np.int64),
+        "regions": np.array([part.regions for part in parts], np.int64),
+        "extreme_keys": np.array([extreme.key for extreme in extremes], np.int64),
+        "extreme_counts": np.array([extreme.words()[1:] for extreme in extremes], np.uint64).reshape(-1, 4),
+    }
+
+
+def unpack(state: Mapping[str, NDArray[Any]]) -> list[CellSums]:
+    """Return the parts that `pack` has packed.
+
+    Raises:
+        ValueError: the sizes of the arrays do not fit together.
+    """
+    ends = state["cells_of_part"].cumsum()[:-1]
+    cells, sums = np.split(state["cells"].astype(np.int64), ends), np.split(state["sums"], ends, axis=1)
+    pairs = zip(state["extreme_keys"].tolist(), state["extreme_counts"].tolist(), strict=True)
+    extremes = [
+        ExtremeCounts(key, normal, anomalous, low + (high << 64)) for key, (normal, anomalous, low, high) in pairs
+    ]
+    parts = []
+    for number, regions in enumerate(state["regions"].tolist()):
+        part, of_part = CellSums(), cells[number]
+        if of_part.size:
+            part._grow(int(of_part[0]), int(of_part[-1]))
+            part.sums[:, of_part - part.first] = sums[number]
+        part.least, part.greatest = extremes[2 * number : 2 * number + 2]
+        part.regions = regions
+        parts.append(part)
+    return parts

@@ -56,7 +56,8 @@ function renderOverview() {
     const kept = rankedPlaces(group, rows).filter((place) => sets.some((column) => column.cells[place]));
     if (!sets.length || !kept.length) return null;
     const tables = [wide(`Methods over data sets: ${group.title}`, overviewTable(group, sets, kept))];
-    if (kept.length > 1) tables.push(wide(`Better, equal, worse: ${group.title}`, duelTable(group, sets, kept)));
+    const compared = kept.some((one) => kept.some((other) => one !== other && duel(sets, one, other).some((count) => count)));
+    if (compared) tables.push(wide(`Better, equal, worse: ${group.title}`, duelTable(group, sets, kept)));
     return [group, tables];
   }).filter((one) => one);
   document.getElementById("overviews").replaceChildren(...pictures.flatMap(([group, tables], place) => (
