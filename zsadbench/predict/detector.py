@@ -12,9 +12,11 @@ import torch
 from zsadbench.clip import Backbone
 from zsadbench.clip.union import join
 from zsadbench.data import prepare, read_image
+from zsadbench.data.images.turn import turned
 from zsadbench.data.user_images.target import OBJECT
 from zsadbench.engine.encode.batching import automatic_batch
 from zsadbench.engine.encode.encoders import make_encoder
+from zsadbench.engine.encode.supports import angles_of
 from zsadbench.engine.encode.text import encode_text, release_text
 from zsadbench.engine.encode.towers import DTYPES, build_towers
 from zsadbench.engine.evaluate.scoring import Scorer, check_finite
@@ -25,6 +27,7 @@ from zsadbench.engine.machine.threads import limited_threads
 from zsadbench.engine.plan.jobs import make_detector_plan
 from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.errors import CellError, DataError, UsageError
+from zsadbench.predict.together import score_together
 from zsadbench.types import FewShot, Method, Scores, Tokens, Traceable
 
 if TYPE_CHECKING:
@@ -62,6 +65,12 @@ class LoadedMethod:
         self.encode = make_encoder(setup, backbone, method)
         self._encode_text(OBJECT)
 
+    @property
+    def scores_whole_classes(self) -> bool:
+        """Whether the method scores all images of a class together, and none by itself."""
+        step = self.setup.method.step()
+        return step is not None and step.whole_class
+
     def predict(
         self,
         images: Sequence[str | Path | Image | NDArray[Any]] | NDArray[Any] | str | Path | Image,
@@ -70,7 +79,8 @@ class LoadedMethod:
         """Score images: paths, PIL images or uint8 arrays (height, width, 3).
 
         Args:
-            images: one or several; each is encoded and scored in a batch of one.
+            images: one or several; each is encoded and scored in a batch of one, or all together by a method that
+                scores whole classes.
             class_name: the word for prompts, for methods that use one.
 
         Returns:
@@ -81,7 +91,10 @@ class LoadedMethod:
             DataError: an image cannot be read, an array is not an image, or there are no images.
             CellError: the method fails, or a score or a map is not finite.
         """
-        scores = [self.score_batch([image], class_name) for image in _as_sequence(images)]
+        if self.scores_whole_classes:
+            scores = list(score_together(self, _as_sequence(images), class_name))
+        else:
+            scores = [self.score_batch([image], class_name) for image in _as_sequence(images)]
         if not scores:
             raise DataError("no image given; pass at least one")
         image_scores, anomaly_maps = zip(*scores, strict=True)
@@ -122,10 +135,12 @@ class LoadedMethod:
         self._encode_text(class_name)
         order = self.setup.protocol.preprocessing_of_supports
         with torch.inference_mode():
-            tokens = [self._tokens([read_image(path)], class_name, order) for path in images]
+            pictures = [read_image(path) for path in images]
+            turns = [(picture, angle) for angle in angles_of(self.setup) for picture in pictures]
+            tokens = [self._tokens([turned(picture, angle)], class_name, order) for picture, angle in turns]
             if not tokens:
                 raise DataError("--reference: no image given; pass at least one")
-            of = f" for {len(tokens)} reference images"
+            of = f" for {len(pictures)} reference images"
             call_method(self.setup.name, "remember", self.method.remember, join(tokens), of=of)
         self.scorer = Scorer.of(self.setup, self.method, self.backbone.device, few_shot=True)
 
@@ -139,7 +154,7 @@ class LoadedMethod:
             DataError: the image cannot be read.
             CellError: the method fails, or a score or a map is not finite.
         """
-        if not isinstance(self.method, Traceable):
+        if self.scores_whole_classes or not isinstance(self.method, Traceable):
             raise UsageError(f"'{self.setup.name}' does not show its stages, so there is nothing to explain")
         with torch.inference_mode():
             tokens = self._tokens([_as_image(image)], class_name)
@@ -153,6 +168,14 @@ class LoadedMethod:
         """Encode the prompts of a class, and release the text encoder where no method needs it."""
         encode_text(self.method, [class_name], self.setup.name)
         release_text(self.backbone, [self.method])
+
+    def tokens(self, image: str | Path | Image | NDArray[Any], class_name: str) -> Tokens:
+        """Read, preprocess and encode one image.
+
+        Raises:
+            DataError: the image cannot be read.
+        """
+        return self._tokens([_as_image(image)], class_name)
 
     def _tokens(self, images: Sequence[Image], class_name: str, order: Preprocessing | None = None) -> Tokens:
         """Preprocess and encode a batch; `order` of preprocessing, None for that of the protocol."""

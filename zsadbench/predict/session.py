@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zsadbench.errors import UsageError
 from zsadbench.files import remove_leftovers
 from zsadbench.predict.colour_range import ColourRange
 from zsadbench.predict.detector_facts import detector_facts
 from zsadbench.predict.heat_maps import MAPS, predict_images
 from zsadbench.predict.limits import Limits
 from zsadbench.predict.prediction import Prediction
-from zsadbench.predict.reference import remember_reference
+from zsadbench.predict.reference import check_reference, remember_reference
 from zsadbench.predict.scores_table import write_scores
 from zsadbench.predict.scoring import ImageScorer
 from zsadbench.predict.tiles import Tiles
@@ -55,10 +56,14 @@ class Session:
         """Give the method its reference images, check the threshold, and remove what killed calls left unfinished.
 
         Raises:
-            UsageError: the method takes no reference images, or the threshold was fitted for another detector.
+            UsageError: the method takes no reference images or lacks them, it cannot score tiles, or the threshold was
+                fitted for another detector.
             DataError: a reference image cannot be read.
         """
         words = list(dict.fromkeys(words))
+        check_reference(self.detector, given=bool(supports))
+        if self.tiles is not None and self.detector.scores_whole_classes:
+            raise UsageError(f"'{self.detector.setup.name}' compares whole images of a class; leave --tile out")
         if supports:
             self.reference, self.supports = remember_reference(self.detector, supports, words[0]), len(supports)
         cut = (self.tiles.side, self.tiles.overlap) if self.tiles else None

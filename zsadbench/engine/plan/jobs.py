@@ -22,6 +22,7 @@ from zsadbench.engine.plan.checks import (
     check_aux,
     check_checkpoint_class,
     check_size,
+    check_whole_class,
     checked_targets,
     with_backbone,
 )
@@ -64,6 +65,12 @@ class Job:
     fault: str = ""
     supports: Supports | None = None
 
+    @property
+    def scores_whole_class(self) -> bool:
+        """Whether the images of a class are scored together, so that the class cannot be cut into shards."""
+        step = self.setup.step_taken(few_shot=self.supports is not None)
+        return step is not None and step.whole_class
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -97,6 +104,7 @@ def make_plan(request: RunRequest, loaded: dict[str, Dataset] | None = None, *, 
         check_out(request.out)
     check_aux(request, configured, targets)
     check_shots(request, configured)
+    check_whole_class(configured, protocol)
     request = with_backbone(request, targets)
     check_size(request, configured)
     spec = resolve(request.backbone, request.weights, offline=request.offline)
