@@ -157,3 +157,61 @@ def test_of_equal_scores_the_highest_map_comes_first(capsys):
     print_predictions([*predictions, Prediction(Path("c.png"), 0.5, 2.0, Path("x"))], Path("out"), Limits())
     listed = [line.split()[-1] for line in capsys.readouterr().out.splitlines() if ".png" in line]
     assert listed == ["b.png", "a.png", "c.png"]
+
+
+# --- methods that compare images ---------------------------------------------------------------------
+
+ENCODER = ("--backbone", "vit_small_patch14_dinov2.lvd142m", "--weights", "random", "--image-size", 56)
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Seven noisy pictures, one of them with a bright square, and three of the same kind in `good`."""
+
+    random = np.random.default_rng(0)
+    for number in range(10):
+        pixels = random.integers(90, 110, (80, 80, 3)).astype(np.uint8)
+        pixels[20:60, 20:60] += 60
+        if number == 0:
+            pixels[30:40, 30:40] = 255
+        folder = tmp_path / ("good" if number > 6 else "photos")
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize("method", ["musc", "anomalydino", "patchcore"])
+def test_a_folder_of_photographs_needs_nothing_but_an_image_encoder(cli, photographs, method):
+    reference = () if method == "musc" else ("--reference", photographs / "good")
+    options = ("-O", "angles=0,90") if method == "anomalydino" else ()
+    told = cli(
+        *("predict", "-m", method, photographs / "photos", *reference, *ENCODER, *options),
+        *("--out", photographs / "out", "--json"),
+    )
+    assert told.code == 0, told.error
+    scores = {Path(event["path"]).stem: event["highest"] for event in map(json.loads, told.out.splitlines())}
+    assert len(scores) == 7
+    assert max(scores, key=scores.get) == "0"
+    assert len(list((photographs / "out").glob("*.png"))) == 7
+
+
+@pytest.mark.parametrize(
+    ("method", "more", "code", "message"),
+    [
+        ("anomalydino", (), 2, "pass --reference FOLDER"),
+        ("patchcore", (), 2, "pass --reference FOLDER"),
+        ("musc", ("--reference", "good"), 2, "leave --reference out"),
+        ("token-distance", ("--reference", "good"), 2, "leave --reference out"),
+    ],
+)
+def test_normal_images_are_asked_for_and_refused(cli, photographs, method, more, code, message):
+    given = [photographs / part if part == "good" else part for part in more]
+    told = cli("predict", "-m", method, photographs / "photos", *given, *ENCODER, "--out", photographs / "out")
+    assert told.code == code
+    assert message in told.error
+
+
+def test_a_single_image_is_refused_by_a_method_that_compares_images(cli, photographs):
+    told = cli("predict", "-m", "musc", photographs / "photos" / "0.png", *ENCODER, "--out", photographs / "out")
+    assert told.code == 5
+    assert "needs at least 5; 1 was given" in told.error

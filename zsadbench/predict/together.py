@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 from zsadbench.engine.evaluate.scoring import check_finite
 from zsadbench.engine.evaluate.whole_class import ClassGathering
 from zsadbench.errors import CellError, DataError
-from zsadbench.types import Scores
+from zsadbench.types import Scores, Tokens
 
 if TYPE_CHECKING:
-    from zsadbench.predict.detector import LoadedMethod
+    from zsadbench.engine.evaluate.scoring import Scorer
 
 
-def score_together(detector: LoadedMethod, images: Iterable[Any], class_name: str) -> Iterator[Scores]:
+class Scoring(Protocol):
+    """What is used of a `LoadedMethod`."""
+
+    scorer: Scorer
+
+    def tokens(self, image: Any, class_name: str) -> Tokens:
+        """Read, preprocess and encode one image."""
+
+
+def score_together(detector: Scoring, images: Iterable[Any], class_name: str) -> Iterator[Scores]:
     """Score images of one class: (1,) and (1, size, size) of one image after the other, float32 on the host.
 
     Raises:
@@ -32,7 +41,7 @@ def score_together(detector: LoadedMethod, images: Iterable[Any], class_name: st
 
 
 def score_classes(
-    detector: LoadedMethod, images: Mapping[Path, str], read: Callable[[Path], Any]
+    detector: Scoring, images: Mapping[Path, str], read: Callable[[Path], Any]
 ) -> Iterator[tuple[Path, Scores | DataError | CellError]]:
     """Score the images of every class word, and say of each image its scores, or why there are none.
 
@@ -58,13 +67,13 @@ def score_classes(
             yield from ((path, failure) for path in waiting)
 
 
-def _begun(detector: LoadedMethod, class_name: str) -> ClassGathering:
+def _begun(detector: Scoring, class_name: str) -> ClassGathering:
     gathering = ClassGathering(detector.scorer)
     gathering.begin(class_name)
     return gathering
 
 
-def _scored(detector: LoadedMethod, gathering: ClassGathering, count: int, class_name: str) -> Iterator[Scores]:
+def _scored(detector: Scoring, gathering: ClassGathering, count: int, class_name: str) -> Iterator[Scores]:
     """Yield the scores of the images that were gathered, and have the method forget them."""
     for scores in gathering.images(count):
         (wait_for_map,) = detector.scorer.start_maps(scores.pixel)
