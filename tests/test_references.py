@@ -30,6 +30,7 @@ SOURCES = [
 CITED = re.compile(r'[A-Z]\. (?:[A-Z]\. )*[A-Za-zšŠ ]+?(?: et al\.)?, "([^"]{12,})"')  # J. Author …, "Title"
 ALL_UNVERIFIED = {"zhu2004recall", "zauner2010"}
 WITHOUT_TITLE = {"facebook2019pdq", "kitamura2018headct", "chakrabarty2019brainmri"}  # its title is not verified
+WITHOUT_ROW = {"anomalydino", "mrad-tf", "musc"}  # title and authors are not verified: the card names the repository
 REAL_DATA = os.environ.get("ZSADBENCH_REAL_DATA", "")
 
 
@@ -48,6 +49,11 @@ def test_the_paper_of_a_card_is_that_of_the_table(name):
     if paper.venue == "none":  # a control has no paper
         assert paper.authors == ()
         return
+    if name in WITHOUT_ROW:
+        assert paper.authors == ()
+        assert paper.url == paper.code
+        assert paper.code.startswith(f"https://github.com/{paper.code.split('/')[3]}/{paper.title}")
+        return
     row = references()[paper.key]
     assert (paper.title, paper.authors, paper.year, paper.url, paper.code) == (
         *(row.title, row.authors, row.year, row.url, row.code),
@@ -65,7 +71,7 @@ def test_a_data_set_cites_rows_of_the_table(card):
 def test_the_page_of_a_method_prints_its_reference(path):
     paper, text = registry.method_card(path.stem).paper, " ".join(path.read_text(encoding="utf-8").split())
     assert f"*{paper.title}*, {paper.venue} {paper.year}." in text
-    assert f"By {', '.join(paper.authors)}." in text
+    assert not paper.authors or f"By {', '.join(paper.authors)}." in text
 
 
 def test_titles_in_docstrings_and_docs_are_those_of_the_table():

@@ -21,9 +21,11 @@ KINDS: dict[str, Any] = {
         "native_size": bool,
         "macs": Callable,
         "transductive": Callable,
+        "needs_shots": Callable,
+        "turned_supports": Callable,
     },
 }
-MAY_BE_NONE = ("official", "macs", "transductive")
+MAY_BE_NONE = ("official", "macs", "transductive", "turned_supports")
 SEVERAL: dict[str, type] = {"protocols": EvaluationProtocol, "notes": StageNote}
 CALLED: dict[Any, str] = {Callable: "a function"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from zsadbench.tokens import Tokens
@@ -135,6 +135,41 @@ class Parted(Method, Protocol):
 
     def image_parts(self, tokens: Tokens, class_names: Sequence[str], scores: Scores) -> Mapping[str, Tensor]:
         """Compute the parts of a batch that `score` has scored: name → (batch,), of each image by itself."""
+        ...
+
+
+@runtime_checkable
+class WholeClass(Method, Protocol):
+    """A detector that makes scores and maps of all test images of a class together (`Transductive.whole_class`).
+
+    Its `score` raises `UsageError`. Neither the order in which images are gathered nor their batches may change a score
+    but by rounding.
+    """
+
+    def begin_class(self, class_word: str) -> None:
+        """Forget all images that were gathered; `class_word` is the word in the prompts of the next class."""
+        ...
+
+    def gather(self, tokens: Tokens) -> None:
+        """Take further images of the class, also after it was scored."""
+        ...
+
+    def score_class(self) -> Iterator[Scores]:
+        """Score all images that were gathered, in their order: batches of any size, one after the other."""
+        ...
+
+
+@runtime_checkable
+class Remembering(Method, Protocol):
+    """A detector that remembers a labelled auxiliary set in one pass (`Recipe.one_pass`)."""
+
+    @property
+    def network(self) -> nn.Module:
+        """The memory, as buffers: its state dict is the checkpoint. `expect_state(state)` takes other lengths."""
+        ...
+
+    def remember_auxiliary(self, batches: Iterable[tuple[Tokens, Batch]]) -> None:
+        """Replace the memory by that of these labelled images; the order of the batches has no meaning."""
         ...
 
 

@@ -22,13 +22,16 @@ from zsadbench.detectors import (
     Method,
     OwnEncoding,
     Parted,
+    Remembering,
     Scores,
     Staged,
     TextFirst,
     TextReplaceable,
     Traceable,
     Trainable,
+    WholeClass,
 )
+from zsadbench.recipe import MaskRule, Recipe
 from zsadbench.tokens import Activation, BackboneKind, Compiling, PositionRule, Preprocessing, Taps, Tokens
 
 if TYPE_CHECKING:
@@ -61,6 +64,7 @@ __all__ = [
     "PositionRule",
     "Preprocessing",
     "Recipe",
+    "Remembering",
     "Scores",
     "StageNote",
     "Staged",
@@ -72,64 +76,8 @@ __all__ = [
     "Trainable",
     "Transductive",
     "Variant",
+    "WholeClass",
 ]
-
-MaskRule = Literal["nonzero-bilinear-half", "nonzero-bicubic-grey", "nonzero-nearest"]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How the paper trains.
-
-    Attributes:
-        epochs: auxiliary set → epochs.
-        epochs_else: epochs on any other auxiliary set.
-        batch: images per step.
-        lr: learning rate.
-        image_size: side of the input in pixels.
-        loss: the name of the loss.
-        betas: Adam's coefficients; SGD has none.
-        optimiser: Adam, AdamW or SGD.
-        weight_decay: weight decay.
-        lr_by_epoch: whether the learning rate of an epoch is `lr` divided by its number, counted from 1.
-        mask: how masks are resized to the input: every non-zero value is anomalous, then bilinear with threshold one
-            half, bicubic and left grey, or nearest neighbour.
-        permuted: a control experiment in which masks and labels are exchanged randomly between images, so that nothing
-            can be learned from them.
-        on: auxiliary set → fields with another value on it, for example on a generated set of 192 images.
-        halve_at: steps after which the learning rate is halved.
-        stage: what the detector is told before this training (`Staged`); empty for a training of one stage.
-        before: the recipe of the stage that is trained first, whose checkpoint is cached by itself; None for none.
-        momentum: of SGD.
-        cosine_to: the learning rate to which it falls along half a cosine, from the first epoch to the end of the
-            last; None for a learning rate that does not fall so.
-        on_supports: whether it learns from the support images of a few-shot run, a class at a time, and from no
-            auxiliary set. Every class is trained from the same initial values, and its checkpoint is cached by itself.
-    """
-
-    epochs: Mapping[str, int]
-    epochs_else: int
-    batch: int
-    lr: float
-    image_size: int
-    loss: str
-    betas: tuple[float, float] = (0.9, 0.999)
-    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
-    weight_decay: float = 0.0
-    mask: MaskRule = "nonzero-bilinear-half"
-    permuted: bool = False
-    lr_by_epoch: bool = False
-    on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    halve_at: tuple[int, ...] = ()
-    stage: str = ""
-    before: Recipe | None = None
-    momentum: float = 0.0
-    cosine_to: float | None = None
-    on_supports: bool = False
-
-    def epochs_for(self, aux: str) -> int:
-        """The number of epochs on the auxiliary set `aux`."""
-        return self.epochs.get(aux, self.epochs_else)
 
 
 @dataclass(frozen=True)
@@ -182,6 +130,9 @@ class Official:
         variants: returns name → `Variant`, or the options that differ, if a fixture repeats its results under other
             settings. A name that ends in `_` stands before the names of the tensors.
         companions: finds all files of a checkpoint that is published in several files, given one of them.
+        on_tokens: recomputes a fixture that gives tokens in place of images and has no backbone: its inputs, its
+            `fixture.json` and the options → what it expects, by name. `Scores` under a name stand for three entries:
+            the grid, the score, and the map at the size of the fixture's images. None if its fixtures have images.
     """
 
     read: Callable[[Sequence[Path]], dict[str, Tensor]]
@@ -189,6 +140,7 @@ class Official:
     options: Callable[[Mapping[str, Any]], dict[str, Any]]
     variants: Callable[[Mapping[str, Any]], Mapping[str, Variant | Mapping[str, Any]]] = lambda settings: {}
     companions: Callable[[Path], Sequence[Path]] = lambda path: (path,)
+    on_tokens: Callable[[Mapping[str, Tensor], Mapping[str, Any], Any], Mapping[str, Tensor | Scores]] | None = None
 
 
 @dataclass(frozen=True)
@@ -220,24 +172,29 @@ class StageNote:
 
 @dataclass(frozen=True)
 class Transductive:
-    """A finishing step for image scores that need all test images of a class.
+    """A step that needs all test images of a class: it finishes image scores, or scores the class as a whole.
 
     A protocol whose `across_images` is `transductive` takes it once a class is complete, no other does; every table
-    marks such a row. Maps are not changed: a rising function of all pixels of a class changes no metric of the class.
+    marks such a row. A finishing step leaves maps as they are: a rising function of all pixels of a class changes no
+    metric of the class. A method whose step scores the class as a whole is refused under other protocols.
 
     Attributes:
         name: of the step, in records and tables.
         description: what it computes, in one line.
         parts: what it needs of each image (`Parted`); the table of images keeps them under every protocol.
         finish: part → float64 (images,), in any order of the images → image scores (images,).
+            None where the class is scored as a whole.
         with_supports: whether it belongs to the few-shot form alone.
+        whole_class: whether the detector takes all images of the class first and then makes both their scores and their
+            maps (`WholeClass`); there is no score of one image then.
     """
 
     name: str
     description: str
-    parts: tuple[str, ...]
-    finish: Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]]
+    parts: tuple[str, ...] = ()
+    finish: Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]] | None = None
     with_supports: bool = False
+    whole_class: bool = False
 
 
 @dataclass(frozen=True)
@@ -263,8 +220,8 @@ class MethodCard:
         notes: how `explain` shows the stages, in the order of the paper's figure. Stages without a note are only
             listed; without any note, every stage that fits the patch grid is shown.
         macs: counts multiply-accumulates for a backbone, options and side of the patch grid; None if unknown.
-        transductive: returns the finishing step of image scores that need all test images of a class, for the options;
-            None for none.
+        transductive: returns the step that needs all test images of a class, for the options, or None where these need
+            none; None for none with any options.
         unofficial: whether no code of the authors exists, so that the implementation follows the text of the paper and
             its open choices are ours; every table marks such a row.
         extra_weights: finds the weights of further frozen networks, for the options and the backbone: name → weights,
@@ -272,6 +229,9 @@ class MethodCard:
             with random ones are not comparable.
         native_size: whether images have, by default, the size that the backbone was trained with.
         kinds: the kinds of backbones that the method can use; it is refused on others.
+        needs_shots: whether the method scores nothing without normal images of the class, for the options.
+        turned_supports: returns the angles in degrees, counter-clockwise, by which every support image is turned before
+            it is resized and encoded, for the options: so many copies are remembered. None for the images as they are.
         version: of the method's code, changed whenever its numbers may change: records of two versions are two
             records. Without one, a method is identified by the source of its package.
     """
@@ -295,6 +255,8 @@ class MethodCard:
     version: str = ""
     kinds: tuple[BackboneKind, ...] = ("clip",)
     native_size: bool = False
-    transductive: Callable[[Any], Transductive] | None = None
+    transductive: Callable[[Any], Transductive | None] | None = None
     unofficial: bool = False
     extra_weights: Callable[[Any, BackboneSpec], Mapping[str, Weights]] | None = None
+    needs_shots: Callable[[Any], bool] = lambda options: False
+    turned_supports: Callable[[Any], Sequence[float]] | None = None

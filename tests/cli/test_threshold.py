@@ -81,6 +81,27 @@ def test_images_that_changed_do_not_fit(cli, fitted, tmp_path):
     assert "something has changed" in told.out
 
 
+def test_reference_images_and_tiles_are_part_of_the_threshold(cli, good, tmp_path):
+    winclip = ("-m", "winclip", "--backbone", "demo")
+    shots = write_images(tmp_path / "shots", range(2))  # two of the normal images
+    few_shot = ("--reference", shots, "--tile", "16")
+    told = cli("threshold", "fit", *winclip, *few_shot, "--normal", good, "-o", "t.json")
+    assert told.code == 3, "two of twenty do not count"
+    assert "18 normal images are too few" in told.error
+    assert cli("threshold", "fit", *winclip, *few_shot, "--normal", good, "--alpha", "0.1", "-o", "t.json").code == 0
+    threshold = read_threshold(tmp_path / "t.json")
+    assert threshold.detector["tiles"] == [16, 4]
+    new = write_images(tmp_path / "new", range(200, 203))
+    told = cli("threshold", "check", "t.json", new, "--reference", shots)
+    assert told.code == 0, told.err
+    told = cli("threshold", "check", "t.json", new)
+    assert (told.code, "another set of reference images" in told.error) == (2, True)
+    used = ("--threshold", "t.json", "--out", "out")
+    assert cli("predict", *winclip, *few_shot, *used, new).code == 0
+    told = cli("predict", *winclip, *few_shot[:2], *used, new)
+    assert (told.code, "another size of tiles" in told.error) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -130,6 +151,8 @@ def test_another_checkpoint_and_its_export_under_another_name(cli, good, mini, s
         (("--normal", "good", "--defective", "good"), 3, "is a defective image and"),
         (("--normal", "good", "--defective", "nowhere"), 3, "nowhere"),
         (("--normal", "broken"), 3, "no threshold without these images"),
+        (("--normal", "good", "--overlap", "4"), 2, "pass --tile too"),
+        (("--normal", "good", "--reference", "nowhere"), 3, "--reference 'nowhere' is no folder"),
         (("--normal", "good", "-m", "nope"), 2, "no method named 'nope'"),
         (("--normal", "good", "--weights", "nowhere.pt"), 4, "nowhere.pt"),
         (("--normal", "good", "-o", "good"), 2, "it is a folder"),

@@ -22,11 +22,13 @@ from zsadbench.types import (
     OwnEncoding,
     Paper,
     Parted,
+    Remembering,
     Taps,
     TextFirst,
     Tokens,
     Traceable,
     Trainable,
+    WholeClass,
 )
 
 METHODS = registry.names("methods")
@@ -52,15 +54,31 @@ def encode_with(card, tiny_backbone):
 
 
 @pytest.fixture
-def make(card, tiny_backbone):
-    """`make(**options)`: the method on the tiny backbone, the same one every time."""
+def make(card, tiny_backbone, encode_with, tiny_images):
+    """`make(**options)`: the method on the tiny backbone, always the same, with normal images if needed."""
 
     def build(**options):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return card.build(tiny_backbone, card.options(**options))
+            detector = card.build(tiny_backbone, card.options(**options))
+        if card.needs_shots(card.options(**options)):
+            with torch.no_grad():
+                detector.remember(encode_with(detector, tiny_images.flip(-1), NAMES))
+        return detector
 
     return build
+
+
+@pytest.fixture
+def scores_alone(card):
+    """Skip where no image is scored by itself."""
+    if whole_class(card):
+        pytest.skip("scores whole classes")
+
+
+def whole_class(card):
+    step = card.transductive(card.options()) if card.transductive else None
+    return step is not None and step.whole_class
 
 
 @pytest.fixture
@@ -123,6 +141,7 @@ def test_the_card_needs_no_torch(name):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_scores_have_their_shapes_and_are_finite(make, seen, tiny_backbone):
     detector = make()
     assert isinstance(detector, Method)
@@ -152,6 +171,7 @@ def outputs(encode_with, tiny_images):
     return score
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_images_do_not_influence_each_other(make, influence, outputs):
     assert influence(make, outputs) <= 1e-5, "use of other images must be declared as a transductive step"
 
@@ -169,10 +189,11 @@ def test_images_do_not_influence_each_other_with_a_memory(make, card, influence,
 
 
 def test_a_transductive_step_is_a_function_of_its_parts(make, card, seen):
-    assert card.transductive is None or isinstance(make(), Parted)
-    if card.transductive is None:
-        pytest.skip("needs one image at a time")
-    step, detector = card.transductive(card.options()), make()
+    step = card.transductive(card.options()) if card.transductive else None
+    if step is None or step.whole_class:
+        pytest.skip("has no such step")
+    detector = make()
+    assert isinstance(detector, Parted)
     assert any(protocol.across_images == "transductive" for protocol in card.protocols)
     with torch.no_grad():
         parts = detector.image_parts(seen, NAMES, detector.score(seen, NAMES))
@@ -191,6 +212,7 @@ def test_a_transductive_step_is_a_function_of_its_parts(make, card, seen):
         assert np.isfinite(step.finish(few)).all()
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_the_same_seed_gives_the_same_method(make, seen):
     with torch.no_grad():
         first, second, again = make(), make(), None
@@ -201,6 +223,7 @@ def test_the_same_seed_gives_the_same_method(make, seen):
         assert torch.equal(left, third)
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_every_preset_scores(make, card, encode_with, tiny_images):
     for preset in card.presets.values():
         detector = make(**preset)
@@ -235,6 +258,7 @@ def test_inside_the_encoders_it_walks_and_leaves_open_clip_alone(name):
         ), path
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_half_precision_stays_near(make, card, encode_with, tiny_images):
     low, high = card.map_range
     with torch.inference_mode():
@@ -248,6 +272,7 @@ def test_half_precision_stays_near(make, card, encode_with, tiny_images):
         assert (one - other).abs().max() <= 0.02 * (high - low)
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_stages_include_the_scores(make, seen):
     detector = make()
     if not isinstance(detector, Traceable):
@@ -262,9 +287,10 @@ def test_stages_include_the_scores(make, seen):
 def test_training_goes_where_it_should(make, card, encode_with, tiny_backbone, tiny_images):
     detector = make()
     seen = encode_with(detector, tiny_images, NAMES)
-    assert isinstance(detector, Trainable) == (card.recipe is not None)
-    if card.recipe is None:
-        pytest.skip("learns nothing")
+    optimised = card.recipe is not None and not card.recipe.one_pass
+    assert isinstance(detector, Trainable) == optimised
+    if not optimised:
+        pytest.skip("learns nothing by gradients")
     masks = torch.zeros(3, tiny_backbone.image_size, tiny_backbone.image_size)
     masks[0, 5:30, 5:30] = 1
     losses = detector.loss(seen, Batch(tiny_images, masks, torch.tensor([1, 0, 1]), tuple(NAMES)))
@@ -293,7 +319,67 @@ def test_few_shots_are_remembered_and_forgotten(make, card, seen):
         detector.remember(part(seen, [0, 2]))
         assert not torch.equal(detector.score(seen, NAMES).pixel, known.pixel)
         detector.remember(part(seen, []))
-        assert torch.equal(detector.score(seen, NAMES).pixel, before.pixel)
+        if card.needs_shots(card.options()):
+            with pytest.raises(UsageError, match="normal images"):
+                detector.score(seen, NAMES)
+        else:
+            assert torch.equal(detector.score(seen, NAMES).pixel, before.pixel)
+
+
+def test_an_auxiliary_set_is_remembered_in_any_batches(make, card, seen, tiny_backbone):
+    if card.recipe is None or not card.recipe.one_pass:
+        pytest.skip("remembers no auxiliary set")
+    masks = torch.zeros(3, tiny_backbone.image_size, tiny_backbone.image_size)
+    masks[0, : tiny_backbone.image_size // 2] = 1
+    labels = torch.tensor([1, 0, 1])
+
+    def batches(*groups):
+        for rows in groups:
+            names = tuple(NAMES[row] for row in rows)
+            yield part(seen, rows), Batch(torch.empty(0), masks[rows], labels[rows], names)
+
+    found = []
+    for groups in ([[0, 1, 2]], [[2], [0, 1]], [[1], [2], [0]]):
+        detector = make()
+        assert isinstance(detector, Remembering)
+        before = detector.score(seen, NAMES)
+        with torch.no_grad():
+            detector.remember_auxiliary(batches(*groups))
+        found.append(detector.score(seen, NAMES))
+        assert not torch.equal(found[-1].pixel, before.pixel)
+        again = make()
+        again.network.expect_state(detector.network.state_dict())
+        again.network.load_state_dict(detector.network.state_dict())
+        assert torch.equal(again.score(seen, NAMES).pixel, found[-1].pixel)
+    for other in found[1:]:
+        assert (other.pixel - found[0].pixel).abs().max() <= 1e-6
+        assert (other.image - found[0].image).abs().max() <= 1e-6
+
+
+def test_a_whole_class_is_scored_the_same_in_any_order_and_batches(make, card, encode_with, tiny_images):
+    if not whole_class(card):
+        pytest.skip("scores every image by itself")
+    detector, images = make(), torch.cat([tiny_images.roll(shift, dims=-1) for shift in (0, 5, 11)])
+    assert isinstance(detector, WholeClass)
+    assert any(protocol.across_images == "transductive" for protocol in card.protocols)
+    with torch.no_grad():
+        seen = encode_with(detector, images, [NAMES[0]] * len(images))
+        with pytest.raises(UsageError):
+            detector.score(seen, [NAMES[0]] * len(images))
+        found = []
+        for groups in ([range(9)], [range(4), range(4, 9)], [[8, 0, 3], [1], [7, 2], [6, 5, 4]]):
+            detector.begin_class(NAMES[0])
+            for rows in groups:
+                detector.gather(part(seen, list(rows)))
+            scores = list(detector.score_class())
+            order = torch.tensor([row for rows in groups for row in rows]).argsort()
+            found.append([torch.cat(tensors)[order] for tensors in zip(*scores, strict=True)])
+    for image, pixel in found:
+        assert image.isfinite().all()
+        assert pixel.isfinite().all()
+        assert pixel.std() > 0
+        assert (image - found[0][0]).abs().max() <= 1e-5
+        assert (pixel - found[0][1]).abs().max() <= 1e-5
 
 
 def test_a_state_comes_back(make, card, seen):
@@ -323,6 +409,7 @@ def test_wrong_option_names_do_not_pass(card):
         card.options(no_such_option=1)
 
 
+@pytest.mark.usefixtures("scores_alone")
 def test_text_that_was_encoded_beforehand_is_all_that_scoring_wants(make, seen, tiny_backbone, monkeypatch):
     detector, later = make(), make()
     if not isinstance(detector, TextFirst):

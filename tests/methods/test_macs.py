@@ -172,7 +172,50 @@ CASES = [(name, options) for name, several in OPTIONS.items() for options in sev
 
 
 def test_every_method_that_counts_is_counted_here():
-    assert {name for name in registry.names("methods") if registry.method_card(name).macs} == OPTIONS.keys()
+    assert {name for name in registry.names("methods") if registry.method_card(name).macs} == {
+        *OPTIONS,
+        *MEMORIES,
+        "musc",
+    }
+
+
+def _of_normal_images(detector, rows, width):
+    detector._bank = torch.randn(rows, width)
+
+
+def _of_auxiliary_images(detector, entries, width):
+    memory = detector.network
+    memory.image_keys, memory.image_values = torch.randn(entries, 32), torch.eye(2).repeat(entries // 2, 1)
+    memory.patch_keys, memory.patch_values = torch.randn(2 * entries, width), torch.eye(2).repeat(entries, 1)
+
+
+MEMORIES = {  # what a method remembers in its closed form
+    "anomalydino": (_of_normal_images, 25 * 4 * 8),
+    "patchcore": (_of_normal_images, 25 * 200 // 10),
+    "mrad-tf": (_of_auxiliary_images, 2162),
+}
+
+
+@pytest.mark.parametrize("name", MEMORIES)
+def test_what_a_memory_takes(tiny_backbone, tiny_images, name):
+    card = registry.method_card(name)
+    detector = card.build(tiny_backbone, card.options())
+    fill, count = MEMORIES[name]
+    fill(detector, count, 64)
+    tokens = tiny_backbone.vision(tiny_images[:2], card.taps(card.options()))
+    found = card.macs(tiny_backbone.spec.config, card.options(), tokens.grid)
+    assert counted(lambda: detector.score(tokens, NAMES)) == 2 * sum(found.executed.values())
+
+
+def test_one_product_serves_both_images_of_a_pair(tiny_backbone, tiny_images):
+    card = registry.method_card("musc")
+    detector = card.build(tiny_backbone, card.options())
+    tokens = tiny_backbone.vision(torch.cat([tiny_images, tiny_images.flip(-1)]), card.taps(card.options()))
+    detector.gather(tokens)
+    found = card.macs(tiny_backbone.spec.config, card.options(), tokens.grid)
+    of_pair = 2 * sum(found.executed.values()) / 199
+    assert counted(detector.grid_maps) == 6 * 5 / 2 * of_pair
+    assert 2 * sum(found.executed.values()) == sum(found.image.values())
 
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=str)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zsadbench.registry import method_card
-from zsadbench.types import Batch, FewShot, Trainable
+from zsadbench.types import Batch, FewShot, Trainable, WholeClass
 
 METHODS = (
     *(
@@ -20,6 +20,7 @@ METHODS = (
         "mfpclip",
         "token-distance",
     ),
+    *("anomalydino", "mrad-tf", "musc", "patchcore"),
     "promptad",
     "winclip",
 )
@@ -36,11 +37,19 @@ def outputs(name, backbone, images):
     def encode(some):
         return detector.encode(some, words[: len(some)]) if taps.own_encoding else backbone.vision(some, taps)
 
+    if isinstance(detector, WholeClass) and name == "musc":
+        several = torch.cat([images.roll(shift, dims=-1) for shift in (0, 5)])
+        with torch.inference_mode():
+            detector.gather(backbone.vision(several, taps))
+            scores = list(detector.score_class())
+        return {"image": torch.cat([one.image for one in scores]), "pixel": scores[4].pixel.flatten()[::97]}
     with torch.inference_mode():
         tokens = encode(images)
+        if card.needs_shots(options):
+            detector.remember(encode(images.flip(-1)))
         scores = detector.score(tokens, words)
     values = {"image": scores.image, "pixel": scores.pixel.flatten(1)[:, ::7]}
-    if isinstance(detector, FewShot):
+    if isinstance(detector, FewShot) and not card.needs_shots(options):
         with torch.inference_mode():
             detector.remember(encode(images[:1]))
             values["few_shot"] = detector.score(tokens, words).image

@@ -52,7 +52,7 @@ def test_a_file_gives_back_what_was_written(made, tmp_path):
         ({"class_name": "pill"}, "another class word: 'capsule', not 'pill'"),
         ({"image_size": 128}, "another input size: 64, not 128"),
         ({"weights_sha256": "c" * 64, "image_size": 8}, r"another weights \(and in input size\): aaaaaaaaaaaa…, not"),
-        ({"tiles": [512, 64]}, r"another tiles: none, not \[512, 64\]"),
+        ({"tiles": [512, 64]}, r"another size of tiles: none, not \[512, 64\]"),
         ({"options": {"temperature": 1.0}}, "another options of the method"),
     ],
 )

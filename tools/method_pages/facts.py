@@ -64,10 +64,11 @@ def _rows(card: MethodCard) -> Iterator[tuple[str, str]]:
         yield "training", _training(recipe)
     yield "smoothing of maps", f"Gaussian, sigma {card.smoothing:g} pixels" if card.smoothing else "none"
     yield "few shots", "yes" if card.few_shot else "no"
-    if card.transductive is not None:
-        yield "image scores of the whole class", card.transductive(card.options()).description
+    step = card.transductive(card.options()) if card.transductive is not None else None
+    if step is not None:
+        yield f"{'scores and maps' if step.whole_class else 'image scores'} of the whole class", step.description
     yield "protocols", ", ".join(f"`{protocol.name}`" for protocol in card.protocols) or "those of all methods"
-    yield "published weights", "are imported" if card.official and card.recipe else "none"
+    yield "published weights", "are imported" if card.official and card.recipe and not card.recipe.one_pass else "none"
 
 
 def _reads(taps: Taps) -> str:
@@ -84,6 +85,8 @@ def _reads(taps: Taps) -> str:
 
 def _training(recipe: Recipe) -> str:
     """The recipe, stage after stage."""
+    if recipe.one_pass:
+        return f"one pass over the auxiliary set in batches of {recipe.batch}; nothing is optimised"
     epochs = [f"{count} on {aux}" for aux, count in recipe.epochs.items() if not aux.startswith("demo")]
     epochs.append(f"{recipe.epochs_else}{' else' if epochs else ''}")
     decay = f", weight decay {recipe.weight_decay:g}" if recipe.weight_decay else ""

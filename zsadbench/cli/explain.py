@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zsadbench.cli.predict import FLAGS
+from zsadbench.cli.predict import FLAGS, Reference
 from zsadbench.cli.shared.logs import start_logging
 from zsadbench.cli.shared.options import (
     Fields,
@@ -50,6 +50,7 @@ def explain(
             rich_help_panel=WHAT,
         ),
     ] = None,
+    reference: Reference = None,
     out: Annotated[
         Path, typer.Option(help="Folder for one folder per image.", metavar="PATH", rich_help_panel=OUTPUT)
     ] = Path("explained"),
@@ -62,11 +63,16 @@ def explain(
     from zsadbench.data import images_of
     from zsadbench.predict.detector import make_detector
     from zsadbench.predict.explain import explain as draw
+    from zsadbench.predict.reference import check_reference, reference_images, remember_reference
 
     check_out(out)
     found = images_of(images, fields.get("normal", ()))
     detector = make_detector(detector_request(fields))
+    known = reference_images(reference) if reference is not None else []
+    check_reference(detector, given=bool(known))
     paths = with_word(found, class_name, quiet=quiet)
+    if known:
+        remember_reference(detector, known, next(iter(paths.values())))
     warn_of_demo(detector.setup.spec, quiet=quiet)
     failed = False
     for explained in draw(detector, paths, out):

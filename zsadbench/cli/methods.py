@@ -64,6 +64,7 @@ def show(
     add_plugins(plugin)
     card = registry.method_card(name)
     default = card.options()
+    step = card.transductive(default) if card.transductive else None
     options = {field.name: getattr(default, field.name) for field in fields(default)}
     about = {
         "name": card.name,
@@ -73,7 +74,7 @@ def show(
         "kinds": list(card.kinds) if json else ", ".join(card.kinds),
         "smoothing": card.smoothing,
         "few_shot": card.few_shot,
-        "transductive": card.transductive(default).description if card.transductive else None,
+        "transductive": step.description if step else None,
         "recipe": asdict(card.recipe) if card.recipe else None,
         "protocols": [protocol.name for protocol in card.protocols],
         "presets": {key: dict(value) for key, value in card.presets.items()},

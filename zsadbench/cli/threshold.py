@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zsadbench.cli.predict import Overlap, Reference, Tile, read_tiles
 from zsadbench.cli.shared.logs import start_logging
 from zsadbench.cli.shared.options import (
     Fields,
@@ -29,6 +30,8 @@ from zsadbench.flags.fields import DATA, OUTPUT, WHAT
 from zsadbench.flags.out import check_out_file
 
 if TYPE_CHECKING:
+    from zsadbench.predict.scoring import ImageScorer
+    from zsadbench.predict.tiles import Tiles
     from zsadbench.thresholds import Agreement, Threshold
 
 app = typer.Typer(no_args_is_help=True)
@@ -87,6 +90,9 @@ def fit(
         ),
     ] = OBJECT,
     plugin: Plugin = None,
+    reference: Reference = None,
+    tile: Tile = None,
+    overlap: Overlap = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -96,20 +102,44 @@ def fit(
     """
     start_logging(quiet=quiet)
     add_plugins(plugin)
-    from zsadbench.predict.detector import make_detector
     from zsadbench.predict.thresholds import all_read, find_images, fit_threshold, score_images
     from zsadbench.thresholds import write_threshold
 
     check_out_file(out)
-    images = find_images(normal, defective or [], alpha)
-    detector = make_detector(detector_request(fields))
-    warn_of_demo(detector.setup.spec, quiet=quiet)
+    tiles, supports = read_tiles(tile, overlap), _supports(reference)
+    images = find_images(normal, defective or [], alpha, supports)
+    scorer, digest = _load(fields, supports, class_name, tiles)
+    warn_of_demo(scorer.detector.setup.spec, quiet=quiet)
     paths = [*images.normal.values(), *images.defective.values()]
-    values = all_read(counted(score_images(detector, paths, class_name), len(paths), "images", quiet=quiet))
-    threshold = fit_threshold(detector, images, values, alpha, word=class_name, request=fields)
+    values = all_read(counted(score_images(scorer, paths, class_name), len(paths), "images", quiet=quiet))
+    threshold = fit_threshold(
+        scorer.detector, images, values, alpha, word=class_name, request=fields, reference=digest, tiles=tiles
+    )
     write_threshold(out, threshold)
     _warn_of_ties(threshold, quiet=quiet)
     _print_fit(threshold, out, json=json)
+
+
+def _supports(reference: Path | None) -> list[Path]:
+    """List the reference images of a few-shot method.
+
+    Raises:
+        DataError: there is no such folder, or no image in it.
+    """
+    from zsadbench.predict.reference import reference_images
+
+    return reference_images(reference) if reference is not None else []
+
+
+def _load(fields: Fields, supports: list[Path], word: str, tiles: Tiles | None) -> tuple[ImageScorer, str | None]:
+    """Load the method and give it its reference images; return what scores, and the digest of these images."""
+    from zsadbench.predict.detector import make_detector
+    from zsadbench.predict.reference import remember_reference
+    from zsadbench.predict.scoring import ImageScorer
+
+    detector = make_detector(detector_request(fields))
+    digest = remember_reference(detector, supports, word) if supports else None
+    return ImageScorer(detector, tiles), digest
 
 
 def _warn_of_ties(threshold: Threshold, *, quiet: bool) -> None:
@@ -154,6 +184,7 @@ def check(
     folders: Annotated[list[str], typer.Argument(metavar="FOLDER", help="Folders of new normal images.")],
     fields: Annotated[Fields, CHECK_FLAGS],
     plugin: Plugin = None,
+    reference: Reference = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -163,21 +194,29 @@ def check(
     """
     start_logging(quiet=quiet)
     add_plugins(plugin)
-    from zsadbench.predict.detector import make_detector
     from zsadbench.predict.detector_facts import detector_facts
-    from zsadbench.predict.thresholds import all_read, check_threshold, score_images, unique_images
+    from zsadbench.predict.thresholds import (
+        all_read,
+        check_threshold,
+        score_images,
+        unique_images,
+        without_reference,
+    )
+    from zsadbench.predict.tiles import Tiles
     from zsadbench.thresholds import read_threshold
 
     threshold = read_threshold(file)
-    images = unique_images(folders, "FOLDER")
+    word, cut, supports = threshold.class_name, threshold.detector.get("tiles"), _supports(reference)
+    images = without_reference(unique_images(folders, "FOLDER"), supports)
     new = [path for sha256, path in images.items() if sha256 not in threshold.fitted_on["normal"]["sha256"]]
     if not new:
         raise DataError("all images are those that the threshold was fitted on; give new ones")
     if len(new) < len(images):
         tell(f"{len(images) - len(new)} images of the fit are left out", quiet=quiet)
-    detector = make_detector(detector_request(_with_request(threshold, fields)))
-    threshold.check_detector(detector_facts(detector, threshold.class_name), file)
-    values = all_read(counted(score_images(detector, new, threshold.class_name), len(new), "images", quiet=quiet))
+    scorer, digest = _load(_with_request(threshold, fields), supports, word, Tiles(*cut) if cut else None)
+    facts = detector_facts(scorer.detector, word, reference=digest, tiles=tuple(cut) if cut else None)
+    threshold.check_detector(facts, file)
+    values = all_read(counted(score_images(scorer, new, word), len(new), "images", quiet=quiet))
     agreements = check_threshold(threshold, values)
     _print_check(agreements, json=json)
     if any(found.verdict == "too many" for found in agreements.values()):

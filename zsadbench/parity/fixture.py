@@ -63,8 +63,8 @@ class Fixture:
 
     @property
     def method(self) -> str:
-        """The name of the method in the registry, without the suffix of a few-shot fixture."""
-        return self.kind.removesuffix(FEW_SHOT)
+        """The name of the method in the registry: without the suffix of a few-shot fixture, with dashes."""
+        return self.kind.removesuffix(FEW_SHOT).replace("_", "-")
 
     def path(self, relative: str) -> Path:
         """Return the path of a file of the fixture or of its set.
@@ -115,10 +115,13 @@ def _read(path: Path) -> Fixture:
 def tolerance(table: Mapping[str, Any], name: str) -> tuple[float, float]:
     """Return (absolute, relative) for one tensor: the entry of the tensor, else of its group, else `max_abs`.
 
-    The group of `gradnorm/TENSOR` is `gradnorm`; so is the group of `gradnorm_NAME/TENSOR`, which is of variant NAME.
+    `max_abs` goes with `max_rel`, if there is one. The group of `gradnorm/TENSOR` is `gradnorm`; so is the group of
+    `gradnorm_NAME/TENSOR`, which is of variant NAME.
     A text that begins with "exact" allows no deviation; any other text allows every deviation.
     """
     entry = _entry(table, name)
+    if entry is None:
+        return float(table["max_abs"]), float(table.get("max_rel", 0.0))
     if isinstance(entry, str):
         return (0.0, 0.0) if entry.startswith("exact") else (np.inf, 0.0)
     if isinstance(entry, Mapping):
@@ -145,8 +148,8 @@ def renumber(labels: Array) -> Array:
 
 
 def _entry(table: Mapping[str, Any], name: str) -> Any:
-    """Find what the table says of one tensor: the entry of the tensor, else of its group, else `max_abs`."""
+    """Find what the table says of one tensor: the entry of the tensor, else of its group; None for neither."""
     entries = {**table, **table.get("overrides", {})}
     group, slash, _ = name.partition("/")
     group_of_variants = group.partition("_")[0] if slash else group
-    return entries.get(name, entries.get(group, entries.get(group_of_variants, table["max_abs"])))
+    return entries.get(name, entries.get(group, entries.get(group_of_variants)))

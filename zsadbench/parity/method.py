@@ -17,6 +17,7 @@ from zsadbench.engine.evaluate.finishing import finished_scores
 from zsadbench.engine.evaluate.scoring import Scorer
 from zsadbench.engine.plan.options import ConfiguredMethod, configure
 from zsadbench.errors import UsageError
+from zsadbench.parity.given_tokens import tensors_on_tokens
 from zsadbench.parity.names import of_variant, words_of
 from zsadbench.parity.training import TrainingRun, normal_batch, to_numpy
 from zsadbench.types import (
@@ -59,6 +60,9 @@ def method_pairs(fixture: Fixture, options: Sequence[str]) -> Pairs:
     settings = {**fixture.about["options"], "training": fixture.about.get("training", {})}
     base = official.options(settings)
     expected = fixture.tensors("expected.safetensors")
+    if official.on_tokens is not None:
+        found = tensors_on_tokens(fixture, _configure(fixture, base, options), official.on_tokens)
+        return {name: (tensor.numpy(), found.get(name)) for name, tensor in expected.items()}
     variants = {name: _variant(variant) for name, variant in official.variants(settings).items()}
     produced: dict[str, Array] = {}
     backbones: dict[Any, Backbone] = {}

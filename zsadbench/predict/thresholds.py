@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from zsadbench.data import images_of, read_image
+from zsadbench.data import images_of
 from zsadbench.data.user_images.folder import PREFIX, is_labelled
 from zsadbench.data.user_images.table import PREFIX as TABLE_PREFIX
-from zsadbench.engine.machine.threads import limited_threads
+from zsadbench.data.user_images.target import UserImage
 from zsadbench.engine.record.provenance import machine_of, provenance
 from zsadbench.errors import DataError, UsageError
 from zsadbench.files import file_sha256
 from zsadbench.predict.detector import LoadedMethod
 from zsadbench.predict.detector_facts import detector_facts
+from zsadbench.predict.scoring import Failed, ImageScorer
+from zsadbench.predict.tiles import Tiles
 from zsadbench.thresholds import (
     Agreement,
     Level,
@@ -49,20 +51,24 @@ class ThresholdImages:
     defective: Mapping[str, Path]
 
 
-def find_images(normal: Sequence[str], defective: Sequence[str], alpha: float) -> ThresholdImages:
+def find_images(
+    normal: Sequence[str], defective: Sequence[str], alpha: float, supports: Sequence[Path] = ()
+) -> ThresholdImages:
     """List the images of a fit, and check that they are enough; nothing is scored.
 
     Args:
         normal: folders of normal images, or single images.
         defective: folders of defective images; empty if there are none.
         alpha: the false-alarm rate.
+        supports: reference images of a few-shot method, which do not count.
 
     Raises:
         UsageError: alpha is not between 0 and 1, or a name is `folder:PATH` or `csv:PATH`.
         DataError: a folder is missing, empty or holds both kinds, an image is among both, or there are too few.
     """
     needed = images_needed(alpha)
-    found = ThresholdImages(unique_images(normal, "--normal"), unique_images(defective, "--defective"))
+    normals = without_reference(unique_images(normal, "--normal"), supports)
+    found = ThresholdImages(normals, unique_images(defective, "--defective"))
     both = found.normal.keys() & found.defective.keys()
     if both:
         one = min(both)
@@ -102,21 +108,22 @@ def _hash(path: Path) -> str:
         raise DataError(f"'{path}' cannot be read: {failure.strerror or failure}") from failure
 
 
-def score_images(detector: LoadedMethod, paths: Iterable[Path], word: str) -> Iterator[Values | DataError]:
-    """Score images one after another; an image that cannot be read gives the error.
+def score_images(scorer: ImageScorer, paths: Iterable[Path], word: str) -> Iterator[Values | DataError]:
+    """Score images in their order, as `predict` does; one that cannot be read or scored gives an error."""
+    for result in scorer(UserImage(path, word, path.name) for path in paths):
+        if isinstance(result, Failed):
+            yield DataError(result.reason)
+        else:
+            yield Values(result.score, float(result.map.max()))
 
-    Raises:
-        CellError: the method fails.
-    """
-    for path in paths:
-        try:
-            image = read_image(path)
-        except DataError as failure:
-            yield failure
-            continue
-        with limited_threads():
-            scores = detector.predict(image, word)
-        yield Values(float(scores.image[0]), float(scores.pixel.max()))
+
+def without_reference(images: Mapping[str, Path], supports: Sequence[Path]) -> dict[str, Path]:
+    """Return images without those that a few-shot method compares with, whose scores are too low; says how many."""
+    known = {_hash(path) for path in supports}
+    kept = {sha256: path for sha256, path in images.items() if sha256 not in known}
+    if len(kept) < len(images):
+        log.warning("%d images are reference images and do not count", len(images) - len(kept))
+    return kept
 
 
 def all_read(values: Iterable[Values | DataError]) -> list[Values]:
@@ -140,6 +147,8 @@ def fit_threshold(
     *,
     word: str,
     request: Mapping[str, Any],
+    reference: str | None = None,
+    tiles: Tiles | None = None,
 ) -> Threshold:
     """Fit the thresholds of both levels.
 
@@ -150,6 +159,8 @@ def fit_threshold(
         alpha: the false-alarm rate.
         word: in prompts.
         request: the flags that the detector was loaded with, by the names of fields.
+        reference: the digest of the reference images; None without.
+        tiles: how images were cut; None where they were scored whole.
     """
     number = len(images.normal)
     levels = {}
@@ -160,7 +171,7 @@ def fit_threshold(
         levels[level] = Level(conformal_threshold(normal, alpha), recall)
     named = {"normal": images.normal, "defective": images.defective}
     return Threshold(
-        detector_facts(detector, word),
+        detector_facts(detector, word, reference=reference, tiles=(tiles.side, tiles.overlap) if tiles else None),
         levels["image"],
         levels["pixel"],
         {kind: {"images": len(found), "sha256": sorted(found)} for kind, found in named.items() if found},

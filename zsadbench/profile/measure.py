@@ -30,7 +30,7 @@ from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.engine.record.entries import parameters
 from zsadbench.engine.record.provenance import device_name
-from zsadbench.errors import CellError
+from zsadbench.errors import CellError, UsageError
 from zsadbench.profile.energy import EnergyMeter
 from zsadbench.profile.lower_bound import lower_bounds, macs_of
 from zsadbench.profile.request import ProfileRequest
@@ -70,6 +70,9 @@ def _method_setups(run: RunRequest) -> list[MethodSetup]:
     configured = [configure(registry.method_card(name), run.options, run.methods) for name in run.methods]
     check_size(run, configured)
     spec = resolve(run.backbone, run.weights, offline=run.offline)
+    for method in configured:
+        if (step := method.step()) is not None and step.whole_class:
+            raise UsageError(f"'{method.card.name}' scores all images of a class together: there is no time of a batch")
     return [load_setup(run, method, spec, registry.protocol(run.protocol)) for method in configured]
 
 

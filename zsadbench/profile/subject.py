@@ -18,7 +18,7 @@ from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.metrics import ClassMetrics
 from zsadbench.profile.inputs import decode, generated_files, generated_masks, preprocess
 from zsadbench.profile.rounds import percentiles
-from zsadbench.types import Method, Scores, Taps, Tokens
+from zsadbench.types import FewShot, Method, Scores, Taps, Tokens
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,6 +51,10 @@ class Subject:
         self.encode = make_encoder(self.setup, self.backbone, self.method)
         taps = taps_of(self.setup)
         self.last_block = Taps((24,), taps.activation, taps.position, taps.preprocessing)
+        method = self.setup.method
+        if method.card.needs_shots(method.options) and isinstance(self.method, FewShot):
+            with torch.inference_mode():
+                self.method.remember(self._encode())  # as many normal images as there are in a batch
 
     @property
     def device(self) -> torch.device:

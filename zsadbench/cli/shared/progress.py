@@ -42,9 +42,9 @@ def run_with_progress(plan: Plan, *, json: bool, quiet: bool) -> Results:
 def _warn_of_hours(plan: Plan) -> None:
     """Warn with an estimate before a run of hours on a CPU."""
     from zsadbench.engine.estimate import estimate_seconds
-    from zsadbench.engine.machine.device import choose_devices
+    from zsadbench.engine.plan.engines import choose_engine
 
-    if choose_devices(plan.request.device)[0].type == "cpu" and (seconds := estimate_seconds(plan)) > HOUR:
+    if choose_engine(plan.request).devices[0].type == "cpu" and (seconds := estimate_seconds(plan)) > HOUR:
         log.warning(
             "about %.1f hours on this CPU (a rough estimate); a GPU, --limit or a smaller --image-size is faster",
             seconds / HOUR,

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from zsadbench.data.copies.file_hashes import FileHashes
 from zsadbench.data.images.masks import ReadingRule, read_mask, resize_mask_grey, resize_mask_nearest, soften_mask
 from zsadbench.data.images.preprocess import normalise, read_image, resize_image, size_text
+from zsadbench.data.images.turn import turned
 from zsadbench.data.loading.tensor_cache import ResizedImage, TensorCache
 from zsadbench.errors import DataError
 from zsadbench.tokens import CLIP_PIXELS, PixelNorm
@@ -64,6 +65,7 @@ def batches(
     cache: TensorCache | None = None,
     pin: bool = False,
     files: FileHashes | None = None,
+    angle: float = 0.0,
 ) -> Iterator[LoadedBatch]:
     """Load the rows of a manifest in batches; the last batch may be smaller.
 
@@ -86,6 +88,7 @@ def batches(
         pin: whether to put the images into page-locked memory, from which a CUDA device can copy asynchronously.
         files: the hashes of the images and masks, as those of `Dataset.files`, to check that their content is still
             the same; None for no check.
+        angle: by which images, not masks, are turned before they are resized, in degrees; without a cache.
 
     Raises:
         DataError: during iteration, if an image or a mask cannot be read or has changed, or if a mask is missing or has
@@ -94,7 +97,7 @@ def batches(
     positions = np.arange(len(rows)) if order is None else np.asarray(order, dtype=np.int64)
     labels = rows["label"].to_numpy(dtype=np.int64)
     paths = rows["path"].tolist(), rows["relative"].tolist(), rows["mask"].tolist()
-    read = _Reader(*paths, labels, size, preprocessing, pixels, masks, positive, cache, files)
+    read = _Reader(*paths, labels, size, preprocessing, pixels, masks, positive, cache, files, angle)
     tasks = _tasks(positions, batch_size, size, pin=pin)
     done = _read_ahead(read, tasks, batch_size + workers, workers) if workers > 0 else (read(*task) for task in tasks)
     return (read.finish(batch) for batch, slot in done if slot == len(batch.positions) - 1)
@@ -153,6 +156,7 @@ class _Reader:
     positive: ReadingRule
     cache: TensorCache | None
     files: FileHashes | None
+    angle: float
 
     def __call__(self, batch: _UnfinishedBatch, slot: int) -> Task:
         position = int(batch.positions[slot])
@@ -173,7 +177,7 @@ class _Reader:
             cached = self.cache.find(relative, path) if self.cache else None
             if cached is not None:
                 return cached
-            image = read_image(path)
+            image = turned(read_image(path), self.angle)
         resized = ResizedImage(resize_image(image, self.size, self.preprocessing), (image.height, image.width))
         if self.cache:
             self.cache.keep(relative, path, resized)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from zsadbench.data import limited
 from zsadbench.engine.evaluate.classes import keep_failure
-from zsadbench.engine.plan.shards import Span, cut
+from zsadbench.engine.plan.shards import Span, cut, whole_batches
 from zsadbench.engine.record.facts import Facts
 from zsadbench.engine.units.shard_files import ShardFiles, remove_all
 from zsadbench.engine.units.unit import Score, Scored, ShardOfJob
@@ -58,6 +58,8 @@ class ClassTask:
         files = [self._files(recorder, batch_size) for recorder in recorders]
         anew = plan.request.overwrite == "always"
         done = set() if anew else set.intersection(*(set(of_job.there()) for of_job in files))
+        if any(recorder.job.scores_whole_class for recorder in recorders):  # such a class has one shard
+            shard, done = whole_batches(len(self.rows), batch_size), done & {(0, len(self.rows))}
         spans = cut(len(self.rows), shard, batch_size, done)
         self.batch_sizes = dict.fromkeys(spans, batch_size)  # of every shard
         self.todo = deque(span for span in spans if span not in done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -38,21 +39,31 @@ class SupportTokens:
     class_word: str
     backbone: Backbone
     workers: int
-    _tokens: dict[str, Tokens] = field(default_factory=dict)
+    _tokens: dict[tuple[str, float], Tokens] = field(default_factory=dict)
 
-    def __call__(self, rows: pd.DataFrame, taps: Taps, files: FileHashes | None = None) -> Tokens:
-        """Return the tokens of these images, in their order, at the blocks of `taps`.
+    def __call__(
+        self, rows: pd.DataFrame, taps: Taps, files: FileHashes | None = None, angles: Sequence[float] = (0.0,)
+    ) -> Tokens:
+        """Return the tokens of these images, in their order, at the blocks of `taps`; all of one angle, then the next.
 
         Args:
             rows: manifest rows of the images.
             taps: the blocks.
             files: the hashes of the images when they were chosen.
+            angles: by which the images are turned before they are resized, in degrees.
 
         Raises:
             DataError: an image cannot be read or has changed.
         """
+        for angle in angles:
+            self._encode(rows, files, angle)
+        return join([pick(self._tokens[path, angle], self.taps, taps) for angle in angles for path in rows["path"]])
+
+    def _encode(self, rows: pd.DataFrame, files: FileHashes | None, angle: float) -> None:
+        """Encode those of these images, turned by an angle, that were not encoded before."""
+        known = {path for path, turned in self._tokens if turned == angle}
         source = batches(
-            rows[~rows["path"].isin(self._tokens.keys())],
+            rows[~rows["path"].isin(known)],
             size=self.setup.image_size,
             preprocessing=self.setup.protocol.preprocessing_of_supports,
             pixels=self.setup.spec.config.pixels,
@@ -60,11 +71,18 @@ class SupportTokens:
             batch_size=1,
             workers=self.workers,
             files=files,
+            angle=angle,
         )
         with torch.inference_mode():
             for loaded in source:
-                self._tokens[loaded.paths[0]] = self.encode(loaded.images.to(self.backbone.device), [self.class_word])
-            return join([pick(self._tokens[path], self.taps, taps) for path in rows["path"]])
+                tokens = self.encode(loaded.images.to(self.backbone.device), [self.class_word])
+                self._tokens[loaded.paths[0], angle] = tokens
+
+
+def angles_of(setup: MethodSetup) -> tuple[float, ...]:
+    """Return the angles by which the method wants support images turned; (0,) for the images as they are."""
+    turned = setup.method.card.turned_supports
+    return (0.0,) if turned is None else tuple(turned(setup.method.options))
 
 
 def fit_memory(
@@ -85,7 +103,7 @@ def fit_memory(
     """
     if not call_method(setup.name, "remember", isinstance, method, FewShot):
         raise CellError(f"'{setup.name}' says that it is few-shot, but its detector has no 'remember'")
-    tokens = supports(rows, taps_of(setup), files)
+    tokens = supports(rows, taps_of(setup), files, angles_of(setup))
     with torch.inference_mode():
         of = f" for {len(rows)} support image{'' if len(rows) == 1 else 's'}"
         call_method(setup.name, "remember", method.remember, tokens, of=of)  # type: ignore[attr-defined]

@@ -24,6 +24,7 @@ from zsadbench.clip.union import pick
 from zsadbench.engine.encode.batches import ClassImages, EncodedBatch
 from zsadbench.engine.evaluate.maps import AnomalyMap, save_maps
 from zsadbench.engine.evaluate.scoring import ScoredBatch, Scorer
+from zsadbench.engine.evaluate.whole_class import ClassGathering
 from zsadbench.engine.machine.background import AHEAD, BackgroundWorker
 from zsadbench.errors import CellError, DataError
 
@@ -78,7 +79,7 @@ class Head(Generic[M]):
 
     `taps` is what the method reads, `class_word` goes into its prompts. `fit_memory` fits a few-shot method's memory on
     its support images. Anomaly maps are saved below `maps_folder` if it is not None. `step` replaces the image scores
-    once all images are counted, if it is not None.
+    once all images are counted, or scores all images together, if it is not None.
     """
 
     scorer: Scorer
@@ -90,17 +91,38 @@ class Head(Generic[M]):
     failure: Exception | None = None
     step: Transductive | None = None
 
-    def score(self, images: ClassImages, batch: EncodedBatch) -> ScoredBatch:
-        """Score one batch and start its maps; nothing waits for the device."""
-        paths, masks, size = batch.loaded.paths, batch.loaded.masks, self.scorer.size
-        sizes: list[tuple[int, int]] | None = [(size, size)] * len(paths)
-        if masks is None and self.maps_folder is None:
-            sizes = None
-        elif masks is not None and images.setup.protocol.map_size == "native":
-            sizes = [(mask.shape[0], mask.shape[1]) for mask in masks]
+    def __post_init__(self) -> None:
+        whole = self.step is not None and self.step.whole_class
+        self.gathering = ClassGathering(self.scorer) if whole else None
+
+    def begin(self) -> None:
+        """Prepare the method for the class: fit its memory, or have it forget the class before."""
+        self.fit_memory()
+        if self.gathering is not None:
+            self.gathering.begin(self.class_word)
+
+    def take(self, images: ClassImages, batch: EncodedBatch, worker: BackgroundWorker) -> None:
+        """Score one batch and have it counted, or gather it for a method that scores the class as a whole.
+
+        Nothing waits for the device but what counts, in the worker.
+        """
+        sizes = self._map_sizes(images, batch)
         with torch.inference_mode():
             tokens = pick(batch.tokens, images.taps, self.taps)
-        return self.scorer.score_batch(tokens, self.class_word, paths, sizes)
+        if self.gathering is not None:
+            self.gathering.take(tokens, batch, sizes)
+            return
+        scored = self.scorer.score_batch(tokens, self.class_word, batch.loaded.paths, sizes)
+        worker.put(partial(self.count, images, batch, scored))
+
+    def _map_sizes(self, images: ClassImages, batch: EncodedBatch) -> list[tuple[int, int]] | None:
+        """Return the size of the map of every image of a batch; None where no maps are needed."""
+        masks, size = batch.loaded.masks, self.scorer.size
+        if masks is None and self.maps_folder is None:
+            return None
+        if masks is not None and images.setup.protocol.map_size == "native":
+            return [(mask.shape[0], mask.shape[1]) for mask in masks]
+        return [(size, size)] * len(batch.loaded.paths)
 
     def count(self, images: ClassImages, batch: EncodedBatch, scored: ScoredBatch) -> None:
         """Wait for the scores and maps of one batch, save the maps, and update the metrics."""
@@ -116,10 +138,16 @@ class Head(Generic[M]):
                 kept = maps if masks is not None else None
                 self.measurement.update(scores, positions, kept, masks, seconds, parts=parts)
 
-    def finish(self) -> None:
-        """Replace the image scores of the class by those of the finishing step, if there is one."""
-        if self.step is not None and self.failure is None:
-            with keep_failure(self), self.scorer.watch.stage("metrics"):
+    def finish(self, images: ClassImages) -> None:
+        """Score and count what was gathered, or replace the image scores by those of the finishing step, if any."""
+        if self.step is None or self.failure is not None:
+            return
+        with keep_failure(self):
+            if self.gathering is not None:
+                for batch, scored in self.gathering.scored(self.class_word):
+                    self.count(images, batch, scored)
+                return
+            with self.scorer.watch.stage("metrics"):
                 self.measurement.finish(self.step)
 
 
@@ -147,7 +175,7 @@ def evaluate_class(
     for head in heads:
         if head.failure is None:
             with keep_failure(head):
-                head.fit_memory()
+                head.begin()
     if all(head.failure for head in heads):
         return
     with keep_failure(*heads), BackgroundWorker(ahead * len(heads)) as worker:
@@ -155,10 +183,9 @@ def evaluate_class(
             for head in heads:
                 if head.failure is None:
                     with keep_failure(head):
-                        scored = head.score(images, batch)
-                        worker.put(partial(head.count, images, batch, scored))
+                        head.take(images, batch, worker)
             if all(head.failure for head in heads):
                 return
             on_images(len(batch.loaded.paths))
     for head in heads:
-        head.finish()
+        head.finish(images)

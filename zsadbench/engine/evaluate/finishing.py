@@ -21,6 +21,8 @@ def finished_scores(step: Transductive, parts: Mapping[str, NDArray[Any]]) -> ND
     Raises:
         CellError: the step fails, or its scores are not one finite number per image.
     """
+    if step.finish is None:
+        raise CellError(f"'{step.name}' scores whole classes; it has no finishing step")
     wide = {name: np.asarray(values, np.float64) for name, values in parts.items()}
     scores = call_method(step.name, "the finishing step", step.finish, wide)
     count = len(next(iter(wide.values())))

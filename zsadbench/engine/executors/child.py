@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zsadbench import registry
-from zsadbench.engine.machine.threads import thread_limit
 from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.engine.units.unit import Event, Images, Outcome, Step, Unit
 from zsadbench.engine.units.worker import Keeping, Worker, with_classes
+from zsadbench.records import identity
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from pathlib import Path
 
+    from zsadbench.engine.plan.jobs import Plan
     from zsadbench.engine.plan.request import RunRequest
 
 READY = -1  # sent once the process has started
@@ -38,15 +39,15 @@ class Start:
     """What a worker process is told when it starts.
 
     `request` is that of the run, `plugins` the files of its methods, `todo` the classes to do of every job by its
-    identity. `device` is that of the worker; `share` is how many workers share the processor; `level` is the lowest
-    level of log entries that are wanted.
+    identity. `device` is that of the worker, `threads` are those of its arithmetic; `level` is the lowest level of log
+    entries that are wanted.
     """
 
     request: RunRequest
     plugins: tuple[Path, ...]
     todo: dict[str, tuple[str, ...]]
     device: str
-    share: int
+    threads: int
     level: int
     keeping: Keeping = "files"
 
@@ -54,7 +55,7 @@ class Start:
         """Make the worker; its plan writes no records."""
         for path in self.plugins:
             registry.add_plugin(path)
-        torch.set_num_threads(max(1, thread_limit(torch.get_num_threads()) // self.share))
+        torch.set_num_threads(self.threads)
         request = replace(self.request, device=self.device, engine="local", jobs=None, address=None)
         logging.disable(logging.WARNING)  # what the parent has said already
         try:
@@ -62,6 +63,13 @@ class Start:
         finally:
             logging.disable(logging.NOTSET)
         return Worker(plan, torch.device(self.device), report, self.keeping)
+
+
+def start_of(plan: Plan, device: str, threads: int, keeping: Keeping = "files") -> Start:
+    """Return what a worker is told of a plan."""
+    todo = {identity(job.cell): job.todo for job in plan.jobs}
+    level = logging.getLogger("zsadbench.engine").getEffectiveLevel()
+    return Start(plan.request, registry.plugin_files(), todo, device, threads, level, keeping)
 
 
 class Channel(QueueHandler):

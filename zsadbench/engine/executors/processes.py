@@ -20,24 +20,20 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from zsadbench import registry
+import torch
+
 from zsadbench.engine.executors import child
+from zsadbench.engine.executors.executor import AHEAD, GRACE, SECONDS, least_busy
 from zsadbench.engine.units.deadline import too_long
 from zsadbench.engine.units.unit import Event, Lost, Outcome, Score, Unit
 from zsadbench.errors import CellError
-from zsadbench.records import identity
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
-    import torch
-
     from zsadbench.engine.plan.jobs import Plan
 
-AHEAD = 2  # units of a worker: one that runs, one that waits
-SECONDS = 0.2  # between two looks at events and deadlines
-GRACE = 5.0  # seconds in which a unit can end itself after its deadline
 CANNOT_START = (
     "worker processes cannot start; where zsadbench.run is called by a script, the call has to stand under "
     "`if __name__ == '__main__':`"
@@ -48,20 +44,16 @@ class ProcessExecutor:
     """One worker process for each of `devices`, which may name one device several times."""
 
     def __init__(self, plan: Plan, devices: Sequence[torch.device], report: Callable[[Event], None]) -> None:
-        todo = {identity(job.cell): job.todo for job in plan.jobs}
-        share = len(devices) if devices[0].type == "cpu" else 1
-        level = logging.getLogger("zsadbench.engine").getEffectiveLevel()
-        starts = [
-            child.Start(plan.request, registry.plugin_files(), todo, str(device), share, level) for device in devices
-        ]
+        threads = torch.get_num_threads()
+        if devices[0].type == "cpu":  # which they share
+            threads = max(1, threads // len(devices))
+        starts = [child.start_of(plan, str(device), threads) for device in devices]
         self.workers = [WorkerProcess(start, report, plan.request.unit_timeout) for start in starts]
         self.slots = AHEAD * len(devices)
 
     def submit(self, unit: Unit) -> None:
         """Give a unit to the worker that has the least to do; of several, to one that knows its jobs."""
-        least = min(len(worker.units) for worker in self.workers)
-        idle = [worker for worker in self.workers if len(worker.units) == least]
-        next((worker for worker in idle if worker.group == unit.group), idle[0]).submit(unit)
+        least_busy(self.workers, unit).submit(unit)
 
     def wait(self) -> tuple[Unit, Outcome]:
         """Wait until a unit is finished, and report events meanwhile.

@@ -18,12 +18,13 @@ from zsadbench.engine.encode.training_tokens import training_tokens
 from zsadbench.engine.learn.epochs import FinishedEpochs, seeded
 from zsadbench.engine.learn.keep import keep_checkpoint, only_trainer
 from zsadbench.engine.learn.loop import DivergedError, TrainingBatches, finite_state, fit
+from zsadbench.engine.learn.one_pass import remember
 from zsadbench.engine.machine.method_calls import call_method, what_is
 from zsadbench.engine.plan.cell import checkpoint_path, training_cell
 from zsadbench.engine.plan.method_setup import MethodSetup, earlier_stage, taps_of
 from zsadbench.engine.plan.trained_state import read_state
 from zsadbench.errors import CellError, UsageError, WeightsError
-from zsadbench.types import Method, OwnEncoding, Taps, Trainable
+from zsadbench.types import Method, OwnEncoding, Remembering, Taps, Trainable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,7 +163,11 @@ def _train(
     """
     name = batches.setup.name
     try:
-        deque(fit(method, tokens, batches, on_step, finished), maxlen=0)
+        if batches.recipe.one_pass:
+            losses = list(remember(method, tokens, batches, on_step))
+            finished.first_loss, finished.last_loss = losses[0], losses[-1]
+        else:
+            deque(fit(method, tokens, batches, on_step, finished), maxlen=0)
         return finite_state(name, method)
     except DivergedError:
         finished.remove()
@@ -209,6 +214,6 @@ def load_checkpoint(setup: MethodSetup, method: Method, path: Path) -> None:
 
 
 def _trainable(name: str, method: Method) -> Trainable:
-    if not call_method(name, "network", isinstance, method, Trainable):
+    if not call_method(name, "network", isinstance, method, (Trainable, Remembering)):
         raise UsageError(f"'{name}' has a recipe, but its detector {type(method).__name__} lacks 'network' or 'loss'")
     return cast(Trainable, method)

@@ -50,6 +50,7 @@ UNKNOWN = "unknown"  # the backbone of another program whose maps are evaluated
 STATED_ELSEWHERE = {"epochs", "epochs_else", "image_size", "on"}  # fields of a recipe that other keys state, resolved
 IF_ANY = {  # fields that a recipe states only where they are not empty
     *("permuted", "lr_by_epoch", "halve_at", "stage", "before", "momentum", "cosine_to", "on_supports"),
+    "one_pass",
 }
 
 

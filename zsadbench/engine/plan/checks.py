@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from zsadbench.clip import place_taps
 from zsadbench.clip.config import DEMO, find_config
@@ -13,6 +14,9 @@ from zsadbench.engine.plan.kinds import check_kind
 from zsadbench.engine.plan.options import ConfiguredMethod, taps_for
 from zsadbench.engine.plan.request import NO_AUX, RunRequest
 from zsadbench.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from zsadbench.protocol import EvaluationProtocol
 
 OTHER_AUX = {"mvtec": "visa", "demo": "demo-aux"}
 
@@ -66,6 +70,23 @@ def check_aux(request: RunRequest, methods: Sequence[ConfiguredMethod], targets:
             if aux != NO_AUX and not find_card(aux, request.normal).pixel_level:
                 raise UsageError(f"'{aux}' has no masks, so nothing can be learned from it; choose another --aux")
         _check_leak(request, targets, "that would train on")
+
+
+def check_whole_class(methods: Sequence[ConfiguredMethod], protocol: EvaluationProtocol) -> None:
+    """Check that the protocol allows methods to score a class as a whole (`Transductive.whole_class`).
+
+    Raises:
+        UsageError: a method does nothing else, and the protocol does not allow it.
+    """
+    for method in methods:
+        step = method.step()
+        if step is None or not step.whole_class or protocol.across_images == "transductive":
+            continue
+        allowed = [own.name for own in method.card.protocols if own.across_images == "transductive"]
+        raise UsageError(
+            f"'{method.card.name}' scores an image by all test images of its class, which the protocol "
+            f"'{protocol.name}' does not allow; pass --protocol {' or '.join(allowed) or 'of a paper that does'}"
+        )
 
 
 def check_checkpoint_class(

@@ -78,13 +78,12 @@ class MethodSetup:
         return self.trains and not self.needs_aux and not self.untrained
 
     def finishing_step(self, *, few_shot: bool) -> Transductive | None:
-        """Return the method's finishing step over the test images of a class, if this form of the method has one."""
-        make = self.method.card.transductive
-        step = make(self.method.options) if make is not None else None
+        """Return the method's step over the test images of a class, if this form of the method has one."""
+        step = self.method.step()
         return step if step is not None and (few_shot or not step.with_supports) else None
 
     def step_taken(self, *, few_shot: bool) -> Transductive | None:
-        """Return the finishing step if the protocol allows it, else None."""
+        """Return that step if the protocol allows it, else None."""
         return self.finishing_step(few_shot=few_shot) if self.protocol.across_images == "transductive" else None
 
     def epochs_on(self, aux: str) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from zsadbench.errors import UsageError, ZsadError, unknown
-from zsadbench.types import MethodCard, Recipe, Taps
+from zsadbench.types import MethodCard, Recipe, Taps, Transductive
 
 RECIPE_KEYS = ("lr", "batch", "weight_decay", "permuted")
 SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -45,6 +45,10 @@ class ConfiguredMethod:
             return None
         kept = {name: value for name, value in self.recipe_changes.items() if name == "permuted"}
         return replace(self, recipe=replace(self.recipe.before, **kept), recipe_changes=kept)
+
+    def step(self) -> Transductive | None:
+        """Return the step over all test images of a class, if the method has one with these options."""
+        return self.card.transductive(self.options) if self.card.transductive is not None else None
 
     def changed(self) -> dict[str, Any]:
         """Return the options that differ from their defaults, as JSON values."""

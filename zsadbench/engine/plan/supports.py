@@ -69,8 +69,14 @@ def check_shots(request: RunRequest, methods: Sequence[ConfiguredMethod]) -> Non
     """Check that all methods have a few-shot form if the request has shots, and that there are shots to learn from.
 
     Raises:
-        UsageError: a method has none, or learns from shots and there are none.
+        UsageError: a method has none, or learns from shots or compares with them and there are none.
     """
+    lacking = [method.card.name for method in methods if method.card.needs_shots(method.options)]
+    if lacking and not all(request.shots or (0,)):
+        raise UsageError(f"'{lacking[0]}' compares with normal images of every class; pass --shots, such as 1,2,4")
+    whole = [method.card.name for method in methods if (step := method.step()) is not None and step.whole_class]
+    if whole and any(request.shots):
+        raise UsageError(f"'{whole[0]}' compares the test images of a class with each other; it takes no --shots")
     learning = [method.card.name for method in methods if method.recipe is not None and method.recipe.on_supports]
     if learning and request.checkpoint is None and not all(request.shots or (0,)):
         raise UsageError(f"'{learning[0]}' learns from a few normal images of every class; pass --shots, such as 1,2,4")

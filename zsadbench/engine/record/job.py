@@ -140,6 +140,7 @@ class PreparedJob:
             self.job, self.plan.metrics, images.rows, area_quartiles=self._area_quartiles, thresholds=self.thresholds
         )
         few_shot = self.job.supports is not None
+        step = setup.step_taken(few_shot=few_shot)
         head = Head(
             scorer=Scorer.of(setup, method, self.backbone.device, target.card.name, few_shot=few_shot),
             measurement=measurement,
@@ -147,6 +148,7 @@ class PreparedJob:
             class_word=target.card.words(setup.name)[class_name],
             maps_folder=self.job.path.with_suffix(".maps") if request.save_maps else None,
             failure=self._text_failures.get(class_name),
+            step=step if step is not None and step.whole_class else None,  # others are taken with the whole class
         )
         if chosen := self.job.supports:
             remember = partial(fit_memory, method, supports, setup, chosen.rows[class_name], chosen.files)

@@ -84,7 +84,7 @@ class JobRecorder:
         """
         start, target, setup = perf_counter(), self.job.target, self.job.setup
         step = setup.step_taken(few_shot=self.job.supports is not None)
-        if step is not None:
+        if step is not None and not step.whole_class:
             measurement.finish(step)
         counts = {**facts.mask_counts, "left_out": target.left_out_of(class_name)}
         result = measurement.result(target.skipped.get(class_name, 0), counts)
