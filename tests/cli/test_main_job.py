@@ -89,6 +89,41 @@ def test_a_dry_run_prints_the_plan_and_runs_nothing(cli, surroundings, tmp_path)
     assert not (tmp_path / "results").exists()
 
 
+def test_a_dry_run_without_weights_shows_the_plan(cli, surroundings, monkeypatch, tmp_path):
+    monkeypatch.delenv("ZSADBENCH_WEIGHTS")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    told = cli("run", "-m", "fbclip,clip", "-t", "visa", "--class", "candle", "--seed", "0,1", "--dry-run", "--json")
+    assert told.code == 0, told.err
+    rows = [json.loads(line) for line in told.out.splitlines()]
+    assert [(row["method"], row["seed"], row["aux"]) for row in rows] == [
+        ("fbclip", 0, "mvtec"),
+        ("fbclip", 1, "mvtec"),
+        ("clip", 0, None),
+    ]
+    for row in rows:
+        assert (row["target"], row["todo"], row["done"], row["path"]) == ("visa", ["candle"], None, None)
+        assert row["missing"] == ["weights"]
+    assert "ViT-L-14-336px.pt" in told.err
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_dry_run_without_data_plans_the_targets_that_are_here(cli, surroundings, tmp_path):
+    told = cli("run", "-m", "fbclip,clip", "-t", "visa,mpdd", "--class", "candle,tubes", "--dry-run", "--json")
+    assert told.code == 0, told.err
+    rows = [json.loads(line) for line in told.out.splitlines()]
+    assert [(row["method"], row["target"], row["todo"], row["missing"]) for row in rows] == [
+        ("fbclip", "visa", ["candle"], []),
+        ("clip", "visa", ["candle"], []),
+        ("fbclip", "mpdd", ["tubes"], ["images of mpdd"]),
+        ("clip", "mpdd", ["tubes"], ["images of mpdd"]),
+    ]
+    assert [row["path"] is None for row in rows] == [False, False, True, True]
+    assert "missing: images of mpdd: " in told.err
+    shown = cli("run", "-m", "fbclip,clip", "-t", "visa,mpdd", "--dry-run")
+    assert "images of mpdd" in shown.out
+    assert cli("run", "-m", "fbclip", "-t", "mpdd").code == 3
+
+
 def test_flag_beats_environment_beats_file(cli, surroundings, tmp_path, small, monkeypatch):
     (tmp_path / "zsadbench.toml").write_text(f'method = ["clip"]\n[run]\nout = "{tmp_path}/from-file"\nlimit = 1\n')
     told = cli("run", "-t", "brainmri", "--quiet")

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from zsadbench import registry
 from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.engine.run import run_plan
 
@@ -68,3 +69,65 @@ def contents_of():
         return {str(path.relative_to(folder)): _content(path) for path in files}
 
     return read
+
+
+METHOD = """
+import os, time
+from dataclasses import dataclass
+from pathlib import Path
+from zsadbench.types import MethodCard, Paper, Scores, Taps
+
+@dataclass(frozen=True)
+class Options:
+    pass
+
+class Detector:
+    def score(self, tokens, class_names):
+        {act}
+        maps = tokens.layers[-1][:, 1:, :].mean(-1).reshape(len(class_names), tokens.grid, tokens.grid)
+        return Scores(maps.amax((1, 2)), maps)
+
+CARD = MethodCard(name="{name}", paper=Paper("A paper", "none", 2026, "key"), options=Options,
+                  taps=lambda options: Taps((24,)), build=lambda backbone, options: Detector(), smoothing=0.0)
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """`plugin(name, act)` writes and registers a method that does something before it scores; returns its file."""
+    monkeypatch.setattr(registry, "_plugin_files", [])
+    monkeypatch.setattr(registry, "_plugins", {})
+    methods = registry._points("methods")
+
+    def add(name, act):
+        path = tmp_path / f"{name}.py"
+        path.write_text(METHOD.format(name=name, act=act))
+        registry.add_plugin(path)
+        return path
+
+    before = dict(methods)
+    yield add
+    methods.clear()
+    methods.update(before)
+
+
+class Listener:
+    """A reporter that keeps what it hears, in order."""
+
+    def __init__(self):
+        self.scored, self.heard = 0, []
+
+    def images(self, count):
+        self.scored += count
+
+    def record(self, job, record):
+        self.heard.append(job.setup.name)
+
+    def __getattr__(self, name):
+        return lambda *_: None
+
+
+@pytest.fixture
+def listener():
+    """A reporter that keeps what it hears."""
+    return Listener()

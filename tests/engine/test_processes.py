@@ -14,7 +14,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from zsadbench import registry
 from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.engine.run import run_plan
 
@@ -22,67 +21,12 @@ BATCHES = {"aux": "none", "epochs": None, "targets": ("mvtec",), "classes": ("bo
 IMAGES = 4  # of a class
 SECONDS = 240  # the longest that anything may take on a busy machine
 
-METHOD = """
-import os, time
-from dataclasses import dataclass
-from pathlib import Path
-from zsadbench.types import MethodCard, Paper, Scores, Taps
-
-@dataclass(frozen=True)
-class Options:
-    pass
-
-class Detector:
-    def score(self, tokens, class_names):
-        {act}
-        maps = tokens.layers[-1][:, 1:, :].mean(-1).reshape(len(class_names), tokens.grid, tokens.grid)
-        return Scores(maps.amax((1, 2)), maps)
-
-CARD = MethodCard(name="{name}", paper=Paper("A paper", "none", 2026, "key"), options=Options,
-                  taps=lambda options: Taps((24,)), build=lambda backbone, options: Detector(), smoothing=0.0)
-"""
 DIE = "os.kill(os.getpid(), 9)"
 
 
-@pytest.fixture
-def plugin(tmp_path, monkeypatch):
-    """`plugin(name, act)` writes and registers a method that does something before it scores; returns its file."""
-    monkeypatch.setattr(registry, "_plugin_files", [])
-    monkeypatch.setattr(registry, "_plugins", {})
-    methods = registry._points("methods")
-
-    def add(name, act):
-        path = tmp_path / f"{name}.py"
-        path.write_text(METHOD.format(name=name, act=act))
-        registry.add_plugin(path)
-        return path
-
-    before = dict(methods)
-    yield add
-    methods.clear()
-    methods.update(before)
-
-
-class Listener:
-    """A reporter that keeps what it hears, in order."""
-
-    def __init__(self):
-        self.scored, self.heard = 0, []
-
-    def images(self, count):
-        self.scored += count
-
-    def record(self, job, record):
-        self.heard.append(job.setup.name)
-
-    def __getattr__(self, name):
-        return lambda *_: None
-
-
-def test_two_processes_write_the_records_of_one(request_for, tmp_path, contents_of):
+def test_two_processes_write_the_records_of_one(request_for, tmp_path, contents_of, listener):
     request = {**BATCHES, "methods": ("clip", "fbclip"), "save_maps": True, "metrics": ("pixel_ap@pooled",)}
     assert not run_plan(make_plan(request_for(**request, out=tmp_path / "local"))).failures
-    listener = Listener()
     plan = make_plan(request_for(**request, out=tmp_path / "processes", jobs=2, shard=2))
     assert not run_plan(plan, listener).failures
     assert (listener.scored, listener.heard) == (2 * IMAGES, ["clip", "fbclip"])
@@ -125,7 +69,7 @@ def until(condition):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_is_stopped_keeps_its_shards_and_leaves_no_process(
-    request_for, tmp_path, plugin, contents_of, small, mini, number
+    request_for, tmp_path, plugin, contents_of, small, mini, listener, number
 ):
     path = plugin("slow", "time.sleep(0.3)")
     flags = f"-m slow -t mvtec --class bottle,grid --batch-size 1 --shard 1 --engine processes --workers 0 --aux none \
@@ -148,10 +92,54 @@ def test_a_run_that_is_stopped_keeps_its_shards_and_leaves_no_process(
         for file in (tmp_path / "results" / "mvtec").rglob("*.json")
     )
     assert kept < 2 * IMAGES, "the run was stopped too late to prove anything"
-    listener = Listener()
     request = {**BATCHES, "methods": ("slow",)}
     assert not run_plan(make_plan(request_for(**request, shard=1)), listener).failures
     assert listener.scored == 2 * IMAGES - kept
     assert not run_plan(make_plan(request_for(**request, out=tmp_path / "whole"))).failures
     assert contents_of(tmp_path / "results") == contents_of(tmp_path / "whole")
     assert not list(Path(tmp_path).rglob("*.shards"))
+
+
+# A mutex that is locked twice: it never returns to Python, and no thread of Python runs meanwhile.
+HANG = """m = __import__("ctypes").create_string_buffer(64)
+        lock = __import__("ctypes").PyDLL(None).pthread_mutex_lock
+        lock(m), lock(m)"""
+LEAK = """import psutil, resource
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + 2**28, before[1]))
+        hoard = []
+        try:
+            while True:
+                hoard.append(bytearray(2**24))
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, before)"""
+
+
+@pytest.mark.slow  # three processes, one after the other, and twice the time of a unit that hangs
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is that of Linux")
+def test_a_method_that_hangs_outside_of_python_or_leaks_costs_itself_alone(request_for, plugin):
+    plugin("hangs", HANG)
+    plugin("leaks", LEAK)
+    one_class = {**BATCHES, "classes": ("grid",), "batch_size": 4}
+    request = request_for(**one_class, methods=("leaks", "hangs", "clip"), engine="processes", unit_timeout=45)
+    results = run_plan(make_plan(request))
+    assert sorted(results.failures) == [
+        "hangs on mvtec, seed 0, grid: it took longer than --unit-timeout 45 s",
+        "leaks on mvtec, seed 0, grid: out of memory; a smaller --batch-size or --image-size may help",
+    ]
+    assert [path.parent.name for path, _ in results.records] == ["clip"]
+    assert not workers_of(os.getpid())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no signal for the death of a parent")
+def test_a_worker_that_hangs_outside_of_python_ends_with_its_driver(tmp_path, plugin, small, mini):
+    marker = tmp_path / "hangs"
+    path = plugin("hangs", f"Path({str(marker)!r}).touch()\n        {HANG}")
+    flags = f"-m hangs -t mvtec --class grid --engine processes --workers 0 --aux none --weights random -q \
+        --backbone {small} --data-root {mini} --out {tmp_path / 'results'} --plugin {path}".split()
+    run = subprocess.Popen([sys.executable, "-c", "from zsadbench.cli import main; main()", "run", *flags])
+    until(marker.is_file)
+    (child,) = workers_of(run.pid)
+    run.kill()
+    run.wait()
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)

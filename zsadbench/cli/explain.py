@@ -63,15 +63,14 @@ def explain(
     from zsadbench.data import images_of
     from zsadbench.predict.detector import make_detector
     from zsadbench.predict.explain import explain as draw
-    from zsadbench.predict.reference import check_reference, remember
+    from zsadbench.predict.reference import check_reference, reference_images, remember_reference
 
     check_out(out)
     found = images_of(images, fields.get("normal", ()))
     detector = make_detector(detector_request(fields))
-    known = list(images_of(reference or (), fields.get("normal", ())))
-    check_reference(detector, given=bool(known))
-    if known:
-        remember(detector, known)
+    check_reference(detector, given=reference is not None)
+    if reference is not None:
+        remember_reference(detector, reference_images(reference), class_name or "object")
     paths = with_word(found, class_name, quiet=quiet)
     warn_of_demo(detector.setup.spec, quiet=quiet)
     failed = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,10 +22,14 @@ from zsadbench.cli.shared.options import (
 )
 from zsadbench.cli.shared.output import say_json, table
 from zsadbench.engine.plan.request import RunRequest
+from zsadbench.errors import in_one_line
 from zsadbench.flags.fields import WHAT
 
 if TYPE_CHECKING:
     from zsadbench.engine.plan.jobs import Job, Plan
+    from zsadbench.engine.plan.outline import Outline
+
+log = logging.getLogger(__name__)
 
 EXAMPLES = examples(
     "zsadbench run -m fbclip -t demo",
@@ -35,7 +41,10 @@ EXAMPLES = examples(
 def run(
     fields: Annotated[Fields, RequestFlags(RunRequest)],
     plugin: Plugin = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.", rich_help_panel=WHAT)] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print the plan and what is missing for it; run nothing.", rich_help_panel=WHAT),
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -48,19 +57,43 @@ def run(
     130 interrupted.
     """
     start_logging(quiet=quiet, verbose=verbose)
-    from zsadbench.engine.plan.jobs import make_plan
-
     add_plugins(plugin)
-    plan = make_plan(RunRequest(**{**fields, "offline": fields["offline"] or dry_run}))
     if dry_run:
-        _show_plan(plan, json=json)
+        from zsadbench.engine.plan.outline import outline
+
+        _show_plan(outline(RunRequest(**{**fields, "offline": True})), json=json)
     else:
-        _finish(plan, json=json, quiet=quiet)
+        from zsadbench.engine.plan.jobs import make_plan
+
+        _finish(make_plan(RunRequest(**fields)), json=json, quiet=quiet)
 
 
-def _show_plan(plan: Plan, *, json: bool) -> None:
-    """Print one row per job: the classes that are done, those to do, and the record."""
-    rows: list[dict[str, Any]] = [
+def _show_plan(shown: Outline, *, json: bool) -> None:
+    """Print one row per job: the classes that are done, those to do, the record, and what is missing for it."""
+    rows = _rows(shown)
+    for name, why in shown.missing.items():
+        log.warning("missing: %s: %s", name, in_one_line(why).replace("\nerror: ", "; "))
+    if json:
+        for row in rows:
+            say_json(row)
+        return
+    header = ["method", "target", "seed", "shots", "aux", "done", "to do", *(["missing"] if shown.outlined else [])]
+    cells = [
+        (
+            *(str(row[name]) for name in ("method", "target", "seed", "shots")),
+            *(row["aux"] or "-", "?" if row["done"] is None else str(len(row["done"])), str(len(row["todo"]))),
+            *([", ".join(row["missing"]) or "-"] if shown.outlined else []),
+            row["path"] or "-",
+        )
+        for row in rows
+    ]
+    table("", [*header, "record"], cells, optional=["record"])
+    _show_trainings(rows)
+
+
+def _rows(shown: Outline) -> list[dict[str, Any]]:
+    """Return the object of every job that `--json` prints; what is not known yet is None."""
+    planned = [
         {
             "event": "plan",
             "method": job.setup.name,
@@ -72,23 +105,27 @@ def _show_plan(plan: Plan, *, json: bool) -> None:
             "done": [name for name in job.selected if name not in job.todo],
             "todo": list(job.todo),
             "path": str(job.path),
+            "missing": [],
             **_trainings(job),
         }
-        for job in plan.jobs
+        for job in shown.plan.jobs
     ]
-    if json:
-        for row in rows:
-            say_json(row)
-        return
-    header = ["method", "target", "seed", "shots", "aux", "done", "to do", "record"]
-    shown = [
-        (
-            *(str(row[name]) for name in ("method", "target", "seed", "shots")),
-            *(row["aux"] or "-", str(len(row["done"])), str(len(row["todo"])), row["path"]),
-        )
-        for row in rows
+    outlined = [
+        {
+            "event": "plan",
+            **{name: getattr(job, name) for name in ("method", "target", "seed", "shots", "support_seed", "aux")},
+            "done": None,
+            "todo": list(job.classes),
+            "path": None,
+            "missing": list(job.missing),
+        }
+        for job in shown.outlined
     ]
-    table("", header, shown, optional=["record"])
+    return planned + outlined
+
+
+def _show_trainings(rows: Sequence[dict[str, Any]]) -> None:
+    """Print one row per training on support images, if there are any."""
     trainings = [(row, training) for row in rows for training in row.get("trainings", [])]
     if trainings:
         header = ["training", "class", "stage", "shots", "seed", "steps", "checkpoint"]

@@ -20,14 +20,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zsadbench.metrics.counting.arguments import checked_connectivity, checked_limit, split_by_label
-from zsadbench.metrics.counting.arrays import Bools, Float64s, Images, Int64s
+from zsadbench.metrics.counting.arrays import Bools, Float64s, Images
 from zsadbench.metrics.counting.cells import BITS as CELL_BITS
 from zsadbench.metrics.counting.cells import Cells, cells_of
 from zsadbench.metrics.counting.image import Image, as_float32, read_images
 from zsadbench.metrics.names import DEFAULT_LIMIT
 
 BITS = 14
-AT_ONCE = 250  # resamples
+AT_ONCE = 250  # resamples of pixels
+COUNTS = 1 << 16  # of images in resamples, at once
 BIN = np.dtype([("bin", np.uint16), ("normal", np.uint32), ("anomalous", np.uint32), ("weight", np.float32)])
 BIN_FIELDS = ("bin", "normal", "anomalous", "weight")
 
@@ -101,13 +102,14 @@ class BootstrapCounts:
         """Return all images by name, as arrays without objects, for `numpy.savez_compressed`."""
         names = sorted(self._images)
         tables = [table for name in names if (table := self._images[name][2]) is not None]
+        bins = np.concatenate([np.empty(0, BIN), *tables])
         return {
             "names": np.array(names, np.str_),
             "scores": np.array([self._images[name][0] for name in names]),
             "labels": np.array([self._images[name][1] for name in names], np.bool_),
             "corners": np.array(self._corners),
             "lengths": np.array([len(table) for table in tables], np.uint32),
-            **{field: np.concatenate([np.empty(0, BIN), *tables])[field] for field in BIN_FIELDS},
+            **{field: bins[field] for field in BIN_FIELDS},
         }
 
     @classmethod
@@ -146,7 +148,7 @@ class BootstrapCounts:
         names = sorted(self._images)
         labels = np.array([self._images[name][1] for name in names], np.bool_)
         scores = np.array([self._images[name][0] for name in names])
-        times = np.vstack([np.ones((1, labels.size), np.int64), _resample(labels, draws, seed)])
+        times = np.vstack([np.ones((1, labels.size), np.uint8), _resample(labels, draws, seed)])
         values: Deviations = {}
         if labels.any() and not labels.all():
             values = _image_metrics(scores, labels, times)
@@ -198,30 +200,43 @@ def _binned(image: Image, cells: Cells) -> NDArray[Any]:
     return table
 
 
-def _resample(labels: Bools, draws: int, seed: int | Sequence[int]) -> Int64s:
+def _resample(labels: Bools, draws: int, seed: int | Sequence[int]) -> NDArray[np.integer[Any]]:
     """Return how often each resample contains each image, (draws, images); the numbers of both labels stay."""
     rng = np.random.default_rng(seed)
-    times = np.zeros((draws, labels.size), np.int64)
+    times = np.zeros((draws, labels.size), np.min_scalar_type(labels.size))
     for label in (False, True):
         members = np.flatnonzero(labels == label)
-        if members.size:
-            chosen = rng.integers(0, members.size, (draws, members.size))
-            flat = (chosen + np.arange(draws)[:, None] * members.size).reshape(-1)
-            times[:, members] = np.bincount(flat, minlength=draws * members.size).reshape(draws, -1)
+        at_once = _at_once(members.size)
+        for start in range(0, draws if members.size else 0, at_once):
+            some = times[start : start + at_once]
+            flat = rng.integers(0, members.size, (len(some), members.size))
+            flat += np.arange(len(some))[:, None] * members.size
+            some[:, members] = np.bincount(flat.reshape(-1), minlength=flat.size).reshape(len(some), -1)
     return times
 
 
-def _image_metrics(scores: Float64s, labels: Bools, times: Int64s) -> Deviations:
+def _at_once(images: int) -> int:
+    """Return how many resamples of so many images are counted at once, so that memory does not grow with both."""
+    return max(1, COUNTS // max(1, images))
+
+
+def _image_metrics(scores: Float64s, labels: Bools, times: NDArray[np.integer[Any]]) -> Deviations:
     """Return the image metrics of each resample by record key; `times` as from `_resample`."""
     order = np.argsort(scores, kind="stable")
     ordered = scores[order]
     first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    normal = np.add.reduceat(times[:, order] * ~labels[order], first, axis=1)
-    anomalous = np.add.reduceat(times[:, order] * labels[order], first, axis=1)
-    return {f"image_{key}": values for key, values in _rank_metrics(normal, anomalous).items()}
+    at_once = _at_once(labels.size)
+    batches: list[Deviations] = []
+    for start in range(0, len(times), at_once):
+        some = times[start : start + at_once, order].astype(np.int64)
+        normal, anomalous = (
+            np.add.reduceat(some * of_label, first, axis=1) for of_label in (~labels[order], labels[order])
+        )
+        batches.append(_rank_metrics(normal, anomalous))
+    return {f"image_{key}": np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
 
 
-def _pixel_metrics(tables: Sequence[NDArray[Any]], times: Int64s, limit: float) -> Deviations:
+def _pixel_metrics(tables: Sequence[NDArray[Any]], times: NDArray[np.integer[Any]], limit: float) -> Deviations:
     """Return the pixel metrics of each resample by record key; `times` as from `_resample`."""
     used = np.unique(np.concatenate([table["bin"] for table in tables]))
     counts = np.zeros((3, len(tables), used.size), np.float32)

@@ -42,9 +42,9 @@ def run_with_progress(plan: Plan, *, json: bool, quiet: bool) -> Results:
 def _warn_of_hours(plan: Plan) -> None:
     """Warn with an estimate before a run of hours on a CPU."""
     from zsadbench.engine.estimate import estimate_seconds
-    from zsadbench.engine.machine.device import choose_devices
+    from zsadbench.engine.plan.engines import choose_engine
 
-    if choose_devices(plan.request.device)[0].type == "cpu" and (seconds := estimate_seconds(plan)) > HOUR:
+    if choose_engine(plan.request).devices[0].type == "cpu" and (seconds := estimate_seconds(plan)) > HOUR:
         log.warning(
             "about %.1f hours on this CPU (a rough estimate); a GPU, --limit or a smaller --image-size is faster",
             seconds / HOUR,
@@ -118,10 +118,10 @@ class Progress:
             self._say_what_is_lost()
 
     def _say_what_is_lost(self) -> None:
-        """Say what the next run does again: nothing is kept inside a training, or inside a shard of a class."""
+        """Say what the next run does again: nothing is kept inside an epoch, or inside a shard of a class."""
         if self.steps:
             what, done, total = self.steps
-            tell(f"to be repeated: {what}, {done} of {total} steps were done")
+            tell(f"to be continued after its last kept epoch: {what}, {done} of {total} steps were done")
         for label, total in self.open.items():
             kept = self.saved.get(label, 0)
             scored = max(kept, min(self.scored, total))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 from dataclasses import dataclass, replace
 from logging.handlers import QueueHandler
@@ -15,19 +16,21 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zsadbench import registry
-from zsadbench.engine.machine.threads import thread_limit
 from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.engine.units.unit import Event, Images, Outcome, Step, Unit
 from zsadbench.engine.units.worker import Keeping, Worker, with_classes
+from zsadbench.records import identity
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from pathlib import Path
 
+    from zsadbench.engine.plan.jobs import Plan
     from zsadbench.engine.plan.request import RunRequest
 
 READY = -1  # sent once the process has started
 SECONDS = 0.2  # between two events
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 LOST = 1  # the exit code without a parent
 
 
@@ -36,15 +39,15 @@ class Start:
     """What a worker process is told when it starts.
 
     `request` is that of the run, `plugins` the files of its methods, `todo` the classes to do of every job by its
-    identity. `device` is that of the worker; `share` is how many workers share the processor; `level` is the lowest
-    level of log entries that are wanted.
+    identity. `device` is that of the worker, `threads` are those of its arithmetic; `level` is the lowest level of log
+    entries that are wanted.
     """
 
     request: RunRequest
     plugins: tuple[Path, ...]
     todo: dict[str, tuple[str, ...]]
     device: str
-    share: int
+    threads: int
     level: int
     keeping: Keeping = "files"
 
@@ -52,7 +55,7 @@ class Start:
         """Make the worker; its plan writes no records."""
         for path in self.plugins:
             registry.add_plugin(path)
-        torch.set_num_threads(max(1, thread_limit(torch.get_num_threads()) // self.share))
+        torch.set_num_threads(self.threads)
         request = replace(self.request, device=self.device, engine="local", jobs=None, address=None)
         logging.disable(logging.WARNING)  # what the parent has said already
         try:
@@ -60,6 +63,13 @@ class Start:
         finally:
             logging.disable(logging.NOTSET)
         return Worker(plan, torch.device(self.device), report, self.keeping)
+
+
+def start_of(plan: Plan, device: str, threads: int, keeping: Keeping = "files") -> Start:
+    """Return what a worker is told of a plan."""
+    todo = {identity(job.cell): job.todo for job in plan.jobs}
+    level = logging.getLogger("zsadbench.engine").getEffectiveLevel()
+    return Start(plan.request, registry.plugin_files(), todo, device, threads, level, keeping)
 
 
 class Channel(QueueHandler):
@@ -109,7 +119,8 @@ def begin(start: Start, connection: Connection) -> None:
     """Prepare this process: what interrupts the parent does not interrupt it, and it ends with the parent."""
     global _start  # noqa: PLW0603 - the state of the process
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _die_with_parent()
+    threading.Thread(target=_end_with_parent, daemon=True).start()  # also if the parent is dead already
     channel = Channel(connection, start.level)
     root = logging.getLogger()
     root.handlers, root.level = [channel], start.level
@@ -131,7 +142,16 @@ def run(unit: Unit, number: int) -> Outcome:
         channel.flush_images()
 
 
+def _die_with_parent() -> None:
+    """Have Linux kill this process when its parent dies, as code that never returns to Python stops all threads."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _end_with_parent() -> None:
+    """End this process once the parent has ended, on any system, as far as threads run."""
     parent = parent_process()
     if parent is not None:
         parent.join()

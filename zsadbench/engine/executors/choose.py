@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from zsadbench.engine.plan.engines import choose_engine
-from zsadbench.errors import UsageError
 
 if TYPE_CHECKING:
     from zsadbench.engine.executors.executor import Executor
@@ -22,7 +21,7 @@ def make_executor(plan: Plan, report: Callable[[Event], None]) -> Executor:
         report: receives events while units run.
 
     Raises:
-        UsageError: as `choose_engine`.
+        UsageError: as `choose_engine`, or as `RayExecutor`.
     """
     engine = choose_engine(plan.request)
     if engine.name == "local":
@@ -31,7 +30,9 @@ def make_executor(plan: Plan, report: Callable[[Event], None]) -> Executor:
 
         return LocalExecutor(Worker(plan, engine.devices[0], report, "objects"))
     if engine.name == "ray":
-        raise UsageError("--engine ray is not built yet; use --engine processes")
+        from zsadbench.engine.executors.ray_executor import RayExecutor
+
+        return RayExecutor(plan, engine.devices[0], report)
     from zsadbench.engine.executors.processes import ProcessExecutor
 
     return ProcessExecutor(plan, engine.devices, report)

@@ -20,24 +20,20 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from zsadbench import registry
+import torch
+
 from zsadbench.engine.executors import child
+from zsadbench.engine.executors.executor import AHEAD, GRACE, SECONDS, least_busy
 from zsadbench.engine.units.deadline import too_long
-from zsadbench.engine.units.unit import Event, Lost, Outcome, Unit
+from zsadbench.engine.units.unit import Event, Lost, Outcome, Score, Unit
 from zsadbench.errors import CellError
-from zsadbench.records import identity
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
-    import torch
-
     from zsadbench.engine.plan.jobs import Plan
 
-AHEAD = 2  # units of a worker: one that runs, one that waits
-SECONDS = 0.2  # between two looks at events and deadlines
-GRACE = 5.0  # seconds in which a unit can end itself after its deadline
 CANNOT_START = (
     "worker processes cannot start; where zsadbench.run is called by a script, the call has to stand under "
     "`if __name__ == '__main__':`"
@@ -48,20 +44,16 @@ class ProcessExecutor:
     """One worker process for each of `devices`, which may name one device several times."""
 
     def __init__(self, plan: Plan, devices: Sequence[torch.device], report: Callable[[Event], None]) -> None:
-        todo = {identity(job.cell): job.todo for job in plan.jobs}
-        share = len(devices) if devices[0].type == "cpu" else 1
-        level = logging.getLogger("zsadbench.engine").getEffectiveLevel()
-        starts = [
-            child.Start(plan.request, registry.plugin_files(), todo, str(device), share, level) for device in devices
-        ]
+        threads = torch.get_num_threads()
+        if devices[0].type == "cpu":  # which they share
+            threads = max(1, threads // len(devices))
+        starts = [child.start_of(plan, str(device), threads) for device in devices]
         self.workers = [WorkerProcess(start, report, plan.request.unit_timeout) for start in starts]
         self.slots = AHEAD * len(devices)
 
     def submit(self, unit: Unit) -> None:
         """Give a unit to the worker that has the least to do; of several, to one that knows its jobs."""
-        least = min(len(worker.units) for worker in self.workers)
-        idle = [worker for worker in self.workers if len(worker.units) == least]
-        next((worker for worker in idle if worker.group == unit.group), idle[0]).submit(unit)
+        least_busy(self.workers, unit).submit(unit)
 
     def wait(self) -> tuple[Unit, Outcome]:
         """Wait until a unit is finished, and report events meanwhile.
@@ -140,7 +132,7 @@ class WorkerProcess:
         try:
             outcome = future.result()
         except BrokenProcessPool:
-            outcome = self._lost()
+            outcome = self._lost(unit)
         else:
             self._finished += 1
         return unit, outcome
@@ -177,8 +169,11 @@ class WorkerProcess:
         else:
             self.report(sent)  # type: ignore[arg-type]  # an event
 
-    def _lost(self) -> Lost:
+    def _lost(self, unit: Unit) -> Lost:
         """Say how the process ended, and give the units that were not begun to a new one.
+
+        Of a unit that took too long, each method is to be tried once more by itself, so that one that hangs costs no
+        other one; a single one is not.
 
         Raises:
             CellError: it could not even start.
@@ -191,11 +186,11 @@ class WorkerProcess:
         code = self._process.exitcode if self._process is not None else None
         lost = Lost(f"its worker process {_how_it_ended(code)}", again=True)
         if self._too_long and self.timeout is not None:
-            lost = Lost(too_long(self.timeout), again=False)
+            lost = Lost(too_long(self.timeout), again=isinstance(unit, Score) and len(unit.jobs) > 1)
         self.end(at_once=False)
         waiting, self.units, self._pool, self._process = self.units, deque(), None, None
-        for unit, _ in waiting:
-            self.submit(unit)
+        for next_unit, _ in waiting:
+            self.submit(next_unit)
         return lost
 
 

@@ -109,7 +109,7 @@ def make_plan(request: RunRequest, loaded: dict[str, Dataset] | None = None, *, 
     check_size(request, configured)
     spec = resolve(request.backbone, request.weights, offline=request.offline)
     setups = [load_setup(request, method, spec, protocol) for method in configured]
-    data = _load_all(request, setups, targets, {} if loaded is None else loaded)
+    data = load_all(request, setups, targets, {} if loaded is None else loaded)
     training_parts = load_training_parts(request, targets)
     supports = {target: choose_all_supports(request, data[target], training_parts.get(target)) for target in targets}
     selected = {target: selected_classes(request, data[target]) for target in targets}
@@ -174,7 +174,7 @@ def make_detector_plan(request: RunRequest) -> tuple[MethodSetup, Dataset | None
         )
     if not setup.needs_aux or aux == NO_AUX:
         return setup, None
-    return setup, _load_all(request, [], [aux], {})[aux]
+    return setup, load_all(request, [], [aux], {})[aux]
 
 
 def all_metrics(extra: Sequence[str]) -> tuple[MetricName, ...]:
@@ -187,7 +187,7 @@ def metrics_of(metrics: Sequence[MetricName], card: Card) -> tuple[MetricName, .
     return tuple(dict.fromkeys((*metrics, *map(parse_metric, card.metrics))))
 
 
-def _load_all(
+def load_all(
     request: RunRequest, setups: Sequence[MethodSetup], targets: Sequence[str], loaded: dict[str, Dataset]
 ) -> dict[str, Dataset]:
     """Add every target and every auxiliary set that a method trains on to `loaded`, and return it.
