@@ -68,10 +68,11 @@ def explain(
     check_out(out)
     found = images_of(images, fields.get("normal", ()))
     detector = make_detector(detector_request(fields))
-    check_reference(detector, given=reference is not None)
-    if reference is not None:
-        remember_reference(detector, reference_images(reference), class_name or "object")
+    known = reference_images(reference) if reference is not None else []
+    check_reference(detector, given=bool(known))
     paths = with_word(found, class_name, quiet=quiet)
+    if known:
+        remember_reference(detector, known, next(iter(paths.values())))
     warn_of_demo(detector.setup.spec, quiet=quiet)
     failed = False
     for explained in draw(detector, paths, out):

@@ -157,6 +157,10 @@ def predict(
         from zsadbench.predict.watch.follow import Watch
 
         assert watch is not None  # noqa: S101 - found is None only with it
+        if session.detector.scores_whole_classes:
+            raise UsageError(
+                f"'{session.detector.setup.name}' scores all images of a class together; leave --watch out"
+            )
         failed = _follow(session, Watch(watch, out, class_name or "object", settle, idle), json=json, quiet=quiet)
     else:
         failed = _score_all(session, found, json=json, quiet=quiet)

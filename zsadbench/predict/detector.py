@@ -71,14 +71,6 @@ class LoadedMethod:
         step = self.setup.method.step()
         return step is not None and step.whole_class
 
-    def tokens(self, image: str | Path | Image | NDArray[Any], class_name: str = OBJECT) -> Tokens:
-        """Read, preprocess and encode one image.
-
-        Raises:
-            DataError: it cannot be read, or is no image.
-        """
-        return self._tokens([_as_image(image)], class_name)
-
     def predict(
         self,
         images: Sequence[str | Path | Image | NDArray[Any]] | NDArray[Any] | str | Path | Image,
@@ -100,7 +92,6 @@ class LoadedMethod:
             CellError: the method fails, or a score or a map is not finite.
         """
         if self.scores_whole_classes:
-            self._encode_text(class_name)
             scores = list(score_together(self, _as_sequence(images), class_name))
         else:
             scores = [self.score_batch([image], class_name) for image in _as_sequence(images)]
@@ -144,13 +135,12 @@ class LoadedMethod:
         self._encode_text(class_name)
         order = self.setup.protocol.preprocessing_of_supports
         with torch.inference_mode():
-            paths, angles = list(images), angles_of(self.setup)
-            if not paths:
+            pictures = [read_image(path) for path in images]
+            turns = [(picture, angle) for angle in angles_of(self.setup) for picture in pictures]
+            tokens = [self._tokens([turned(picture, angle)], class_name, order) for picture, angle in turns]
+            if not tokens:
                 raise DataError("--reference: no image given; pass at least one")
-            tokens = [
-                self._tokens([turned(read_image(path), angle)], class_name, order) for angle in angles for path in paths
-            ]
-            of = f" for {len(paths)} reference images"
+            of = f" for {len(pictures)} reference images"
             call_method(self.setup.name, "remember", self.method.remember, join(tokens), of=of)
         self.scorer = Scorer.of(self.setup, self.method, self.backbone.device, few_shot=True)
 
@@ -178,6 +168,14 @@ class LoadedMethod:
         """Encode the prompts of a class, and release the text encoder where no method needs it."""
         encode_text(self.method, [class_name], self.setup.name)
         release_text(self.backbone, [self.method])
+
+    def tokens(self, image: str | Path | Image | NDArray[Any], class_name: str) -> Tokens:
+        """Read, preprocess and encode one image.
+
+        Raises:
+            DataError: the image cannot be read.
+        """
+        return self._tokens([_as_image(image)], class_name)
 
     def _tokens(self, images: Sequence[Image], class_name: str, order: Preprocessing | None = None) -> Tokens:
         """Preprocess and encode a batch; `order` of preprocessing, None for that of the protocol."""

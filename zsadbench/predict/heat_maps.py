@@ -116,20 +116,25 @@ def predict_images(
 def choose_scale(scorer: ImageScorer, images: Sequence[UserImage]) -> tuple[ColourRange, dict[Path, Scored | Failed]]:
     """Score at most 12 images, evenly spaced over all, and choose the scale from their maps.
 
+    A method that scores whole classes scores all images.
+
     Returns:
         The scale, that of the method's card where no map could be made; and the results by path, so that they need not
         be computed again, as far as they do not fill the memory.
     """
     widest = scorer.detector.setup.method.card.map_range
+    if scorer.detector.scores_whole_classes:  # no image has a score without all others
+        all_of = {result.image.path: result for result in scorer(images)}
+        maps = [result.map for result in evenly(list(all_of.values())) if isinstance(result, Scored)]
+        return (contrast_range(maps, widest) if maps else ColourRange(*widest)), all_of
     ranges, kept, held = [], {}, 0
-    together = scorer.detector.scores_whole_classes  # then all images are scored once, and all maps are kept
-    for result in scorer(images if together else evenly(images)):
+    for result in scorer(evenly(images)):
         found = result
         if isinstance(result, Scored):
             ranges.append(result.map)
             found = result._replace(picture=None)
             held += result.map.nbytes
-        if together or held <= KEPT:
+        if held <= KEPT:
             kept[result.image.path] = found
         elif ranges:
             ranges[-1] = ranges[-1][::8, ::8].copy()

@@ -26,14 +26,17 @@ def reference_images(folder: Path) -> list[Path]:
 
 
 def check_reference(detector: LoadedMethod, *, given: bool) -> None:
-    """Check that normal images are given to a method that scores nothing without, and to none that compares tests.
+    """Check that normal images are given to a method that needs them, and to none that takes none.
 
     Raises:
         UsageError: they are missing, or the method has no use for them.
     """
     method = detector.setup.method
-    if given and detector.scores_whole_classes:
-        raise UsageError(f"'{method.card.name}' compares the images with each other; leave --reference out")
+    takes = method.card.few_shot and not detector.scores_whole_classes
+    if given and not takes:
+        raise UsageError(
+            f"--reference: no few-shot form of '{method.card.name}' is known, so it compares with no normal images"
+        )
     if not given and method.card.needs_shots(method.options):
         raise UsageError(f"'{method.card.name}' compares with normal images; pass --reference FOLDER with some")
 

@@ -17,8 +17,6 @@ from zsadbench.predict.tiles import Tiles, score_tiled
 from zsadbench.predict.together import score_classes
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from PIL.Image import Image
 
     from zsadbench.data import UserImage
@@ -66,12 +64,9 @@ class ImageScorer:
         self.batch_size = batch_size or detector.automatic_batch()
 
     def __call__(self, images: Iterable[UserImage]) -> Iterator[Scored | Failed]:
-        """Score images; while one batch is scored, the next one is read. In tiles, one image is held at a time.
-
-        A method that scores whole classes takes the images of one word for a class.
-        """
+        """Score images; while one batch is scored, the next one is read. In tiles, one image is held at a time."""
         if self.detector.scores_whole_classes:
-            yield from self._together({image.path: image for image in images})
+            yield from self._together(list(images))
             return
         if self.tiles is not None:
             for image in images:
@@ -87,14 +82,14 @@ class ImageScorer:
             if reading is not None:
                 yield from self._whole(reading[0], [job.result() for job in reading[1]])
 
-    def _together(self, images: dict[Path, UserImage]) -> Iterator[Scored | Failed]:
-        """Score the images of every word together, in one order; the time of each is its share."""
-        start, words = perf_counter(), {path: image.word for path, image in images.items()}
+    def _together(self, images: Sequence[UserImage]) -> Iterator[Scored | Failed]:
+        """Score images of each word together; every image counts the same share of the seconds."""
+        start = perf_counter()
         with limited_threads():
-            results = dict(score_classes(self.detector, words, read_image))
+            found = dict(score_classes(self.detector, {image.path: image.word for image in images}, read_image))
         share = (perf_counter() - start) / max(1, len(images))
-        for path, image in images.items():
-            result = results[path]
+        for image in images:
+            result = found[image.path]
             if isinstance(result, DataError | CellError):
                 yield _failed(image, result)
             else:

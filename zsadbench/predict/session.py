@@ -56,13 +56,14 @@ class Session:
         """Give the method its reference images, check the threshold, and remove what killed calls left unfinished.
 
         Raises:
-            UsageError: the method takes no reference images, or the threshold was fitted for another detector.
+            UsageError: the method takes no reference images or lacks them, it cannot score tiles, or the threshold was
+                fitted for another detector.
             DataError: a reference image cannot be read.
         """
         words = list(dict.fromkeys(words))
         check_reference(self.detector, given=bool(supports))
         if self.tiles is not None and self.detector.scores_whole_classes:
-            raise UsageError(f"'{self.detector.setup.name}' compares whole images with each other; leave --tile out")
+            raise UsageError(f"'{self.detector.setup.name}' compares whole images of a class; leave --tile out")
         if supports:
             self.reference, self.supports = remember_reference(self.detector, supports, words[0]), len(supports)
         cut = (self.tiles.side, self.tiles.overlap) if self.tiles else None

@@ -162,7 +162,8 @@ def _train(
     name = batches.setup.name
     try:
         if batches.recipe.one_pass:
-            (finished.first_loss,) = losses = list(remember(method, tokens, batches, on_step))
+            losses = list(remember(method, tokens, batches, on_step))
+            finished.first_loss = losses[0]
         else:
             losses = list(fit(method, tokens, batches, on_step, finished))
         return losses[-1], finite_state(name, method)
