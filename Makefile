@@ -7,7 +7,7 @@ DEMO := demo-output
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo readme method-pages test test-all check check-tex bench
+.PHONY: help setup demo readme method-pages test test-all faults check check-tex bench
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,10 @@ test: $(STAMP) ## run the tests, on as many processes as there are cores
 
 test-all: $(STAMP) ## run the tests, those too that take more than twenty seconds each
 	$(BIN)/pytest -q -n logical -m "not wheel"
+
+KILLS := 300
+faults: $(STAMP) ## kill runs at random moments, KILLS=300 times, and check that nothing is lost; a quarter of an hour
+	$(BIN)/python -m tools.faults --kills $(KILLS)
 
 check: $(STAMP) ## formatting, lint, types, who may import whom
 	$(BIN)/ruff format --check

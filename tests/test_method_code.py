@@ -103,6 +103,15 @@ def test_modules_beside_a_plugin_file_count(plugin, parts):
     assert plugin_sha256(path) != before
 
 
+def test_another_plugin_file_of_the_folder_does_not_count(plugin, monkeypatch):
+    monkeypatch.setattr(registry, "_plugin_files", [])
+    first, second = plugin("mine"), plugin("yours")
+    before = plugin_sha256(second)
+    registry.add_plugin(first)
+    registry.add_plugin(second)
+    assert registry.plugin_sha256_of("yours") == before
+
+
 def test_a_module_that_names_a_file_which_is_nowhere_does_not_count(tmp_path, monkeypatch):
     """PyTorch makes modules at run time whose file is a bare name."""
     monkeypatch.chdir(tmp_path)

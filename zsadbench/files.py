@@ -9,7 +9,7 @@ import secrets
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tokenize import TokenError
@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 UNFINISHED = ".unfinished"  # ending of temporary files, which are hidden
 LETTERS = 50  # of a file's name in that of its temporary file, so that the name is never too long
+# For tests: called at "open", "write", "sync", "flush", "rename" and "done" of every write, with the path of the file.
+fail_point: Callable[[str, Path], None] | None = None
 _cleaned: set[Path] = set()  # folders whose leftovers this process has removed
 
 # What readers of JSON, NumPy, zip, gzip, Parquet, pickle and safetensors raise where the content of a file is damaged.
@@ -47,6 +49,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     with replacing(path) as stream:
         stream.write(content)
         stream.flush()
+        _reach("sync", path)
         os.fsync(stream.fileno())
 
 
@@ -56,14 +59,25 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
     It is locked while it is written, so that `remove_leftovers` leaves it alone.
     """
+    _reach("open", path)
     temporary, stream = _open_temporary(path)
     try:
         with stream:
+            _reach("write", path)
             yield stream
+            _reach("flush", path)
+        _reach("rename", path)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    _reach("done", path)
+
+
+def _reach(step: str, path: Path) -> None:
+    """Let a test fail here, or end the process."""
+    if fail_point is not None:
+        fail_point(step, path)
 
 
 def _open_temporary(path: Path) -> tuple[Path, BinaryIO]:

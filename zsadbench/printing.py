@@ -79,6 +79,18 @@ def duration_text(seconds: float) -> str:
     return f"{shown} {name}" + ("s" if len(name) > 3 or name == "day" else "") * (shown != "1")
 
 
+def size_text(size: int) -> str:
+    """Say a number of bytes in the largest unit that it fills.
+
+    >>> [size_text(size) for size in (0, 1023, 1536, 5 << 20, 932 << 20, 3 << 30)]
+    ['0 B', '1023 B', '1.5 KiB', '5.0 MiB', '932 MiB', '3.0 GiB']
+    """
+    value, units = float(size), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while value >= 1024 and len(units) > 1:
+        value, units = value / 1024, units[1:]
+    return f"{value:.1f} {units[0]}" if units[0] != "B" and value < 100 else f"{value:.0f} {units[0]}"
+
+
 def left_out_line(number: int, first: str) -> str:
     """Say that files of a data set are not read; `first` is the path of the first.
 

@@ -18,7 +18,7 @@ from typing import Any
 from zsadbench.card_faults import faults_of
 from zsadbench.errors import UsageError, ZsadError, unknown
 from zsadbench.protocol import STRICT, EvaluationProtocol, find_protocol
-from zsadbench.source_hash import plugin_sha256
+from zsadbench.source_hash import PLUGIN, plugin_sha256
 from zsadbench.types import MethodCard
 
 log = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ def add_plugin(path: Path) -> None:
     """
     if not path.is_file():
         raise UsageError(f"plugin '{path}' is not a file")
-    spec = spec_from_file_location(f"zsadbench_plugin_{path.stem}", path)
+    spec = spec_from_file_location(f"{PLUGIN}{path.stem}", path)
     if spec is None or spec.loader is None:
         raise UsageError(f"plugin '{path}' is no Python file")
     if (folder := str(path.resolve().parent)) not in sys.path:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from zsadbench.errors import UsageError
 
+PLUGIN = "zsadbench_plugin_"  # begins the name of the module that a plugin file becomes
 SOURCES = frozenset(
     {".py", ".pyx", ".pyi", ".c", ".cc", ".cpp", ".cu", ".h", ".so", ".pyd", ".json", ".toml", ".yaml", ".yml"}
 )
@@ -45,7 +46,8 @@ def hash_files(root: Path, files: Iterable[Path]) -> str:
 def plugin_sources(plugin: Path) -> set[Path]:
     """Return a plugin file and every module of its folder that it imports, in functions too, and so on from there.
 
-    Modules of the folder that are imported in another way count once they are imported.
+    Modules of the folder that are imported in another way count once they are imported; other plugin files of the
+    folder do not, so that it does not matter which of them are used together, and in which order.
     """
     folder = plugin.resolve().parent
     sources: set[Path] = set()
@@ -59,8 +61,10 @@ def plugin_sources(plugin: Path) -> set[Path]:
 
 
 def _imported_from(folder: Path) -> Iterator[Path]:
-    """Yield the files of imported modules that lie in the folder or below it."""
-    for module in list(sys.modules.values()):
+    """Yield the files of imported modules, plugin files aside, that lie in the folder or below it."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith(PLUGIN):
+            continue
         file = getattr(module, "__file__", None)
         if not isinstance(file, str) or not file.endswith(".py") or not Path(file).is_absolute():
             continue  # modules that are made at run time name files such as `_classes.py`, which are nowhere

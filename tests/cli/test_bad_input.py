@@ -261,7 +261,9 @@ def test_an_interrupted_training_says_how_far_it_was(capsys):
     job = SimpleNamespace(setup=SimpleNamespace(name="fbclip"), seed=0)
     progress.training(job, 3, 10, 0.5)
     progress.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
-    assert capsys.readouterr().err == "to be repeated: training fbclip, seed 0, 3 of 10 steps were done\n"
+    assert capsys.readouterr().err == (
+        "to be continued after its last kept epoch: training fbclip, seed 0, 3 of 10 steps were done\n"
+    )
     progress.failed(job, "training", "the loss is not finite")
     capsys.readouterr()
     progress.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)

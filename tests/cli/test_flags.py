@@ -30,9 +30,9 @@ FLAGS = {
     """,
     "predict": """
         --plugin*
-        --allow-partial --aux$ --backbone$ --checkpoint$ --class-name --data-root* --device$=auto
-        --image-size$ --json --max-pixels$ --method|-m* --normal* --offline$ --option|-O* --out=predictions
-        --quiet|-q --weights$
+        --allow-partial --aux$ --backbone$ --batch-size$=auto --checkpoint$ --class-name --data-root* --device$=auto
+        --idle --image-size$ --json --max-pixels$ --method|-m* --normal* --offline$ --option|-O* --out=predictions
+        --overlap --quiet|-q --reference --scale --settle=1.0 --threshold --tile --watch --weights$
     """,
     "submission": """
         --plugin*
@@ -83,7 +83,26 @@ FLAGS = {
     "datasets check": "--data-root* --deep --json --max-pixels$ --normal* --split*",
     "datasets fingerprint": "--allow-partial --data-root* --deep --json --max-pixels$ --normal*",
     "datasets synth": "--out --per-class=4",
+    "checkpoints list": "--json",
+    "checkpoints show": "--json",
+    "checkpoints export": "--json --licence --out|-o --results",
     "checkpoints import": "--plugin* --method|-m --out",
+    "threshold fit": """
+        --plugin* --allow-partial --alpha=0.05 --aux$ --backbone$ --checkpoint$ --class-name=object --data-root*
+        --defective* --device$=auto --image-size$ --json --max-pixels$ --method|-m* --normal* --offline$ --option|-O*
+        --out|-o --overlap --quiet|-q --reference --tile --weights$
+    """,
+    "threshold check": """
+        --plugin* --allow-partial --aux$ --backbone$ --checkpoint$ --data-root* --device$=auto --image-size$ --json
+        --max-pixels$ --method|-m* --offline$ --option|-O* --quiet|-q --reference --weights$
+    """,
+    "weights list": "--all --json",
+    "weights fetch": "--json --out",
+    "weights path": "--json",
+    "weights verify": "--json",
+    "cache list": "--json",
+    "cache clear": "--all --json --yes|-y",
+    "doctor": "--json",
 }
 PANELS = ("Arguments", "Options", "What to run", "What the tables show", "Data", "Model", "Compute", "Output")
 

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from zsadbench.cli.predict import _print
+from zsadbench.cli.tables.predictions import print_predictions
 from zsadbench.pictures import overlay
-from zsadbench.predict.heat_maps import Prediction
+from zsadbench.predict.limits import Limits
+from zsadbench.predict.prediction import Prediction
 
 
 @pytest.fixture
@@ -29,8 +30,14 @@ def test_a_folder_gives_heat_maps_and_a_list(cli, quick, photos, tmp_path):
     told = cli("predict", *quick, photos, "--out", tmp_path / "out")
     assert told.code == 0, told.err
     rows = list(csv.DictReader((tmp_path / "out" / "scores.csv").read_text().splitlines()))
-    assert [row["path"] for row in rows] == [str(photos / name) for name in ("left/one.png", "one.png", "two.JPG")]
-    assert [row["heat_map"].rsplit("/")[-1] for row in rows] == ["one.png", "one-2.png", "two.png"]
+    assert [row["rank"] for row in rows] == ["1", "2", "3"]
+    assert [float(row["score"]) for row in rows] == sorted((float(row["score"]) for row in rows), reverse=True)
+    maps = {row["path"]: row["heat_map"] for row in rows}
+    assert maps == {
+        str(photos / name): str(tmp_path / "out/maps" / name.replace(".JPG", ".png"))
+        for name in ("left/one.png", "one.png", "two.JPG")
+    }
+    assert (tmp_path / "out/index.html").is_file()
     for row in rows:
         with Image.open(row["heat_map"]) as heat_map:
             assert heat_map.width > 2 * 256, "overlay and map side by side, small images enlarged"
@@ -48,7 +55,8 @@ def test_json_gives_one_line_an_image_and_unreadable_ones_cost_5(cli, quick, pho
     events = [json.loads(line) for line in told.out.splitlines()]
     assert [event["event"] for event in events] == ["image"] * 3
     rows = list(csv.DictReader((tmp_path / "out" / "scores.csv").read_text().splitlines()))
-    assert [row["score"] == "" for row in rows] == [True, False, False, False]
+    assert [row["score"] == "" for row in rows] == [False, False, False, True]
+    assert "cannot be read" in rows[-1]["failure"]
 
 
 def test_a_trained_method_learns_first_as_run_does(cli, quick, photos, tmp_path):
@@ -146,6 +154,6 @@ def test_no_heading_stands_over_nothing(cli, tmp_path):
 
 def test_of_equal_scores_the_highest_map_comes_first(capsys):
     predictions = [Prediction(Path(f"{name}.png"), 1.0, high, Path("x")) for name, high in (("a", 0.2), ("b", 0.9))]
-    _print([*predictions, Prediction(Path("c.png"), 0.5, 2.0, Path("x"))], Path("out"))
+    print_predictions([*predictions, Prediction(Path("c.png"), 0.5, 2.0, Path("x"))], Path("out"), Limits())
     listed = [line.split()[-1] for line in capsys.readouterr().out.splitlines() if ".png" in line]
     assert listed == ["b.png", "a.png", "c.png"]

@@ -29,8 +29,8 @@ def trained(planned, monkeypatch):
         backbones.append(backbones[0] if backbones else build_towers(job.setup, torch.device("cpu")))
         stages = []
 
-        def fit(method, tokens, batches, on_step):
-            losses = list(loop.fit(method, tokens, batches, on_step))
+        def fit(method, tokens, batches, *more):
+            losses = list(loop.fit(method, tokens, batches, *more))
             stages.append((method.stage, len(losses)))
             return losses
 

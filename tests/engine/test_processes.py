@@ -98,3 +98,48 @@ def test_a_run_that_is_stopped_keeps_its_shards_and_leaves_no_process(
     assert not run_plan(make_plan(request_for(**request, out=tmp_path / "whole"))).failures
     assert contents_of(tmp_path / "results") == contents_of(tmp_path / "whole")
     assert not list(Path(tmp_path).rglob("*.shards"))
+
+
+# A mutex that is locked twice: it never returns to Python, and no thread of Python runs meanwhile.
+HANG = """m = __import__("ctypes").create_string_buffer(64)
+        lock = __import__("ctypes").PyDLL(None).pthread_mutex_lock
+        lock(m), lock(m)"""
+LEAK = """import psutil, resource
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + 2**28, before[1]))
+        hoard = []
+        try:
+            while True:
+                hoard.append(bytearray(2**24))
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, before)"""
+
+
+@pytest.mark.slow  # three processes, one after the other, and twice the time of a unit that hangs
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is that of Linux")
+def test_a_method_that_hangs_outside_of_python_or_leaks_costs_itself_alone(request_for, plugin):
+    plugin("hangs", HANG)
+    plugin("leaks", LEAK)
+    one_class = {**BATCHES, "classes": ("grid",), "batch_size": 4}
+    request = request_for(**one_class, methods=("leaks", "hangs", "clip"), engine="processes", unit_timeout=45)
+    results = run_plan(make_plan(request))
+    assert sorted(results.failures) == [
+        "hangs on mvtec, seed 0, grid: it took longer than --unit-timeout 45 s",
+        "leaks on mvtec, seed 0, grid: out of memory; a smaller --batch-size or --image-size may help",
+    ]
+    assert [path.parent.name for path, _ in results.records] == ["clip"]
+    assert not workers_of(os.getpid())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no signal for the death of a parent")
+def test_a_worker_that_hangs_outside_of_python_ends_with_its_driver(tmp_path, plugin, small, mini):
+    marker = tmp_path / "hangs"
+    path = plugin("hangs", f"Path({str(marker)!r}).touch()\n        {HANG}")
+    flags = f"-m hangs -t mvtec --class grid --engine processes --workers 0 --aux none --weights random -q \
+        --backbone {small} --data-root {mini} --out {tmp_path / 'results'} --plugin {path}".split()
+    run = subprocess.Popen([sys.executable, "-c", "from zsadbench.cli import main; main()", "run", *flags])
+    until(marker.is_file)
+    (child,) = workers_of(run.pid)
+    run.kill()
+    run.wait()
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)

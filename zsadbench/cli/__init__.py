@@ -13,9 +13,11 @@ from typer import BadParameter
 
 from zsadbench.cli import (
     audit,
+    cache,
     checkpoints,
     compare,
     datasets,
+    doctor,
     explain,
     methods,
     parity,
@@ -27,7 +29,9 @@ from zsadbench.cli import (
     run,
     score,
     submission,
+    threshold,
     train,
+    weights,
 )
 from zsadbench.cli.shared.settings_file import settings_from_file
 from zsadbench.errors import ZsadError
@@ -40,13 +44,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (run, train, predict, submission, explain, profile, parity, score, audit, report, reproduce, compare):
+VERBS = (
+    *(run, train, predict, submission, explain, profile, parity, score, audit, report, reproduce, compare),
+    doctor,
+)
+for verb in VERBS:
     name = verb.__name__.rpartition(".")[2]
     app.command(name, epilog=verb.EXAMPLES)(getattr(verb, name))
 app.add_typer(protocols.app, name="protocol", help="Show protocols and the differences of two.")
 app.add_typer(methods.app, name="methods", help="List methods; show what they need and train.")
 app.add_typer(datasets.app, name="datasets", help="List data sets; show cards, check copies, write miniatures.")
-app.add_typer(checkpoints.app, name="checkpoints", help="Convert published checkpoints safely.")
+app.add_typer(cache.app, name="cache", help="Show and clear the cache.")
+app.add_typer(weights.app, name="weights", help="Find, fetch and verify published weights.")
+app.add_typer(threshold.app, name="threshold", help="Fit thresholds on normal images; check whether they hold.")
+app.add_typer(
+    checkpoints.app, name="checkpoints", help="List and carry trained checkpoints; convert published ones safely."
+)
 
 INTERRUPTED = 130
 

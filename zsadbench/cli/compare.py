@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zsadbench.cli.shared.completion import complete_methods
 from zsadbench.cli.shared.logs import start_logging
 from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
 from zsadbench.cli.shared.output import say, say_json, table
@@ -33,8 +34,15 @@ EXAMPLES = examples(
 
 @with_flags
 def compare(
-    left: Annotated[str, typer.Argument(metavar="A", help="Method, or a run as the report's tables name it.")],
-    right: Annotated[str, typer.Argument(metavar="B", help="The method that A is compared with.")],
+    left: Annotated[
+        str,
+        typer.Argument(
+            metavar="A", help="Method, or a run as the report's tables name it.", autocompletion=complete_methods
+        ),
+    ],
+    right: Annotated[
+        str, typer.Argument(metavar="B", help="The method that A is compared with.", autocompletion=complete_methods)
+    ],
     fields: Annotated[Fields, FLAGS],
     results: Annotated[Path, typer.Option(help="Folder with records.", metavar="PATH", rich_help_panel=DATA)] = Path(
         "results"

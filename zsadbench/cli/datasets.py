@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zsadbench.cli.shared.completion import complete_datasets
 from zsadbench.cli.shared.logs import start_logging
 from zsadbench.cli.shared.options import Fields, Json, RequestFlags, examples, with_flags
 from zsadbench.cli.shared.output import say, say_json, say_rows, table
@@ -35,7 +36,9 @@ def list_(json: Json = False) -> None:
 
 
 @app.command(epilog=examples("zsadbench datasets show visa", "zsadbench datasets show mvtec"))
-def show(name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.")]) -> None:
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.", autocompletion=complete_datasets)],
+) -> None:
     """Print a card: classes and their words in prompts, counts, licence, home page, and the layouts of copies."""
     from zsadbench.data import find_card
     from zsadbench.references import references
@@ -90,7 +93,10 @@ def _expected(expected: Expected) -> str:
 )
 @with_flags
 def check(
-    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Data sets, folder:PATH or csv:PATH.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME", help="Data sets, folder:PATH or csv:PATH.", autocompletion=complete_datasets),
+    ],
     fields: Annotated[Fields, RequestFlags(RunRequest, "data_roots normal max_pixels")],
     split: Annotated[
         list[str] | None,
@@ -182,7 +188,9 @@ def _described(masks: MaskStatistics) -> str:
 )
 @with_flags
 def fingerprint(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Data set, folder:PATH or csv:PATH.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Data set, folder:PATH or csv:PATH.", autocompletion=complete_datasets)
+    ],
     fields: Annotated[Fields, RequestFlags(RunRequest, "data_roots allow_partial normal max_pixels")],
     deep: Annotated[
         bool, typer.Option("--deep", help="Add a hash of pixels alone, without names.", rich_help_panel=DATA)
@@ -223,7 +231,7 @@ def fingerprint(
     )
 )
 def synth(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.", autocompletion=complete_datasets)],
     out: Annotated[
         Path,
         typer.Option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zsadbench.cli.shared.completion import complete_methods
 from zsadbench.cli.shared.logs import start_logging
 from zsadbench.cli.shared.options import Json, Plugin, add_plugins, examples
 from zsadbench.cli.shared.output import say, say_json, table
@@ -53,7 +54,9 @@ def _row(card: MethodCard) -> dict[str, Any]:
 
 @app.command(epilog=examples("zsadbench methods show fbclip", "zsadbench methods show clip --json"))
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Method.")], plugin: Plugin = None, json: Json = False
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Method.", autocompletion=complete_methods)],
+    plugin: Plugin = None,
+    json: Json = False,
 ) -> None:
     """Print what a method needs, how it trains, and its options with their defaults."""
     from zsadbench import registry

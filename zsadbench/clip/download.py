@@ -22,7 +22,7 @@ def find_published(backbone: str, tag: str, folder: Path, *, offline: bool) -> P
         UsageError: open_clip knows no such tag for this backbone.
     """
     source = _entry(backbone, tag)
-    cached = _in_cache(source, folder)
+    cached = _in_cache(source, folder) or carried(folder, backbone, tag)
     if cached is not None:
         return cached
     if offline:
@@ -34,6 +34,24 @@ def find_published(backbone: str, tag: str, folder: Path, *, offline: bool) -> P
         return Path(download_pretrained(source, prefer_hf_hub=not source.get("url"), cache_dir=str(folder)))
     except (OSError, RuntimeError) as failure:
         return f"the download failed ({failure})"
+
+
+SUFFIXES = (".safetensors", ".bin", ".pt")
+
+
+def carried_name(backbone: str, tag: str, suffix: str) -> str:
+    """Return the name of a file of weights that is carried to another machine.
+
+    >>> carried_name("ViT-L-14", "laion2b_s32b_b82k", ".safetensors")
+    'ViT-L-14.laion2b_s32b_b82k.safetensors'
+    """
+    return f"{backbone}.{tag}{suffix}"
+
+
+def carried(folder: Path, backbone: str, tag: str) -> Path | None:
+    """Return the file of weights that somebody put into the cache under its `carried_name`; None without one."""
+    paths = (folder / carried_name(backbone, tag, suffix) for suffix in SUFFIXES)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def is_quick_gelu(backbone: str, tag: str) -> bool:
@@ -51,9 +69,12 @@ def _entry(backbone: str, tag: str) -> dict[str, Any]:
 
 
 def _in_cache(source: dict[str, Any], folder: Path) -> Path | None:
-    """Find the file in a Hugging Face cache, ours or the default one."""
+    """Find the file that was downloaded from its address, or that of a Hugging Face cache, ours or the default one."""
     from huggingface_hub import try_to_load_from_cache
 
+    downloaded = folder / (source.get("url") or "").rpartition("/")[2]
+    if downloaded.is_file():
+        return downloaded
     repository, _, name = source.get("hf_hub", "").rpartition("/")
     caches: tuple[Path | None, ...] = (folder, None)  # None is the default cache of the hub
     for cache in caches if repository else ():

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from zsadbench.data.loading.batches import LoadedBatch, batches
     from zsadbench.data.loading.disk_budget import DiskBudget, file_stamp, mapped
     from zsadbench.data.loading.tensor_cache import TensorCache
-    from zsadbench.data.user_images.target import images_of
+    from zsadbench.data.user_images.target import UserImage, images_of, is_listed, listed_images, placed_images
 
 _MODULES = {
     "cards.card": ("Card",),
@@ -47,7 +47,7 @@ _MODULES = {
     "loading.batches": ("LoadedBatch", "batches"),
     "loading.disk_budget": ("DiskBudget", "file_stamp", "mapped"),
     "loading.tensor_cache": ("TensorCache",),
-    "user_images.target": ("images_of",),
+    "user_images.target": ("UserImage", "images_of", "is_listed", "listed_images", "placed_images"),
 }
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "FileHashes",
     "LoadedBatch",
     "TensorCache",
+    "UserImage",
     "all_cards",
     "batches",
     "check_files",
@@ -66,10 +67,13 @@ __all__ = [
     "find_copy",
     "hash_files",
     "images_of",
+    "is_listed",
     "limited",
+    "listed_images",
     "load_dataset",
     "mapped",
     "oriented_size",
+    "placed_images",
     "prepare",
     "prepare_image",
     "read_image",

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Sequence
+from math import ceil, isfinite
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zsadbench.data import read_image
-from zsadbench.engine.machine.threads import limited_threads
-from zsadbench.errors import CellError, DataError
-from zsadbench.predict.detector import LoadedMethod
-from zsadbench.types import Scores
+from zsadbench.errors import UsageError
 
-SAMPLE = 32  # images whose maps choose the scale
+SAMPLE = 12  # images whose maps choose the scale
 LEAST_SHARE = 0.01  # of the range of the method's card: a narrower scale would show noise
+CELLS = 512  # values along a side of a map that count; of larger maps every n-th value, and the largest
+
+Item = TypeVar("Item")
 
 
 class ColourRange(NamedTuple):
@@ -44,6 +43,26 @@ class ColourRange(NamedTuple):
         )
 
 
+def read_range(text: str | None) -> ColourRange | None:
+    """Read `--scale LOW,HIGH`.
+
+    >>> read_range("0.2, 0.8")
+    ColourRange(low=0.2, high=0.8)
+
+    Raises:
+        UsageError: it is not two numbers, the smaller one first.
+    """
+    if text is None:
+        return None
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError as failure:
+        raise UsageError(f"--scale is '{text}'; it takes two numbers, such as 0.2,0.8") from failure
+    if not (isfinite(low) and isfinite(high) and low < high):
+        raise UsageError(f"--scale is '{text}'; it takes two finite numbers, the smaller one first")
+    return ColourRange(low, high)
+
+
 def contrast_range(maps: Sequence[NDArray[np.float32]], widest: tuple[float, float]) -> ColourRange:
     """From the median of all pixels to the largest value.
 
@@ -51,32 +70,13 @@ def contrast_range(maps: Sequence[NDArray[np.float32]], widest: tuple[float, flo
         maps: (height, width) each; at least one.
         widest: the range of the method's card; the scale covers at least 1 % of it.
     """
-    pixels = np.concatenate([values.reshape(-1) for values in maps])
-    low, high = float(np.median(pixels)), float(pixels.max())
+    steps = [ceil(max(values.shape) / CELLS) for values in maps]
+    pixels = np.concatenate([values[::step, ::step].reshape(-1) for values, step in zip(maps, steps, strict=True)])
+    low, high = float(np.median(pixels)), max(float(values.max()) for values in maps)
     return ColourRange(low, max(high, low + LEAST_SHARE * (widest[1] - widest[0])))
 
 
-Attempt = Scores | DataError | CellError
-
-
-def attempt(detector: LoadedMethod, path: Path, word: str) -> Attempt:
-    """Score one image; an image that cannot be read or scored gives the error."""
-    try:
-        with limited_threads():
-            return detector.predict(read_image(path), word)
-    except (DataError, CellError) as failure:
-        return failure
-
-
-def choose_range(detector: LoadedMethod, images: Mapping[Path, str]) -> tuple[ColourRange, dict[Path, Attempt]]:
-    """Score at most 32 images, evenly spaced over all, and choose the scale from their maps.
-
-    Returns:
-        The scale, that of the method's card where no map could be made; and the attempts by path.
-    """
-    paths = list(images)
-    places = np.linspace(0, len(paths) - 1, min(SAMPLE, len(paths))).round().astype(int)
-    attempts = {path: attempt(detector, path, images[path]) for path in (paths[place] for place in places)}
-    maps = [scores.pixel[0].numpy() for scores in attempts.values() if isinstance(scores, Scores)]
-    widest = detector.setup.method.card.map_range
-    return (contrast_range(maps, widest) if maps else ColourRange(*widest)), attempts
+def evenly(items: Sequence[Item], number: int = SAMPLE) -> list[Item]:
+    """Return at most `number` items, evenly spaced over all, the first and the last among them."""
+    places = np.linspace(0, len(items) - 1, min(number, len(items))).round().astype(int)
+    return [items[place] for place in places]

@@ -10,19 +10,22 @@ import numpy as np
 import torch
 
 from zsadbench.clip import Backbone
+from zsadbench.clip.union import join
 from zsadbench.data import prepare, read_image
 from zsadbench.data.user_images.target import OBJECT
+from zsadbench.engine.encode.batching import automatic_batch
 from zsadbench.engine.encode.encoders import make_encoder
 from zsadbench.engine.encode.text import encode_text, release_text
-from zsadbench.engine.encode.towers import build_towers
+from zsadbench.engine.encode.towers import DTYPES, build_towers
 from zsadbench.engine.evaluate.scoring import Scorer, check_finite
 from zsadbench.engine.learn.detector import train_or_load
 from zsadbench.engine.machine.device import choose_device
 from zsadbench.engine.machine.method_calls import call_method, what_is
 from zsadbench.engine.machine.threads import limited_threads
 from zsadbench.engine.plan.jobs import make_detector_plan
+from zsadbench.engine.plan.method_setup import taps_of
 from zsadbench.errors import CellError, DataError, UsageError
-from zsadbench.types import Method, Scores, Tokens, Traceable
+from zsadbench.types import FewShot, Method, Scores, Tokens, Traceable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
     from zsadbench.engine.plan.method_setup import MethodSetup
     from zsadbench.engine.plan.request import RunRequest
+    from zsadbench.types import Preprocessing
 
 CHANNELS = (2, 3, 4)  # of an array with channels: grey with alpha, RGB, RGBA
 
@@ -77,12 +81,53 @@ class LoadedMethod:
             DataError: an image cannot be read, an array is not an image, or there are no images.
             CellError: the method fails, or a score or a map is not finite.
         """
-        self._encode_text(class_name)
-        scores = [self._score(self._tokens(image, class_name), class_name) for image in _as_sequence(images)]
+        scores = [self.score_batch([image], class_name) for image in _as_sequence(images)]
         if not scores:
             raise DataError("no image given; pass at least one")
         image_scores, anomaly_maps = zip(*scores, strict=True)
         return Scores(torch.cat(image_scores), torch.cat(anomaly_maps))
+
+    def score_batch(self, images: Sequence[str | Path | Image | NDArray[Any]], class_name: str = OBJECT) -> Scores:
+        """Score images as `predict` does, all in one batch; equal to batches of one up to rounding.
+
+        A batch that does not fit into memory is halved.
+
+        Raises:
+            DataError, CellError: as `predict`.
+        """
+        self._encode_text(class_name)
+        read = [_as_image(image) for image in images]
+        parts = self.scorer.halving(
+            lambda rows: self._score(self._tokens(read[rows], class_name), [class_name] * len(read[rows])), len(read)
+        )
+        image_scores, anomaly_maps = zip(*parts, strict=True)
+        return Scores(torch.cat(image_scores), torch.cat(anomaly_maps))
+
+    def automatic_batch(self) -> int:
+        """Return the number of images per batch that suits the device."""
+        return automatic_batch(self.backbone, taps_of(self.setup), DTYPES[self.setup.precision])
+
+    def remember(self, images: Iterable[str | Path], class_name: str = OBJECT) -> None:
+        """Give a few-shot method the normal images that it compares with; they replace earlier ones.
+
+        Raises:
+            UsageError: the method has no few-shot form.
+            DataError: an image cannot be read, or there are none.
+            CellError: the method fails.
+        """
+        if not self.setup.method.card.few_shot or not isinstance(self.method, FewShot):
+            raise UsageError(
+                f"--reference: no few-shot form of '{self.setup.name}' is known, so it compares with no normal images"
+            )
+        self._encode_text(class_name)
+        order = self.setup.protocol.preprocessing_of_supports
+        with torch.inference_mode():
+            tokens = [self._tokens([read_image(path)], class_name, order) for path in images]
+            if not tokens:
+                raise DataError("--reference: no image given; pass at least one")
+            of = f" for {len(tokens)} reference images"
+            call_method(self.setup.name, "remember", self.method.remember, join(tokens), of=of)
+        self.scorer = Scorer.of(self.setup, self.method, self.backbone.device, few_shot=True)
 
     def stages(self, image: str | Path | Image | NDArray[Any], class_name: str = OBJECT) -> dict[str, Tensor]:
         """Return every intermediate tensor of one image by name, float32 on the host.
@@ -97,11 +142,11 @@ class LoadedMethod:
         if not isinstance(self.method, Traceable):
             raise UsageError(f"'{self.setup.name}' does not show its stages, so there is nothing to explain")
         with torch.inference_mode():
-            tokens = self._tokens(image, class_name)
+            tokens = self._tokens([_as_image(image)], class_name)
             stages = call_method(self.setup.name, "stages", self.method.stages, tokens, [class_name])
         if not isinstance(stages, Mapping) or not all(isinstance(stage, torch.Tensor) for stage in stages.values()):
             raise CellError(f"'{self.setup.name}' returned {what_is(stages)} as its stages; wanted is name → tensor")
-        anomaly_map = self._score(tokens, class_name).pixel
+        anomaly_map = self._score(tokens, [class_name]).pixel
         return {name: stage.float().cpu() for name, stage in stages.items()} | {"map": anomaly_map}
 
     def _encode_text(self, class_name: str) -> None:
@@ -109,22 +154,24 @@ class LoadedMethod:
         encode_text(self.method, [class_name], self.setup.name)
         release_text(self.backbone, [self.method])
 
-    def _tokens(self, image: Any, class_name: str) -> Tokens:
-        """Read, preprocess and encode one image."""
+    def _tokens(self, images: Sequence[Image], class_name: str, order: Preprocessing | None = None) -> Tokens:
+        """Preprocess and encode a batch; `order` of preprocessing, None for that of the protocol."""
         setup = self.setup
-        pixels = prepare(_as_image(image), setup.image_size, setup.protocol.preprocessing, setup.spec.config.pixels)
-        batch = torch.from_numpy(pixels).unsqueeze(0).to(self.backbone.device)
+        order = order or setup.protocol.preprocessing
+        pixels = [prepare(image, setup.image_size, order, setup.spec.config.pixels) for image in images]
+        batch = torch.from_numpy(np.stack(pixels)).to(self.backbone.device)
         with torch.inference_mode():
-            return self.encode(batch, [class_name])
+            return self.encode(batch, [class_name] * len(images))
 
-    def _score(self, tokens: Tokens, class_name: str) -> Scores:
-        """Score the tokens of one image: (1,) and (1, size, size), both float32 on the host."""
-        scores = self.scorer.score(tokens, [class_name])
-        (wait_for_map,) = self.scorer.start_maps(scores.pixel)
-        image_score, anomaly_map = scores.image.float().cpu(), wait_for_map()
-        check_finite(image_score.numpy(), ("this image",), "image score")
-        check_finite(anomaly_map, ("this image",), "anomaly map")
-        return Scores(image_score, torch.from_numpy(anomaly_map).unsqueeze(0))
+    def _score(self, tokens: Tokens, class_words: list[str]) -> Scores:
+        """Score the tokens of a batch: (batch,) and (batch, size, size), both float32 on the host."""
+        scores = self.scorer.score(tokens, class_words)
+        waiting = self.scorer.start_maps(scores.pixel)
+        image_scores, anomaly_maps = scores.image.float().cpu(), [wait() for wait in waiting]
+        check_finite(image_scores.numpy(), ("this image",) * len(class_words), "image score")
+        for anomaly_map in anomaly_maps:
+            check_finite(anomaly_map, ("this image",), "anomaly map")
+        return Scores(image_scores, torch.from_numpy(np.stack(anomaly_maps)))
 
 
 def _as_sequence(images: Any) -> Iterable[Any]:

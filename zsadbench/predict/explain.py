@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zsadbench.data import read_image
+from zsadbench.data import UserImage, read_image
 from zsadbench.errors import CellError, DataError
 from zsadbench.files import write_atomically
 from zsadbench.pictures import SCALES, write_png
-from zsadbench.predict.colour_range import choose_range
-from zsadbench.predict.contact_sheet import contact_sheet
 from zsadbench.predict.detector import LoadedMethod
-from zsadbench.predict.heat_maps import free_name
+from zsadbench.predict.drawing.contact_sheet import contact_sheet
+from zsadbench.predict.heat_maps import choose_scale, free_name
+from zsadbench.predict.scoring import ImageScorer
 from zsadbench.predict.stages import TOKEN_RANGE, Stage, stages_of
 from zsadbench.records import safe_name
 
@@ -55,7 +55,7 @@ class Explanation:
 def explain(detector: LoadedMethod, images: Mapping[Path, str], out: Path) -> Iterator[Explanation]:
     """Draw all stages of images one after another, the anomaly map first.
 
-    Maps have one colour scale, chosen from at most 32 maps of this call (`colour_range.choose_range`); the scales of
+    Maps have one colour scale, chosen from at most 12 maps of this call (`heat_maps.choose_scale`); the scales of
     other stages are those of the method's notes.
 
     An image that cannot be read gives an explanation with a `failure`, and the others go on.
@@ -68,7 +68,8 @@ def explain(detector: LoadedMethod, images: Mapping[Path, str], out: Path) -> It
     Raises:
         UsageError: the method does not return its stages.
     """
-    scale, _ = choose_range(detector, images)
+    listed = [UserImage(path, word, path.name) for path, word in images.items()]
+    scale, _ = choose_scale(ImageScorer(detector), listed)
     ends = tuple(map(float, scale.ends))
     taken: set[str] = set()
     for path, word in images.items():

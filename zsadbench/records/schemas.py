@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from zsadbench.errors import ZsadError
 
-Kind = Literal["record", "details", "profile"]
+Kind = Literal["record", "details", "profile", "threshold"]
 
 
 def check_schema(content: Any, kind: Kind) -> None:

@@ -35,8 +35,8 @@ def stages(monkeypatch):
     """(stage, images, steps) of every training."""
     seen = []
 
-    def fit(method, tokens, batches, on_step):
-        losses = list(loop.fit(method, tokens, batches, on_step))
+    def fit(method, tokens, batches, *more):
+        losses = list(loop.fit(method, tokens, batches, *more))
         seen.append((method.stage, tuple(batches.aux.classes), len(losses)))
         return losses
 
@@ -108,10 +108,10 @@ def test_what_a_training_depends_on(request_of):
 
 
 def test_a_training_that_fails_costs_its_class(request_of, monkeypatch):
-    def fit(method, tokens, batches, on_step):
+    def fit(method, tokens, batches, *more):
         if batches.aux.classes == ("bottle",):
             raise CellError("the loss is not finite")
-        return list(loop.fit(method, tokens, batches, on_step))
+        return list(loop.fit(method, tokens, batches, *more))
 
     monkeypatch.setattr(learning, "fit", fit)
     results = run_plan(make_plan(request_of()))

@@ -16,6 +16,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from zsadbench.cli.shared.completion import OF_FIELDS
 from zsadbench.flags.fields import OUTPUT, WHAT, Flag, flags_of
 
 Fields = dict[str, Any]  # of a request
@@ -66,6 +67,7 @@ class RequestFlags:
             envvar=flag.environment if flag.environment and not form.repeatable else None,
             metavar=form.metavar or None,
             rich_help_panel=flag.group,
+            autocompletion=OF_FIELDS.get(name),
         )
         default = self.defaults[name]
         default = None if default is MISSING else form.default_text(default)

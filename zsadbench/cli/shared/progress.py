@@ -118,10 +118,10 @@ class Progress:
             self._say_what_is_lost()
 
     def _say_what_is_lost(self) -> None:
-        """Say what the next run does again: nothing is kept inside a training, or inside a shard of a class."""
+        """Say what the next run does again: nothing is kept inside an epoch, or inside a shard of a class."""
         if self.steps:
             what, done, total = self.steps
-            tell(f"to be repeated: {what}, {done} of {total} steps were done")
+            tell(f"to be continued after its last kept epoch: {what}, {done} of {total} steps were done")
         for label, total in self.open.items():
             kept = self.saved.get(label, 0)
             scored = max(kept, min(self.scored, total))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 def with_word(images: Mapping[Path, str], word: str | None, *, quiet: bool) -> dict[Path, str]:
     """Give all images the user's word for prompts, if there is one, and say which words are used."""
     chosen = {path: word or own for path, own in images.items()}
-    for text, number in Counter(chosen.values()).items():
+    say_words(chosen.values(), quiet=quiet)
+    return chosen
+
+
+def say_words(words: Iterable[str], *, quiet: bool) -> None:
+    """Say which words are used in prompts, and of how many images."""
+    for text, number in Counter(words).items():
         images_of_word = "1 image" if number == 1 else f"{number} images"
         tell(f"'{text}' in prompts of {images_of_word} (--class-name changes it)", quiet=quiet)
-    return chosen
 
 
 def warn_of_demo(spec: BackboneSpec, *, quiet: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from zsadbench.clip.download import carried
 from zsadbench.errors import unknown
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ def find_timm_weights(model: str, tag: str, folder: Path, *, offline: bool, refu
         path = try_to_load_from_cache(repository, FILE, cache_dir=cache)
         if isinstance(path, str):
             return Path(path)
+    if (file := carried(folder, model, tag)) is not None:
+        return file
     if offline:
         return refusal
     log.warning("downloading weights '%s' of %s into %s", tag, model, folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 from dataclasses import dataclass, replace
 from logging.handlers import QueueHandler
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 READY = -1  # sent once the process has started
 SECONDS = 0.2  # between two events
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 LOST = 1  # the exit code without a parent
 
 
@@ -117,7 +119,8 @@ def begin(start: Start, connection: Connection) -> None:
     """Prepare this process: what interrupts the parent does not interrupt it, and it ends with the parent."""
     global _start  # noqa: PLW0603 - the state of the process
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _die_with_parent()
+    threading.Thread(target=_end_with_parent, daemon=True).start()  # also if the parent is dead already
     channel = Channel(connection, start.level)
     root = logging.getLogger()
     root.handlers, root.level = [channel], start.level
@@ -139,7 +142,16 @@ def run(unit: Unit, number: int) -> Outcome:
         channel.flush_images()
 
 
+def _die_with_parent() -> None:
+    """Have Linux kill this process when its parent dies, as code that never returns to Python stops all threads."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _end_with_parent() -> None:
+    """End this process once the parent has ended, on any system, as far as threads run."""
     parent = parent_process()
     if parent is not None:
         parent.join()

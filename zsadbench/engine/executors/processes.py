@@ -25,7 +25,7 @@ import torch
 from zsadbench.engine.executors import child
 from zsadbench.engine.executors.executor import AHEAD, GRACE, SECONDS, least_busy
 from zsadbench.engine.units.deadline import too_long
-from zsadbench.engine.units.unit import Event, Lost, Outcome, Unit
+from zsadbench.engine.units.unit import Event, Lost, Outcome, Score, Unit
 from zsadbench.errors import CellError
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class WorkerProcess:
         try:
             outcome = future.result()
         except BrokenProcessPool:
-            outcome = self._lost()
+            outcome = self._lost(unit)
         else:
             self._finished += 1
         return unit, outcome
@@ -169,8 +169,11 @@ class WorkerProcess:
         else:
             self.report(sent)  # type: ignore[arg-type]  # an event
 
-    def _lost(self) -> Lost:
+    def _lost(self, unit: Unit) -> Lost:
         """Say how the process ended, and give the units that were not begun to a new one.
+
+        Of a unit that took too long, each method is to be tried once more by itself, so that one that hangs costs no
+        other one; a single one is not.
 
         Raises:
             CellError: it could not even start.
@@ -183,11 +186,11 @@ class WorkerProcess:
         code = self._process.exitcode if self._process is not None else None
         lost = Lost(f"its worker process {_how_it_ended(code)}", again=True)
         if self._too_long and self.timeout is not None:
-            lost = Lost(too_long(self.timeout), again=False)
+            lost = Lost(too_long(self.timeout), again=isinstance(unit, Score) and len(unit.jobs) > 1)
         self.end(at_once=False)
         waiting, self.units, self._pool, self._process = self.units, deque(), None, None
-        for unit, _ in waiting:
-            self.submit(unit)
+        for next_unit, _ in waiting:
+            self.submit(next_unit)
         return lost
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,8 +14,9 @@ import torch
 from zsadbench.checkpoints import load_state, read_metadata
 from zsadbench.clip import Backbone
 from zsadbench.engine.encode.training_tokens import training_tokens
+from zsadbench.engine.learn.epochs import FinishedEpochs, seeded
 from zsadbench.engine.learn.keep import keep_checkpoint, only_trainer
-from zsadbench.engine.learn.loop import TrainingBatches, finite_state, fit
+from zsadbench.engine.learn.loop import DivergedError, TrainingBatches, finite_state, fit
 from zsadbench.engine.machine.method_calls import call_method, what_is
 from zsadbench.engine.plan.cell import checkpoint_path, training_cell
 from zsadbench.engine.plan.method_setup import MethodSetup, earlier_stage, taps_of
@@ -26,7 +27,8 @@ from zsadbench.types import Method, OwnEncoding, Taps, Trainable
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zsadbench.data import Dataset
+    from zsadbench.data import Dataset, LoadedBatch
+    from zsadbench.types import Tokens
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ class Detector:
     `first_loss` and `last_loss` are None unless it was trained just now; `encoded` and `cached` count how often the
     training encoded an image, and how often it read its tokens from the cache. `checkpoint` is None where nothing was
     trained, or where the trained parameters could not be written; `about` has the settings of a training.
+    `earlier_epochs` and `earlier_seconds` are those of processes that were interrupted in this training.
     """
 
     method: Method
@@ -47,6 +50,8 @@ class Detector:
     encoded: int = 0
     cached: int = 0
     about: Mapping[str, Any] = field(default_factory=dict)
+    earlier_epochs: int = 0
+    earlier_seconds: float = 0.0
 
     def take_parameters(self, other: Detector) -> None:
         """Take the trained parameters of another detector of the same method."""
@@ -87,7 +92,8 @@ def train_or_load(
 ) -> Detector:
     """Return the detector: from the given checkpoint, from the cache, or trained now and written into the cache.
 
-    Processes that need the same checkpoint at the same time train it once: the others wait, and load it.
+    Processes that need the same checkpoint at the same time train it once: the others wait, and load it. A training
+    that was interrupted goes on after its last finished epoch, and ends as if it had not been.
 
     Args:
         setup: of the method.
@@ -99,7 +105,7 @@ def train_or_load(
         image_cache: bytes that resized images may take on disk; None for no cache.
         token_cache: bytes that tokens of auxiliary sets may take on disk; 0 for no cache.
         co_trained: taps of methods that will learn from the same images; their tokens are cached as well.
-        fresh: train even if the cache has the checkpoint; so is every stage of the training.
+        fresh: train from the beginning, even if the cache has the checkpoint; so is every stage of the training.
         on_step: called with (steps done, all steps, loss), in every stage of the training.
 
     Raises:
@@ -116,8 +122,12 @@ def train_or_load(
         return Detector(method, None)
     path = checkpoint_path(setup, aux, seed)
     cell = training_cell(setup, aux, seed)
+    finished = FinishedEpochs(path, setup.name, cell)
     with only_trainer(path, setup.name):
-        if not fresh and _load_from_cache(setup, method, path, cell):
+        if fresh:
+            finished.remove()
+        elif _load_from_cache(setup, method, path, cell):
+            finished.remove()
             return Detector(method, path)
         trainable = _trainable(setup.name, method)
         earlier = earlier_stage(setup)
@@ -127,10 +137,34 @@ def train_or_load(
             trainable.network.load_state_dict(finite_state(setup.name, _trainable(setup.name, first.method)))
         batches = TrainingBatches(setup, aux, seed, workers, image_cache, pin=backbone.device.type == "cuda")
         tokens = training_tokens(setup, backbone, method, aux, cache_bytes=token_cache, co_trained=co_trained)
-        losses = list(fit(trainable, tokens, batches, on_step))
-        about = cell | {"first_loss": losses[0], "last_loss": losses[-1]}
-        kept = keep_checkpoint(path, finite_state(setup.name, trainable), setup.name, about)
-    return Detector(method, path if kept else None, losses[0], losses[-1], tokens.encoded, tokens.cached, about)
+        with seeded(seed, backbone.device):
+            last_loss, state = _train(trainable, tokens, batches, on_step, finished)
+        about = cell | {"first_loss": finished.first_loss, "last_loss": last_loss}
+        kept = keep_checkpoint(path, state, setup.name, about)
+        finished.remove()
+    trained = Detector(method, path if kept else None, finished.first_loss, last_loss, tokens.encoded, tokens.cached)
+    return replace(trained, about=about, earlier_epochs=finished.epochs, earlier_seconds=finished.seconds)
+
+
+def _train(
+    method: Trainable,
+    tokens: Callable[[LoadedBatch, torch.Tensor], Tokens],
+    batches: TrainingBatches,
+    on_step: Callable[[int, int, float], None],
+    finished: FinishedEpochs,
+) -> tuple[float, dict[str, torch.Tensor]]:
+    """Train, from the last finished epoch on; return the last loss and the trained state.
+
+    Raises:
+        CellError: as `fit` and `finite_state`; nothing is kept of a training that would end like this again.
+    """
+    name = batches.setup.name
+    try:
+        losses = list(fit(method, tokens, batches, on_step, finished))
+        return losses[-1], finite_state(name, method)
+    except DivergedError:
+        finished.remove()
+        raise
 
 
 def _load_from_cache(setup: MethodSetup, method: Method, path: Path, cell: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, pi
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import torch
 
 from zsadbench.checkpoints import first_not_finite
 from zsadbench.data import TensorCache, batches
+from zsadbench.engine.learn.epochs import FinishedEpochs, Training
 from zsadbench.engine.machine.method_calls import call_method, checked_losses, checked_network
 from zsadbench.engine.plan.method_setup import MethodSetup, training_preprocessing
 from zsadbench.errors import CellError
@@ -33,11 +34,15 @@ ADAM: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": to
 SMALLER = "nothing is kept of this training; a smaller recipe.lr may help"
 
 
+class DivergedError(CellError):
+    """A loss or a parameter is not finite: the same training would end like this again."""
+
+
 @dataclass(frozen=True)
 class TrainingBatches:
     """The batches of a whole training; each epoch has its own order of the images, decided by `seed` and epoch.
 
-    `pin` puts the images into page-locked memory.
+    `pin` puts the images into page-locked memory. `first_epoch`, counted from 0, is the one that it begins with.
     """
 
     setup: MethodSetup
@@ -46,6 +51,7 @@ class TrainingBatches:
     workers: int
     image_cache: int | None
     pin: bool
+    first_epoch: int = 0
 
     @property
     def recipe(self) -> Recipe:
@@ -69,7 +75,7 @@ class TrainingBatches:
         preprocessing, size = training_preprocessing(self.setup), self.setup.image_size
         cache = TensorCache.for_set(self.aux, size, preprocessing, self.image_cache)
         manifest = permute_labels(self.aux.manifest, self.seed) if self.recipe.permuted else self.aux.manifest
-        for epoch in range(self.epochs):
+        for epoch in range(self.first_epoch, self.epochs):
             yield from batches(
                 manifest,
                 size=size,
@@ -99,14 +105,16 @@ def fit(
     tokens: Callable[[LoadedBatch, torch.Tensor], Tokens],
     training_batches: TrainingBatches,
     on_step: Callable[[int, int, float], None],
+    finished: FinishedEpochs | None = None,
 ) -> Iterator[float]:
-    """Train on all batches and yield the total loss before each step.
+    """Train on all batches and yield the total loss before each step, but of epochs that were finished before.
 
     Args:
         method: is trained in place.
         tokens: returns the tokens of a loaded batch and its images on the device.
         training_batches: of the whole training.
         on_step: called with (steps done, all steps, loss).
+        finished: keeps the state after each epoch, and has that of a process that was interrupted; None keeps nothing.
 
     Raises:
         CellError: the method fails, a loss or a parameter is not finite, or tokens do not fit into half precision.
@@ -117,15 +125,21 @@ def fit(
     network = checked_network(name, method)
     optimiser = make_optimiser(method, recipe)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, list(recipe.halve_at), gamma=0.5)
+    training = Training(network, optimiser, schedule)
+    if finished is not None:
+        finished.load(training)
+    first = finished.epochs if finished is not None else 0
     words, classes = aux.card.words(name), aux.manifest["class"].tolist()
     device, per_epoch = next(network.parameters()).device, training_batches.per_epoch
-    for number, loaded in enumerate(training_batches, start=1):
+    for number, loaded in enumerate(replace(training_batches, first_epoch=first), start=first * per_epoch + 1):
         set_learning_rate(optimiser, recipe, epoch=(number - 1) // per_epoch, epochs=training_batches.epochs)
         batch = as_batch(loaded, tuple(words[classes[row]] for row in loaded.rows), device)
         batch = augmented(name, method, batch, (training_batches.seed, number))
         loss = step(method, tokens(loaded, batch.images), batch, optimiser, name=name, number=number)
         schedule.step()
         _check_parameters(name, network, number)
+        if finished is not None:
+            finished.step(training, loss, number, per_epoch)
         on_step(number, len(training_batches), loss)
         yield loss
 
@@ -208,7 +222,7 @@ def step(
     loss = call_method(name, "loss", _go_back, losses, optimiser, of=of)
     if not np.isfinite(loss):
         bad = next((term for term, value in losses.items() if not bool(torch.as_tensor(value).isfinite())), "total")
-        raise CellError(f"{name}: the loss '{bad}' is not finite at step {number}; {SMALLER}")
+        raise DivergedError(f"{name}: the loss '{bad}' is not finite at step {number}; {SMALLER}")
     call_method(name, "the optimiser", _go_down, optimiser, f"{name}: step {number} overflows; {SMALLER}", of=of)
     return loss
 
@@ -222,12 +236,12 @@ def _go_back(losses: Losses, optimiser: torch.optim.Optimizer) -> float:
 
 
 def _go_down(optimiser: torch.optim.Optimizer, overflow: str) -> None:
-    """Take one step; where PyTorch finds that a number is too large for it, raise a `CellError` with this text."""
+    """Take one step; where PyTorch finds that a number is too large for it, raise a `DivergedError` with this text."""
     try:
         optimiser.step()
     except RuntimeError as failure:
         if "overflow" in str(failure):
-            raise CellError(overflow) from failure
+            raise DivergedError(overflow) from failure
         raise
 
 
@@ -240,7 +254,7 @@ def _check_parameters(name: str, network: torch.nn.Module, number: int) -> None:
     trained = {key: parameter.detach() for key, parameter in network.named_parameters() if parameter.requires_grad}
     if bool(torch.stack([parameter.isfinite().all() for parameter in trained.values()]).all()):
         return
-    raise CellError(f"{name}: '{first_not_finite(trained)}' is not finite after step {number}; {SMALLER}")
+    raise DivergedError(f"{name}: '{first_not_finite(trained)}' is not finite after step {number}; {SMALLER}")
 
 
 def _state_of(method: Trainable) -> dict[str, Any]:
@@ -260,5 +274,5 @@ def finite_state(name: str, method: Trainable) -> dict[str, torch.Tensor]:
         raise CellError(f"{name}: '{odd}' in the state of its network is no tensor, so no checkpoint can hold it")
     bad = first_not_finite(state)
     if bad is not None:
-        raise CellError(f"{name}: '{bad}' is not finite after the last step; {SMALLER}")
+        raise DivergedError(f"{name}: '{bad}' is not finite after the last step; {SMALLER}")
     return state

@@ -45,7 +45,10 @@ def _with_entry(table: dict[str, T], name: str, entry: T) -> dict[str, T]:
 
 
 def origin(detector: Detector, job: Job) -> dict[str, Any]:
-    """Return the provenance of a job: checkpoint, weights, copy of the target, support seed."""
+    """Return the provenance of a job: checkpoint, weights, copy of the target, support seed.
+
+    `resumed_after_epoch` is there if the training was interrupted, and went on after so many epochs.
+    """
     path = detector.checkpoint
     return {
         "method": code_of(job.setup.name).provenance(),
@@ -55,6 +58,7 @@ def origin(detector: Detector, job: Job) -> dict[str, Any]:
         "backbone_sizes": job.setup.spec.config.sizes(),
         "weights": job.setup.spec.weights.label,
         **({"support_seed": job.supports.seed} if job.supports else {}),
+        **({"resumed_after_epoch": detector.earlier_epochs} if detector.earlier_epochs else {}),
     }
 
 

@@ -86,6 +86,7 @@ class PreparedJob:
             on_step=on_step,
         )
         self._train_seconds = perf_counter() - start if detector.first_loss is not None else 0.0
+        self._train_seconds += detector.earlier_seconds
         ready, size = (self.plan, job, detector.method, self.backbone), self.batch_size
         self.thresholds = with_normal_thresholds(find_thresholds(*ready, size), *ready, batch_size=size)
         self._origin = {"started": started, **origin(detector, job)}
@@ -171,7 +172,7 @@ class PreparedJob:
             on_step=on_step,
         )
         self.detector.take_parameters(learned)
-        seconds = perf_counter() - start if learned.first_loss is not None else 0.0
+        seconds = learned.earlier_seconds + (perf_counter() - start if learned.first_loss is not None else 0.0)
         self._learned = {"seconds": seconds, "checkpoint": learned.checkpoint.name if learned.checkpoint else None}
         remember()
 

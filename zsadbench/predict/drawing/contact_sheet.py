@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zsadbench.pictures import Scale, overlay, paint
-from zsadbench.predict.lettering import FAINT, PAPER, write_text
+from zsadbench.predict.drawing.lettering import FAINT, PAPER, write_text
 from zsadbench.predict.stages import TOKEN_RANGE, Panel, Stage
 
 if TYPE_CHECKING:

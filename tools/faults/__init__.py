@@ -1,0 +1,1 @@
+"""Kill runs at random moments, and check that nothing is lost."""
