@@ -42,11 +42,10 @@ class Part:
     costly: bool = False
 
 
+TRAINED = r"[0-9a-f]{16}\.(safetensors|epoch|thresholds\.json)"
 PARTS = (
     Part("weights", "downloaded weights", rf"(\.locks/)?models--[^/]+|CACHEDIR\.TAG|{OPENAI}|{RELEASES}", costly=True),
-    Part(
-        "checkpoints", "trained checkpoints", r"[\w.-]+/[0-9a-f]{16}\.(safetensors|epoch|thresholds\.json)", costly=True
-    ),
+    Part("checkpoints", "trained checkpoints", rf"[\w.-]+/{TRAINED}", costly=True),
     Part("tokens", "tokens that methods learn from", rf"{KEY}/{KEY}-[\w.-]+"),
     Part("images", "resized images", rf"{KEY}/{KEY}"),
     Part("demo", "generated data sets", r"[\w-]+-\d+-[0-9a-f]{12}|\.drawing-\w{8}|drawing"),

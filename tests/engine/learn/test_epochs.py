@@ -124,6 +124,18 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(noisy, changes):
     assert (whole.earlier_epochs, whole.earlier_seconds) == (0, 0.0)
 
 
+def test_one_that_is_killed_after_its_last_epoch_takes_no_step(noisy):
+    session = Session(noisy())
+    whole = session.train()
+    content, steps = whole.checkpoint.read_bytes(), len(session.steps)
+    whole.checkpoint.unlink()
+    assert session.train(kill_after=steps) is None
+    again = session.train()
+    assert session.steps == []
+    assert again.checkpoint.read_bytes() == content
+    assert (again.first_loss, again.last_loss) == (whole.first_loss, whole.last_loss)
+
+
 def test_fresh_begins_again(noisy):
     session = Session(noisy())
     whole = session.train()

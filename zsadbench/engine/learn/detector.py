@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -139,11 +140,12 @@ def train_or_load(
         batches = TrainingBatches(setup, aux, seed, workers, image_cache, pin=backbone.device.type == "cuda")
         tokens = training_tokens(setup, backbone, method, aux, cache_bytes=token_cache, co_trained=co_trained)
         with seeded(seed, backbone.device):
-            last_loss, state = _train(trainable, tokens, batches, on_step, finished)
-        about = cell | {"first_loss": finished.first_loss, "last_loss": last_loss}
+            state = _train(trainable, tokens, batches, on_step, finished)
+        first_loss, last_loss = finished.first_loss, finished.last_loss
+        about = cell | {"first_loss": first_loss, "last_loss": last_loss}
         kept = keep_checkpoint(path, state, setup.name, about)
         finished.remove()
-    trained = Detector(method, path if kept else None, finished.first_loss, last_loss, tokens.encoded, tokens.cached)
+    trained = Detector(method, path if kept else None, first_loss, last_loss, tokens.encoded, tokens.cached)
     return replace(trained, about=about, earlier_epochs=finished.epochs, earlier_seconds=finished.seconds)
 
 
@@ -153,8 +155,8 @@ def _train(
     batches: TrainingBatches,
     on_step: Callable[[int, int, float], None],
     finished: FinishedEpochs,
-) -> tuple[float, dict[str, torch.Tensor]]:
-    """Train, from the last finished epoch on; return the last loss and the trained state.
+) -> dict[str, torch.Tensor]:
+    """Train, from the last finished epoch on, and return the trained state.
 
     Raises:
         CellError: as `fit` and `finite_state`; nothing is kept of a training that would end like this again.
@@ -162,11 +164,11 @@ def _train(
     name = batches.setup.name
     try:
         if batches.recipe.one_pass:
-            losses = list(remember(method, tokens, batches, on_step))
-            finished.first_loss = losses[0]
+            (finished.last_loss,) = remember(method, tokens, batches, on_step)
+            finished.first_loss = finished.last_loss
         else:
-            losses = list(fit(method, tokens, batches, on_step, finished))
-        return losses[-1], finite_state(name, method)
+            deque(fit(method, tokens, batches, on_step, finished), maxlen=0)
+        return finite_state(name, method)
     except DivergedError:
         finished.remove()
         raise

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 ENDING = ".epoch"  # of the file, in place of that of the checkpoint
 SECONDS = 5.0  # the least time between two writings
 TIMES = 20.0  # … and the least multiple of the time that the last one took: it takes at most 5 % of the training
+LOSSES = ("first_loss", "last_loss")
 UNUSABLE: tuple[type[Exception], ...] = (WeightsError, *DAMAGED)
 SCHEDULE = ("last_epoch", "_step_count", "_last_lr")  # what changes in a `MultiStepLR`
 
@@ -99,7 +100,7 @@ class FinishedEpochs:
         method: its name.
         cell: the settings of the training.
 
-    `epochs`, `first_loss` and `seconds` are those of processes before this one.
+    `epochs` and `seconds` are those of processes before this one; `first_loss` and `last_loss` are those of all.
     """
 
     checkpoint: Path
@@ -107,6 +108,7 @@ class FinishedEpochs:
     cell: Mapping[str, Any]
     epochs: int = 0
     first_loss: float | None = None
+    last_loss: float | None = None
     seconds: float = 0.0
     _started: float = field(default_factory=perf_counter)
     _last: float = field(default_factory=perf_counter)
@@ -125,12 +127,13 @@ class FinishedEpochs:
         tensors, values = {name: value.clone() for name, value in training.tensors().items()}, training.values()
         try:
             found, about = self._read(training)
+            epochs, seconds, *losses = (about[name] for name in ("epoch", "seconds", *LOSSES))
             training.load(found, about)
         except UNUSABLE as failure:
             log.warning("a training that was interrupted cannot go on, and begins again: %s", failure)
             training.load(tensors, values)
             return
-        self.epochs, self.first_loss, self.seconds = about["epoch"], about["first_loss"], about["seconds"]
+        self.epochs, self.seconds, (self.first_loss, self.last_loss) = epochs, seconds, losses
         log.info("%s: the training goes on after epoch %d", self.method, self.epochs)
 
     def step(self, training: Training, loss: float, number: int, per_epoch: int) -> None:
@@ -138,17 +141,13 @@ class FinishedEpochs:
 
         A failure to write costs a warning.
         """
-        if self.first_loss is None:
-            self.first_loss = loss
+        self.first_loss, self.last_loss = loss if self.first_loss is None else self.first_loss, loss
         start = perf_counter()
         if number % per_epoch or not self._writes or start - self._last < max(SECONDS, TIMES * self._took):
             return
         seconds = self.seconds + start - self._started
-        about = self._about(training) | {
-            "epoch": number // per_epoch,
-            "first_loss": self.first_loss,
-            "seconds": seconds,
-        }
+        about = self._about(training) | {"epoch": number // per_epoch, "seconds": seconds}
+        about |= {name: getattr(self, name) for name in LOSSES}
         try:
             write_checkpoint(self.path, training.tensors(), self.method, about | training.values())
         except (OSError, WeightsError) as failure:
