@@ -67,6 +67,7 @@ def main() -> None:
         return
     sides = [name for name in SIDES if "ray" not in name or find_spec("ray")]
     found: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
+    of_process("local")  # which also generates the images
     load = os.getloadavg()[0]
     for _ in range(arguments.rounds):
         for name in sides:

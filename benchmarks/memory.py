@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,7 @@ from zsadbench.metrics.names import DEFAULT_NAMES
 BATCH = 8
 SHARD = 64  # images
 QUARTILES = (500.0, 1000.0, 2000.0)  # of region area, in pixels
+NAMES = r"details/.*/names"  # entries of a state that name images
 MANY = 10**11  # pixels of a class that is streamed
 
 Array = NDArray[Any]
@@ -97,7 +99,7 @@ def merged(file: Path, shards: int) -> ClassMeasurement:
         with np.load(file) as arrays:
             state = dict(arrays)
         state["positions"] = state["positions"] + number * SHARD
-        named = {key: np.char.add(f"{number}-", value) for key, value in state.items() if key.endswith("/names")}
+        named = {key: np.char.add(f"{number}-", value) for key, value in state.items() if re.fullmatch(NAMES, key)}
         measurement.add_state(state | named)
     return measurement
 

@@ -153,6 +153,7 @@ def test_another_checkpoint_and_its_export_under_another_name(cli, good, mini, s
         (("--normal", "broken"), 3, "no threshold without these images"),
         (("--normal", "good", "--overlap", "4"), 2, "pass --tile too"),
         (("--normal", "good", "--reference", "nowhere"), 3, "--reference 'nowhere' is no folder"),
+        (("--normal", "good", "-m", "musc"), 2, "scores images of a class together"),
         (("--normal", "good", "-m", "nope"), 2, "no method named 'nope'"),
         (("--normal", "good", "--weights", "nowhere.pt"), 4, "nowhere.pt"),
         (("--normal", "good", "-o", "good"), 2, "it is a folder"),

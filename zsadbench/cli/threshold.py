@@ -25,7 +25,7 @@ from zsadbench.cli.shared.prompts import warn_of_demo
 from zsadbench.cli.shared.requests import detector_request
 from zsadbench.cli.shared.steps import counted
 from zsadbench.engine.plan.request import RunRequest
-from zsadbench.errors import DataError
+from zsadbench.errors import DataError, UsageError
 from zsadbench.flags.fields import DATA, OUTPUT, WHAT
 from zsadbench.flags.out import check_out_file
 
@@ -134,10 +134,16 @@ def _supports(reference: Path | None) -> list[Path]:
 def _load(fields: Fields, supports: list[Path], word: str, tiles: Tiles | None) -> tuple[ImageScorer, str | None]:
     """Load the method and give it its reference images; return what scores, and the digest of these images."""
     from zsadbench.predict.detector import make_detector
-    from zsadbench.predict.reference import remember_reference
+    from zsadbench.predict.reference import check_reference, remember_reference
     from zsadbench.predict.scoring import ImageScorer
 
     detector = make_detector(detector_request(fields))
+    if detector.scores_whole_classes:
+        raise UsageError(
+            f"'{detector.setup.name}' scores images of a class together: a score depends on the other images, and a "
+            "threshold would hold for these alone; use a method that scores each image by itself"
+        )
+    check_reference(detector, given=bool(supports))
     digest = remember_reference(detector, supports, word) if supports else None
     return ImageScorer(detector, tiles), digest
 

@@ -164,8 +164,8 @@ def _train(
     name = batches.setup.name
     try:
         if batches.recipe.one_pass:
-            losses = list(remember(method, tokens, batches, on_step))
-            finished.first_loss, finished.last_loss = losses[0], losses[-1]
+            (finished.last_loss,) = remember(method, tokens, batches, on_step)
+            finished.first_loss = finished.last_loss
         else:
             deque(fit(method, tokens, batches, on_step, finished), maxlen=0)
         return finite_state(name, method)
