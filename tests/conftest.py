@@ -45,6 +45,14 @@ def _folder_of(variable):
     return Path(os.environ[variable])
 
 
+@pytest.fixture(autouse=True)
+def no_plugin_files(monkeypatch):
+    """Plugin files that earlier tests added are not added to the processes of this one."""
+    from zsadbench import registry
+
+    monkeypatch.setattr(registry, "_plugin_files", [])
+
+
 @pytest.fixture(scope="session")
 def fixtures_root():
     """The folder of one set of parity fixtures: `backbone.json`, `backbone.safetensors`, a folder a method."""

@@ -13,6 +13,7 @@ from zsadbench.data import all_cards
 from zsadbench.references import Reference, references
 
 ROOT = Path(__file__).parents[1]
+UNVERIFIED = {"ksdd", "ksdd2", "mvtec2"}  # no verified reference is known
 SHORT = {  # venues as cards print them → a part of the venue's full name
     "CVPR": "(CVPR)",
     "ECCV": "(ECCV)",
@@ -63,6 +64,9 @@ def test_the_paper_of_a_card_is_that_of_the_table(name):
 
 @pytest.mark.parametrize("card", all_cards(), ids=lambda card: card.name)
 def test_a_data_set_cites_rows_of_the_table(card):
+    if card.name in UNVERIFIED:
+        assert not card.cite
+        return
     assert card.cite
     assert card.generated or (set(card.cite) <= references().keys() and not card.bibtex and not card.doi)
 

@@ -43,7 +43,7 @@ FLAGS = {
         --plugin*
         --allow-partial --aux$ --backbone$ --checkpoint$ --class|--class-name --data-root* --device$=auto
         --image-size$ --json --max-pixels$ --method|-m* --normal* --offline$ --option|-O* --out=explained --quiet|-q
-        --weights$
+        --reference --weights$
     """,
     "profile": """
         --plugin*

@@ -154,7 +154,11 @@ def test_a_threshold_file_is_used_and_refused_for_another_detector(cli, photos, 
     assert told.code == 0, told.err
     assert {event["verdict"] for event in map(json.loads, told.out.splitlines())} == {"normal"}
     assert "at most 30 %" in (tmp_path / "out/index.html").read_text()
-    others = {"--class-name": ("bolt", "class word"), "--image-size": (240, "input size"), "--tile": (64, "tiles")}
+    others = {
+        "--class-name": ("bolt", "class word"),
+        "--image-size": (240, "input size"),
+        "--tile": (64, "size of tiles"),
+    }
     for flag, (value, named) in others.items():
         refused = cli("predict", *FAST, photos, "--threshold", "threshold.json", flag, value)
         assert refused.code == 2

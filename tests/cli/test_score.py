@@ -188,7 +188,8 @@ def test_scores_of_a_table_take_the_place_of_the_maximum(cli, own, target, maps,
     assert record["classes"]["nut"]["image_auroc"] != measured(own, "nut", made)["image_auroc"]
 
 
-def test_the_table_and_python_say_the_same(cli, own, target, maps, tmp_path):
+def test_the_table_and_python_say_the_same(cli, own, target, maps, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     folder = maps()
     told = cli("score", folder, *target, "--metric", "pixel_aupro@0.05", "--class", "nut")
     assert told.code == 0, told.err

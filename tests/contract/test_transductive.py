@@ -23,6 +23,7 @@ NO_ROW = (
     "scaled,",
     "scaled (",
     'scaled"]',
+    "scaled</dt",
     "scaledzscite",
     "scaled|",
     "scaledtextbar",
@@ -115,7 +116,7 @@ def test_every_report_marks_the_row(made, form, tmp_path):
     assert any("scaled" in text for text in texts)
     for text in texts:
         for line in text.splitlines():
-            for found in re.finditer(r"(?<![\w/-])scaled(?![\w:])", line):
+            for found in re.finditer(r"(?<![\w/:-])scaled(?![\w:])", line):
                 ahead = line[found.start() : found.start() + 40].replace("\\", "")
                 assert ahead.startswith(("scaled [transductive]", *NO_ROW)), line[found.start() - 40 :][:90]
 

@@ -25,7 +25,7 @@ def test_a_card_with_another_value_as_label(label):
         'name = "x"\ntitle = "X"\ndomain = "medical"\nlevels = ["image"]\nlicence = "-"\nhomepage = "https://x.org"\n'
     )
     card = f'{head}[classes]\na = "a"\n[layouts.one]\nkind = "files"\nprobe = ["a"]\n[[layouts.one.rules]]\n{rule}'
-    with pytest.raises(DataError, match=r"field 'label' must be 0, 1, 'from_mask' or 'ignored'"):
+    with pytest.raises(DataError, match=r"field 'label' must be 0, 1, 'from_mask', 'from_mask_content' or 'ignored'"):
         read_card(card, "card")
 
 

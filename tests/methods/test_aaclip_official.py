@@ -101,6 +101,7 @@ def differing(fixture, options=(), *, trained=False, **settings):
     return {stage.name for stage in report.stages if stage.deviation is not None and not stage.passed}
 
 
+@pytest.mark.slow  # tests/parity/test_every_option.py changes every option
 @pytest.mark.parametrize(
     "option",
     [
@@ -112,6 +113,7 @@ def test_any_other_setting_fails(fixture, option):
     assert differing(fixture, (option,))
 
 
+@pytest.mark.slow  # tests/parity/test_every_option.py changes every option
 @pytest.mark.parametrize(
     ("option", "begins"),
     [

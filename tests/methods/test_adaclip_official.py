@@ -95,11 +95,13 @@ def test_the_forward_pass_alone_agrees(fixture):
     assert differing(fixture) == set()
 
 
+@pytest.mark.slow  # tests/parity/test_every_option.py changes every option
 @pytest.mark.parametrize("option", OPTIONS)
 def test_any_other_setting_fails(fixture, option):
     assert differing(fixture, (option,))
 
 
+@pytest.mark.slow  # tests/parity/test_every_option.py changes every option
 @pytest.mark.parametrize("option", OF_TRAINING)
 def test_any_other_training_fails(fixture, option):
     assert differing(fixture, (option,), trained=True)

@@ -177,11 +177,13 @@ TRAINING = ("pixel_weight=2", "alignment=none", "alignment_weight=2", "focal_gam
 MEMORY = ("memory_layers=12", "image_alpha=0.2", "pixel_alpha=0.2")
 
 
+@pytest.mark.slow  # tests/parity/test_every_option.py changes every option
 @pytest.mark.parametrize("option", [*OPTIONS, *TRAINING])
 def test_any_other_setting_fails(fixtures_root, option):
     assert check(find_fixtures([fixtures_root / "afclip"])[0], [option]).passed is False
 
 
+@pytest.mark.slow  # tests/parity/test_every_option.py changes every option
 @pytest.mark.parametrize("option", MEMORY)
 def test_any_other_memory_fails(fixtures_root, option):
     assert check(find_fixtures([fixtures_root / "afclip_fewshot"])[0], [option]).passed is False

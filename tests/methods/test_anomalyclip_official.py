@@ -118,6 +118,7 @@ OPTIONS = [
 ]
 
 
+@pytest.mark.slow  # tests/parity/test_every_option.py changes every option
 @pytest.mark.parametrize("option", OPTIONS)
 def test_any_other_setting_fails(fixture, option):
     if option.startswith("deep_length"):

@@ -60,7 +60,7 @@ def test_it_learns_nothing(baseline):
     assert CARD.recipe is None
 
 
-@pytest.mark.parametrize("wrong", [{"normal": "a photo"}, {"anomalous": "{} and {}"}, {"temperature": 0}])
+@pytest.mark.parametrize("wrong", [{"normal": "a photo"}, {"anomalous": "{} and {}"}, {"temperature": -1}])
 def test_options_that_cannot_be_right_are_refused(wrong):
     with pytest.raises(UsageError, match="option"):
         CARD.options(**wrong)

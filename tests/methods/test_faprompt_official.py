@@ -134,6 +134,7 @@ OPTIONS = [
 SHAPES = ("selected=9", "prompts=9", "context=6", "abnormal_context=3", "deep_length=3", "prior_width=400")
 
 
+@pytest.mark.slow  # tests/parity/test_every_option.py changes every option
 @pytest.mark.parametrize("option", OPTIONS)
 def test_any_other_setting_fails(fixture, option):
     assert check(fixture, [option]).passed is False

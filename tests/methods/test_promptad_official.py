@@ -130,6 +130,7 @@ def failing(fixture, *options):
     return {stage.name for stage in check(fixture, options).stages if not stage.passed}
 
 
+@pytest.mark.slow  # tests/parity/test_every_option.py changes every option
 @pytest.mark.parametrize(
     "option",
     [
@@ -141,6 +142,7 @@ def test_any_other_setting_fails(fixture, option):
     assert failing(fixture, option)
 
 
+@pytest.mark.slow  # tests/parity/test_every_option.py changes every option
 @pytest.mark.parametrize("option", ["match_weight=0.1", "margin=0.5", "triplet=patches"])
 def test_any_other_training_fails_in_the_losses_alone(fixture, option):
     found = failing(fixture, option)

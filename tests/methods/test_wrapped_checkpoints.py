@@ -7,7 +7,7 @@ from torch import nn
 from zsadbench.errors import WeightsError
 from zsadbench.registry import method_card, method_cards
 
-SEVERAL = ("afclip", "aaclip")  # files
+SEVERAL = ("afclip", "aaclip", "promptad")  # files
 ONE_FILE = [
     card.name for card in method_cards() if card.official and card.official.names() and card.name not in SEVERAL
 ]

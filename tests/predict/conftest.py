@@ -19,6 +19,8 @@ class Brightness:
     `seen` are the sizes of the batches. An image that is red everywhere fails.
     """
 
+    scores_whole_classes = False
+
     def __init__(self):
         self.seen = []
         self.setup = SimpleNamespace(method=SimpleNamespace(card=SimpleNamespace(map_range=(0.0, 1.0))))

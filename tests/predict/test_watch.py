@@ -17,6 +17,7 @@ from zsadbench.errors import UsageError
 from zsadbench.predict.limits import Limits
 from zsadbench.predict.scores_table import write_scores
 from zsadbench.predict.scoring import ImageScorer
+from zsadbench.predict.session import remove_unfinished
 from zsadbench.predict.watch import arrivals
 from zsadbench.predict.watch.finished import PATIENCE, Waiting, is_complete
 from zsadbench.predict.watch.follow import Watch, follow, only_watcher
@@ -186,6 +187,7 @@ def test_every_file_is_scored_once_over_kills_and_none_half_read(
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     writer.join()
+    remove_unfinished(out)
     run(folder, out, brightness, idle=2.0, settle=0.02)
     entries = noted(out)
     names = [os.fsdecode(bytes.fromhex(entry["path"])) for entry in entries]

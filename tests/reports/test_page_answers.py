@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from zsadbench.compare import board_of
-from zsadbench.compare.tables import significance
+from zsadbench.compare.significance import comparisons
 from zsadbench_reports.html import write_html
 
 RANKING = "#ranking-measured-1"
@@ -252,8 +252,8 @@ def test_it_prints_without_controls(show):
 def many_page(many_results):
     """The page of 480 records; its bootstrap has few draws, which changes no size."""
     patch = pytest.MonkeyPatch()
-    whole = significance.differences
-    patch.setattr(significance, "differences", lambda *given, **more: whole(*given, **{**more, "draws": 2}))
+    whole = comparisons.differences
+    patch.setattr(comparisons, "differences", lambda *given, **more: whole(*given, **{**more, "draws": 2}))
     yield write_html(board_of(many_results), many_results.parent, None)[0]
     patch.undo()
 

@@ -11,7 +11,7 @@ from zsadbench.errors import UsageError
 from zsadbench.files import remove_leftovers
 from zsadbench.predict.colour_range import ColourRange
 from zsadbench.predict.detector_facts import detector_facts
-from zsadbench.predict.heat_maps import MAPS, predict_images
+from zsadbench.predict.heat_maps import MAPS, THUMBNAILS, predict_images
 from zsadbench.predict.limits import Limits
 from zsadbench.predict.prediction import Prediction
 from zsadbench.predict.reference import check_reference, remember_reference
@@ -23,6 +23,14 @@ from zsadbench.predict.triage.page import write_page
 if TYPE_CHECKING:
     from zsadbench.data import UserImage
     from zsadbench.predict.detector import LoadedMethod
+
+
+def remove_unfinished(out: Path) -> None:
+    """Remove what killed calls left half-written in the folder of results."""
+    for folder in (out / MAPS, out / THUMBNAILS):
+        for below, _, _ in os.walk(folder):
+            remove_leftovers(Path(below))
+    remove_leftovers(out)
 
 
 class Session:
@@ -68,8 +76,7 @@ class Session:
             self.reference, self.supports = remember_reference(self.detector, supports, words[0]), len(supports)
         cut = (self.tiles.side, self.tiles.overlap) if self.tiles else None
         self.limits.check(self.detector, words, self.reference, cut)
-        for folder, _, _ in os.walk(self.out / MAPS):
-            remove_leftovers(Path(folder))
+        remove_unfinished(self.out)
 
     def predict(self, images: Sequence[UserImage]) -> Iterator[Prediction]:
         """Score and draw images one after another."""

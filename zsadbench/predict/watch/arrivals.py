@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,6 +81,7 @@ class Arrivals:
 
         handler = FileSystemEventHandler()
         handler.on_any_event = self.note  # type: ignore[method-assign]
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)  # of a folder that watchdog meets twice
         observer = Observer()
         try:
             observer.schedule(handler, str(self.folder), recursive=True)
