@@ -24,6 +24,9 @@ NO_ROW = (
     "scaled (",
     'scaled"]',
     "scaled</dt",
+    'scaled":{',  # what the page says of methods, not of rows
+    'scaled","venue',
+    'scaled","tag',  # the key of the method, beside the name of the row
     "scaledzscite",
     "scaled|",
     "scaledtextbar",
