@@ -147,7 +147,7 @@ def test_a_profile_of_several_backbones(cli, tmp_path, nearest):
     printed = cli("profile", *flags)
     assert printed.code == 0
     for row in rows:
-        assert f"nearest on {row['backbone']} (vision-only)" in " ".join(printed.out.split())
+        assert f"nearest on {row['backbone']}" in " ".join(printed.out.split())
 
 
 @pytest.mark.parametrize("verb", ["run", "train", "predict", "profile"])
