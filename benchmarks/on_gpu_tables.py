@@ -111,7 +111,7 @@ COLUMNS: dict[str, tuple[str, dict[str, Column]]] = {
     "compiled": (
         "Compiled blocks and CUDA graphs",
         {
-            "asked for": lambda row: row["asked"],
+            "mode": lambda row: row["asked"],
             "used": lambda row: row["compiled"],
             "batch": lambda row: row["batch_size"],
             "tower, ms": of("tower_ms"),

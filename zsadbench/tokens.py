@@ -53,7 +53,7 @@ class Taps:
         frozen: of an own encoding, whether nothing in it is trained, so that training on support images encodes each
             of them once.
         numbering: `reference` if block numbers are those of a tower of 24 blocks, where 24 is the last block of any
-            tower; `own` if they are those of the encoder at hand, which must have so many blocks.
+            tower; `own` if they are those of the encoder itself, which must have so many blocks.
         final_norm: whether the tokens of every tapped block go through the encoder's final layer norm.
     """
 

@@ -135,7 +135,8 @@ def test_predict_with_and_without_references(cli, nearest, tmp_path):
     assert list((tmp_path / "maps").rglob("*.csv"))
 
 
-def test_a_profile_of_several_backbones(cli, tmp_path, nearest):
+def test_a_profile_of_several_backbones(cli, tmp_path, nearest, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
     flags = (*nearest, "--backbone", f"{tmp_path / 'encoder.json'},{tmp_path / 'rotary.json'}", "--rounds", "1")
     rows = [json.loads(line) for line in cli("profile", *flags, "--json").out.splitlines()]
     assert [row["kind"] for row in rows] == ["vision-only", "vision-only"]
@@ -147,7 +148,7 @@ def test_a_profile_of_several_backbones(cli, tmp_path, nearest):
     printed = cli("profile", *flags)
     assert printed.code == 0
     for row in rows:
-        assert f"nearest on {row['backbone']}" in " ".join(printed.out.split())
+        assert f"nearest on {row['backbone']} (vision-only)" in " ".join(printed.out.split())
 
 
 @pytest.mark.parametrize("verb", ["run", "train", "predict", "profile"])

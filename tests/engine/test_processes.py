@@ -45,7 +45,7 @@ def test_a_process_that_dies_costs_its_unit(request_for, tmp_path, plugin, caplo
     results = run_plan(plan)
     assert [path.parent.name for path, _ in results.records] == ["dies_once", "clip"]
     (line,) = results.failures
-    assert line.startswith("dies on mvtec, seed 0, grid: its worker process ")
+    assert line.startswith("dies on mvtec, seed 0, grid: its worker process was killed by SIGKILL")
     for path, _ in results.records:
         (again,) = json.loads(path.read_text())["provenance"]["retried"]
         assert (again["class"], again["images"], again["batch_size"]) == ("grid", [1, IMAGES], 2)

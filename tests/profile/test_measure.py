@@ -6,14 +6,17 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
+from zsadbench.engine.encode.towers import build_towers
+from zsadbench.engine.learn.detector import make_method
 from zsadbench.engine.machine.device import is_shortage
 from zsadbench.engine.machine.memory import peak_host_mib, reset_peak_host
 from zsadbench.errors import CellError, UsageError
 from zsadbench.profile import energy, rounds
 from zsadbench.profile.files import stage_chart, write_profile
 from zsadbench.profile.inputs import decode, generated_files, preprocess
-from zsadbench.profile.measure import profile
+from zsadbench.profile.measure import _method_setups, profile
 from zsadbench.profile.request import ProfileRequest
 from zsadbench.profile.rounds import Rounds, percentiles, warm_up
 from zsadbench.profile.subject import Subject
@@ -38,6 +41,19 @@ def profile_request(request_for):
 def short(monkeypatch):
     """Warm-ups of three calls."""
     monkeypatch.setattr(rounds, "STABLE_WITHIN", 1e9)
+
+
+def test_text_is_encoded_once(request_for):
+    (setup,) = _method_setups(request_for(methods=("clip",), targets=("none",), aux="none", device="cpu"))
+    backbone = build_towers(setup, torch.device("cpu"))
+    subject = Subject(setup, backbone, make_method(setup, backbone, 0), 1)
+    operations = []
+    for _ in range(2):
+        with FlopCounterMode(display=False) as counter:
+            subject.time_text()
+        operations.append(counter.get_total_flops())
+    assert operations[0] > 0
+    assert operations[1] == 0, "later calls look the text up"
 
 
 def test_a_warm_up_ends_when_the_times_agree():

@@ -9,7 +9,7 @@ without an anomalous sample, like F1-max; 0 if no anomalous sample is flagged.
 
 SegF1, which MVTec AD 2 uses, is F1 of pixels at a threshold in which no test image has a part. Here the threshold of a
 class is the mean plus three standard deviations of all pixel scores of its normal validation images, rounded to
-float32. This rule is this project's choice, for no specification of another one was at hand. Mean and deviation are
+float32. This rule is this project's choice, for no other specification was found. Mean and deviation are
 those of all pixels at once, summed exactly over images: neither the order of images, nor batches, nor how parts were
 merged changes a bit of the threshold. The counts of `F1At` are four integers, the same whether scores are kept or
 streamed, and exact in both.

@@ -68,8 +68,7 @@ class LoadedMethod:
     @property
     def scores_whole_classes(self) -> bool:
         """Whether the method scores all images of a class together, and none by itself."""
-        step = self.setup.method.step()
-        return step is not None and step.whole_class
+        return self.setup.method.scores_whole_class
 
     def predict(
         self,

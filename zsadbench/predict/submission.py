@@ -5,7 +5,7 @@ The archive has two maps of every image, both as large as the image:
     anomaly_images/<class>/<part>/<image>.tiff               float16: the anomaly map
     anomaly_images_thresholded/<class>/<part>/<image>.png    uint8: 255 where the map reaches the threshold, else 0
 
-This is the layout that MVTec AD 2's server is known to take; its instructions were not at hand, so compare it with them
+This is the layout that MVTec AD 2's server is known to take; its instructions were not read, so compare it with them
 before a submission. Choices of this project: maps are those of a run, enlarged from the evaluated size to that of the
 image bilinearly; the threshold of a class is that of SegF1, from the maps of its normal validation images at the
 evaluated size (`zsadbench.metrics.at_threshold`). The same maps give the same bytes: files are in a fixed

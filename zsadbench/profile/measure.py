@@ -71,7 +71,7 @@ def _method_setups(run: RunRequest) -> list[MethodSetup]:
     check_size(run, configured)
     spec = resolve(run.backbone, run.weights, offline=run.offline)
     for method in configured:
-        if (step := method.step()) is not None and step.whole_class:
+        if method.scores_whole_class:
             raise UsageError(f"'{method.card.name}' scores all images of a class together: there is no time of a batch")
     return [load_setup(run, method, spec, registry.protocol(run.protocol)) for method in configured]
 

@@ -1,6 +1,6 @@
 """Miniatures of MVTec AD 2, KolektorSDD and KolektorSDD2.
 
-Their layouts are written as they are known from general use and the literature; no official file was at hand.
+Their layouts are written as they are known from general use and the literature; no official file was seen.
 """
 
 from pathlib import Path

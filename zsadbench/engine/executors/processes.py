@@ -183,6 +183,8 @@ class WorkerProcess:
         self.receive()
         if not self._ready:
             raise CellError(CANNOT_START)
+        if self._process is not None:
+            self._process.join(GRACE)  # the thread of the pool may be about to read the exit code
         code = self._process.exitcode if self._process is not None else None
         lost = Lost(f"its worker process {_how_it_ended(code)}", again=True)
         if self._too_long and self.timeout is not None:

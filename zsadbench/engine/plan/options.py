@@ -50,6 +50,12 @@ class ConfiguredMethod:
         """Return the step over all test images of a class, if the method has one with these options."""
         return self.card.transductive(self.options) if self.card.transductive is not None else None
 
+    @property
+    def scores_whole_class(self) -> bool:
+        """Whether the method makes scores and maps of all test images of a class together, and of none by itself."""
+        step = self.step()
+        return step is not None and step.whole_class
+
     def changed(self) -> dict[str, Any]:
         """Return the options that differ from their defaults, as JSON values."""
         default = self.card.options()

@@ -74,7 +74,7 @@ def check_shots(request: RunRequest, methods: Sequence[ConfiguredMethod]) -> Non
     lacking = [method.card.name for method in methods if method.card.needs_shots(method.options)]
     if lacking and not all(request.shots or (0,)):
         raise UsageError(f"'{lacking[0]}' compares with normal images of every class; pass --shots, such as 1,2,4")
-    whole = [method.card.name for method in methods if (step := method.step()) is not None and step.whole_class]
+    whole = [method.card.name for method in methods if method.scores_whole_class]
     if whole and any(request.shots):
         raise UsageError(f"'{whole[0]}' compares the test images of a class with each other; it takes no --shots")
     learning = [method.card.name for method in methods if method.recipe is not None and method.recipe.on_supports]
