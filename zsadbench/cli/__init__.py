@@ -13,11 +13,8 @@ from typer import BadParameter
 
 from zsadbench.cli import (
     audit,
-    cache,
-    checkpoints,
     compare,
     datasets,
-    doctor,
     explain,
     methods,
     parity,
@@ -31,9 +28,9 @@ from zsadbench.cli import (
     submission,
     threshold,
     train,
-    weights,
 )
 from zsadbench.cli.shared.settings_file import settings_from_file
+from zsadbench.cli.upkeep import cache, checkpoints, doctor, weights
 from zsadbench.errors import ZsadError
 from zsadbench.printing import printable_lines
 

@@ -1,0 +1,1 @@
+"""Verbs that look after this machine: cache, weights, checkpoints, what is installed."""
