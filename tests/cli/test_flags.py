@@ -53,16 +53,19 @@ FLAGS = {
     """,
     "parity": "--plugin* --json --option|-O* --verbose|-v",
     "score": """
+        --plugin*
         --allow-partial --class* --data-root* --image-size$ --json --limit$ --max-pixels$ --method-name --metric*
         --normal*
         --out$=results --overwrite$=missing --protocol$ --quiet|-q --seed* --target|-t* --verbose|-v --workers$
     """,
     "audit": """
+        --plugin*
         --allow-partial --class* --data-root* --image-size$ --json --limit$ --max-pixels$ --normal* --per-class
         --protocol$ --quiet|-q
         --target|-t* --verbose|-v
     """,
     "report": """
+        --plugin*
         --data-root* --decimals --format* --json --methods* --metrics* --no-published --no-spread --order --out=report
         --paper --picture* --quiet|-q --reference --results=results --selection --targets* --templates --verbose|-v
     """,
@@ -72,10 +75,10 @@ FLAGS = {
         --image-cache$ --image-size$ --json --limit$ --list --offline$ --out$=results --quiet|-q --seed*
         --tables --target|-t* --token-cache$ --verbose|-v --weights$ --workers$
     """,
-    "compare": "--json --metric* --quiet|-q --results=results --target|-t* --verbose|-v",
-    "protocol list": "",
-    "protocol show": "--json",
-    "protocol diff": "--json",
+    "compare": "--plugin* --json --metric* --quiet|-q --results=results --target|-t* --verbose|-v",
+    "protocol list": "--plugin*",
+    "protocol show": "--plugin* --json",
+    "protocol diff": "--plugin* --json",
     "methods list": "--plugin* --json",
     "methods show": "--plugin* --json",
     "datasets list": "--json",
@@ -96,7 +99,7 @@ FLAGS = {
         --plugin* --allow-partial --aux$ --backbone$ --checkpoint$ --data-root* --device$=auto --image-size$ --json
         --max-pixels$ --method|-m* --offline$ --option|-O* --quiet|-q --reference --weights$
     """,
-    "weights list": "--all --json",
+    "weights list": "--all --plugin* --json",
     "weights fetch": "--json --out",
     "weights path": "--json",
     "weights verify": "--json",

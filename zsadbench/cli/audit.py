@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zsadbench.cli.shared.logs import start_logging
-from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.options import (
+    Fields,
+    Json,
+    Plugin,
+    Quiet,
+    RequestFlags,
+    Verbose,
+    add_plugins,
+    examples,
+    with_flags,
+)
 from zsadbench.cli.shared.output import say, say_json, table, tell
 from zsadbench.cli.tables.fpr_spans import NARROWEST, narrowest, percent
 from zsadbench.engine.plan.request import RunRequest
@@ -42,6 +52,7 @@ def audit(
     per_class: Annotated[
         bool, typer.Option("--per-class", help="Print a table per class, too.", rich_help_panel=OUTPUT)
     ] = False,
+    plugin: Plugin = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -52,6 +63,7 @@ def audit(
     classes failed.
     """
     start_logging(quiet=quiet, verbose=verbose)
+    add_plugins(plugin)
     from zsadbench.metrics.variants_known import known_values
     from zsadbench.saved_maps.metric_audit import make_variants_plan, measure_variants, ranking_flips
 

@@ -10,7 +10,17 @@ import typer
 
 from zsadbench.cli.shared.completion import complete_methods
 from zsadbench.cli.shared.logs import start_logging
-from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.options import (
+    Fields,
+    Json,
+    Plugin,
+    Quiet,
+    RequestFlags,
+    Verbose,
+    add_plugins,
+    examples,
+    with_flags,
+)
 from zsadbench.cli.shared.output import say, say_json, table
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import UsageError
@@ -47,6 +57,7 @@ def compare(
     results: Annotated[Path, typer.Option(help="Folder with records.", metavar="PATH", rich_help_panel=DATA)] = Path(
         "results"
     ),
+    plugin: Plugin = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -56,6 +67,7 @@ def compare(
     from zsadbench.compare.significance.pair import pairings
 
     start_logging(quiet=quiet, verbose=verbose)
+    add_plugins(plugin)
     board = board_of(results)
     if not board.records:
         raise UsageError(f"no records below '{results}'; make some with zsadbench run, or name their folder: --results")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zsadbench.cli.shared.options import Json, examples
+from zsadbench.cli.shared.options import Json, Plugin, add_plugins, examples
 from zsadbench.cli.shared.output import say, say_json, table
 
 app = typer.Typer(no_args_is_help=True)
@@ -16,19 +16,21 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Protocol, such as str
 
 
 @app.command("list", epilog=examples("zsadbench protocol list", "zsadbench protocol show strict"))
-def list_() -> None:
+def list_(plugin: Plugin = None) -> None:
     """Print the name and digest of every protocol."""
     from zsadbench import registry
 
+    add_plugins(plugin)
     for protocol in registry.protocols():
         say(f"{protocol.name}  {protocol.digest}")
 
 
 @app.command(epilog=examples("zsadbench protocol show strict", "zsadbench protocol show paper:fbclip --json"))
-def show(name: Name, json: Json = False) -> None:
+def show(name: Name, plugin: Plugin = None, json: Json = False) -> None:
     """Print every field of a protocol, and its digest."""
     from zsadbench import registry
 
+    add_plugins(plugin)
     protocol = registry.protocol(name)
     fields = {**asdict(protocol), "digest": protocol.digest}
     if json:
@@ -43,12 +45,14 @@ def show(name: Name, json: Json = False) -> None:
 def diff(
     left: Annotated[str, typer.Argument(metavar="A", help="Protocol.")],
     right: Annotated[str, typer.Argument(metavar="B", help="Another protocol.")],
+    plugin: Plugin = None,
     json: Json = False,
 ) -> None:
     """Print the fields in which two protocols differ."""
     from zsadbench import registry
     from zsadbench.protocol import differing
 
+    add_plugins(plugin)
     differences = differing(registry.protocol(left), registry.protocol(right))
     if json:
         say_json(differences)

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zsadbench.cli.shared.logs import start_logging
-from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.options import (
+    Fields,
+    Json,
+    Plugin,
+    Quiet,
+    RequestFlags,
+    Verbose,
+    add_plugins,
+    examples,
+    with_flags,
+)
 from zsadbench.cli.shared.output import say, say_json
 from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import UsageError, ZsadError, unknown
@@ -72,6 +82,7 @@ def report(
             help="TOML file with the flags of this group; flags override it.", metavar="FILE", rich_help_panel=CHOICE
         ),
     ] = None,
+    plugin: Plugin = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -80,6 +91,7 @@ def report(
     from zsadbench.compare import board_of, choose
 
     start_logging(quiet=quiet, verbose=verbose)
+    add_plugins(plugin)
     wanted, reports = read_selection(selection, chosen), _chosen(split(format))
     _check_folders(results, out, templates)
     board = replace(board_of(results, fields.get("data_roots")), pictures=tuple(picture or ()))

@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from zsadbench.cli.shared.logs import start_logging
-from zsadbench.cli.shared.options import Fields, Json, Quiet, RequestFlags, Verbose, examples, with_flags
+from zsadbench.cli.shared.options import (
+    Fields,
+    Json,
+    Plugin,
+    Quiet,
+    RequestFlags,
+    Verbose,
+    add_plugins,
+    examples,
+    with_flags,
+)
 from zsadbench.cli.shared.output import say_json, tell
 from zsadbench.saved_maps.request import ScoreRequest
 
@@ -24,6 +34,7 @@ def score(
         Path, typer.Argument(metavar="MAPS", help="Folder with one map per image: .npy, .npz, .tiff, .png.")
     ],
     fields: Annotated[Fields, RequestFlags(ScoreRequest)],
+    plugin: Plugin = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -33,6 +44,7 @@ def score(
     Exit codes: 0 done, 2 usage, 3 the target or maps are missing, 5 some classes failed and the others are kept.
     """
     start_logging(quiet=quiet, verbose=verbose)
+    add_plugins(plugin)
     from zsadbench.saved_maps.plan import make_score_plan
     from zsadbench.saved_maps.score import score_maps
 

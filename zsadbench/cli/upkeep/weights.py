@@ -9,7 +9,7 @@ import typer
 
 from zsadbench.cli.shared.completion import complete_weights
 from zsadbench.cli.shared.logs import start_logging
-from zsadbench.cli.shared.options import Json, examples
+from zsadbench.cli.shared.options import Json, Plugin, add_plugins, examples
 from zsadbench.cli.shared.output import say, say_json, table, tell
 from zsadbench.errors import WeightsError
 from zsadbench.flags.fields import OUTPUT
@@ -39,12 +39,14 @@ def list_(
             "--all", help="Print the name of every published tag; nothing is looked for.", rich_help_panel=OUTPUT
         ),
     ] = False,
+    plugin: Plugin = None,
     json: Json = False,
 ) -> None:
     """Print the weights that the methods and their papers use, and where they lie."""
     from zsadbench.upkeep.weights import all_names, find_used
 
     start_logging()
+    add_plugins(plugin)
     if everything:
         for name in all_names():
             say_json({"name": name}) if json else say(name)
