@@ -18,14 +18,14 @@ FLAGS = {
         --json --limit$ --max-pixels$ --method|-m* --metric* --normal* --offline$ --option|-O* --out$=results
         --overwrite$=missing --plugin*
         --precision$=fp32 --protocol$=strict --quiet|-q --save-maps --seed* --shard$ --shots*
-        --support-seed* --target|-t* --token-cache$ --token-precision$=fp32 --unit-timeout$ --verbose|-v --weights$
+        --support-seed* --sweep --target|-t* --token-cache$ --token-precision$=fp32 --unit-timeout$ --verbose|-v --weights$
         --workers$
     """,
     "train": """
         --plugin*
         --allow-partial --aux$ --backbone$ --class* --data-root* --device$=auto --epochs$ --fresh --image-cache$
         --image-size$ --json --max-pixels$ --method|-m* --normal* --offline$ --option|-O* --out --precision$=fp32
-        --quiet|-q --seed* --shots* --support-seed*
+        --quiet|-q --seed* --shots* --support-seed* --sweep
         --token-cache$ --token-precision$=fp32 --verbose|-v --weights$ --workers$
     """,
     "predict": """

@@ -51,7 +51,8 @@ def run(
 ) -> None:
     """Train or load each method, evaluate every class, and write one record per method, target and seed.
 
-    The same command again finishes what is missing.
+    The same command again finishes what is missing. Options with several values (-O temperature=0.07|0.1, --sweep) run
+    with each combination, one record each.
 
     Exit codes: 0 done, 2 usage, 3 data, 4 weights or checkpoint, 5 some cells failed and the others are kept,
     130 interrupted.
@@ -77,10 +78,12 @@ def _show_plan(shown: Outline, *, json: bool) -> None:
         for row in rows:
             say_json(row)
         return
-    header = ["method", "target", "seed", "shots", "aux", "done", "to do", *(["missing"] if shown.outlined else [])]
+    swept = ["setting"] if any(row["setting"] for row in rows) else []
+    header = ["method", *swept, "target", "seed", "shots", "aux", "done", "to do"]
+    header += ["missing"] if shown.outlined else []
     cells = [
         (
-            *(str(row[name]) for name in ("method", "target", "seed", "shots")),
+            *(str(row[name]) for name in ("method", *swept, "target", "seed", "shots")),
             *(row["aux"] or "-", "?" if row["done"] is None else str(len(row["done"])), str(len(row["todo"]))),
             *([", ".join(row["missing"]) or "-"] if shown.outlined else []),
             row["path"] or "-",
@@ -93,10 +96,14 @@ def _show_plan(shown: Outline, *, json: bool) -> None:
 
 def _rows(shown: Outline) -> list[dict[str, Any]]:
     """Return the object of every job that `--json` prints; what is not known yet is None."""
+    from zsadbench.engine.plan.settings import differing, setting_text
+
+    settings = differing([job.setup.method for job in shown.plan.jobs])
     planned = [
         {
             "event": "plan",
             "method": job.setup.name,
+            "setting": setting_text(setting),
             "target": job.target.card.name,
             "seed": job.seed,
             "shots": job.cell["shots"],
@@ -108,12 +115,15 @@ def _rows(shown: Outline) -> list[dict[str, Any]]:
             "missing": [],
             **_trainings(job),
         }
-        for job in shown.plan.jobs
+        for job, setting in zip(shown.plan.jobs, settings, strict=True)
     ]
     outlined = [
         {
             "event": "plan",
-            **{name: getattr(job, name) for name in ("method", "target", "seed", "shots", "support_seed", "aux")},
+            **{
+                name: getattr(job, name)
+                for name in ("method", "setting", "target", "seed", "shots", "support_seed", "aux")
+            },
             "done": None,
             "todo": list(job.classes),
             "path": None,

@@ -26,9 +26,8 @@ from zsadbench.flags.fields import COMPUTE, OUTPUT
 
 FLAGS = RequestFlags(
     RunRequest,
-    "methods classes seeds shots support_seeds options data_roots allow_partial normal max_pixels backbone weights "
-    "epochs image_size offline "
-    "device precision workers image_cache token_cache token_precision",
+    "methods classes seeds shots support_seeds options sweep data_roots allow_partial normal max_pixels "
+    "backbone weights epochs image_size offline device precision workers image_cache token_cache token_precision",
     aux="Auxiliary set to learn from, or the set whose normal training images a method learns from with --shots "
     "(default: mvtec; demo-aux for the demo backbone).",
 )
@@ -55,7 +54,10 @@ def train(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train methods on an auxiliary set and print the paths of their checkpoints."""
+    """Train methods on an auxiliary set and print the paths of their checkpoints.
+
+    Options with several values (-O recipe.lr=1e-4|1e-3, --sweep) are trained with each combination.
+    """
     start_logging(quiet=quiet, verbose=verbose)
     add_plugins(plugin)
     from zsadbench.engine.train import train_all

@@ -16,6 +16,7 @@ from zsadbench.engine.machine.device import choose_device
 from zsadbench.engine.machine.threads import limited_threads
 from zsadbench.engine.plan.jobs import Job, make_plan
 from zsadbench.engine.plan.request import RunRequest
+from zsadbench.engine.plan.settings import differing, setting_text
 from zsadbench.engine.plan.sharing import co_trained_taps, tower_key
 from zsadbench.errors import CellError, DataError, UsageError
 from zsadbench.flags.out import check_out
@@ -45,8 +46,9 @@ def train_all(request: RunRequest, out: Path | None, *, fresh: bool = False) -> 
         if not job.setup.trains:
             raise UsageError(f"'{job.setup.name}' does not train; there is no checkpoint to make")
     failures: list[str] = []
+    settings = map(setting_text, differing([job.setup.method for job in jobs]))
     towers: dict[tuple[Any, ...], Backbone] = {}
-    for job in jobs:
+    for job, setting in zip(jobs, settings, strict=True):
         key = tower_key(job.setup)
         if key not in towers:  # most jobs use the same encoders; two pairs are never in memory together
             towers.clear()
@@ -54,10 +56,12 @@ def train_all(request: RunRequest, out: Path | None, *, fresh: bool = False) -> 
         for class_name in job.selected if job.setup.on_supports else ("",):
             try:
                 with limited_threads():
-                    event = _train(job, jobs, towers[key], request, out, class_name=class_name, fresh=fresh)
+                    names = class_name, setting
+                    event = _train(job, jobs, towers[key], request, out, names=names, fresh=fresh)
             except (CellError, DataError, OSError) as failure:
                 where = "/".join((job.target.card.name, *([class_name] if class_name else [])))
-                failures.append(f"{job.setup.name} on {where}, seed {job.seed}: {failure}")
+                of_setting = f", {setting}" if setting else ""
+                failures.append(f"{job.setup.name} on {where}, seed {job.seed}{of_setting}: {failure}")
             else:
                 yield event
     if failures:
@@ -71,13 +75,15 @@ def _train(
     request: RunRequest,
     out: Path | None,
     *,
-    class_name: str,
+    names: tuple[str, str],
     fresh: bool,
 ) -> dict[str, Any]:
     """Train one method with one seed, or load its checkpoint from the cache; return the event of it.
 
-    `class_name` is the class whose support images are learned from; empty for the auxiliary set.
+    `names` are the class whose support images are learned from, empty for the auxiliary set, and the options in which
+    the settings of the method differ, empty for one setting.
     """
+    class_name, setting = names
     supports = job.supports if class_name else None
     detector = train_or_load(
         job.setup,
@@ -95,6 +101,7 @@ def _train(
     if supports:
         of_class = {"class": class_name, "shots": supports.shots, "support_seed": supports.seed}
         name += f"-{safe_name(class_name)}-shots{supports.shots}-supports{supports.seed}"
+    name += f"-{safe_name(setting)}" if setting else ""
     path = _copy(detector, job, out / f"{name}.safetensors") if out is not None else detector.checkpoint
     if path is None:
         raise CellError("the checkpoint could not be written into the cache; pass --out to write it elsewhere")
@@ -103,6 +110,7 @@ def _train(
         "method": job.setup.name,
         "aux": job.target.card.name,
         "seed": job.seed,
+        **({"setting": setting} if setting else {}),
         **of_class,
         "path": str(path),
         "first_loss": detector.first_loss,

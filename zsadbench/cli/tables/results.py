@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from statistics import mean, stdev
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zsadbench.cli.shared.output import say, table
 from zsadbench.cli.tables.fpr_spans import span_remarks
 from zsadbench.clip.config import DEMO
 from zsadbench.compare.frame import HEADINGS
+from zsadbench.records import identity
 from zsadbench.records.remarks import data_remarks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from zsadbench.engine.plan.jobs import Plan
@@ -25,10 +26,12 @@ def print_results(plan: Plan | ScorePlan, results: Results, extra: Sequence[str]
     """Print one table per target with every method's classes and mean, then signatures, records and reasons.
 
     Folders of one name with other content are targets of their own, told apart by digits of the fingerprint. Where a
-    200-threshold variant is among the `extra` metrics, a line says which rates its thresholds cover.
+    200-threshold variant is among the `extra` metrics, a line says which rates its thresholds cover. A method with
+    several settings has one row per setting, the mean over classes, in a table with the options that differ.
     """
     from zsadbench.compare.measured import entry_names, target_names
 
+    settings = _settings(plan)
     cells = [record.cell for _, record in results.records]
     targets, entries = target_names(cells), entry_names(cells)
     for target in dict.fromkeys(targets):
@@ -39,14 +42,40 @@ def print_results(plan: Plan | ScorePlan, results: Results, extra: Sequence[str]
         seeds_of: dict[str, list[Record]] = {}
         for place in places:
             seeds_of.setdefault(entries[place], []).append(results.records[place][1])
-        rows = [row for seeds in seeds_of.values() for row in table_rows(seeds, metrics)]
-        header = ["method", "class", *(HEADINGS.get(name, name) for name in metrics)]
-        table(_title(target, records), header, rows, optional=_optional(records, metrics, (*extra, *added)))
+        title, optional = _title(target, records), _optional(records, metrics, (*extra, *added))
+        plain = [seeds for seeds in seeds_of.values() if identity(seeds[0].cell) not in settings]
+        rows = [row for seeds in plain for row in table_rows(seeds, metrics)]
+        headings = [HEADINGS.get(name, name) for name in metrics]
+        if rows:
+            table(title, ["method", "class", *headings], rows, optional=optional)
+        swept = [seeds for seeds in seeds_of.values() if seeds not in plain]
+        for method in dict.fromkeys(seeds[0].cell["method"] for seeds in swept):
+            of_method = [seeds for seeds in swept if seeds[0].cell["method"] == method]
+            names = list(settings[identity(of_method[0][0].cell)])
+            shown = [_setting_row(seeds, settings[identity(seeds[0].cell)], metrics) for seeds in of_method]
+            table(f"{title}: settings of {method}", [*names, "classes", *headings], shown, optional=optional)
         for path, record in records:
             say(record.signature, f"  {path}")
             for line in (*span_remarks(path, extra), *remarks(record)):
                 say(f"  {line}")
         say("")
+
+
+def _settings(plan: Plan | ScorePlan) -> dict[str, Mapping[str, Any]]:
+    """Return the options in which settings of a method differ, by the identity of each record of such a method."""
+    from zsadbench.engine.plan.settings import differing
+
+    jobs = getattr(plan, "jobs", ())
+    found = differing([job.setup.method for job in jobs])
+    return {identity(job.cell): values for job, values in zip(jobs, found, strict=True) if values}
+
+
+def _setting_row(seeds: Sequence[Record], values: Mapping[str, Any], metrics: Sequence[str]) -> tuple[str, ...]:
+    """Return the row of one setting: its options, the number of classes, and the means over them."""
+    from zsadbench.engine.plan.settings import value_text
+
+    count = f"{min(len(record.classes) for record in seeds)}/{len(seeds[0].expected)}"
+    return (*map(value_text, values.values()), count, *_mean_cells(seeds, metrics))
 
 
 def _optional(records: Sequence[tuple[Path, Record]], metrics: Sequence[str], extra: Sequence[str]) -> list[str]:

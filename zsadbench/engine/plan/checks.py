@@ -16,6 +16,8 @@ from zsadbench.engine.plan.request import NO_AUX, RunRequest
 from zsadbench.errors import UsageError, unknown
 
 if TYPE_CHECKING:
+    from zsadbench.data import Dataset
+    from zsadbench.engine.plan.sweep_file import Tuned
     from zsadbench.protocol import EvaluationProtocol
 
 OTHER_AUX = {"mvtec": "visa", "demo": "demo-aux"}
@@ -106,12 +108,35 @@ def check_checkpoint_class(
 
 def _check_leak(request: RunRequest, targets: Sequence[str], how: str) -> None:
     """Raise `UsageError` if a target is its own auxiliary set, unless leaks are allowed."""
+    if request.held_out:  # other classes of the set are learned from
+        return
     leak = next((target for target in targets if aux_for(target, request.aux) == target), None)
     if leak is not None and not request.allow_leak:
         raise UsageError(
             f"'{leak}' is both --aux and --target: {how} the test images; "
             "choose another --aux, or pass --allow-leak to do it all the same"
         )
+
+
+def check_tuned(request: RunRequest, targets: Sequence[Dataset]) -> None:
+    """Check that options of the sweep file were not chosen on a target, unless leaks are allowed.
+
+    Raises:
+        UsageError: they were.
+    """
+    for tuned in request.sweep.tuned if request.sweep else ():
+        for target in targets:
+            if chosen_on(tuned, target) and not request.allow_leak:
+                raise UsageError(
+                    f"the options of '{tuned.method}' were chosen on '{tuned.aux}', which is the target "
+                    f"'{target.card.name}'; choose another --target, or pass --allow-leak to do it all the same"
+                )
+
+
+def chosen_on(tuned: Tuned, target: Dataset) -> bool:
+    """Return whether options were chosen on a target: it has the name, unless it is a user's folder, or the content."""
+    named = tuned.aux == target.card.name and ":" not in tuned.aux
+    return named or tuned.fingerprint == target.fingerprint
 
 
 def with_backbone(request: RunRequest, targets: Sequence[str]) -> RunRequest:

@@ -22,15 +22,18 @@ from zsadbench.engine.plan.checks import (
     check_aux,
     check_checkpoint_class,
     check_size,
+    check_tuned,
     check_whole_class,
     checked_targets,
     with_backbone,
 )
 from zsadbench.engine.plan.done import classes_done, record_so_far, selected_classes
 from zsadbench.engine.plan.engines import choose_engine
+from zsadbench.engine.plan.held_out import divided
 from zsadbench.engine.plan.method_setup import MethodSetup, load_setup
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import NO_AUX, RunRequest
+from zsadbench.engine.plan.settings import configure_all
 from zsadbench.engine.plan.supports import Supports, check_shots, choose_all_supports, load_training_parts
 from zsadbench.errors import DataError, UsageError
 from zsadbench.flags.out import check_out
@@ -98,7 +101,7 @@ def make_plan(request: RunRequest, loaded: dict[str, Dataset] | None = None, *, 
     allow_pixels(request.max_pixels)
     metrics = all_metrics(request.metrics)
     protocol = registry.protocol(request.protocol)
-    configured = [configure(registry.method_card(name), request.options, request.methods) for name in request.methods]
+    configured = configure_all(request)
     targets = checked_targets(request)
     if records:
         check_out(request.out)
@@ -110,11 +113,13 @@ def make_plan(request: RunRequest, loaded: dict[str, Dataset] | None = None, *, 
     spec = resolve(request.backbone, request.weights, offline=request.offline)
     setups = [load_setup(request, method, spec, protocol) for method in configured]
     data = load_all(request, setups, targets, {} if loaded is None else loaded)
+    auxiliary = {target: data.get(aux_for(target, request.aux)) for target in targets}
+    data, auxiliary = divided(request, data, auxiliary)
+    check_tuned(request, [data[target] for target in targets])
     training_parts = load_training_parts(request, targets)
     supports = {target: choose_all_supports(request, data[target], training_parts.get(target)) for target in targets}
     selected = {target: selected_classes(request, data[target]) for target in targets}
     check_checkpoint_class(request, configured, selected)
-    auxiliary = {target: data.get(aux_for(target, request.aux)) for target in targets}
     jobs = [
         _job(request, setup, data[target], seed, aux=aux, supports=chosen, selected=selected[target], metrics=metrics)
         for setup in setups
@@ -122,7 +127,7 @@ def make_plan(request: RunRequest, loaded: dict[str, Dataset] | None = None, *, 
         for chosen in supports[target]
         for seed in _seeds(request, setup)
     ]
-    return Plan(tuple(jobs), metrics, request)
+    return Plan(tuple({job.path: job for job in reversed(jobs)}.values())[::-1], metrics, request)
 
 
 def _job(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,7 +129,7 @@ def load_setup(
     spec.check_size(size)
     sha256 = None
     if request.checkpoint is not None and method.recipe is not None:
-        method = _with_checkpoint_options(method, request.checkpoint, request.options)
+        method = _with_checkpoint_options(method, request.checkpoint)
         sha256 = checkpoint_sha256(method.card, request.checkpoint)
     taps = taps_for(method.card, method.options)
     place_taps(taps, spec.config.vision.layers)
@@ -153,7 +153,7 @@ def load_setup(
     )
 
 
-def _with_checkpoint_options(method: ConfiguredMethod, path: Path, given: Sequence[str]) -> ConfiguredMethod:
+def _with_checkpoint_options(method: ConfiguredMethod, path: Path) -> ConfiguredMethod:
     """Return the method with the options of its training, and above them those that the user gave.
 
     A warning names options that the user changes although the trained parameters depend on them.
@@ -164,11 +164,12 @@ def _with_checkpoint_options(method: ConfiguredMethod, path: Path, given: Sequen
     metadata = read_metadata(path)
     read_state(method.card, path)  # a foreign, unsafe or truncated file is reported before anything runs
     trained = dict(metadata[1].get("options") or {}) if metadata else {}
-    changed = method.changed()
-    clash = sorted(key for key in changed.keys() & method.card.weight_bound if changed[key] != trained.get(key))
+    of_training = build_options(method.card, trained)
+    options = build_options(method.card, {**trained, **method.changed(), **method.given})
+    bound = sorted(method.card.weight_bound)
+    clash = [key for key in bound if getattr(options, key, None) != getattr(of_training, key, None)]
     if clash:
         log.warning("%s: the checkpoint was trained with another %s; the record says so", path, ", ".join(clash))
-    options = build_options(method.card, {**trained, **changed}) if given or trained else method.options
     return replace(method, options=options)
 
 

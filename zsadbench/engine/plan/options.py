@@ -1,12 +1,14 @@
-"""Turn `KEY=VALUE` strings into the options and the recipe of a method.
+r"""Turn `KEY=VALUE` strings into the options and the recipe of a method.
 
 A key may be preceded by its method (`fbclip.views=id,sem`), name a preset (`preset=base`) or a field of the recipe
 (`recipe.lr=1e-4`). A value is converted to the type of the field: booleans are `true` and `false`, tuples are
-comma-separated lists.
+comma-separated lists. A vertical bar separates the values of a grid (`temperature=0.07|0.1`, see
+`zsadbench.engine.plan.settings`); `\|` is a bar of the value.
 """
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -16,6 +18,7 @@ from zsadbench.errors import UsageError, ZsadError, unknown
 from zsadbench.types import MethodCard, Recipe, Taps, Transductive
 
 RECIPE_KEYS = ("lr", "batch", "weight_decay", "permuted")
+RECIPE = "recipe."  # how the keys of fields of the recipe begin
 SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -23,13 +26,15 @@ SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "n
 class ConfiguredMethod:
     """A method with its options and, if it trains, its recipe.
 
-    `recipe_changes` are the fields of the recipe that the user changed; `recipe` contains them.
+    `recipe_changes` are the fields of the recipe that the user changed; `recipe` contains them. `given` are the options
+    that the user named, also with their default values; `options` contains them.
     """
 
     card: MethodCard
     options: Any
     recipe: Recipe | None
     recipe_changes: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     def recipe_on(self, aux: str) -> Recipe:
         """Return the recipe on the auxiliary set `aux`.
@@ -76,21 +81,31 @@ def configure(card: MethodCard, given: Sequence[str], methods: Sequence[str]) ->
         methods: names of all methods of the run; with several, every key must name its method.
 
     Raises:
-        UsageError: a key, preset or value is unknown, or a string has no `=`.
+        UsageError: a key, preset or value is unknown, a string has no `=`, or a key has several values.
     """
-    values: dict[str, Any] = {}
+    values = []
+    for key, texts in options_of(card.name, given, methods):
+        if len(texts) > 1:
+            raise UsageError(f"option '{key}' has {len(texts)} values; run, train and tune take several, others one")
+        values.append((key, parse_option(card, key, texts[0])))
+    return with_values(card, values)
+
+
+def with_values(card: MethodCard, values: Sequence[tuple[str, Mapping[str, Any]]]) -> ConfiguredMethod:
+    """Return the method with the values of keys, as `parse_option` has them; later ones replace earlier ones.
+
+    Raises:
+        UsageError: the method refuses a value.
+    """
+    options: dict[str, Any] = {}
     recipe: dict[str, Any] = {}
-    for key, text in _of_method(card.name, given, methods):
-        if key == "preset":
-            if text not in card.presets:
-                raise unknown(f"preset of {card.name}", text, card.presets)
-            values |= card.presets[text]
-        elif key.startswith("recipe."):
-            recipe |= _recipe_value(card, key.removeprefix("recipe."), text)
+    for key, named in values:
+        if key.startswith(RECIPE):
+            recipe |= named
         else:
-            values[key] = _option_value(card, key, text)
+            options |= named
     changed_recipe = replace(card.recipe, **recipe) if card.recipe else None
-    return ConfiguredMethod(card, build_options(card, values), changed_recipe, recipe)
+    return ConfiguredMethod(card, build_options(card, options), changed_recipe, recipe, options)
 
 
 def build_options(card: MethodCard, values: Mapping[str, Any]) -> Any:
@@ -129,22 +144,51 @@ def taps_for(card: MethodCard, options: Any) -> Taps:
     return taps
 
 
-def _of_method(name: str, given: Sequence[str], methods: Sequence[str]) -> list[tuple[str, str]]:
-    """Return (key, value) of the strings that concern the method `name`, without its name in the key."""
+def options_of(name: str, given: Sequence[str], methods: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the keys of the strings that concern the method `name`, without its name, with the texts of their values.
+
+    Raises:
+        UsageError: a string has no `=`, or names a method that is not among `methods`, or none although there are
+            several.
+    """
     pairs = []
     for item in given:
         key, equals, value = item.partition("=")
         if not equals or not key:
             raise UsageError(f"option '{item}' is not of the form KEY=VALUE")
         owner, dot, rest = key.partition(".")
-        if dot and owner in methods:
-            if owner == name:
-                pairs.append((rest, value))
-        elif len(methods) > 1:
+        named = bool(dot) and f"{owner}." != RECIPE
+        if named and owner not in methods:
+            raise UsageError(f"option '{key}': '{owner}' is not among the methods: {', '.join(methods)}")
+        if not named and len(methods) > 1:
             raise UsageError(f"option '{key}' must name its method when several run: '{methods[0]}.{key}={value}'")
-        else:
-            pairs.append((key, value))
+        if not named or owner == name:
+            pairs.append((rest if named else key, split_values(value)))
     return pairs
+
+
+def split_values(text: str) -> tuple[str, ...]:
+    r"""Split the values of a grid at vertical bars; a bar after a backslash belongs to the value.
+
+    >>> split_values("0.07|0.1"), split_values(r"a\|b|c")
+    (('0.07', '0.1'), ('a|b', 'c'))
+    """
+    return tuple(part.replace(r"\|", "|") for part in re.split(r"(?<!\\)\|", text))
+
+
+def parse_option(card: MethodCard, key: str, text: str) -> Mapping[str, Any]:
+    """Return the fields of the options that a key sets, those of a preset; of `recipe.NAME` the field of the recipe.
+
+    Raises:
+        UsageError: the key or the preset is unknown, or the value has another type.
+    """
+    if key == "preset":
+        if text not in card.presets:
+            raise unknown(f"preset of {card.name}", text, card.presets)
+        return card.presets[text]
+    if key.startswith(RECIPE):
+        return _recipe_value(card, key.removeprefix(RECIPE), text)
+    return {key: _option_value(card, key, text)}
 
 
 def _recipe_value(card: MethodCard, key: str, text: str) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from zsadbench.data import find_card
 from zsadbench.engine.plan.checks import aux_for, checked_targets, with_backbone
 from zsadbench.engine.plan.jobs import Plan, all_metrics, load_all, make_plan
 from zsadbench.engine.plan.method_setup import load_setup
-from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import NO_AUX, RunRequest
+from zsadbench.engine.plan.settings import configure_all, differing, setting_text
 from zsadbench.engine.plan.supports import choose_all_supports, load_training_parts
 from zsadbench.errors import DataError, WeightsError
 
@@ -27,11 +27,13 @@ WEIGHTS = "weights"
 class OutlinedJob:
     """A job that cannot be planned yet, as its identity depends on what is not there.
 
+    `setting` has the options in which the settings of the method differ.
     `classes` are those of the request according to the card of the target, and `missing` names what the job lacks, by
     the keys of `Outline.missing`; empty if only other jobs on its target lack something.
     """
 
     method: str
+    setting: str
     target: str
     seed: int
     shots: int
@@ -62,14 +64,19 @@ def outline(request: RunRequest) -> Outline:
         return Outline(make_plan(request, loaded))
     except (WeightsError, DataError):
         pass
-    methods = [configure(registry.method_card(name), request.options, request.methods) for name in request.methods]
+    methods = configure_all(request)
     targets = checked_targets(request)
     settled = with_backbone(request, targets)
     missing = _missing_weights(settled, methods)
     learns = any(_needs_aux(request, method) for method in methods)
     for target in targets:
         missing |= _missing_data(request, target, loaded, with_aux=learns)
-    outlined = [job for method in methods for target in targets for job in _jobs(request, method, target, missing)]
+    outlined = [
+        job
+        for method, setting in zip(methods, map(setting_text, differing(methods)), strict=True)
+        for target in targets
+        for job in _jobs(request, method, target, missing, setting=setting)
+    ]
     lacking = {job.target for job in outlined if job.missing}
     whole = (
         [] if any(name.startswith(WEIGHTS) for name in missing) else [name for name in targets if name not in lacking]
@@ -115,8 +122,10 @@ def _missing_data(request: RunRequest, target: str, loaded: dict[str, Dataset], 
     return missing
 
 
-def _jobs(request: RunRequest, method: ConfiguredMethod, target: str, missing: dict[str, str]) -> list[OutlinedJob]:
-    """Return the jobs of one method on one target."""
+def _jobs(
+    request: RunRequest, method: ConfiguredMethod, target: str, missing: dict[str, str], *, setting: str
+) -> list[OutlinedJob]:
+    """Return the jobs of one setting of a method on one target."""
     name, card = method.card.name, find_card(target, request.normal)
     trained = method.recipe is not None and request.checkpoint is None
     aux = aux_for(target, request.aux) if _needs_aux(request, method) else NO_AUX
@@ -131,7 +140,7 @@ def _jobs(request: RunRequest, method: ConfiguredMethod, target: str, missing: d
         learned = None if aux == NO_AUX else aux
         supports: list[int | None] = list(dict.fromkeys(request.support_seeds or (0,))) if shots else [None]
         jobs += [
-            OutlinedJob(name, target, seed, shots, chosen, learned, classes, lacks)
+            OutlinedJob(name, setting, target, seed, shots, chosen, learned, classes, lacks)
             for chosen in supports
             for seed in seeds
         ]

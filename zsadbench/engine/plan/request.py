@@ -10,6 +10,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
+from zsadbench.engine.plan.sweep_file import SWEEP, Sweep
 from zsadbench.errors import UsageError
 from zsadbench.flags.fields import (
     COMPUTE,
@@ -17,6 +18,7 @@ from zsadbench.flags.fields import (
     MODEL,
     OUTPUT,
     WHAT,
+    Accepts,
     AnyPath,
     MaybePath,
     Names,
@@ -64,6 +66,7 @@ def _benchmarks(domain: str) -> list[str]:
     return [card.name for card in cards if domain in {"all", card.domain}]
 
 
+MaybeSweep = Accepts[Sweep | None, Sweep | Path | str | None]
 TARGETS = replace(NAMES, read=lambda parsed, flag: read_targets(parsed))
 
 
@@ -77,6 +80,9 @@ class RunRequest:
     one, `engine`, `jobs` and `shard` for what fits the devices and the encoder. `shots` are normal images per class, 0
     for zero-shot; each is run with each of `support_seeds`. `image_cache` and `token_cache` are bytes on disk;
     `image_cache` None and `token_cache` 0 keep nothing. `compile` changes the last bits of results and no identity.
+
+    With `held_out`, which has no flag, every target consists of these classes alone, and the auxiliary set of its other
+    classes; it may be the target, then. Records are partial.
 
     Raises:
         UsageError: a value cannot be right.
@@ -118,12 +124,19 @@ class RunRequest:
         variable=False,
     )
     options: Names = flag(
-        "Option of a method, METHOD.KEY=VALUE when several methods run; repeatable.",
+        "Option of a method, METHOD.KEY=VALUE when several methods run, KEY=A|B|C to run each value; repeatable.",
         WHAT,
         form=OPTIONS,
         name="option",
         short="-O",
         default=(),
+    )
+    sweep: MaybeSweep = flag(
+        "TOML file with a table of options per method, KEY = [values], to run each combination; also what tune wrote.",
+        WHAT,
+        form=SWEEP,
+        default=None,
+        variable=False,
     )
     protocol: str = flag("Evaluation protocol.", WHAT, default="strict")
     metrics: Names = flag(
@@ -258,6 +271,8 @@ class RunRequest:
     save_maps: bool = flag(
         "Keep every anomaly map in a folder next to the record.", OUTPUT, default=False, form=SWITCH, variable=False
     )
+
+    held_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         normalise(self)

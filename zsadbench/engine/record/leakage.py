@@ -8,13 +8,15 @@ same-source    both sets are cut from one collection
 category-seen  a category has the same name in both sets
 unknown        what a checkpoint learned from is not known, or the set that it names has no card
 clean          none of these
+
+The entry `option_choice` says how the options were chosen, where a file of `zsadbench tune` says so.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
@@ -23,7 +25,8 @@ from zsadbench.checkpoints import read_metadata
 from zsadbench.data import find_card, limited, load_dataset
 from zsadbench.data.copies.image_hashes import hash_images
 from zsadbench.data.images.perceptual_hash import BITS, CLOSE, near_duplicates
-from zsadbench.engine.plan.checks import aux_for
+from zsadbench.engine.plan.checks import aux_for, chosen_on
+from zsadbench.engine.plan.sweep_file import as_text
 from zsadbench.engine.record.support_images import compare_supports
 from zsadbench.errors import DataError, UsageError, in_one_line
 
@@ -65,15 +68,17 @@ def check(job: Job, request: RunRequest) -> dict[str, Any]:
     """
     training, target = _training_set(job, request), job.target
     card = training.card
-    categories = sorted(_category_names(card) & _category_names(target.card)) if card else []
+    categories = sorted(_category_names(card, job.aux) & _category_names(target.card, target)) if card else []
     sources = sorted({*card.collections} & {*target.card.collections}) if card else []
     same = _is_target(training, target)
     images, why = None, "it is one set"
     if not same:
         images, why = _compare_images(training, target, job.setup.limit, request.workers)
     supports = _compare_supports(job, request.workers)
+    chosen = _option_choice(job, request)
     seen = [compared for compared in (images, supports.get("supports")) if compared]
-    grade = _grade(training, seen, same=same, sources=sources, categories=categories)
+    on_target = bool(chosen and chosen["option_choice"]["on_target"])
+    grade = _grade(training, seen, same=same or on_target, sources=sources, categories=categories)
     return {
         "aux": training.name,
         "grade": grade,
@@ -83,6 +88,7 @@ def check(job: Job, request: RunRequest) -> dict[str, Any]:
         "images": images,
         "images_not_compared_because": why,
         **supports,
+        **chosen,
         "epoch_choice": training.epoch,
         "not_audited": NOT_AUDITED,
     }
@@ -90,6 +96,8 @@ def check(job: Job, request: RunRequest) -> dict[str, Any]:
 
 def leak_of(ledger: dict[str, Any]) -> str:
     """Return the leaks that a ledger shows, as text; empty if it shows none."""
+    if ledger.get("option_choice", {}).get("on_target"):
+        return "its options were chosen on the target"
     if ledger["grade"] == "same-set":
         return "trained on the target"
     images, supports = ledger.get("images"), ledger.get("supports")
@@ -149,16 +157,34 @@ def _is_target(training: _TrainingSet, target: Dataset) -> bool:
     """Return whether the training set is the target.
 
     Equal fingerprints show it, wherever the copies lie. So does an equal name, unless it is that of a user's folder,
-    as two folders may have the same name.
+    as two folders may have the same name. Two parts of one set that share no class are two sets.
     """
     if training.data is not None and training.data.fingerprint == target.fingerprint:
         return True
+    if training.data is not None and not {*training.data.classes} & {*target.classes}:
+        return False
     return training.name == target.card.name and ":" not in target.card.name
 
 
-def _category_names(card: Card) -> set[str]:
-    """Return the names of all classes, of their folders and in prompts, in one spelling."""
-    return {_normalise(name) for pair in card.classes.items() for name in pair}
+def _category_names(card: Card, data: Dataset | None) -> set[str]:
+    """Return the names of all classes, of their folders and in prompts, in one spelling.
+
+    Of a set with a part of the classes, these alone.
+    """
+    names = data.classes if data is not None and data.partial else tuple(card.classes)
+    return {_normalise(name) for folder in names for name in (folder, card.classes[folder])}
+
+
+def _option_choice(job: Job, request: RunRequest) -> dict[str, Any]:
+    """Return the entry `option_choice` of the ledger; empty where the options are not those that `tune` chose."""
+    method = job.setup.method
+    own = as_text(method.changed()), as_text(method.recipe_changes)
+    for tuned in request.sweep.tuned if request.sweep else ():
+        if tuned.method == job.setup.name and (tuned.options, tuned.recipe) == own:
+            about = {key: value for key, value in asdict(tuned).items() if key not in {"method", "options", "recipe"}}
+            entry = {**about, "seeds": list(tuned.seeds), "on_target": chosen_on(tuned, job.target)}
+            return {"option_choice": {"how": "aux-validated", **entry}}
+    return {}
 
 
 def _normalise(name: str) -> str:
