@@ -8,6 +8,8 @@ from zsadbench.files import write_atomically
 from zsadbench.printing import without_controls
 from zsadbench.records import safe_name
 
+SINGLES = "tables"  # the folder of files with one table each
+
 
 def write(out: Path, name: str, content: str | bytes) -> Path:
     """Write `content` atomically to `out/name`, text as UTF-8; `name` is made safe first. Returns the path.

@@ -14,16 +14,15 @@ from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
-from zsadbench.compare import Board, Cell, Judged, Number, Report, Table, bibliography, blocks, contents_of
+from zsadbench.compare import Board, Cell, Difference, Judged, Number, Report, Table, bibliography, blocks, contents_of
 from zsadbench.compare.tables.layout import without_spreads
 from zsadbench.printing import one_line
 from zsadbench.records import safe_name
-from zsadbench_reports.files import write
+from zsadbench_reports.files import SINGLES, write
 from zsadbench_reports.sandbox import Sandbox, faults_named
 from zsadbench_reports.tex import Tex, escape, letters_remark
 from zsadbench_reports.tex_widths import fits, layouts
 
-SINGLES = "tables"  # the folder of files with one table each
 MACROS = {"best": "zsbest", "second": "zssecond", "apart": "zsapart"}
 VERDICTS = {"agrees": "zsagrees", "drifts": "zsdrifts"}  # others are printed plain
 
@@ -130,6 +129,8 @@ def cell_text(cell: Cell) -> Tex:
     """A cell as LaTeX: escaped text, one number, or several numbers in brackets."""
     if isinstance(cell, Judged) and cell.verdict in VERDICTS:
         return Tex(rf"\{VERDICTS[cell.verdict]}{{{escape(cell)}}}")
+    if isinstance(cell, Difference):  # no line ends between a sign and its number
+        return Tex(" ".join(rf"\mbox{{{escape(word)}}}" for word in cell.split()))
     if isinstance(cell, str):
         return escape(cell)
     if all(number.value is None and not number.remark for number in cell):

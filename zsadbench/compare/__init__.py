@@ -13,7 +13,7 @@ from zsadbench.compare.significance.critical_difference import CriticalDifferenc
 from zsadbench.compare.significance.differences import p_text
 from zsadbench.compare.summary import Score, over_seeds
 from zsadbench.compare.tables.contents import Contents, contents_of
-from zsadbench.compare.tables.layout import Cell, Judged, Number, Row, Table, blocks, panels
+from zsadbench.compare.tables.layout import Cell, Difference, Judged, Number, Row, Table, blocks, panels
 from zsadbench.selection import Selection
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Cell",
     "Contents",
     "CriticalDifference",
+    "Difference",
     "Judged",
     "Number",
     "Report",

@@ -196,11 +196,11 @@ def _lines(
         left, right = (group.scores.get((entry, target, name, metric), ABSENT) for entry in pair)
         because = differ or next((score.reason for score in (left, right) if score.value is None), "")
         of_line = samples if name == "mean" else {key: samples[key] for key in samples if key == name}
-        interval = None if because else _interval(of_line, pair, metric)
+        interval = None if because else interval_of(of_line, pair, metric)
         yield Line(target, name, metric, left, right, interval, because)
 
 
-def _interval(samples: Mapping[str, Sample], pair: tuple[str, str], metric: str) -> tuple[float, float] | None:
+def interval_of(samples: Mapping[str, Sample], pair: tuple[str, str], metric: str) -> tuple[float, float] | None:
     """The interval of one class or of a mean over several; None where nothing can be resampled."""
     if not samples or (len(samples) == 1 and not any(sample.has_images for sample in samples.values())):
         return None

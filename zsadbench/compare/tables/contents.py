@@ -14,6 +14,7 @@ from zsadbench.compare.tables.costs import cost_tables
 from zsadbench.compare.tables.gaps import conflict_tables, gap_tables
 from zsadbench.compare.tables.layout import Table
 from zsadbench.compare.tables.measured import class_tables, main_tables
+from zsadbench.compare.tables.own_ablation import own_ablation_tables
 from zsadbench.compare.tables.published import (
     paper_ablation_tables,
     paper_class_tables,
@@ -49,7 +50,7 @@ def contents_of(board: Board) -> Contents:
         main=[*beside_published_tables(board), *main_tables(board), *paper_main_tables(board)],
         by_class={target: [*measured.get(target, []), *published.get(target, [])] for target in targets},
         cost=[*cost_tables(board), *paper_cost_tables(board)],
-        ablation=[*measured_ablation_tables(board), *paper_ablation_tables(board)],
+        ablation=[*own_ablation_tables(board), *measured_ablation_tables(board), *paper_ablation_tables(board)],
         gaps=[*significance_tables(board), *critical_tables(board), *gap_tables(board), *conflict_tables(board)],
         breakdown=breakdown_tables(board),
     )

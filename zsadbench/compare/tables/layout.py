@@ -57,6 +57,27 @@ class Judged(str):
         return cell
 
 
+class Difference(str):
+    """The text of a cell with the difference of two numbers and the interval of it, for formats that print numbers.
+
+    >>> Difference.of(1.24, -0.3, 2.5), Difference.of(1.24, None, None).low
+    ('+1.2 [-0.3, +2.5]', None)
+    """
+
+    __slots__ = ("high", "low", "points")
+    points: float
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, points: float, low: float | None, high: float | None, digits: int = 1) -> Self:
+        """`low` and `high` are the ends of the interval, None without one; all in points, printed with `digits`."""
+        ends = "" if low is None or high is None else f" [{low:+.{digits}f}, {high:+.{digits}f}]"
+        cell = cls(f"{points:+.{digits}f}{ends}")
+        cell.points, cell.low, cell.high = points, low, high
+        return cell
+
+
 Cell = tuple[Number, ...] | str  # several numbers are printed in brackets, text unchanged
 
 
@@ -69,14 +90,15 @@ class Row:
         cells: one cell per column of the table.
         block: the heading of its part of the table.
         summary: whether it is a mean or a rank over that part.
-        ticks: for each switch of the table whether the row has it; these are printed in place of the label.
+        ticks: for each switch of the table whether the row has it, or its value as text; these are printed in place of
+            the label.
     """
 
     label: str
     cells: tuple[Cell, ...]
     block: str = ""
     summary: bool = False
-    ticks: tuple[bool, ...] = ()
+    ticks: tuple[bool | str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,8 +140,9 @@ class Table:
         return list(self.switches) or [self.head]
 
     def names_of(self, row: Row) -> list[str]:
-        """The texts of the first columns of a row: its ticks, or its label."""
-        return [TICK if ticked else "" for ticked in row.ticks] if self.switches else [row.label]
+        """The texts of the first columns of a row: its ticks or values, or its label."""
+        ticks = [tick if isinstance(tick, str) else TICK if tick else "" for tick in row.ticks]
+        return ticks if self.switches else [row.label]
 
     @property
     def spans(self) -> list[tuple[str, int]]:
