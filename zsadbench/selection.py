@@ -183,12 +183,12 @@ def as_toml(selection: Selection) -> str:
         value = getattr(selection, name)
         lines += ["", f"# {declared.help}"]
         if isinstance(value, tuple):
-            lines += [f"{declared.name} = [", *(f"    {_toml_text(item)}," for item in value), "]"]
+            lines += [f"{declared.name} = [", *(f"    {toml_text(item)}," for item in value), "]"]
         else:
-            lines.append(f"{declared.name} = {_toml_text(value) if isinstance(value, str) else json.dumps(value)}")
+            lines.append(f"{declared.name} = {toml_text(value) if isinstance(value, str) else json.dumps(value)}")
     return "\n".join(lines) + "\n"
 
 
-def _toml_text(text: str) -> str:
+def toml_text(text: str) -> str:
     """A text as a basic string of TOML: as in JSON, but for the one control character that JSON does not escape."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

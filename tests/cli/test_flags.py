@@ -18,8 +18,8 @@ FLAGS = {
         --json --limit$ --max-pixels$ --method|-m* --metric* --normal* --offline$ --option|-O* --out$=results
         --overwrite$=missing --plugin*
         --precision$=fp32 --protocol$=strict --quiet|-q --save-maps --seed* --shard$ --shots*
-        --support-seed* --sweep --target|-t* --token-cache$ --token-precision$=fp32 --unit-timeout$ --verbose|-v --weights$
-        --workers$
+        --support-seed* --sweep --target|-t* --token-cache$ --token-precision$=fp32 --unit-timeout$ --verbose|-v
+        --weights$ --workers$
     """,
     "train": """
         --plugin*
@@ -27,6 +27,12 @@ FLAGS = {
         --image-size$ --json --max-pixels$ --method|-m* --normal* --offline$ --option|-O* --out --precision$=fp32
         --quiet|-q --seed* --shots* --support-seed* --sweep
         --token-cache$ --token-precision$=fp32 --verbose|-v --weights$ --workers$
+    """,
+    "tune": """
+        --allow-partial --aux$ --backbone$ --batch-size$=auto --data-root* --device$=auto --engine$ --epochs$ --folds=3
+        --image-cache$ --image-size$ --jobs$ --json --limit$ --max-pixels$ --method|-m* --metric=pixel_auroc --normal*
+        --offline$ --option|-O* --out=tuned.toml --plugin* --precision$=fp32 --protocol$=strict --quiet|-q
+        --records=tuning --seed* --sweep --token-cache$ --token-precision$=fp32 --verbose|-v --weights$ --workers$
     """,
     "predict": """
         --plugin*

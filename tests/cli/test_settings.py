@@ -111,6 +111,7 @@ CODE = [
     ('[methods]\nplugin = "mine.py"\n', "plugin"),
     ('[methods.list]\nplugin = "mine.py"\n', "plugin"),
     ('[predict]\nplugin = "mine.py"\n', "plugin"),
+    ('[tune]\nplugin = "mine.py"\n', "plugin"),
     ('[report]\nplugin = "mine.py"\n', "plugin"),
     ('[threshold.fit]\nplugin = "mine.py"\n', "plugin"),
     ('templates = "own"\n', "templates"),

@@ -28,6 +28,7 @@ from zsadbench.cli import (
     submission,
     threshold,
     train,
+    tune,
 )
 from zsadbench.cli.shared.settings_file import settings_from_file
 from zsadbench.cli.upkeep import cache, checkpoints, doctor, weights
@@ -42,7 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 VERBS = (
-    *(run, train, predict, submission, explain, profile, parity, score, audit, report, reproduce, compare),
+    *(run, train, tune, predict, submission, explain, profile, parity, score, audit, report, reproduce, compare),
     doctor,
 )
 for verb in VERBS:

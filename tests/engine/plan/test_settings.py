@@ -125,6 +125,13 @@ def test_keys_of_a_file_are_checked_with_those_of_the_command_line(values_of, sw
     assert "'layer' is '1.5'; it takes a whole number" in told[3]
 
 
+def test_blocks_that_the_encoder_lacks_are_named_at_once(request_for):
+    with pytest.raises(UsageError) as failure:
+        make_plan(request_for(methods=("clip",), aux="none", options=("layer=24|30|31",)))
+    told = str(failure.value).split("\nerror: ")
+    assert ["30" in told[0], "31" in told[1], len(told)] == [True, True, 2]
+
+
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"--sweep: '.*none.toml' cannot be read: No such file"):
         read_sweep(tmp_path / "none.toml")

@@ -26,11 +26,14 @@ log = logging.getLogger(__name__)
 HOUR = 3600  # seconds
 
 
-def run_with_progress(plan: Plan, *, json: bool, quiet: bool) -> Results:
-    """Run a plan with progress on stderr, a log file and, with `json`, an event per record on stdout."""
+def run_with_progress(plan: Plan, *, json: bool, quiet: bool, log_file: Path | None = None) -> Results:
+    """Run a plan with progress on stderr, a log file and, with `json`, an event per record on stdout.
+
+    `log_file` is the one of an earlier plan of the same command, which goes on; None starts one.
+    """
     from zsadbench.engine.run import run_plan
 
-    log_file = start_log_file(plan.request.out)
+    log_file = log_file or start_log_file(plan.request.out)
     _warn_of_hours(plan)
     with Progress(json=json, quiet=quiet) as progress:
         results = run_plan(plan, progress)

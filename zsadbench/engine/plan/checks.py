@@ -13,6 +13,7 @@ from zsadbench.data import find_card
 from zsadbench.engine.plan.kinds import check_kind
 from zsadbench.engine.plan.options import ConfiguredMethod, taps_for
 from zsadbench.engine.plan.request import NO_AUX, RunRequest
+from zsadbench.engine.plan.settings import of_each
 from zsadbench.errors import UsageError, unknown
 
 if TYPE_CHECKING:
@@ -171,5 +172,4 @@ def check_size(request: RunRequest, methods: Sequence[ConfiguredMethod]) -> None
     if size is not None and size % patch:
         near = max(1, round(size / patch)) * patch
         raise UsageError(f"image size {size} is no multiple of the patch of {config.name}, {patch}; try {near}")
-    for method in methods:
-        place_taps(taps_for(method.card, method.options), config.vision.layers)
+    of_each(methods, lambda method: place_taps(taps_for(method.card, method.options), config.vision.layers))

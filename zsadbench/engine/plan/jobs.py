@@ -33,7 +33,7 @@ from zsadbench.engine.plan.held_out import divided
 from zsadbench.engine.plan.method_setup import MethodSetup, load_setup
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import NO_AUX, RunRequest
-from zsadbench.engine.plan.settings import configure_all
+from zsadbench.engine.plan.settings import configure_all, of_each
 from zsadbench.engine.plan.supports import Supports, check_shots, choose_all_supports, load_training_parts
 from zsadbench.errors import DataError, UsageError
 from zsadbench.flags.out import check_out
@@ -111,7 +111,7 @@ def make_plan(request: RunRequest, loaded: dict[str, Dataset] | None = None, *, 
     request = with_backbone(request, targets)
     check_size(request, configured)
     spec = resolve(request.backbone, request.weights, offline=request.offline)
-    setups = [load_setup(request, method, spec, protocol) for method in configured]
+    setups = of_each(configured, lambda method: load_setup(request, method, spec, protocol))
     data = load_all(request, setups, targets, {} if loaded is None else loaded)
     auxiliary = {target: data.get(aux_for(target, request.aux)) for target in targets}
     data, auxiliary = divided(request, data, auxiliary)

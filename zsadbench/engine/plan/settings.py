@@ -7,10 +7,10 @@ request without either has one setting per method.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zsadbench import registry
 from zsadbench.engine.plan.options import RECIPE, RECIPE_KEYS, ConfiguredMethod, options_of, parse_option, with_values
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from zsadbench.types import MethodCard
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MANY = 32  # settings of a method that give a warning
 
@@ -101,6 +103,23 @@ def _foreign_tables(sweep: Sweep | None, methods: Sequence[str]) -> Iterator[str
 def _raise_all(faults: Sequence[str]) -> None:
     if faults:
         raise UsageError("\nerror: ".join(dict.fromkeys(faults)))
+
+
+def of_each(methods: Sequence[ConfiguredMethod], make: Callable[[ConfiguredMethod], T]) -> list[T]:
+    """Return what `make` makes of each method or setting.
+
+    Raises:
+        UsageError: it refuses some; the message has all faults.
+    """
+    made: list[T] = []
+    faults: list[str] = []
+    for method in methods:
+        try:
+            made.append(make(method))
+        except UsageError as failure:
+            faults.append(str(failure))
+    _raise_all(faults)
+    return made
 
 
 def differing(methods: Sequence[ConfiguredMethod]) -> list[dict[str, Any]]:
