@@ -4,6 +4,7 @@ import json
 import pickle
 import tomllib
 from dataclasses import replace
+from importlib.resources import files
 
 import pytest
 
@@ -113,6 +114,8 @@ def test_the_ledger_of_a_run_with_the_file_says_how_its_options_were_chosen(tune
     assert (chosen["how"], chosen["aux"], chosen["settings"]) == ("aux-validated", "btad", 2)
     assert (chosen["metric"], chosen["on_target"]) == ("pixel_auroc", False)
     assert not ledger["leak"]
+    schema = json.loads((files("zsadbench") / "record.schema.json").read_text())["properties"]["ledger"]["properties"]
+    assert set(schema["option_choice"]["required"]) == set(chosen)
     (other,) = ledgers(sweep=tuned_file, options=("normal=a {}",))
     assert "option_choice" not in other  # another option was changed, too
 

@@ -34,6 +34,7 @@ class Tuned:
         method: the method.
         aux: the auxiliary set.
         fingerprint: of the auxiliary set.
+        backbone: the backbone that all settings ran on.
         metric: the metric that was largest.
         settings: the number of settings that were tried.
         folds: the number of parts into which the classes were divided.
@@ -45,6 +46,7 @@ class Tuned:
     method: str
     aux: str
     fingerprint: str
+    backbone: str
     metric: str
     settings: int
     folds: int
@@ -143,6 +145,7 @@ def _tuned(tables: Any, faults: list[str]) -> tuple[Tuned, ...]:
                     method,
                     aux=str(table["aux"]),
                     fingerprint=str(table["fingerprint"]),
+                    backbone=str(table["backbone"]),
                     metric=str(table["metric"]),
                     settings=int(table["settings"]),
                     folds=int(table["folds"]),
