@@ -14,9 +14,9 @@ IN_MEMORY = 16 << 20  # bytes of the columns that are kept in memory
 
 
 def columns_of(tables: Iterable[NDArray[Any]], rows: int) -> dict[str, NDArray[Any]]:
-    """Return the columns of tables, end to end, by field, (rows,) each; large ones are maps of unnamed temporary files.
+    """Return the columns of tables, end to end, by field, (rows,) each.
 
-    `rows` is the number of rows of all tables together.
+    Large ones are read-only maps of unnamed temporary files. `rows` is the number of rows of all tables together.
     """
     if rows * BIN.itemsize <= IN_MEMORY:
         bins = np.concatenate([np.empty(0, BIN), *tables])
@@ -29,5 +29,5 @@ def columns_of(tables: Iterable[NDArray[Any]], rows: int) -> dict[str, NDArray[A
     for field, file in files.items():
         with file:  # a map stays when its file is closed
             file.flush()
-            columns[field] = np.asarray(np.memmap(file, BIN[field], "c", shape=(rows,)))
+            columns[field] = np.asarray(np.memmap(file, BIN[field], "r", shape=(rows,)))
     return columns
