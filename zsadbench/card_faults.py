@@ -100,7 +100,7 @@ def _faults_of_recipe(recipe: Recipe | None) -> Iterator[str]:
         yield "'recipe.before' needs a stage name, and so does 'recipe'"
     yield from _faults_of_recipe(recipe.before)
     hints = get_type_hints(Recipe)
-    for name in ("optimiser", "mask"):
+    for name in ("optimiser", "mask", "mosaic"):
         if getattr(recipe, name) not in get_args(hints[name]):
             yield f"'recipe.{name}' is {getattr(recipe, name)!r}; it is one of {', '.join(get_args(hints[name]))}"
 

@@ -91,9 +91,10 @@ def _training(recipe: Recipe) -> str:
     epochs.append(f"{recipe.epochs_else}{' else' if epochs else ''}")
     decay = f", weight decay {recipe.weight_decay:g}" if recipe.weight_decay else ""
     steps = f"momentum {recipe.momentum:g}" if recipe.optimiser == "sgd" else f"betas {recipe.betas}"
+    changed = "".join(f"; mosaics on {aux}" for aux, fields in recipe.on.items() if fields.get("mosaic"))
     own = (
         f"{f'{recipe.stage}: ' if recipe.stage else ''}{recipe.loss}; {recipe.optimiser}, learning rate {recipe.lr:g}, "
-        f"{steps}{decay}, batches of {recipe.batch}, epochs: {', '.join(epochs)}"
+        f"{steps}{decay}, batches of {recipe.batch}, epochs: {', '.join(epochs)}{changed}"
     )
     return f"{_training(recipe.before)}; then {own}" if recipe.before else own
 

@@ -50,7 +50,7 @@ UNKNOWN = "unknown"  # the backbone of another program whose maps are evaluated
 STATED_ELSEWHERE = {"epochs", "epochs_else", "image_size", "on"}  # fields of a recipe that other keys state, resolved
 IF_ANY = {  # fields that a recipe states only where they are not empty
     *("permuted", "lr_by_epoch", "halve_at", "stage", "before", "momentum", "cosine_to", "on_supports"),
-    "one_pass",
+    *("one_pass", "mosaic"),
 }
 
 
@@ -162,7 +162,7 @@ def _recipe(setup: MethodSetup, learned: Dataset | None) -> dict[str, Any] | Non
     recipe = {
         name: value
         for name, value in asdict(setup.method.recipe_on(aux)).items()
-        if name not in STATED_ELSEWHERE and (value or name not in IF_ANY)
+        if name not in STATED_ELSEWHERE and ((value and value != "none") or name not in IF_ANY)
     }
     earlier = earlier_stage(setup)
     if earlier is not None:
