@@ -27,6 +27,7 @@ from zsadbench.data import all_cards
 from zsadbench.errors import ZsadError
 from zsadbench.records import Cell, Record, canonical
 from zsadbench.records.record import MEAN
+from zsadbench.types import Paper
 
 # fields of a cell that tell runs of a method apart: on all targets, and on one target
 SETUP = ("options", "shots", "image_size", "precision", "weights_sha256", "extra_weights")
@@ -51,6 +52,12 @@ def aupro_of(protocol: str) -> str:
     except ZsadError:
         return "pixel_aupro"
     return METRIC_OF_AUPRO[variant]
+
+
+def declared_paper(cell: Cell) -> Paper | None:
+    """The paper that the authors of saved maps declare; None without one."""
+    about = (cell.get("declared") or {}).get("paper")
+    return Paper(**about | {"authors": tuple(about.get("authors", ()))}) if about else None
 
 
 def split_of(cell: Cell) -> str:
@@ -207,4 +214,6 @@ def _record_columns(record: Record, entry: str, target: str) -> dict[str, Any]:
         "signature": record.signature,
         "note": "; ".join(record.not_comparable_because),
         "fingerprint": fingerprint_of(cell),
+        "aux": cell["aux"]["name"] if cell["aux"] else "none",
+        "image_size": str(cell["image_size"]),
     }
