@@ -8,6 +8,7 @@ images where there is none. Smoothing is the sigma of a Gaussian in pixels of th
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +22,8 @@ from zsadbench.compare.number_table import NUMBERS, SOURCE, Row, read_number_tab
 from zsadbench.compare.printed_papers import PrintedPaper, label_of, papers, rows_of
 from zsadbench.errors import DataError, UsageError
 from zsadbench.types import Paper
+
+log = logging.getLogger(__name__)
 
 PRECISION = 10  # decimals of a fraction, more than any paper prints, without the last bits of a division
 
@@ -45,9 +48,11 @@ def published_with(tables: Sequence[Path] = (), bibliographies: Sequence[Path] =
         bibliographies: BibTeX files; an entry belongs to the paper whose name is its key.
 
     Raises:
-        UsageError: a file cannot be read.
+        UsageError: a file cannot be read, or there are bibliographies without tables.
         DataError: files have faults; the message has all of them.
     """
+    if bibliographies and not tables:
+        raise UsageError("--bibtex has the references of --published; pass such a file, too")
     entries = _entries(bibliographies)
     found, frames = dict(papers()), [read_published()]
     faults: list[str] = []
@@ -61,6 +66,8 @@ def published_with(tables: Sequence[Path] = (), bibliographies: Sequence[Path] =
         except DataError as failure:
             faults.append(str(failure))
             continue
+        if bibliographies and (lacking := sorted(of_file.keys() - entries.keys())):
+            log.warning("no BibTeX entry has the key %s: one is made from the columns", ", ".join(lacking))
         found |= of_file
         frames += [frame_of([row for row in rows if row["paper"] == name], name) for name in of_file]
     if faults:

@@ -12,6 +12,7 @@ from zsadbench.compare.citations import own_papers
 from zsadbench.compare.frame import GROUP, MEASURED
 from zsadbench.compare.groups import Group, group_of
 from zsadbench.compare.labels import entry_label
+from zsadbench.compare.measured import DECLARED
 from zsadbench.compare.significance.rankings import rankings
 from zsadbench.compare.tables.measured import main_table, number_of
 from zsadbench_reports.html.cells import PrintedCell, printed_cell, without_empty
@@ -57,8 +58,9 @@ def _row(board: Board, name: str, rows: pd.DataFrame) -> dict[str, Any]:
     """An entry: its name, its seeds, and why its numbers are not comparable."""
     seeds = sorted(dict.fromkeys(rows["seed"]), key=seed_order)
     seeds_text = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(seeds)}"
-    about = [seeds_text, *(f"not comparable: {note}" for note in dict.fromkeys(rows["note"]) if note)]
-    tag = seeds_text if len(about) == 1 else f"{seeds_text}, not comparable"
+    declared = [DECLARED] if (rows["computed_by"] == DECLARED).any() else []
+    about = [seeds_text, *declared, *(f"not comparable: {note}" for note in dict.fromkeys(rows["note"]) if note)]
+    tag = ", ".join([seeds_text, *declared, *(["not comparable"] if rows["note"].any() else [])])
     protocols = list(dict.fromkeys(rows["protocol"]))
     method = str(rows["method"].iloc[0])
     row = {"name": name, "method": method, "tag": tag, "about": "; ".join(about), "protocols": protocols}

@@ -63,15 +63,38 @@ def check(job: Job, request: RunRequest) -> dict[str, Any]:
     In a few-shot run, `supports` has the comparison of the support images with the test images. All images of both sets
     are hashed, unless their hashes are cached; with a limit, the target's images within it.
     """
-    training, target = _training_set(job, request), job.target
+    supports = _compare_supports(job, request.workers)
+    return _ledger(_training_set(job, request), job.target, job.setup.limit, request.workers, supports)
+
+
+def check_declared(aux: str, target: Dataset, request: RunRequest) -> dict[str, Any]:
+    """Return the ledger of maps of another program, whose authors declare what was learned from.
+
+    Args:
+        aux: the auxiliary set; `other: ` and a description for one without a card; empty for a training-free method.
+        target: the data set that is evaluated.
+        request: the limit, and where data sets lie.
+    """
+    if not aux:
+        training = _TrainingSet(None, None, why="nothing was learned")
+    elif ":" in aux:
+        training = _TrainingSet(aux, "unknown", why="no card describes it")
+    else:
+        training = _load_training_set(aux, "unknown", request)
+    return _ledger(training, target, request.limit, request.workers, {})
+
+
+def _ledger(
+    training: _TrainingSet, target: Dataset, limit: int | None, workers: int, supports: dict[str, Any]
+) -> dict[str, Any]:
+    """Grade a training set against a target; `supports` is the comparison of support images, if there are any."""
     card = training.card
     categories = sorted(_category_names(card) & _category_names(target.card)) if card else []
     sources = sorted({*card.collections} & {*target.card.collections}) if card else []
     same = _is_target(training, target)
     images, why = None, "it is one set"
     if not same:
-        images, why = _compare_images(training, target, job.setup.limit, request.workers)
-    supports = _compare_supports(job, request.workers)
+        images, why = _compare_images(training, target, limit, workers)
     seen = [compared for compared in (images, supports.get("supports")) if compared]
     grade = _grade(training, seen, same=same, sources=sources, categories=categories)
     return {
