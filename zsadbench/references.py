@@ -28,6 +28,9 @@ SIGNS = {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "—": "---", "–": "-
     "$": r"\$",
     "^": r"\textasciicircum{}",
     "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
 }
 
 

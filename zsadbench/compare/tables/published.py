@@ -95,7 +95,7 @@ class PrintedTable(NamedTuple):
         """How the numbers were computed, as far as the file says."""
         known = {title: [value for value in dict.fromkeys(self.rows[name]) if value] for name, title in HOW.items()}
         told = [f"{title} {', '.join(values)}" for title, values in known.items() if set(values) - {UNKNOWN}]
-        unknown = [title for title, values in known.items() if not set(values) - {UNKNOWN}]
+        unknown = [title for title, values in known.items() if values and not set(values) - {UNKNOWN}]
         told += [f"unknown: {', '.join(unknown)}"] if unknown else []
         yield f"Conditions: {'; '.join(told)}."
 
