@@ -104,6 +104,11 @@ class Paper:
     authors: tuple[str, ...] = ()
     bibtex: str = ""
 
+    def stated(self) -> dict[str, Any]:
+        """The fields that are not empty, as JSON values."""
+        fields = {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+        return {name: value for name, value in fields.items() if value}
+
 
 @dataclass(frozen=True)
 class Variant:

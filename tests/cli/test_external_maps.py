@@ -137,7 +137,10 @@ def test_a_declared_row_stands_beside_a_built_in_one_and_is_compared(cli, glow, 
     assert "glow [external]" in html
     assert "external, declared by its authors" in html
     assert "Glow<b>" not in html
-    assert "title = {{Glow<b>: 100\\% of Light\\_}}" in (tmp_path / "report" / "references.bib").read_text()
+    assert (
+        "title = {{Glow\\textless{}b\\textgreater{}: 100\\% of Light\\_}}"
+        in (tmp_path / "report" / "references.bib").read_text()
+    )
 
 
 def read_backbone(cli, quick, tmp_path):

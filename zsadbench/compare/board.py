@@ -12,7 +12,7 @@ import pandas as pd
 
 from zsadbench.compare.deduplicate import drop_contradictions
 from zsadbench.compare.frame import MEASURED, set_of
-from zsadbench.compare.measured import declared_paper, measured, target_names
+from zsadbench.compare.measured import measured, stated_paper, target_names
 from zsadbench.compare.printed_papers import PrintedPaper, papers
 from zsadbench.compare.published import Published, published_with
 from zsadbench.data import all_cards
@@ -84,12 +84,12 @@ class Board:
 
     @cached_property
     def own_papers(self) -> Mapping[str, Paper]:
-        """Papers by method that the board alone knows: declared for saved maps, or printing their own method."""
+        """Papers by method that records state, or that print numbers of their own method."""
         rows = self.published[self.published["computed_by"] == "original"][["method", "source"]].drop_duplicates()
         printed = {str(method): self.papers.get(str(source)) for method, source in rows.itertuples(index=False)}
         of_numbers = {method: about.own for method, about in printed.items() if about is not None and about.own}
-        declared = {cell["method"]: declared_paper(cell) for cell in (record.cell for _, record in self.records)}
-        return of_numbers | {method: paper for method, paper in declared.items() if paper is not None}
+        stated = {record.cell["method"]: stated_paper(record) for _, record in self.records}
+        return of_numbers | {method: paper for method, paper in stated.items() if paper is not None}
 
     def set_of(self, target: str) -> str:
         """The name of the data set of a target, by which cards and papers know it."""

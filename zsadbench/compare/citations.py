@@ -54,8 +54,8 @@ def cites_of(board: Board, rows: pd.DataFrame) -> Cites:
 def own_papers(board: Board) -> Mapping[str, Paper]:
     """Papers by method, for methods of which neither a verified reference nor a card has one.
 
-    These are the papers that the authors of saved maps declare, then those of published numbers that a paper prints of
-    its own method (`computed_by` is `original`).
+    These are the papers that records state (of a method that is not shipped, or declared for saved maps), then those of
+    published numbers that a paper prints of its own method (`computed_by` is `original`).
     """
     return (board.whole or board).own_papers
 

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from zsadbench import registry
+from zsadbench.card_faults import faults_of_paper
 from zsadbench.compare.frame import AUPRO, COLUMNS, DIGITS, MEASURED, METRIC_OF_AUPRO
 from zsadbench.data import all_cards
 from zsadbench.errors import ZsadError
@@ -56,10 +57,18 @@ def aupro_of(protocol: str) -> str:
     return METRIC_OF_AUPRO[variant]
 
 
-def declared_paper(cell: Cell) -> Paper | None:
-    """The paper that the authors of saved maps declare; None without one."""
-    about = (cell.get("declared") or {}).get("paper")
-    return Paper(**about | {"authors": tuple(about.get("authors", ()))}) if about else None
+def stated_paper(record: Record) -> Paper | None:
+    """The paper that a record states of its method: of a foreign method, or declared for saved maps; None without one.
+
+    A paper with faults, as of an edited record, is left out.
+    """
+    declared = record.cell.get("declared") or {}
+    about = declared.get("paper") or record.provenance.get("paper")
+    if not about:
+        return None
+    code = {"code": declared["code"]} if "code" in declared else {}
+    paper = Paper(**{"venue": "", "year": 0} | about | code | {"authors": tuple(about.get("authors", ()))})
+    return None if any(faults_of_paper(paper)) else paper
 
 
 def split_of(cell: Cell) -> str:

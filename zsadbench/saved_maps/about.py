@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,10 +63,8 @@ class About:
     @property
     def declared(self) -> dict[str, Any]:
         """The facts that no other key of a cell holds, without empty ones."""
-        paper = {entry.name: value for entry in fields(Paper) if (value := getattr(self.paper, entry.name, None))}
-        authors = {"authors": list(paper["authors"])} if "authors" in paper else {}
         facts: dict[str, Any] = {"trained": self.trained, "weights": self.weights, "image_size": self.image_size}
-        facts |= {"code": self.code, "commit": self.commit, "paper": {**paper, **authors}}
+        facts |= {"code": self.code, "commit": self.commit, "paper": self.paper.stated() if self.paper else {}}
         return {name: value for name, value in facts.items() if value not in ("", {})}
 
 
