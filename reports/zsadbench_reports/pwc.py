@@ -86,7 +86,7 @@ def _model(board: Board, rows: pd.DataFrame, metrics: Sequence[str], scores: Map
     paper = paper_of(str(first["method"]), own_papers(board))
     signatures = list(dict.fromkeys(rows["signature"]))
     cells = [record.cell for _, record in board.records if record.signature in signatures]
-    auxiliary = {cell["aux"]["name"] for cell in cells if cell["aux"]}
+    auxiliary = {name for cell in cells if cell["aux"] for name in cell["aux"]["name"].split(", ")}
     return {
         "model_name": first["entry"],
         "paper_title": paper.title if paper else "",

@@ -97,6 +97,12 @@ def test_the_target_is_no_auxiliary_set_unless_leaks_are_allowed(cli, glow):
     assert "trained on the target" in record["not_comparable_because"]
 
 
+def test_the_settings_file_declares_nothing(cli, glow, tmp_path):
+    (tmp_path / "zsadbench.toml").write_text('[score]\nabout = "about.toml"\n')
+    told = cli("score", *glow()[:3])
+    assert (told.code, "without being seen; pass --about on the command line" in told.error) == (2, True)
+
+
 def test_flags_and_files_do_not_contradict_each_other(cli, glow, quick, tmp_path):
     assert "--method-name is 'dim', but --about declares 'glow'" in cli("score", *glow(), "--method-name", "dim").error
     assert "--seed is '1', but --about declares '0'" in cli("score", *glow(), "--seed", 1).error
@@ -106,6 +112,18 @@ def test_flags_and_files_do_not_contradict_each_other(cli, glow, quick, tmp_path
     (folder,) = tmp_path.glob("results/mvtec/fbclip/*.maps")
     told = cli("score", folder, *glow()[1:])
     assert (told.code, "--about is for maps of another program" in told.error) == (2, True)
+
+
+def test_of_several_training_sets_the_most_severe_grade_counts(cli, glow, tmp_path):
+    arguments = glow()
+    path = tmp_path / "about.toml"
+    path.write_text(path.read_text().replace('"visa"', '["visa", "colondb", "other: ours"]'))
+    ledger = record_of(cli("score", *arguments, "--json"))["ledger"]
+    assert (ledger["aux"], ledger["grade"]) == ("visa, colondb, other: ours", "unknown")
+    path.write_text(path.read_text().replace('"other: ours"', '"mvtec"'))
+    assert cli("score", *arguments).code == 2
+    ledger = record_of(cli("score", *arguments, "--json", "--allow-leak"))["ledger"]
+    assert (ledger["grade"], ledger["leak"]) == ("same-set", True)
 
 
 def test_an_unknown_training_set_is_graded_unknown_and_none_as_clean(cli, glow, tmp_path):
@@ -161,49 +179,24 @@ def test_two_folders_of_one_name_and_seed_are_never_averaged(cli, glow, tmp_path
     assert all(re.fullmatch(r"glow \[external, maps [0-9a-f]{4}\]", entry) for entry in entries)
 
 
-TOY = {
-    "model.py": """
-def anomaly_map(pixels):
-    return abs(pixels - pixels.mean())
-""",
-    "evaluate.py": """
-import sys
-from pathlib import Path
-import numpy as np
-from PIL import Image
-from model import anomaly_map
-from save_maps import save
-
-for path in sorted(Path(sys.argv[1]).glob("*/test/*/*.png")):
-    found = anomaly_map(np.asarray(Image.open(path).convert("L"), np.float32))
-    save(path, found, found.mean())
-""",
-}
-
-
 def blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
 
-def test_the_script_of_the_page_in_the_loop_of_a_foreign_repository(cli, mini, tmp_path, monkeypatch):
-    monkeypatch.setenv("ZSADBENCH_DATA", str(mini))
-    root = next(path for path in mini.iterdir() if "mvtec" in path.name.lower())
-    (script,) = [block for block in blocks("python") if "def save(" in block]
-    lines = [line for line in script.splitlines() if line.strip()]
-    assert len(lines) <= 12
-    script = script.replace("data/mvtec", str(root))
-    (about,) = [block for block in blocks("toml") if "trained" in block]
-    (tmp_path / "toy").mkdir()
-    for name, text in (TOY | {"save_maps.py": script, "about.toml": about}).items():
-        (tmp_path / "toy" / name).write_text(text)
-    ran = subprocess.run(
-        [sys.executable, "evaluate.py", str(root)], cwd=tmp_path / "toy", capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 0, ran.stderr
-    maps = ("score", tmp_path / "toy" / "maps", "-t", "mvtec")
-    told = cli(*maps, "--about", tmp_path / "toy" / "about.toml", "--json")
-    assert told.code == 0, told.err
-    record = record_of(told)
-    assert record["cell"]["external"] is True
-    assert record["cell"]["maps"]["image_score"] == "scores.csv"
-    assert len(record["classes"]) == 15
+def test_the_trial_of_the_page_in_a_foreign_repository(cli, tmp_path):
+    script, loop = blocks("python")
+    assert sum(bool(line.strip()) for line in script.splitlines()) <= 12
+    for name, text in {"save_maps.py": script, "evaluate.py": loop, "about.toml": blocks("toml")[0]}.items():
+        (tmp_path / name).write_text(text)
+    for command in blocks("sh")[-1].splitlines():
+        program, *arguments = command.split()
+        if program == "python":
+            subprocess.run([sys.executable, *arguments], cwd=tmp_path, check=True, capture_output=True)
+        else:
+            told = cli(*arguments)
+            assert told.code == 0, told.err
+    (path,) = tmp_path.glob("results/mvtec/glowclip/*.json")
+    record = read_record(path)
+    assert (record.cell["external"], record.cell["maps"]["image_score"]) == (True, "scores.csv")
+    assert (len(record.classes), record.complete) == (15, True)
+    assert "| data set | glowclip \\[external\\] |" in (tmp_path / "report" / "table.md").read_text()

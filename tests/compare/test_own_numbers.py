@@ -64,10 +64,7 @@ def test_they_are_cited_with_their_own_entry(board, files):
     assert "doe2027" in [key for _, key in printed(board)["doe2027-table2"].cites]
     assert bibliography(board).count(ENTRY) == 1
     made_up = bibliography(board_of(None, published=published_with(files[:1])))
-    assert (
-        "title = {{Glow\\textless{}b\\textgreater{}: 100\\% of Light\\_\\& \\$x\\$}}"
-        in made_up
-    )
+    assert "title = {{Glow\\textless{}b\\textgreater{}: 100\\% of Light\\_\\& \\$x\\$}}" in made_up
     assert printed(board)["doe2027-table2"].venues[0] == ("ICXX 2027", "doe2027")
 
 

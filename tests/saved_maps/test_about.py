@@ -23,9 +23,9 @@ def read(tmp_path):
 
 
 def test_the_least_that_must_be_declared(read):
-    assert read() == About("glow", True, "ViT-L-14-336", "openai", 518, aux="mvtec")
+    assert read() == About("glow", True, "ViT-L-14-336", "openai", 518, aux=("mvtec",))
     assert read().declared == {"trained": True, "weights": "openai", "image_size": 518}
-    assert read(trained="false", aux=None).aux == ""
+    assert read(trained="false", aux=None).aux == ()
 
 
 def test_everything_that_can_be_declared(read):
@@ -44,8 +44,8 @@ def test_everything_that_can_be_declared(read):
 
 
 def test_a_set_without_a_card_is_described_and_an_alias_is_the_card(read):
-    assert read(aux='"other: 2000 images of our own"').aux == "other: 2000 images of our own"
-    assert read(aux='"MVTEC"').aux == "mvtec"
+    assert read(aux='"other: 2000 images of our own"').aux == ("other: 2000 images of our own",)
+    assert read(aux='["MVTEC", "colondb", "mvtec"]').aux == ("mvtec", "colondb")
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,8 @@ def test_a_set_without_a_card_is_described_and_an_alias_is_the_card(read):
         ({"name": '"a\\nb"'}, "'name' must be a text of one line"),
         ({"trained": '"yes"'}, "'trained' must be true or false, not 'yes'"),
         ({"trained": "false"}, "'aux' is given, but 'trained' is false"),
+        ({"aux": "[]"}, "'aux' must be the name of a data set, or a list of names, not []"),
+        ({"aux": '["mvtec", 3]'}, "'aux' must be the name of a data set, or a list of names"),
         ({"aux": '"mvetc"'}, "'aux': no data set named 'mvetc'; did you mean 'mvtec'?"),
         ({"backbone": '"ViT-L/14@336px"'}, "write 'ViT-L-14-336', as built-in methods do"),
         ({"image_size": "0"}, "'image_size' must be a whole number of at least 1, not 0"),

@@ -86,7 +86,8 @@ def bibliography(board: Board) -> str:
     """
     board = board.whole or board
     frame = board.frame
-    auxiliary = {record.cell["aux"]["name"] for _, record in board.records if record.cell["aux"]}
+    named = [record.cell["aux"]["name"] for _, record in board.records if record.cell["aux"]]
+    auxiliary = {name for names in named for name in names.split(", ")}  # several of maps of another program
     targets = [board.set_of(str(target)) for target in frame["target"].unique()]
     entries = [method_entry(str(name), board.own_papers) for name in frame["method"].unique()]
     entries += [entry_of(paper.own) for paper in board.papers.values() if paper.own]

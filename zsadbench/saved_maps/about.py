@@ -38,7 +38,7 @@ class About:
         backbone: as `run --backbone` names it, so that the record stands beside those of built-in methods.
         weights: of the backbone, such as `openai`.
         image_size: side in pixels of the input of the encoder.
-        aux: the data set that was learned from; empty without a training.
+        aux: the data sets that were learned from; empty without a training.
         seed: of the training.
         shots: normal images of each class that were used.
         transductive: whether the score of an image uses other test images.
@@ -52,7 +52,7 @@ class About:
     backbone: str
     weights: str
     image_size: int
-    aux: str = ""
+    aux: tuple[str, ...] = ()
     seed: int = 0
     shots: int = 0
     transductive: bool = False
@@ -84,6 +84,12 @@ def _is_whole(value: Any) -> bool:
     return type(value) is int and value >= 0
 
 
+def _names(value: Any) -> list[str]:
+    """Return the names of data sets: one text, or a list of texts; none where it is neither."""
+    names = value if isinstance(value, list) else [value]
+    return names if all(map(_is_text, names)) else []
+
+
 TEXT = f"a text of one line and at most {LONGEST} letters", _is_text
 SWITCH = "true or false", lambda value: isinstance(value, bool)
 WHOLE = "a whole number", _is_whole
@@ -93,7 +99,7 @@ KEYS: Mapping[str, _Key] = {
     "backbone": _Key(*TEXT, needed=True),
     "weights": _Key(*TEXT, needed=True),
     "image_size": _Key("a whole number of at least 1", lambda value: _is_whole(value) and value > 0, needed=True),
-    "aux": _Key(*TEXT),
+    "aux": _Key("the name of a data set, or a list of names", lambda value: bool(_names(value))),
     "seed": _Key(*WHOLE),
     "shots": _Key(*WHOLE),
     "transductive": _Key(*SWITCH),
@@ -136,10 +142,8 @@ def read_about(path: Path) -> About:
     faults += _faults_of_facts(right)
     if faults:
         raise UsageError("\nerror: ".join(f"--about: '{path}': {fault}" for fault in faults))
-    facts = right | {"paper": paper}
-    if "aux" in facts and not facts["aux"].startswith(OTHER):
-        facts["aux"] = find_card(facts["aux"]).name
-    return About(**facts)
+    names = [name if name.startswith(OTHER) else find_card(name).name for name in _names(right.get("aux", []))]
+    return About(**right | {"paper": paper, "aux": tuple(dict.fromkeys(names))})
 
 
 def _faults_of_keys(table: Mapping[str, Any], keys: Mapping[str, _Key], prefix: str) -> Iterator[str]:
@@ -164,9 +168,10 @@ def _faults_of_facts(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"'aux' is missing: name the data set that was learned from, or '{OTHER} ' and a description"
     if facts.get("trained") is False and "aux" in facts:
         yield "'aux' is given, but 'trained' is false: a training-free method learns from no data set"
-    if "aux" in facts and not facts["aux"].startswith(OTHER):
+    for name in _names(facts.get("aux", [])):
         try:
-            find_card(facts["aux"])
+            if not name.startswith(OTHER):
+                find_card(name)
         except (UsageError, DataError) as failure:
             yield f"'aux': {failure}; for a set without a card, write '{OTHER} ' and a description"
     if "commit" in facts and "code" not in facts:

@@ -203,9 +203,10 @@ def check_about(request: ScoreRequest, about: About, run_record: Record | None) 
     for flag, said, declared in (("method-name", request.method_name, about.name), ("seed", request.seed, about.seed)):
         if said is not None and said != declared:
             raise UsageError(f"--{flag} is '{said}', but --about declares '{declared}'; leave the flag out")
-    if about.aux and about.aux == find_card(request.target, request.normal).name and not request.allow_leak:
+    target = find_card(request.target, request.normal).name
+    if target in about.aux and not request.allow_leak:
         raise UsageError(
-            f"'{about.aux}' is both --target and the 'aux' of --about: the method would have learned from the test "
+            f"'{target}' is both --target and the 'aux' of --about: the method would have learned from the test "
             "images; measure it on another target, or pass --allow-leak to do it all the same"
         )
 
@@ -262,7 +263,7 @@ def _cell(
     cell = cell_of(training, truth.target, truth.protocol, truth.limit, maps=content, partial=partial)
     if about is None:
         return cell
-    aux = {"aux": {"name": about.aux}} if about.aux else {}
+    aux = {"aux": {"name": ", ".join(about.aux)}} if about.aux else {}
     step = {"transductive": "declared"} if about.transductive else {}
     code = {"code": {**cell["code"], "method": about.commit or None}}
     facts = {"backbone": about.backbone, "shots": about.shots, "external": True, "declared": about.declared}

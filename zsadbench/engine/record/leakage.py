@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LEAKS = ("same-images", "same-set")
+GRADES = ("same-images", "same-set", "same-source", "category-seen", "unknown", "clean")  # the most severe one first
+LEAKS = GRADES[:2]
 UNKNOWN = "unknown"
 MAX_EXAMPLES = 10  # pairs of images that a record names; the others are only counted
 NOT_AUDITED = "the images that CLIP itself was trained on"
@@ -67,21 +68,27 @@ def check(job: Job, request: RunRequest) -> dict[str, Any]:
     return _ledger(_training_set(job, request), job.target, job.setup.limit, request.workers, supports)
 
 
-def check_declared(aux: str, target: Dataset, request: RunRequest) -> dict[str, Any]:
+def check_declared(aux: Sequence[str], target: Dataset, request: RunRequest) -> dict[str, Any]:
     """Return the ledger of maps of another program, whose authors declare what was learned from.
 
+    Of several auxiliary sets it has the most severe grade and the images of the set with this grade.
+
     Args:
-        aux: the auxiliary set; `other: ` and a description for one without a card; empty for a training-free method.
+        aux: the auxiliary sets, a name with a colon for one without a card; empty for a training-free method.
         target: the data set that is evaluated.
         request: the limit, and where data sets lie.
     """
-    if not aux:
-        training = _TrainingSet(None, None, why="nothing was learned")
-    elif ":" in aux:
-        training = _TrainingSet(aux, "unknown", why="no card describes it")
-    else:
-        training = _load_training_set(aux, "unknown", request)
-    return _ledger(training, target, request.limit, request.workers, {})
+    sets = [_declared_set(name, request) for name in aux] or [_TrainingSet(None, None, why="nothing was learned")]
+    ledgers = [_ledger(training, target, request.limit, request.workers, {}) for training in sets]
+    worst = min(ledgers, key=lambda ledger: GRADES.index(ledger["grade"]))
+    named = {name: sorted({text for ledger in ledgers for text in ledger[name]}) for name in ("categories", "sources")}
+    return worst | named | {"aux": ", ".join(aux) or None}
+
+
+def _declared_set(name: str, request: RunRequest) -> _TrainingSet:
+    if ":" in name:
+        return _TrainingSet(name, "unknown", why="no card describes it")
+    return _load_training_set(name, "unknown", request)
 
 
 def _ledger(
