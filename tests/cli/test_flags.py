@@ -53,7 +53,8 @@ FLAGS = {
     """,
     "parity": "--plugin* --json --option|-O* --verbose|-v",
     "score": """
-        --about --allow-leak --allow-partial --class* --data-root* --image-size$ --json --limit$ --max-pixels$ --method-name --metric*
+        --about --allow-leak
+        --allow-partial --class* --data-root* --image-size$ --json --limit$ --max-pixels$ --method-name --metric*
         --normal*
         --out$=results --overwrite$=missing --protocol$ --quiet|-q --seed* --target|-t* --verbose|-v --workers$
     """,
@@ -63,7 +64,8 @@ FLAGS = {
         --target|-t* --verbose|-v
     """,
     "report": """
-        --bibtex* --published* --data-root* --decimals --format* --json --methods* --metrics* --no-published --no-spread --order --out=report
+        --bibtex* --published*
+        --data-root* --decimals --format* --json --methods* --metrics* --no-published --no-spread --order --out=report
         --paper --picture* --quiet|-q --reference --results=results --selection --targets* --templates --verbose|-v
     """,
     "reproduce": """

@@ -80,6 +80,26 @@ def test_a_table_of_ones_own_stands_beside_measured_numbers(files, make_record, 
     assert not set(board.measured["source"]) & {"doe2027"}
 
 
+def test_costs_ablations_and_classes_of_several_rows_need_no_description(tmp_path):
+    header = "paper,paper_title,table,method,variant,label,target,class,shots,metric,value"
+    rows = [
+        *("k,One,1,m,,M,,,0,inference_time_ms,12.5", "k,One,1,m,,M,mvtec,,0,image_auroc,93.1"),
+        *("k,One,A.3,m,no text,M-,mvtec,,0,image_auroc,90.1", "k,One,A.3,m,,M,mvtec,,0,image_auroc,93.1"),
+        *("k,One,5,m,,M,visa,candle,0,image_auroc,93.1", "k,One,5,m,,M,visa,pcb1,full,pixel_f1max,93.1"),
+        "k,One,6,m,,M,folder:cups,,4,pixel_aupro,81.5",
+    ]
+    (tmp_path / "k.csv").write_text("\n".join([header, *rows]))
+    board = board_of(None, published=published_with([tmp_path / "k.csv"]))
+    contents = contents_of(board)
+    assert [table.key for table in contents.cost if table.key.startswith("k-")] == ["k-table1-cost"]
+    assert [table.key for table in contents.ablation if table.key.startswith("k-")] == ["k-tableA.3"]
+    assert [table.key for table in contents.by_class["visa"] if table.key.startswith("k-")] == ["k-table5"]
+    assert [table.key for table in contents.main if table.key.startswith("k-")] == ["k-table1", "k-table6"]
+    main = next(table for table in contents.main if table.key == "k-table1")
+    assert [(row.label, [number.text for number in row.cells[0]]) for row in main.rows] == [("MVTec AD", ["93.1"])]
+    write_html(board, tmp_path, None)
+
+
 def test_every_format_escapes_what_a_file_says(board, tmp_path):
     for write in (write_html, write_latex, write_markdown):
         write(board, tmp_path, None)

@@ -24,8 +24,9 @@ def paper_groups(board: Board) -> list[dict[str, Any]]:
 
 
 def _main_group(board: Board, table: PrintedTable) -> dict[str, Any]:
-    shots_text = table.rows["shots"].map(lambda count: "" if count == "0" else f", {count}-shot")
-    rows = table.rows.assign(name=table.rows["entry"] + shots_text)
+    rows = table.accuracies
+    shots_text = rows["shots"].map(lambda count: "" if count == "0" else f", {count}-shot")
+    rows = rows.assign(name=rows["entry"] + shots_text)
     names, targets = list(dict.fromkeys(rows["name"])), board.ordered(list(rows["target"]))
     metrics = list(dict.fromkeys(rows["metric"]))
     shots = dict(zip(rows["name"], rows["shots"], strict=True))

@@ -14,14 +14,16 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from zsadbench import registry
 from zsadbench.compare.board import Board
 from zsadbench.compare.citations import cites_of, venues_of
 from zsadbench.compare.frame import COSTS, HEADINGS, UNKNOWN, is_cost
-from zsadbench.compare.paper_rows import find_table, table_names
+from zsadbench.compare.paper_rows import PaperTable, find_table, table_names
 from zsadbench.compare.printed_papers import PrintedPaper
 from zsadbench.compare.summary import marks
 from zsadbench.compare.tables.layout import Number, Row, Table, over_levels
 from zsadbench.compare.tables.ticks import with_ticks
+from zsadbench.errors import DataError
 
 LEVELS = {"image": ("image_auroc", "image_ap"), "pixel": ("pixel_auroc", "pixel_aupro")}
 MORE = ("image_f1max", "pixel_ap", "pixel_f1max", "pixel_segf1")  # shown where a table has them
@@ -68,7 +70,12 @@ class PrintedTable(NamedTuple):
             return "cost"
         if (self.rows["variant"] != "").any():
             return "ablation"
-        return "class" if (self.rows["class"] != "mean").any() else "main"
+        return "main" if self.rows["class"].isin(["mean", ""]).all() else "class"
+
+    @property
+    def accuracies(self) -> pd.DataFrame:
+        """Its rows without costs."""
+        return self.rows[self.rows["target"] != ""]
 
     @property
     def caption(self) -> str:
@@ -90,6 +97,16 @@ class PrintedTable(NamedTuple):
         else:
             remarks = dict.fromkeys(note for note in self.rows["note"] if "copy error" in note or "swapped" in note)
         return (*lines, *(f"Remark: {note}." for note in remarks))
+
+    def described(self) -> PaperTable | None:
+        """What ran in its rows; None without a description, or where that of a package is wrong."""
+        try:
+            return find_table(self.name) if self.name in table_names() else None
+        except DataError as failure:
+            if not self.about.origin:
+                raise
+            registry.warn_once(f"{self.name} is shown without its description: {failure}")
+            return None
 
     def _conditions(self) -> Iterator[str]:
         """How the numbers were computed, as far as the file says."""
@@ -131,7 +148,8 @@ def paper_main_tables(board: Board) -> list[Table]:
 
 
 def _main_table(board: Board, printed: PrintedTable) -> Table:
-    rows = printed.rows.assign(set_and_shots=printed.rows["target"] + "|" + printed.rows["shots"])
+    rows = printed.accuracies
+    rows = rows.assign(set_and_shots=rows["target"] + "|" + rows["shots"])
     entries = list(dict.fromkeys(rows["entry"]))
     values = printed_numbers(rows, "entry", "set_and_shots")
     table_rows: list[Row] = []
@@ -225,7 +243,7 @@ def paper_ablation_tables(board: Board) -> list[Table]:
 
 
 def _ablation_table(board: Board, printed: PrintedTable) -> Table:
-    rows = printed.rows[printed.rows["target"] != ""]
+    rows = printed.accuracies
     variants = list(dict.fromkeys(rows["entry"]))
     values = printed_numbers(rows, "entry", "target")
     columns = [(target, _metrics(rows, level)) for target in dict.fromkeys(rows["target"]) for level in LEVELS]
@@ -242,7 +260,8 @@ def _ablation_table(board: Board, printed: PrintedTable) -> Table:
     )
     cites = cites_of(board, rows)
     table = Table(printed.key, printed.caption, "variant", headings, table_rows, printed.notes, cites)
-    return with_ticks(table, find_table(printed.name)) if printed.name in table_names() else table
+    described = printed.described()
+    return with_ticks(table, described) if described else table
 
 
 def paper_cost_tables(board: Board) -> list[Table]:
