@@ -169,6 +169,22 @@ def read_backbone(cli, quick, tmp_path):
     return read_record(path).cell["backbone"]
 
 
+def test_shots_and_statistics_over_test_images_are_declared_too(cli, glow, tmp_path):
+    arguments = glow()
+    path = tmp_path / "about.toml"
+    path.write_text(path.read_text().replace("trained = true", "trained = true\nshots = 2\ntransductive = true"))
+    record = record_of(cli("score", *arguments, "--json"))
+    assert (record["cell"]["shots"], record["cell"]["transductive"]) == (2, "declared")
+    rows = board_of(tmp_path / "results").measured
+    assert (set(rows["entry"]), set(rows["shots"])) == ({"glow [external, transductive]"}, {"2"})
+    shown = cli("score", *arguments, "-q", "--overwrite", "always")
+    assert "glow, 2 shots, external" in shown.out
+    path.write_text(path.read_text().replace("trained = true", "trained = false").replace('aux = "visa"', ""))
+    assert record_of(cli("score", *arguments, "--json"))["ledger"]["grade"] == "unknown"  # of the support images
+    assert cli("report", "--format", "html,latex,markdown,csv,pwc").code == 0
+    assert "2 support images per class" in (tmp_path / "report" / "table.md").read_text()
+
+
 def test_two_folders_of_one_name_and_seed_are_never_averaged(cli, glow, tmp_path):
     assert cli("score", *glow(), "-q").code == 0
     for path in (tmp_path / "maps").rglob("*.npy"):

@@ -165,7 +165,7 @@ class MapsRecorder:
             return dict(plan.run_record.ledger)
         if plan.about is None or plan.record is not None or not plan.todo:  # a record that is continued has its own
             return dict(NO_LEDGER)
-        return check_declared(plan.about.aux, plan.truth.target, plan.run_request)
+        return check_declared(plan.about.aux, plan.truth.target, plan.run_request, shots=plan.about.shots)
 
     def add_class(self, saved: SavedClass) -> None:
         """Measure one class and write the record with it.

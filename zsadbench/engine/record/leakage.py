@@ -68,21 +68,24 @@ def check(job: Job, request: RunRequest) -> dict[str, Any]:
     return _ledger(_training_set(job, request), job.target, job.setup.limit, request.workers, supports)
 
 
-def check_declared(aux: Sequence[str], target: Dataset, request: RunRequest) -> dict[str, Any]:
+def check_declared(aux: Sequence[str], target: Dataset, request: RunRequest, *, shots: int = 0) -> dict[str, Any]:
     """Return the ledger of maps of another program, whose authors declare what was learned from.
 
-    Of several auxiliary sets it has the most severe grade and the images of the set with this grade.
+    Of several auxiliary sets it has the most severe grade and the images of the set with this grade. Support images are
+    not known, so that a few-shot method is never graded clean.
 
     Args:
         aux: the auxiliary sets, a name with a colon for one without a card; empty for a training-free method.
         target: the data set that is evaluated.
         request: the limit, and where data sets lie.
+        shots: support images per class.
     """
     sets = [_declared_set(name, request) for name in aux] or [_TrainingSet(None, None, why="nothing was learned")]
     ledgers = [_ledger(training, target, request.limit, request.workers, {}) for training in sets]
     worst = min(ledgers, key=lambda ledger: GRADES.index(ledger["grade"]))
     named = {name: sorted({text for ledger in ledgers for text in ledger[name]}) for name in ("categories", "sources")}
-    return worst | named | {"aux": ", ".join(aux) or None}
+    grade = UNKNOWN if shots and worst["grade"] == "clean" else worst["grade"]
+    return worst | named | {"aux": ", ".join(aux) or None, "grade": grade}
 
 
 def _declared_set(name: str, request: RunRequest) -> _TrainingSet:
