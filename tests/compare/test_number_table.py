@@ -48,6 +48,8 @@ def test_a_byte_order_mark_and_an_alias_are_taken():
         ([HEADER, ROW.replace("92.4", '"92,4"')], "that is a decimal comma; write 92.4"),
         ([HEADER, ROW.replace("92.4", "924")], "accuracies are in percent, from 0 to 100"),
         ([HEADER, ROW.replace("92.4", "-1")], "it must be a number as printed"),
+        ([HEADER, ROW.replace("visa,image_auroc,92.4", ",gflops," + "9" * 399)], "it is too large"),
+        ([HEADER + ",shots", ROW + ",٣"], "'shots' is '٣'"),
         ([HEADER, ROW.replace("92.4", "nan")], "it must be a number as printed"),
         ([HEADER, ROW.replace("92.4", "")], "line 2: 'value' is empty"),
         ([HEADER, ROW.replace("visa", "vsia")], "no data set named 'vsia'; did you mean 'visa'?"),

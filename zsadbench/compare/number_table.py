@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ SOURCE: Mapping[str, str | None] = {
 METRICS = ("pixel_aupro", *(name for name in HEADINGS if not name.startswith("pixel_aupro")), *COSTS)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")  # of a paper or a table: part of file names and of PAPER:tableN
 NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+WHOLE = re.compile(r"[0-9]{1,9}")
 DECIMAL_COMMA = re.compile(r"[0-9]+,[0-9]+")
 LONGEST = 400  # letters of a cell
 AT_ONCE = 100  # faults that one message names
@@ -195,6 +197,8 @@ def _fault_of_number(text: str, metric: str) -> str:
         return "it must be a number as printed, such as 92.4"
     if not is_cost(metric) and float(text) > 100:
         return "accuracies are in percent, from 0 to 100"
+    if not math.isfinite(float(text)):
+        return "it is too large"
     return ""
 
 
@@ -228,7 +232,7 @@ def _check_conditions(table: NumberTable, line: int, row: Row) -> None:
     if table.look_up and row["protocol"] and row["protocol"] not in table.protocols:
         table.add(line, str(unknown("protocol", row["protocol"], table.protocols)))
     for name, other in (("shots", "full"), ("image_size", UNKNOWN)):
-        if row[name] not in {other, ""} and not row[name].isdecimal():
+        if row[name] not in {other, ""} and not WHOLE.fullmatch(row[name]):
             table.add(line, f"'{name}' is '{row[name]}'; it is a whole number or '{other}'")
 
 
@@ -240,7 +244,7 @@ def _check_source(table: NumberTable, line: int, row: Row) -> None:
     if row.get("paper") == MEASURED:
         table.add(line, f"'paper' cannot be '{MEASURED}'")
     year = row.get("paper_year", "")
-    if year and not (year.isdecimal() and YEARS[0] <= int(year) <= YEARS[1]):
+    if year and not (WHOLE.fullmatch(year) and YEARS[0] <= int(year) <= YEARS[1]):
         table.add(line, f"'paper_year' is '{year}'; it is a year such as 2026")
     if row.get("paper_url") and not WEB.fullmatch(row["paper_url"]):
         table.add(line, f"'paper_url' is '{row['paper_url']}'; it begins with https:// or http://")

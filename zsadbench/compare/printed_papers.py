@@ -149,7 +149,7 @@ def _of_package(name: str, fields: Fields, root: Traversable, entries: Mapping[s
         authors=fields.texts("authors", ()),
         bibtex=entries.get(key, ""),
     )
-    label, tables = fields.text("label", label_of(title)), fields.take("tables")
+    label, tables = fields.text("label", label_of(title) or name), fields.take("tables")
     fields.done()
     if faults := list(faults_of_paper(paper)):
         raise DataError(f"{fields.where}: {'; '.join(faults)}")
