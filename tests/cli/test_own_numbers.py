@@ -92,6 +92,15 @@ def test_a_table_of_a_package_is_listed_and_reproduced(cli, package, quick, smal
     assert cell["measured"] is not None
 
 
+def test_claims_of_a_package_are_recomputed(cli, package):
+    claim = '[[claims]]\nsays = "on two sets"\nwhere = "abstract"\ntable = "1"\nrule = "sets"\nsaid = 2\n'
+    (package / "glow" / "claims.toml").write_text(claim)
+    told = cli("reproduce", "glow:claims")
+    assert (told.code, "on two sets" in told.out) == (1, True)
+    (package / "glow" / "claims.toml").write_text(claim.replace("2", "1"))
+    assert cli("reproduce", "glow:claims").code == 0
+
+
 def test_a_wrong_description_of_a_package_spares_the_list(cli, package):
     (package / "glow" / "table1.toml").write_text("targets = 3")
     told = cli("reproduce")

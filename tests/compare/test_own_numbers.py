@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from zsadbench import registry
-from zsadbench.compare import bibliography, board_of, choose, contents_of
+from zsadbench.compare import Board, bibliography, board_of, choose, contents_of
+from zsadbench.compare.gap import gaps
+from zsadbench.compare.groups import groups
 from zsadbench.compare.measured import measured
 from zsadbench.compare.paper_rows import find_table, table_names
 from zsadbench.compare.printed_papers import papers, read_package
@@ -78,6 +80,32 @@ def test_a_table_of_ones_own_stands_beside_measured_numbers(files, make_record, 
     assert table.columns == ("Glow<i>", "FB-CLIP", "clip")
     assert set(board.published["source"]) == {"doe2027"}
     assert not set(board.measured["source"]) & {"doe2027"}
+
+
+def test_measured_maps_of_a_method_are_judged_by_the_numbers_of_its_authors(tmp_path, make_record):
+    header = "paper,paper_title,method,target,metric,value,protocol,split,backbone,computed_by"
+    row = "glow2027,Glow,glow,visa,image_auroc,{},strict,card,ViT-L-14-336,original"
+    (tmp_path / "k.csv").write_text(
+        "\n".join([header, row.format("91.2"), row.format("80.0").replace("visa", "mvtec")])
+    )
+    published = published_with([tmp_path / "k.csv"])
+    facts = {"trained": False, "weights": "openai", "image_size": 518}
+    maps = {"maps": {"digest": "c" * 64, "image_score": "scores.csv"}, "external": True, "declared": facts}
+    records = [("a", make_record("glow", "visa", {"x": 0.91}, **maps)), ("b", make_record("glow", "mvtec", {"x": 0.9}))]
+    records[1][1].cell.update(maps)
+    frame = pd.concat([measured(records), published.frame], ignore_index=True)
+    found = {gap.target: (gap.entry, gap.paper, gap.verdict, gap.because) for gap in gaps(frame)}
+    assert found == {
+        "visa": ("glow [external]", "glow2027", "agrees", ""),
+        "mvtec": ("glow [external]", "glow2027", "drifts", ""),
+    }
+    board = Board(frame, records, {}, papers=published.papers)
+    assert board.own_papers["glow"].title == "Glow"  # its authors print the numbers
+    (note,) = [note for note in groups(board)[0].notes if note.startswith("glow [external]: declared")]
+    assert note == (
+        "glow [external]: declared by its authors: training-free; weights openai; input 518 px; no paper declared; "
+        "no code declared."
+    )
 
 
 def test_costs_ablations_and_classes_of_several_rows_need_no_description(tmp_path):
