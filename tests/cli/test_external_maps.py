@@ -201,7 +201,7 @@ def blocks(language):
 
 def test_the_trial_of_the_page_in_a_foreign_repository(cli, tmp_path):
     script, loop = blocks("python")
-    assert sum(bool(line.strip()) for line in script.splitlines()) <= 12
+    assert sum(bool(line.strip()) for line in script.splitlines()) == 10
     for name, text in {"save_maps.py": script, "evaluate.py": loop, "about.toml": blocks("toml")[0]}.items():
         (tmp_path / name).write_text(text)
     for command in blocks("sh")[-1].splitlines():
