@@ -6,6 +6,7 @@ of metrics, other smoothing and other rules for the score of an image. No downlo
 
 import argparse
 import sys
+from math import fsum
 from pathlib import Path
 
 import numpy as np
@@ -138,7 +139,7 @@ def image_scores(strict):
                 image_auroc(scores[images["class"] == kind], images["label"][images["class"] == kind].to_numpy())
                 for kind in images["class"].unique()
             ]
-            means.append(percent(float(np.mean(of_class))))
+            means.append(percent(fsum(of_class) / len(of_class)))
         rows.append([f"`{name}`", *means])
     return table(["image AUROC", *rules], rows)
 
