@@ -34,8 +34,9 @@ readme: $(STAMP) ## make docs/demo.md, the README's table and its pictures anew;
 method-pages: $(STAMP) ## make what docs/methods.md and docs/methods say of every method's card, cost and numbers anew
 	$(BIN)/python tools/method_pages
 
-docs: $(STAMP) ## build the documentation site into site/, strictly and without a network
+docs: $(STAMP) ## build the site into site/, without a network; count the commands of the pages by how they are tested
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@$(BIN)/python tools/doc_commands
 	@echo "open site/index.html"
 
 test: $(STAMP) ## run the tests, on as many processes as there are cores

@@ -36,7 +36,8 @@ def call(*arguments):
 
 def execute(line):
     """Run a command line, of zsadbench in this process; return its exit code and what it printed."""
-    words = [os.path.expandvars(word) for word in shlex.split(line)]
+    given = [os.path.expandvars(word) for word in shlex.split(line)]
+    words = [name for word in given for name in (sorted(map(str, Path().glob(word))) if "*" in word else [word])]
     if words[0] == "zsadbench" and not {"&&", "|", ">"} & set(words):
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
