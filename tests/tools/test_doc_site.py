@@ -96,6 +96,11 @@ def test_pages_work_without_a_network_in_a_browser(site):
             page.goto((site / f"{name}.html").as_uri())
             wide = page.evaluate("document.documentElement.scrollWidth")
             assert wide <= 390, f"{name} is {wide} pixels wide"
+        page.set_viewport_size({"width": 1400, "height": 900})
+        page.goto((site / "index.html").as_uri())  # the search works from a folder
+        page.keyboard.press("f")
+        page.locator("input[name=query]").press_sequentially("segf1")
+        page.locator(".md-search-result__item").first.wait_for()
         browser.close()
     assert [address for address in asked if not address.startswith(("file:", "data:", "blob:"))] == []
     assert faults == []
