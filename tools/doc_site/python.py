@@ -12,19 +12,14 @@ same values as the commands and raise the errors of [`zsadbench.errors`](#errors
 ## Functions
 
 ::: zsadbench.api.run
-    options: {show_root_full_path: false}
 
 ::: zsadbench.api.score
-    options: {show_root_full_path: false}
 
 ::: zsadbench.api.load_method
-    options: {show_root_full_path: false}
 
 ::: zsadbench.api.load_dataset
-    options: {show_root_full_path: false}
 
 ::: zsadbench.records.record.read_results
-    options: {show_root_full_path: false}
 """
 TAIL = """## Results
 
