@@ -20,8 +20,10 @@ BLOCKS = blocks(TOP)
 COMMANDS = [command for block in BLOCKS if block.language == "sh" for command in commands(block)]
 TASKS = [(command, TABLE.task(command.page, command.text)) for command in COMMANDS]
 SNIPPETS = [block for block in BLOCKS if block.language == "python"]
-RUN_PAGES = sorted({command.page for command, task in TASKS if task.kind != "parsed"})
-PYTHON_PAGES = sorted({block.page for block in SNIPPETS})
+RUN_PAGES = sorted(
+    {command.page for command, task in TASKS if task.kind != "parsed"} | {each.page for each in SNIPPETS}
+)
+FILES = [file for block in BLOCKS if (file := TABLE.file_of(block.page, block.text))]
 
 
 def marked(pages):
@@ -55,27 +57,33 @@ def test_every_command_is_accepted(number):
         check(task.line)
 
 
+def run_command(command, execute):
+    """Execute one command of a page; what is only parsed is left out."""
+    task = TABLE.task(command.page, command.text)
+    if task.kind == "parsed" or ("$ZSADBENCH_FIXTURES" in task.line and "ZSADBENCH_FIXTURES" not in os.environ):
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        for name in TABLE.removed(task.line):
+            patch.delenv(name)
+        code, said = execute(task.line)
+    assert code == task.exit, f"{command.page}:{command.line}: {task.line}\n{said}"
+    assert "Traceback" not in said
+
+
 @pytest.mark.parametrize("page", marked(RUN_PAGES))
-def test_the_commands_of_a_page_work_in_order(page, workplace, execute):
-    for command, task in TASKS:
-        if command.page == page and task.kind != "parsed":
-            if "$ZSADBENCH_FIXTURES" in task.line and "ZSADBENCH_FIXTURES" not in os.environ:
-                pytest.skip("ZSADBENCH_FIXTURES is not set: there is no fixture to compare with")
-            with pytest.MonkeyPatch.context() as patch:
-                for name in TABLE.removed(task.line):
-                    patch.delenv(name)
-                code, said = execute(task.line)
-            assert code == task.exit, f"{command.page}:{command.line}: {task.line}\n{said}"
-            assert "Traceback" not in said
-
-
-@pytest.mark.parametrize("page", marked(PYTHON_PAGES))
-def test_the_snippets_of_a_page_work_in_order(page, workplace):
+def test_the_commands_and_snippets_of_a_page_work_in_order(page, workplace, execute):
     names = {"__name__": "snippet"}
     exec(TABLE.preludes.get(page, ""), names)
-    for block in SNIPPETS:
-        if block.page == page:
-            exec(compile(block.text, f"{page}:{block.line}", "exec"), names)
+    of_page = [block for block in BLOCKS if block.page == page]
+    for block in of_page:
+        if file := TABLE.file_of(page, block.text):
+            (workplace / file).write_text(block.text)
+    for block in of_page:
+        if block.language == "python":
+            code = TABLE.task(page, block.text).line
+            exec(compile(code, f"{page}:{block.line}", "exec"), names)
+        for command in commands(block) if block.language == "sh" else ():
+            run_command(command, execute)
 
 
 @pytest.mark.parametrize(

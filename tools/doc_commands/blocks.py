@@ -8,7 +8,7 @@ from pathlib import Path
 
 FENCE = re.compile(r"^( *)```(.*)\n((?:.*\n)*?)\1```$", re.MULTILINE)
 UNCOMMENTED = re.compile(r"""(?:[^'"#]|'[^']*'|"[^"]*"|(?<=\S)#)*""")
-FOREIGN = ("cpp", "json", "text", "toml")  # languages of blocks that are not executed
+FOREIGN = ("bibtex", "cpp", "csv", "json", "text", "toml")  # languages of blocks that are not executed
 LANGUAGES = ("sh", "python", *FOREIGN)
 
 

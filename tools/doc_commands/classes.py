@@ -10,10 +10,11 @@ from doc_commands.table import Class, Table
 
 
 def classed(top: Path, table: Table) -> Iterator[tuple[str, Class]]:
-    """Page and class of every command and every Python snippet; a snippet with a prelude is substituted."""
+    """Page and class of every command and every Python snippet; a snippet with a prelude or a change is substituted."""
     for block in blocks(top):
         if block.language == "python":
-            yield block.page, "substituted" if block.page in table.preludes else "executed"
+            changed = block.page in table.preludes or table.task(block.page, block.text).kind == "substituted"
+            yield block.page, "substituted" if changed else "executed"
         elif block.language == "sh":
             for command in commands(block):
                 yield block.page, table.task(command.page, command.text).kind

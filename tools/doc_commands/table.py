@@ -15,7 +15,8 @@ Class = Literal["executed", "substituted", "parsed"]
 class Rule:
     """One rule: commands in which `find` (a regular expression) occurs are changed `to`, or are parsed `because`.
 
-    `page` is a regular expression for the page; `exit` the exit code that the command has to end with.
+    `page` is a regular expression for the page; `exit` the exit code that the command has to end with; `file` the name
+    under which the reader has saved a block.
     """
 
     find: str
@@ -23,6 +24,7 @@ class Rule:
     because: str = ""
     page: str = ""
     exit: int = 0
+    file: str = ""
     used: int = field(default=0, compare=False)
 
     def matches(self, page: str, text: str) -> bool:
@@ -40,13 +42,14 @@ class Task:
 
 
 class Table:
-    """The rules of a TOML file: `parse` and `substitute` in order, `exits`, `preludes` of Python, `slow` pages."""
+    """The rules of a TOML file: `parse`, `substitute`, `exits` and `files` in order, `preludes` of Python, `slow` pages."""
 
     def __init__(self, path: Path) -> None:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         self.parse = [Rule(**rule) for rule in content["parse"]]
         self.substitute = [Rule(**rule) for rule in content["substitute"]]
         self.exits = [Rule(**rule) for rule in content["exits"]]
+        self.files = [Rule(**rule) for rule in content["files"]]
         self.environment: dict[str, str] = content["environment"]
         self.without: dict[str, str] = content["without"]
         self.preludes: dict[str, str] = content["preludes"]
@@ -68,10 +71,17 @@ class Table:
             ends.used += 1
         return Task("executed" if line == text else "substituted", line, ends.exit if ends else 0)
 
+    def file_of(self, page: str, text: str) -> str:
+        """The name of the file in which the reader has saved a block; empty for most."""
+        rule = next((rule for rule in self.files if rule.matches(page, text)), None)
+        if rule:
+            rule.used += 1
+        return rule.file if rule else ""
+
     def removed(self, line: str) -> list[str]:
         """The variables without which a command runs."""
         return [name for name, find in self.without.items() if re.search(find, line)]
 
     def unused(self) -> list[str]:
         """The rules that were about no command: they are stale."""
-        return [rule.find for rule in (*self.parse, *self.substitute, *self.exits) if not rule.used]
+        return [rule.find for rule in (*self.parse, *self.substitute, *self.exits, *self.files) if not rule.used]
