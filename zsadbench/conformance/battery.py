@@ -13,6 +13,7 @@ from zsadbench.errors import ZsadError
 
 SCORES = ("build", "encode", "shapes")
 NUMBERS = (*SCORES, "finite", "determinism")  # what numbers must be before they are compared
+STEADY = (*NUMBERS, "state", "transductive")  # what a detector must be that is called several times
 
 CHECKS = (
     Check("card", facts.check_card, "correct these facts of the MethodCard"),
@@ -22,10 +23,10 @@ CHECKS = (
     Check("shapes", interface.check_shapes, "return Scores(image (batch,), pixel (batch, grid, grid))", SCORES[:2]),
     Check("finite", interface.check_finite, "guard logarithms, roots and divisions by zero", SCORES),
     Check("values", interface.check_values, "return float32 scores that depend on the image", (*SCORES, "finite")),
-    Check("determinism", independence.check_determinism, "draw random values at build time only", SCORES[:3]),
+    Check("determinism", independence.check_determinism, "draw random values at build time only", (*SCORES, "finite")),
     Check("batch", independence.check_batch, "reduce over patches, never over the batch axis", NUMBERS),
     Check("order", independence.check_order, "let no score depend on the place in the batch", NUMBERS),
-    Check("classes", independence.check_classes, "use the word of each image: class_names[i] for image i", NUMBERS),
+    Check("classes", independence.check_classes, "use class_names[i] for image i", (*NUMBERS, "batch")),
     Check("state", independence.check_state, "keep nothing of an image between two calls of 'score'", NUMBERS),
     Check(
         "transductive",
@@ -37,7 +38,7 @@ CHECKS = (
     Check("kinds", interface.check_kinds, "name only kinds in the card on which it scores", ("shapes", "finite")),
     Check("presets", interface.check_presets, "correct or remove this preset", ("shapes", "finite")),
     Check("text", interface.check_text, "compute all text features in 'encode_text'", NUMBERS),
-    Check("stages", interface.check_stages, "return the stages 'score' and 'map', equal to 'score'", NUMBERS),
+    Check("stages", interface.check_stages, "return the stages 'score' and 'map', equal to 'score'", STEADY),
     Check("loss", trained.check_loss, "return a mapping of names to finite scalars with gradients", ("build",)),
     Check(
         "gradients", trained.check_gradients, "use every trained part in the loss, or freeze it; no detach()", ("loss",)
@@ -47,14 +48,19 @@ CHECKS = (
         "save-load",
         saved.check_save_load,
         "register what scoring needs as parameter or buffer of 'network'",
-        (*NUMBERS, "loss"),
+        (*STEADY, "loss"),
     ),
     Check("refusal", saved.check_refusal, "raise WeightsError for files that are not the method's", ("build",)),
-    Check("bf16", precision.check_bf16, "turn autocast off for cosines and softmax; state 'map_range'", NUMBERS),
+    Check(
+        "bf16",
+        precision.check_bf16,
+        "turn autocast off for cosines and softmax; state 'map_range'",
+        (*NUMBERS, "values"),
+    ),
     Check("cost", cost.check_cost, "correct 'macs': all matrix products of one image", SCORES),
-    Check("few-shot", memory.check_few_shot, "replace the memory in 'remember'; use it in 'score'", NUMBERS),
-    Check("support-order", memory.check_support_order, "", (*NUMBERS, "few-shot"), informative=True),
-    Check("auxiliary", memory.check_auxiliary, "replace the memory, symmetric in the images", NUMBERS),
+    Check("few-shot", memory.check_few_shot, "replace the memory in 'remember'; use it in 'score'", STEADY),
+    Check("support-order", memory.check_support_order, "", (*STEADY, "few-shot"), informative=True),
+    Check("auxiliary", memory.check_auxiliary, "replace the memory, symmetric in the images", STEADY),
     Check("speed", cost.check_speed, "", SCORES, informative=True),
 )
 

@@ -127,6 +127,11 @@ class Subject:
         """The outputs of each of the three images, each alone in a batch, by a detector of its own."""
         return [self.outputs(self.make(), [row]) for row in ROWS]
 
+    @cached_property
+    def together(self) -> list[Tensor]:
+        """The outputs of the three images in one batch, by a new detector."""
+        return self.outputs(self.make())
+
     def batch(self, rows: Sequence[int] = ROWS) -> Batch:
         """Some of the three images with labels and masks: 0 and 2 are anomalous, unless only normal ones are learned.
 
