@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
+IDLE = "not applicable"
 NameOfMethod = Annotated[str, typer.Argument(metavar="NAME", help="Method.", autocompletion=complete_methods)]
 
 
@@ -130,10 +131,11 @@ def check(
 
 def _print(name: str, kind: str, findings: list[Finding]) -> None:
     """Print what the checks found, and the remedies of those that failed."""
-    rows = [(finding.check, finding.result, finding.found) for finding in findings]
+    rows = [(finding.check, finding.result, finding.found) for finding in findings if finding.result != IDLE]
     table(f"{name} on a tiny random backbone of the kind {kind}", ["check", "result", "found"], rows)
+    say(f"not applicable: {', '.join(finding.check for finding in findings if finding.result == IDLE) or 'none'}")
     failed = [finding for finding in findings if finding.failed]
     for finding in failed:
-        say(f"{finding.check}: {finding.remedy}")
+        say(f"what to do about '{finding.check}': {finding.remedy}")
     passed = sum(finding.result == "passed" for finding in findings)
     say(f"{name}: {passed} checks passed, {len(failed)} failed")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from zsadbench.conformance import cost, facts, independence, interface, memory, precision, saved, trained, transductive
 from zsadbench.conformance.finding import Check, FaultError, Finding, NotApplicableError, NotDeclaredError, Result
-from zsadbench.conformance.subject import Subject
+from zsadbench.conformance.subject import Subject, subject_of
 from zsadbench.errors import ZsadError
+
+if TYPE_CHECKING:
+    from zsadbench.types import MethodCard
 
 SCORES = ("build", "encode", "shapes")
 NUMBERS = (*SCORES, "finite", "determinism")  # what numbers must be before they are compared
@@ -63,6 +67,15 @@ CHECKS = (
     Check("auxiliary", memory.check_auxiliary, "replace the memory, symmetric in the images", STEADY),
     Check("speed", cost.check_speed, "", SCORES, informative=True),
 )
+
+
+def check_method(card: MethodCard, options: Any = None) -> Iterator[Finding]:
+    """Run all checks on a method, with its default options if None, on a very small random backbone.
+
+    Raises:
+        UsageError: its taps do not fit such a backbone.
+    """
+    yield from run_checks(subject_of(card, options))
 
 
 def run_checks(subject: Subject) -> Iterator[Finding]:
