@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields, replace
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 
 IDLE = "not applicable"
+WIDTH = 80  # characters of a line
 NameOfMethod = Annotated[str, typer.Argument(metavar="NAME", help="Method.", autocompletion=complete_methods)]
 
 
@@ -133,9 +135,10 @@ def _print(name: str, kind: str, findings: list[Finding]) -> None:
     """Print what the checks found, and the remedies of those that failed."""
     rows = [(finding.check, finding.result, finding.found) for finding in findings if finding.result != IDLE]
     table(f"{name} on a tiny random backbone of the kind {kind}", ["check", "result", "found"], rows)
-    say(f"not applicable: {', '.join(finding.check for finding in findings if finding.result == IDLE) or 'none'}")
+    idle = ", ".join(finding.check for finding in findings if finding.result == IDLE)
+    say(*wrap(f"not applicable: {idle or 'none'}", WIDTH, subsequent_indent="  "))
     failed = [finding for finding in findings if finding.failed]
     for finding in failed:
-        say(f"what to do about '{finding.check}': {finding.remedy}")
+        say(*wrap(f"what to do about '{finding.check}': {finding.remedy}", WIDTH, subsequent_indent="  "))
     passed = sum(finding.result == "passed" for finding in findings)
     say(f"{name}: {passed} checks passed, {len(failed)} failed")

@@ -52,7 +52,9 @@ def method(
     )
 
 
-@app.command(epilog=examples("zsadbench new dataset my-parts --out my-parts"))
+@app.command(
+    epilog=examples("zsadbench new dataset my-parts --out my-parts", "zsadbench new dataset bolts --out bolts")
+)
 def dataset(name: NewName, out: NewFolder) -> None:
     """Write a package with the card of a data set."""
     files, place = _written("dataset", name, out)
@@ -66,7 +68,7 @@ def dataset(name: NewName, out: NewFolder) -> None:
     )
 
 
-@app.command(epilog=examples("zsadbench new report my-table --out my-table"))
+@app.command(epilog=examples("zsadbench new report my-table --out my-table", "zsadbench new report wiki --out wiki"))
 def report(name: NewName, out: NewFolder) -> None:
     """Write a package with a report format."""
     _, place = _written("report", name, out)

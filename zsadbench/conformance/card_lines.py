@@ -20,6 +20,9 @@ def line_of(text: str, path: Path) -> int:
     5
     """
     lines = _lines(text)
+    inside = [number for known, number in lines.items() if known[: len(path)] == path]
+    if path and inside:
+        return min(inside)
     nearest = max((known for known in lines if known == path[: len(known)]), key=len, default=None)
     return 1 if nearest is None else lines[nearest]
 
