@@ -70,7 +70,8 @@ def _described(text: str, fault: Fault, source: str) -> CardFault:
     remedy = "correct the value"
     if unknown := UNKNOWN.search(message):
         near = get_close_matches(unknown[1], unknown[2].split(", "), n=1)
-        remedy = f"did you mean '{near[0]}'?" if near else "remove it"
+        message = message.partition("; known: ")[0]
+        remedy = f"did you mean '{near[0]}'?" if near else f"remove it; known: {unknown[2]}"
     elif message.endswith(("is missing", "is needed")):
         remedy = "add it; 'zsadbench new dataset' writes a card with all needed fields"
     return CardFault(line_of(text, fault.path), message, remedy)

@@ -13,11 +13,12 @@ from torch import Tensor
 from zsadbench.clip.towers import autocast
 from zsadbench.clip.union import slice_batch
 from zsadbench.conformance.tower import tiny_backbone
-from zsadbench.types import Batch, Parted, Scores, Tokens, Transductive
+from zsadbench.errors import UsageError
+from zsadbench.types import Batch, Parted, Scores, Taps, Tokens, Transductive
 
 if TYPE_CHECKING:
     from zsadbench.clip import Backbone
-    from zsadbench.types import MethodCard, Taps
+    from zsadbench.types import MethodCard
 
 WORD = "bolt"  # the class of all images, where classes do not matter
 CLASSES = ("bolt", "metal nut", "bolt")  # of the three images, where they do
@@ -152,10 +153,16 @@ def subject_of(card: MethodCard, options: Any = None) -> Subject:
     """Return the method on a very small backbone of the first kind that its card names.
 
     Raises:
-        UsageError: its taps do not fit such a backbone.
+        UsageError: its taps cannot be made, or do not fit such a backbone.
     """
     options = card.options() if options is None else options
-    return Subject(card, options, tiny_backbone(card.kinds[0], card.taps(options)))
+    try:
+        taps = card.taps(options)
+    except Exception as failure:
+        raise UsageError(f"'{card.name}': 'taps' fails: {type(failure).__name__}: {failure}") from failure
+    if not isinstance(taps, Taps):
+        raise UsageError(f"'{card.name}': 'taps' returns {type(taps).__name__}, not Taps")
+    return Subject(card, options, tiny_backbone(card.kinds[0], taps))
 
 
 def rows_of(tokens: Tokens, rows: Sequence[int]) -> Tokens:
