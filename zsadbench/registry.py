@@ -1,10 +1,10 @@
-"""Find plugins by name: methods, data set packages and reports. Listing names imports no plugin.
+"""Find plugins by name: methods, data set packages, reports, published numbers. Listing names imports no plugin.
 
 A plugin that cannot be used disables itself alone: whoever names it gets its faults, and a list of all goes on without
 it and says so once.
 
-Plugins are registered in the entry-point groups `zsadbench.methods`, `zsadbench.datasets` and `zsadbench.reports`; the
-plugins of this project use the same groups.
+Plugins are registered in the entry-point groups `zsadbench.methods`, `zsadbench.datasets`, `zsadbench.reports` and
+`zsadbench.published` (numbers that papers print); the plugins of this project use the same groups.
 """
 
 import logging
@@ -51,7 +51,7 @@ _plugin_files: list[Path] = []
 
 
 def names(group: str) -> list[str]:
-    """The registered names of a group, sorted; the group is `methods`, `datasets` or `reports`."""
+    """The registered names of a group, sorted; the group is `methods`, `datasets`, `reports` or `published`."""
     return sorted(_points(group))
 
 

@@ -53,6 +53,7 @@ FLAGS = {
     """,
     "parity": "--plugin* --json --option|-O* --verbose|-v",
     "score": """
+        --about --allow-leak
         --allow-partial --class* --data-root* --image-size$ --json --limit$ --max-pixels$ --method-name --metric*
         --normal*
         --out$=results --overwrite$=missing --protocol$ --quiet|-q --seed* --target|-t* --verbose|-v --workers$
@@ -63,6 +64,7 @@ FLAGS = {
         --target|-t* --verbose|-v
     """,
     "report": """
+        --bibtex* --published*
         --data-root* --decimals --format* --json --methods* --metrics* --no-published --no-spread --order --out=report
         --paper --picture* --quiet|-q --reference --results=results --selection --targets* --templates --verbose|-v
     """,

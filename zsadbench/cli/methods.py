@@ -76,7 +76,7 @@ def show(
     about = {
         "name": card.name,
         "unofficial": card.unofficial,
-        "paper": asdict(card.paper) | ({} if json else {"authors": ", ".join(card.paper.authors)}),
+        "paper": asdict(card.paper),
         "taps": asdict(card.taps(default)),
         "kinds": list(card.kinds) if json else ", ".join(card.kinds),
         "smoothing": card.smoothing,
@@ -91,7 +91,9 @@ def show(
         say_json(about)
         return
     for key, value in about.items():
-        if isinstance(value, dict) and value:
+        if key == "paper":
+            _say_paper(card)
+        elif isinstance(value, dict) and value:
             table(key, ["field", "value"], [(field, str(entry)) for field, entry in value.items()])
         else:
             say(f"{key}: {value}")
@@ -142,3 +144,13 @@ def _print(name: str, kind: str, findings: list[Finding]) -> None:
         say(*wrap(f"what to do about '{finding.check}': {finding.remedy}", WIDTH, subsequent_indent="  "))
     passed = sum(finding.result == "passed" for finding in findings)
     say(f"{name}: {passed} checks passed, {len(failed)} failed")
+
+
+def _say_paper(card: MethodCard) -> None:
+    """Print what the card says of its paper, and the BibTeX entry by which reports cite it."""
+    from zsadbench.compare.citations import method_entry
+
+    facts = asdict(card.paper) | {"authors": ", ".join(card.paper.authors)}
+    say("paper", *(f"  {name}: {value}" for name, value in facts.items() if value and name != "bibtex"))
+    if entry := method_entry(card.name):
+        say("  bibtex:", *(f"    {line}" for line in entry.splitlines()))

@@ -225,12 +225,16 @@ def signature(cell: Mapping[str, Any], weights: str = "") -> str:
     options = ",".join(f"{key}={_short(value)}" for key, value in sorted(cell["options"].items()))
     if "maps" in cell:
         origin = [f"maps:{cell['maps']['digest'][:8]}"]
+        if declared := cell.get("declared"):
+            learned = f"aux:{cell['aux']['name'] if cell['aux'] else 'none'}"
+            origin = [f"{cell['backbone']}:{declared['weights']}", learned, *origin]
     else:
         aux = cell["aux"]["name"] if cell["aux"] else "supports" if cell["recipe"] else "none"
         learned = f"checkpoint:{cell['checkpoint_sha256'][:8]}" if cell["checkpoint_sha256"] else f"aux:{aux}"
         origin = [f"{cell['backbone']}:{weights}", learned]
     flags = [f"{name}:{cell[name]}" for name in ("shots", "limit") if cell[name]]
     flags += [name for name in ("partial", "synthetic") if cell[name]]
+    flags += ["external"] if cell.get("external") else []
     flags += ["unofficial"] if cell.get("unofficial") else []
     flags += ["transductive"] if cell.get("transductive") else []
     recipe = cell["recipe"] or {}

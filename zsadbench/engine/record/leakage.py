@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LEAKS = ("same-images", "same-set")
+GRADES = ("same-images", "same-set", "same-source", "category-seen", "unknown", "clean")  # the most severe one first
+LEAKS = GRADES[:2]
 UNKNOWN = "unknown"
 MAX_EXAMPLES = 10  # pairs of images that a record names; the others are only counted
 NOT_AUDITED = "the images that CLIP itself was trained on"
@@ -63,15 +64,47 @@ def check(job: Job, request: RunRequest) -> dict[str, Any]:
     In a few-shot run, `supports` has the comparison of the support images with the test images. All images of both sets
     are hashed, unless their hashes are cached; with a limit, the target's images within it.
     """
-    training, target = _training_set(job, request), job.target
+    supports = _compare_supports(job, request.workers)
+    return _ledger(_training_set(job, request), job.target, job.setup.limit, request.workers, supports)
+
+
+def check_declared(aux: Sequence[str], target: Dataset, request: RunRequest, *, shots: int = 0) -> dict[str, Any]:
+    """Return the ledger of maps of another program, whose authors declare what was learned from.
+
+    Of several auxiliary sets it has the most severe grade and the images of the set with this grade. Support images are
+    not known, so that a few-shot method is never graded clean.
+
+    Args:
+        aux: the auxiliary sets, a name with a colon for one without a card; empty for a training-free method.
+        target: the data set that is evaluated.
+        request: the limit, and where data sets lie.
+        shots: support images per class.
+    """
+    sets = [_declared_set(name, request) for name in aux] or [_TrainingSet(None, None, why="nothing was learned")]
+    ledgers = [_ledger(training, target, request.limit, request.workers, {}) for training in sets]
+    worst = min(ledgers, key=lambda ledger: GRADES.index(ledger["grade"]))
+    named = {name: sorted({text for ledger in ledgers for text in ledger[name]}) for name in ("categories", "sources")}
+    grade = UNKNOWN if shots and worst["grade"] == "clean" else worst["grade"]
+    return worst | named | {"aux": ", ".join(aux) or None, "grade": grade}
+
+
+def _declared_set(name: str, request: RunRequest) -> _TrainingSet:
+    if ":" in name:
+        return _TrainingSet(name, "unknown", why="no card describes it")
+    return _load_training_set(name, "unknown", request)
+
+
+def _ledger(
+    training: _TrainingSet, target: Dataset, limit: int | None, workers: int, supports: dict[str, Any]
+) -> dict[str, Any]:
+    """Grade a training set against a target; `supports` is the comparison of support images, if there are any."""
     card = training.card
     categories = sorted(_category_names(card) & _category_names(target.card)) if card else []
     sources = sorted({*card.collections} & {*target.card.collections}) if card else []
     same = _is_target(training, target)
     images, why = None, "it is one set"
     if not same:
-        images, why = _compare_images(training, target, job.setup.limit, request.workers)
-    supports = _compare_supports(job, request.workers)
+        images, why = _compare_images(training, target, limit, workers)
     seen = [compared for compared in (images, supports.get("supports")) if compared]
     grade = _grade(training, seen, same=same, sources=sources, categories=categories)
     return {
