@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from zsadbench import registry
 from zsadbench.cli import main
 from zsadbench.data import synthesise
 
@@ -23,15 +24,15 @@ sys.path.insert(0, str(TOP / "tools"))
 
 
 def call(*arguments):
-    """Run `zsadbench` in this process and return its exit code."""
-    before, sys.argv = sys.argv, ["zsadbench", *map(str, arguments)]
-    try:
-        main()
-    except SystemExit as left:
-        return left.code or 0
-    finally:
-        sys.argv = before
-    raise AssertionError("main() returned")
+    """Run `zsadbench` in this process, without the plugins of earlier commands, and return its exit code."""
+    known, points = registry._points, {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["zsadbench", *map(str, arguments)])
+        patch.setattr(registry, "_points", lambda group: points.setdefault(group, dict(known(group))))
+        patch.setattr(registry, "_plugin_files", [])
+        with pytest.raises(SystemExit) as left:
+            main()
+    return left.value.code or 0
 
 
 def execute(line):

@@ -84,8 +84,9 @@ def _check_values(values: dict[str, object]) -> None:
     for name, flag in flags_of(RunRequest).items():
         if flag.choices and values.get(name) is not None and values[name] not in flag.choices:
             raise RefusedError(f"{flag.long} takes {', '.join(flag.choices)}, not '{values[name]}'")
-    methods = [method for method in split(values.get("methods") or []) if method in registry.names("methods")]
-    unknown = set(split(values.get("methods") or [])) - set(methods)
+    given = split(values.get("methods") or []) if "options" in values else ()  # of a report they are those of records
+    methods = [method for method in given if method in registry.names("methods")]
+    unknown = set(given) - set(methods)
     if unknown and not values.get("plugin"):
         raise RefusedError(f"there is no method '{unknown.pop()}'")
     for method in methods:
