@@ -11,7 +11,7 @@ from doc_site.markdown import attributes, code, prose, table
 HEAD = """# Fields of a data set card
 
 A card is a TOML file of facts, without code. A field that is missing, unknown or of another type is refused with its
-name. [Data sets](../datasets.md) tells where copies are looked for.
+name. [Write a card](../write-a-card.md) goes through one step by step.
 """
 NOT_IN_FILES = {"source": "the parser sets it", "method_words": "the table `words` of a card"}
 
