@@ -35,7 +35,7 @@ method-pages: $(STAMP) ## make what docs/methods.md and docs/methods say of ever
 	$(BIN)/python tools/method_pages
 
 docs: $(STAMP) ## build the site into site/, without a network; count the commands of the pages by how they are tested
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@$(BIN)/python tools/doc_commands
 	@echo "open site/index.html"
 

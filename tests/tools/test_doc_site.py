@@ -24,7 +24,7 @@ pytest.importorskip("mkdocs", reason="the extra 'docs' is not installed")
 def site(tmp_path_factory):
     """The folder of the built site; a warning fails the build."""
     out = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "-d", str(out)]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(out)]
     quiet = {"NO_MKDOCS_2_WARNING": "1", "OMP_NUM_THREADS": "1", "http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
     quiet["https_proxy"] = quiet["http_proxy"]  # nothing answers there
     told = subprocess.run(command, cwd=TOP, env={**os.environ, **quiet}, capture_output=True, text=True, check=False)

@@ -42,7 +42,7 @@ class Task:
 
 
 class Table:
-    """The rules of a TOML file: `parse`, `substitute`, `exits`, `files` in order; `preludes` of Python; `slow` pages."""
+    """The rules of a TOML file: `parse`, `substitute`, `exits`, `files` in order; preludes of Python; slow pages."""
 
     def __init__(self, path: Path) -> None:
         content = tomllib.loads(path.read_text(encoding="utf-8"))

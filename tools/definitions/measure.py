@@ -1,13 +1,6 @@
-"""How far published definitions lie apart on the same models and images: the tables of docs/why-numbers-differ.md.
+"""The tables: methods on `demo` under the strict protocols, with saved maps, and these maps by other definitions."""
 
-Runs three methods on `demo` under the strict protocols, with saved maps, and evaluates these maps by other definitions
-of metrics, other smoothing and other rules for the score of an image. No download; a few minutes on a CPU.
-"""
-
-import argparse
-import sys
 from math import fsum
-from pathlib import Path
 
 import numpy as np
 
@@ -20,28 +13,10 @@ from zsadbench.saved_maps.request import ScoreRequest
 METHODS = ("clip", "winclip", "fbclip")
 PROTOCOLS = ("strict", "strict-raw", "strict-native")
 SIGMAS = (0, 1, 2, 4, 8)
-BEGIN, END = "<!-- made by benchmarks/definitions.py -->", "<!-- end -->"
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "why-numbers-differ.md"
-
-
-def main():
-    """Measure and print the tables, or write them into the page."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("definitions"), help="folder for records and maps")
-    parser.add_argument("--limit", type=int, default=None, help="normal and anomalous images per class at most")
-    parser.add_argument("--aux", default=None, help="auxiliary set of fbclip; none leaves it untrained")
-    parser.add_argument("--write", action="store_true", help="write the tables into docs/why-numbers-differ.md")
-    wanted = parser.parse_args()
-    text = "\n\n".join(tables(wanted))
-    if wanted.write:
-        before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", "utf-8")
-    else:
-        sys.stdout.write(text + "\n")
 
 
 def tables(wanted):
-    """The five tables as Markdown."""
+    """The five tables as Markdown; `wanted` has `out`, a folder for records and maps, and a run's `limit` and `aux`."""
     records = {(name, protocol): run(wanted, name, protocol) for protocol in PROTOCOLS for name in METHODS}
     strict = {name: records[name, "strict"] for name in METHODS}
     yield "### The protocol\n\n" + protocols(records)
@@ -159,7 +134,3 @@ def percent(value):
 def table(header, rows):
     """A Markdown table."""
     return "\n".join(f"| {' | '.join(line)} |" for line in [header, ["---"] * len(header), *rows])
-
-
-if __name__ == "__main__":
-    main()
