@@ -80,18 +80,17 @@ def check_method(card: MethodCard, options: Any = None) -> Iterator[Finding]:
 
 def run_checks(subject: Subject) -> Iterator[Finding]:
     """Run all checks, in their order, and yield what each finds; none is run whose numbers could mean nothing."""
-    doubtful: set[str] = set()
+    causes: dict[str, str] = {}  # check that failed or was not run → the one that failed
     for check in CHECKS:
-        finding = _run(check, subject, doubtful)
-        if finding.result in {"failed", "not judged"}:
-            doubtful.add(check.name)
+        cause = next((causes[name] for name in check.needs if name in causes), None)
+        finding = _run(check, subject) if cause is None else Finding(check.name, "not judged", f"as '{cause}' failed")
+        if finding.failed or cause is not None:
+            causes[check.name] = cause or check.name
         yield finding
 
 
-def _run(check: Check, subject: Subject, doubtful: set[str]) -> Finding:
+def _run(check: Check, subject: Subject) -> Finding:
     """Run one check; what the method raises is a fault, whatever it is."""
-    if spoiled := [name for name in check.needs if name in doubtful]:
-        return Finding(check.name, "not judged", f"'{spoiled[0]}' comes first")
     passed: Result = "informative" if check.informative else "passed"
     try:
         with torch.random.fork_rng(devices=[]):
