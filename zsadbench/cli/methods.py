@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-IDLE = "not applicable"
+NOT_RUN = ("not applicable", "not judged")  # results of checks that a line names below the table
 WIDTH = 80  # characters of a line
 NameOfMethod = Annotated[str, typer.Argument(metavar="NAME", help="Method.", autocompletion=complete_methods)]
 
@@ -134,11 +134,16 @@ def check(
 
 
 def _print(name: str, kind: str, findings: list[Finding]) -> None:
-    """Print what the checks found, and the remedies of those that failed."""
-    rows = [(finding.check, finding.result, finding.found) for finding in findings if finding.result != IDLE]
+    """Print what the checks found, which were not run, and the remedies of those that failed."""
+    rows = [(finding.check, finding.result, finding.found) for finding in findings if finding.result not in NOT_RUN]
     table(f"{name} on a tiny random backbone of the kind {kind}", ["check", "result", "found"], rows)
-    idle = ", ".join(finding.check for finding in findings if finding.result == IDLE)
-    say(*wrap(f"not applicable: {idle or 'none'}", WIDTH, subsequent_indent="  "))
+    left_out: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.result in NOT_RUN:
+            reason = f", {finding.found}" if finding.result == "not judged" else ""
+            left_out.setdefault(f"{finding.result}{reason}", []).append(finding.check)
+    for why, checks in left_out.items():
+        say(*wrap(f"{why}: {', '.join(checks)}", WIDTH, subsequent_indent="  "))
     failed = [finding for finding in findings if finding.failed]
     for finding in failed:
         say(*wrap(f"what to do about '{finding.check}': {finding.remedy}", WIDTH, subsequent_indent="  "))

@@ -28,16 +28,16 @@ CHECKS = (
     Check("finite", interface.check_finite, "guard logarithms, roots and divisions by zero", SCORES),
     Check("values", interface.check_values, "return float32 scores that depend on the image", (*SCORES, "finite")),
     Check("determinism", independence.check_determinism, "draw random values at build time only", (*SCORES, "finite")),
-    Check("batch", independence.check_batch, "reduce over patches, never over the batch axis", NUMBERS),
-    Check("order", independence.check_order, "let no score depend on the place in the batch", NUMBERS),
-    Check("classes", independence.check_classes, "use class_names[i] for image i", (*NUMBERS, "batch")),
     Check("state", independence.check_state, "keep nothing of an image between two calls of 'score'", NUMBERS),
     Check(
         "transductive",
         transductive.check_transductive,
         "forget test images, or declare the step: MethodCard.transductive",
-        (*NUMBERS, "state", "batch", "order"),
+        (*NUMBERS, "state"),
     ),
+    Check("batch", independence.check_batch, "reduce over patches, never over the batch axis", STEADY),
+    Check("order", independence.check_order, "let no score depend on the place in the batch", STEADY),
+    Check("classes", independence.check_classes, "use class_names[i] for image i", (*STEADY, "batch")),
     Check("whole-class", transductive.check_whole_class, "make scores symmetric in the gathered images", ("build",)),
     Check("kinds", interface.check_kinds, "name only kinds in the card on which it scores", ("shapes", "finite")),
     Check("presets", interface.check_presets, "correct or remove this preset", ("shapes", "finite")),
@@ -80,18 +80,17 @@ def check_method(card: MethodCard, options: Any = None) -> Iterator[Finding]:
 
 def run_checks(subject: Subject) -> Iterator[Finding]:
     """Run all checks, in their order, and yield what each finds; none is run whose numbers could mean nothing."""
-    doubtful: set[str] = set()
+    causes: dict[str, str] = {}  # check that failed or was not run → the one that failed
     for check in CHECKS:
-        finding = _run(check, subject, doubtful)
-        if finding.result in {"failed", "not judged"}:
-            doubtful.add(check.name)
+        cause = next((causes[name] for name in check.needs if name in causes), None)
+        finding = _run(check, subject) if cause is None else Finding(check.name, "not judged", f"as '{cause}' failed")
+        if finding.failed or cause is not None:
+            causes[check.name] = cause or check.name
         yield finding
 
 
-def _run(check: Check, subject: Subject, doubtful: set[str]) -> Finding:
+def _run(check: Check, subject: Subject) -> Finding:
     """Run one check; what the method raises is a fault, whatever it is."""
-    if spoiled := [name for name in check.needs if name in doubtful]:
-        return Finding(check.name, "not judged", f"'{spoiled[0]}' comes first")
     passed: Result = "informative" if check.informative else "passed"
     try:
         with torch.random.fork_rng(devices=[]):

@@ -25,7 +25,7 @@ def check_batch(subject: Subject) -> str:
     alone_only(subject)
     worst = 0.0
     for rows in FIRST:
-        found = [tensor[:1] for tensor in subject.outputs(subject.make(), rows)]
+        found = [tensor[:1] for tensor in subject.outputs(subject.steady, rows)]
         worst = max(worst, difference(found, subject.alone[rows[0]]))
     if not worst <= TOLERANCE:
         raise FaultError(f"other images of the batch change scores by {worst:.2g}")
@@ -37,7 +37,7 @@ def check_order(subject: Subject) -> str:
     alone_only(subject)
     worst = 0.0
     for rows in ORDERS:
-        found = subject.outputs(subject.make(), rows)
+        found = subject.outputs(subject.steady, rows)
         worst = max(worst, difference(found, [tensor[list(rows)] for tensor in subject.together]))
     if not worst <= TOLERANCE:
         raise FaultError(f"the order of the images in the batch changes scores by {worst:.2g}")
@@ -47,9 +47,9 @@ def check_order(subject: Subject) -> str:
 def check_classes(subject: Subject) -> str:
     """Check that the classes of other images in the batch do not change an image's scores."""
     alone_only(subject)
-    found, worst = subject.outputs(subject.make(), ROWS, THREE), 0.0
+    found, worst = subject.outputs(subject.steady, ROWS, THREE), 0.0
     for row, word in enumerate(THREE):
-        of_one_class = subject.outputs(subject.make(), ROWS, [word] * len(ROWS))
+        of_one_class = subject.outputs(subject.steady, ROWS, [word] * len(ROWS))
         worst = max(worst, difference([part[row] for part in found], [part[row] for part in of_one_class]))
     if not worst <= TOLERANCE:
         raise FaultError(f"classes of other images in the batch change scores by {worst:.2g}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 from unittest.mock import patch
 
@@ -41,6 +42,12 @@ def any_scores(subject: Subject, detector: Any) -> Scores:
     return checked_scores(subject.card.name, (torch.cat(image), torch.cat(pixel)), 9, " for 9 images of a class")
 
 
+@lru_cache(maxsize=1)
+def first_scores(subject: Subject) -> Scores:
+    """Return the scores of a new detector, as `any_scores`; of one subject, computed once."""
+    return any_scores(subject, subject.make())
+
+
 def check_encode(subject: Subject) -> str:
     """Check that an encoding of the method's own has the right types and treats every image by itself."""
     if not subject.taps.own_encoding:
@@ -64,7 +71,7 @@ def _tensors(tokens: Tokens) -> list[torch.Tensor]:
 def check_shapes(subject: Subject) -> str:
     """Check the shapes of scores and maps: (batch,) and (batch, height, width) of the patch grid or the input."""
     try:
-        scores = any_scores(subject, subject.make())
+        scores = first_scores(subject)
     except CellError as failure:
         raise FaultError(str(failure).partition(": ")[2] if ": " in str(failure) else str(failure)) from failure
     grid, size = subject.backbone.grid, subject.backbone.image_size
@@ -76,7 +83,7 @@ def check_shapes(subject: Subject) -> str:
 
 def check_finite(subject: Subject) -> str:
     """Check that no score and no pixel of a map is NaN or infinite."""
-    for name, tensor in any_scores(subject, subject.make())._asdict().items():
+    for name, tensor in first_scores(subject)._asdict().items():
         if bad := int((~tensor.isfinite()).sum()):
             raise FaultError(f"{bad} of {tensor.numel()} {name} scores are NaN or infinite")
     return "all scores are finite"
@@ -84,7 +91,7 @@ def check_finite(subject: Subject) -> str:
 
 def check_values(subject: Subject) -> str:
     """Check that scores and maps are float32 and differ from image to image and from place to place."""
-    scores = any_scores(subject, subject.make())
+    scores = first_scores(subject)
     for name, tensor in scores._asdict().items():
         if tensor.dtype != torch.float32:
             raise FaultError(f"{name} scores are {str(tensor.dtype).removeprefix('torch.')}; wanted is float32")

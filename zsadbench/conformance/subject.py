@@ -129,6 +129,11 @@ class Subject:
         return [self.outputs(self.make(), [row]) for row in ROWS]
 
     @cached_property
+    def steady(self) -> Any:
+        """A detector for checks that come after those of its state, and so may share one."""
+        return self.make()
+
+    @cached_property
     def together(self) -> list[Tensor]:
         """The outputs of the three images in one batch, by a new detector."""
         return self.outputs(self.make())
