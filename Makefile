@@ -7,7 +7,7 @@ DEMO := demo-output
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo readme method-pages test test-all faults check check-tex bench
+.PHONY: help setup demo readme method-pages docs test test-all faults check check-tex bench
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,11 @@ readme: $(STAMP) ## make docs/demo.md, the README's table and its pictures anew;
 
 method-pages: $(STAMP) ## make what docs/methods.md and docs/methods say of every method's card, cost and numbers anew
 	$(BIN)/python tools/method_pages
+
+docs: $(STAMP) ## build the site into site/, without a network; count the commands of the pages by how they are tested
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@$(BIN)/python tools/doc_commands
+	@echo "open site/index.html"
 
 test: $(STAMP) ## run the tests, on as many processes as there are cores
 	$(BIN)/pytest -q -n logical -m "not wheel and not slow"

@@ -1,9 +1,10 @@
 """Measure the memory of evaluating many anomaly maps, and of merging many shards: peaks of new processes.
 
 `count` evaluates generated maps in batches as `run` does, with all default metrics and everything that is written
-beside a record, pixels counted as a stream. `merge` is what the process does that drives a run: it adds the states of
-shards of 64 images, which come as files, one after the other. Every line is a process of its own; memory is in MiB, the
-peak of the process and what of it is above its imports.
+beside a record, pixels counted as a stream; the counts for intervals, the largest of these files, are written.
+`merge` is what the process does that drives a run: it adds the states of shards of 64 images, which come as files, one
+after the other. Every line is a process of its own; memory is in MiB, the peak of the process and what of it is above
+its imports.
 
     python benchmarks/memory.py                                              small numbers, about a minute
     python benchmarks/memory.py --images 2000,20000 --shards 16,256          about half an hour of one core
@@ -30,6 +31,7 @@ from zsadbench.engine.evaluate.measure import ClassMeasurement
 from zsadbench.engine.evaluate.thresholds import Thresholds
 from zsadbench.engine.machine.memory import peak_host_mib
 from zsadbench.metrics.names import DEFAULT_NAMES
+from zsadbench.records.sidecars import write_arrays
 
 BATCH = 8
 SHARD = 64  # images
@@ -76,7 +78,10 @@ def measured(what: str, number: int, side: int) -> dict[str, float]:
     if what.startswith("write "):
         np.savez(what.removeprefix("write "), **measurement.state())  # type: ignore[arg-type]
     else:
-        measurement.result(0, {})
+        with tempfile.TemporaryDirectory() as folder:
+            details = measurement.result(0, {}).details
+            assert details is not None
+            write_arrays(Path(folder) / "part.spread.npz", {"part": details.spread})
     peak = peak_host_mib() or 0.0
     return {"number": number, "peak": peak, "above": peak - imports, "seconds": perf_counter() - start} | {
         "cpu": process_time() - cpu

@@ -69,6 +69,8 @@ SUBJECTS = (
     Subject("AnomalyDINO batched, block 7, 448 px", "anomalydino", ("batched=true", *PLAIN), 448, 0),
     Subject("MuSc, blocks 4, 6, 8, 10", "musc", MUTUAL, expected={"pixel_auroc": (98.4, 98.5, 98.1)}),
     Subject("MuSc, the same through the final norm", "musc", ("final_norm=true", *MUTUAL)),
+    Subject("AF-CLIP+'s memory, block 7", "afclip-memory", ("layers=14",)),
+    Subject("AF-CLIP+'s memory, blocks 3, 6, 9, 12", "afclip-memory"),
     Subject("PatchCore's memory, block 7, 10 %", "patchcore", ("layers=7", *OWN)),
     Subject("PatchCore's memory, block 7, unit length", "patchcore", ("layers=7", "unit=true", "coreset=all", *OWN)),
     Subject("distance to the mean token, block 7", "token-distance", ("layer=13",)),

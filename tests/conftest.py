@@ -290,6 +290,19 @@ def small(backbone_file):
     return backbone_file(vision={"layers": 12})
 
 
+@pytest.fixture(scope="session")
+def archive(small, write_weights, tmp_path_factory):
+    """A small CLIP in OpenAI's own TorchScript format."""
+    backbone = build(resolve(str(small), "random"))
+    text = backbone.text
+    parts = {"visual": backbone.vision.visual, "transformer": text.transformer}
+    parts |= {"ln_final": text.norm, "token_embedding": text.token_embedding}
+    state = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
+    state |= {"positional_embedding": text.positional_embedding, "text_projection": text.projection}
+    state = {name: tensor.detach() for name, tensor in state.items()}
+    return write_weights(state, tmp_path_factory.mktemp("weights"), "torchscript")
+
+
 @pytest.fixture
 def request_for(mini, small, tmp_path):
     """`request_for(**changes)`: FB-CLIP on brainmri, learned from colondb, with random weights."""

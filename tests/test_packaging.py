@@ -1,4 +1,4 @@
-"""Checks of the whole repository: packages, sizes of files and functions, imports, versions, links."""
+"""Checks of the whole repository: packages, sizes of files and functions, imports, versions."""
 
 import ast
 import graphlib
@@ -147,13 +147,6 @@ def test_no_file_names_a_path_of_the_machine_it_was_written_on():
         if own.search(line)
     }
     assert found == set()
-
-
-def test_every_link_between_our_pages_leads_somewhere():
-    pages = [path for path in repository_files() if path.suffix == ".md"]
-    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())]
-    assert links
-    assert [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()] == []
 
 
 def test_every_make_target_is_described():

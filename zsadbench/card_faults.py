@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, get_args, get_type_hints
 
+from zsadbench.bibtex import KEY, BibtexError, read_entries
 from zsadbench.protocol import EvaluationProtocol
 from zsadbench.tokens import BackboneKind
 from zsadbench.types import MethodCard, Official, Paper, Recipe, StageNote
+
+WEB = re.compile(r"https?://[^\s<>\"'{}\\|^`]+")  # an address that pages may link to
+YEARS = 1900, 2200
 
 # What the fields of a card are.
 KINDS: dict[str, Any] = {
@@ -34,7 +39,40 @@ def faults_of(card: Any) -> list[str]:
     """Return all faults of what is registered as a method, each a few words; empty for a card that can be used."""
     if not isinstance(card, MethodCard):
         return [f"it is no MethodCard but {type(card).__name__}"]
-    return [*_faults_of_values(card), *_faults_of_options(card), *_faults_of_recipe(card.recipe)]
+    of_paper = faults_of_paper(card.paper) if isinstance(card.paper, Paper) else ()
+    return [*_faults_of_values(card), *of_paper, *_faults_of_options(card), *_faults_of_recipe(card.recipe)]
+
+
+def faults_of_paper(paper: Paper) -> Iterator[str]:
+    """Yield the faults of a paper that somebody states, each a few words."""
+    for name in ("title", "venue", "key", "url", "code", "bibtex"):
+        if not isinstance(getattr(paper, name), str):
+            yield f"'paper.{name}' is {getattr(paper, name)!r}, not a text"
+            return
+    if not paper.title.strip():
+        yield "'paper.title' is empty"
+    if not KEY.fullmatch(paper.key):
+        yield f"'paper.key' is {paper.key!r}; it takes letters, digits and _.:/+-"
+    if type(paper.year) is not int or (paper.year and not YEARS[0] <= paper.year <= YEARS[1]):
+        yield f"'paper.year' is {paper.year!r}, not a year (0: unknown)"
+    if not isinstance(paper.authors, tuple | list) or not all(isinstance(name, str) for name in paper.authors):
+        yield "'paper.authors' is no tuple of full names"
+    for name in ("url", "code"):
+        if getattr(paper, name) and not WEB.fullmatch(getattr(paper, name)):
+            yield f"'paper.{name}' is {getattr(paper, name)!r}, no address that begins with https:// or http://"
+    yield from _faults_of_bibtex(paper)
+
+
+def _faults_of_bibtex(paper: Paper) -> Iterator[str]:
+    if not paper.bibtex:
+        return
+    try:
+        keys = list(read_entries(paper.bibtex))
+    except BibtexError as failure:
+        yield from (f"'paper.bibtex', {fault}" for fault in failure.faults)
+        return
+    if keys != [paper.key]:
+        yield f"'paper.bibtex' has the keys {', '.join(keys)}; it is one entry with the key '{paper.key}'"
 
 
 def _faults_of_values(card: MethodCard) -> Iterator[str]:
@@ -100,7 +138,7 @@ def _faults_of_recipe(recipe: Recipe | None) -> Iterator[str]:
         yield "'recipe.before' needs a stage name, and so does 'recipe'"
     yield from _faults_of_recipe(recipe.before)
     hints = get_type_hints(Recipe)
-    for name in ("optimiser", "mask"):
+    for name in ("optimiser", "mask", "mosaic"):
         if getattr(recipe, name) not in get_args(hints[name]):
             yield f"'recipe.{name}' is {getattr(recipe, name)!r}; it is one of {', '.join(get_args(hints[name]))}"
 

@@ -74,6 +74,17 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     _reach("done", path)
 
 
+@contextmanager
+def temporary_file(path: Path) -> Iterator[Path]:
+    """Keep an empty temporary file beside `path` until the block ends; if the process is killed, it is a leftover."""
+    temporary, stream = _open_temporary(path)
+    with stream:
+        try:
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
 def _reach(step: str, path: Path) -> None:
     """Let a test fail here, or end the process."""
     if fail_point is not None:

@@ -36,6 +36,11 @@ class MethodCode(NamedTuple):
         return {"distribution": self.distribution, "version": self.version, "source_sha256": self.source_sha256}
 
 
+def is_shipped(name: str) -> bool:
+    """Whether a registered method is one of this project's."""
+    return registry.entry_point("methods", name).module.partition(".")[0] == SHIPPED
+
+
 def code_of(name: str) -> MethodCode:
     """Return the code of a registered method.
 

@@ -79,6 +79,15 @@ def duration_text(seconds: float) -> str:
     return f"{shown} {name}" + ("s" if len(name) > 3 or name == "day" else "") * (shown != "1")
 
 
+def score_text(score: float) -> str:
+    """Write a score with four decimals; one that these would show as nearly 0 with four digits.
+
+    >>> score_text(0.25), score_text(0.0), score_text(-3.5542e-13)
+    ('0.2500', '0.0000', '-3.554e-13')
+    """
+    return f"{score:.3e}" if 0 < abs(score) < 0.001 else f"{score:.4f}"
+
+
 def size_text(size: int) -> str:
     """Say a number of bytes in the largest unit that it fills.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 MaskRule = Literal["nonzero-bilinear-half", "nonzero-bicubic-grey", "nonzero-nearest"]
+MosaicRule = Literal["none", "by_defect", "distinct"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class Recipe:
             auxiliary set. Every class is trained from the same initial values, and its checkpoint is cached by itself.
         one_pass: whether nothing is optimised: the detector remembers the auxiliary set in one pass (`Remembering`).
             Epochs and what concerns the optimiser have no meaning then.
+        mosaic: whether a training image is replaced, with probability 0.2 in every epoch, by a mosaic of four images of
+            its class, two by two, their masks likewise; its label stays that of the replaced image. `by_defect` draws a
+            kind of defect uniformly, normal images being one, then an image of it, each of the four by itself;
+            `distinct` draws four different images.
     """
 
     epochs: Mapping[str, int]
@@ -61,6 +66,7 @@ class Recipe:
     cosine_to: float | None = None
     on_supports: bool = False
     one_pass: bool = False
+    mosaic: MosaicRule = "none"
 
     def epochs_for(self, aux: str) -> int:
         """The number of epochs on the auxiliary set `aux`."""

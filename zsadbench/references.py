@@ -21,7 +21,17 @@ VOLUME = re.compile(r" (\d{1,3})(?:\((\d+)\))?$")
 ACRONYM = re.compile(r"\(([A-Z][A-Z ]+)\)|\b(AAAI)\b")
 PUBLISHER = re.compile(r", (Springer|IEEE|PMLR)$")
 ACCENTS = {"\u0301": "'", "\u0300": "`", "\u0308": '"', "\u0303": "~", "\u0302": "^", "\u030a": "r", "\u030c": "v"}
-SIGNS = {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "—": "---", "–": "--"}
+SIGNS = {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "—": "---", "–": "--"} | {
+    "\\": r"\textbackslash{}",
+    "{": r"\textbraceleft{}",
+    "}": r"\textbraceright{}",
+    "$": r"\$",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+}
 
 
 class Reference(NamedTuple):
@@ -48,9 +58,9 @@ class Reference(NamedTuple):
         """The BibTeX entry, without a line end."""
         kind, fields = self._where()
         fields = {
-            "title": f"{{{_latex(self.title)}}}",
-            "author": " and ".join(map(_latex, self.authors)),
-            **{name: _latex(value) for name, value in fields.items()},
+            "title": f"{{{latex_text(self.title)}}}",
+            "author": " and ".join(map(latex_text, self.authors)),
+            **{name: latex_text(value) for name, value in fields.items()},
             "year": str(self.year),
             "doi": self.doi,
             "eprint": self.arxiv,
@@ -102,10 +112,10 @@ def _split(pattern: re.Pattern[str], text: str) -> tuple[str, tuple[str, ...]]:
     return (text[: match.start()], match.groups()) if match else (text, ())
 
 
-def _latex(text: str) -> str:
+def latex_text(text: str) -> str:
     r"""`text` in ASCII, with accents and special characters as LaTeX commands.
 
-    >>> print(_latex("Schölkopf & Halvorsen"))
+    >>> print(latex_text("Schölkopf & Halvorsen"))
     Sch{\"o}lkopf \& Halvorsen
     """
     text = "".join(SIGNS.get(char, char) for char in text)

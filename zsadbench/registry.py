@@ -1,15 +1,17 @@
-"""Find plugins by name: methods, data set packages and reports. Listing names imports no plugin.
+"""Find plugins by name: methods, data set packages, reports, published numbers. Listing names imports no plugin.
 
 A plugin that cannot be used disables itself alone: whoever names it gets its faults, and a list of all goes on without
 it and says so once.
 
-Plugins are registered in the entry-point groups `zsadbench.methods`, `zsadbench.datasets` and `zsadbench.reports`; the
-plugins of this project use the same groups.
+Plugins are registered in the entry-point groups `zsadbench.methods`, `zsadbench.datasets`, `zsadbench.reports` and
+`zsadbench.published` (numbers that papers print); the plugins of this project use the same groups.
 """
 
 import logging
+import re
 import sys
 from functools import cache
+from hashlib import sha256
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -49,7 +51,7 @@ _plugin_files: list[Path] = []
 
 
 def names(group: str) -> list[str]:
-    """The registered names of a group, sorted; the group is `methods`, `datasets` or `reports`."""
+    """The registered names of a group, sorted; the group is `methods`, `datasets`, `reports` or `published`."""
     return sorted(_points(group))
 
 
@@ -142,6 +144,15 @@ def protocol(name: str) -> EvaluationProtocol:
     return find_protocol(name, protocols())
 
 
+def _module_name(path: Path) -> str:
+    """Return the name of the module that a plugin file becomes: its own, as an identifier that no other file has."""
+    name = f"{PLUGIN}{re.sub(r'[^0-9A-Za-z_]', '_', path.stem)}"
+    file = getattr(sys.modules.get(name), "__file__", None)
+    if name == f"{PLUGIN}{path.stem}" and file in {None, str(path)}:
+        return name
+    return f"{name}_{sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+
+
 def add_plugin(path: Path) -> None:
     """Register the method that a Python file defines as `CARD`. This runs the file, so it must be trusted.
 
@@ -150,7 +161,7 @@ def add_plugin(path: Path) -> None:
     """
     if not path.is_file():
         raise UsageError(f"plugin '{path}' is not a file")
-    spec = spec_from_file_location(f"{PLUGIN}{path.stem}", path)
+    spec = spec_from_file_location(_module_name(path), path)
     if spec is None or spec.loader is None:
         raise UsageError(f"plugin '{path}' is no Python file")
     if (folder := str(path.resolve().parent)) not in sys.path:

@@ -82,7 +82,18 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Paper:
-    """Where a method was published; `key` is the BibTeX key, `authors` are full names."""
+    """Where a method was published.
+
+    Attributes:
+        title: of the paper.
+        venue: journal, conference or preprint server; `none` for a control without a paper.
+        year: of the publication; 0 where it is unknown.
+        key: the BibTeX key.
+        url: address of the paper.
+        code: address of the authors' code.
+        authors: full names.
+        bibtex: one BibTeX entry with the key `key`, printed as it is; empty for one that is made from the other fields.
+    """
 
     title: str
     venue: str
@@ -91,6 +102,12 @@ class Paper:
     url: str = ""
     code: str = ""
     authors: tuple[str, ...] = ()
+    bibtex: str = ""
+
+    def stated(self) -> dict[str, Any]:
+        """The fields that are not empty, as JSON values."""
+        fields = {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+        return {name: value for name, value in fields.items() if value}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from zsadbench.compare import Board, Report, Score, over_seeds, paper_of
+from zsadbench.compare.citations import own_papers
 from zsadbench.compare.frame import GROUP
 from zsadbench.compare.groups import group_of
 from zsadbench_reports.files import write
@@ -82,10 +83,10 @@ def _model(board: Board, rows: pd.DataFrame, metrics: Sequence[str], scores: Map
     means = {name: scores[first["entry"], first["target"], "mean", name] for name in metrics}
     values = {METRICS[name]: f"{100 * mean.value:.1f}" for name, mean in means.items() if mean.value is not None}
     spreads = {METRICS[name]: f"{100 * mean.spread:.1f}" for name, mean in means.items() if mean.spread is not None}
-    paper = paper_of(str(first["method"]))
+    paper = paper_of(str(first["method"]), own_papers(board))
     signatures = list(dict.fromkeys(rows["signature"]))
     cells = [record.cell for _, record in board.records if record.signature in signatures]
-    auxiliary = {cell["aux"]["name"] for cell in cells if cell["aux"]}
+    auxiliary = {name for cell in cells if cell["aux"] for name in cell["aux"]["name"].split(", ")}
     return {
         "model_name": first["entry"],
         "paper_title": paper.title if paper else "",

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import pytest
 
 from zsadbench.cli import main
-from zsadbench.clip import build, resolve
 from zsadbench.data import synthesise
 
 
@@ -49,19 +48,6 @@ def mini(tmp_path_factory):
     for name in ("visa", "mvtec", "colondb", "brainmri"):
         synthesise(name, root, 1)
     return root
-
-
-@pytest.fixture(scope="session")
-def archive(small, write_weights, tmp_path_factory):
-    """A small CLIP in OpenAI's own TorchScript format."""
-    backbone = build(resolve(str(small), "random"))
-    text = backbone.text
-    parts = {"visual": backbone.vision.visual, "transformer": text.transformer}
-    parts |= {"ln_final": text.norm, "token_embedding": text.token_embedding}
-    state = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
-    state |= {"positional_embedding": text.positional_embedding, "text_projection": text.projection}
-    state = {name: tensor.detach() for name, tensor in state.items()}
-    return write_weights(state, tmp_path_factory.mktemp("weights"), "torchscript")
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ FLAGS = {
     """,
     "parity": "--plugin* --json --option|-O* --verbose|-v",
     "score": """
-        --plugin*
+        --about --allow-leak --plugin*
         --allow-partial --class* --data-root* --image-size$ --json --limit$ --max-pixels$ --method-name --metric*
         --normal*
         --out$=results --overwrite$=missing --protocol$ --quiet|-q --seed* --target|-t* --verbose|-v --workers$
@@ -71,7 +71,7 @@ FLAGS = {
         --target|-t* --verbose|-v
     """,
     "report": """
-        --plugin*
+        --bibtex* --plugin* --published*
         --data-root* --decimals --format* --json --methods* --metrics* --no-published --no-spread --order --out=report
         --paper --picture* --quiet|-q --reference --results=results --selection --targets* --templates --verbose|-v
     """,
@@ -87,8 +87,13 @@ FLAGS = {
     "protocol diff": "--plugin* --json",
     "methods list": "--plugin* --json",
     "methods show": "--plugin* --json",
+    "methods check": "--plugin* --json --option|-O*",
+    "new method": "--kind=training-free --out",
+    "new dataset": "--out",
+    "new report": "--out",
     "datasets list": "--json",
     "datasets show": "",
+    "datasets check-card": "--json",
     "datasets check": "--data-root* --deep --json --max-pixels$ --normal* --split*",
     "datasets fingerprint": "--allow-partial --data-root* --deep --json --max-pixels$ --normal*",
     "datasets synth": "--out --per-class=4",

@@ -11,7 +11,7 @@ from zsadbench import files
 from zsadbench.data import DiskBudget
 from zsadbench.data.catalogue import find_card
 from zsadbench.data.copies.generated import DRAWING, generated_copy
-from zsadbench.files import remove_leftovers, replacing, write_atomically
+from zsadbench.files import remove_leftovers, replacing, temporary_file, write_atomically
 
 WRITER = """
 import sys, time
@@ -88,6 +88,16 @@ def test_a_block_that_fails_leaves_nothing(tmp_path):
     assert path.read_bytes() == b"old"
     write_atomically(path, b"new")
     assert path.read_bytes() == b"new"
+
+
+def test_an_empty_file_stays_as_long_as_its_block(tmp_path):
+    with temporary_file(tmp_path / "token") as path:
+        remove_leftovers(tmp_path)
+        assert unfinished(tmp_path) == [path.name]
+    assert unfinished(tmp_path) == []
+    path.touch()  # as a killed process leaves it
+    remove_leftovers(tmp_path)
+    assert unfinished(tmp_path) == []
 
 
 def test_a_run_cleans_its_folder_and_all_below(writer, cli, quick, tmp_path):

@@ -180,7 +180,7 @@ def photographs(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("method", ["musc", "anomalydino", "patchcore"])
+@pytest.mark.parametrize("method", ["musc", "anomalydino", "patchcore", "afclip-memory"])
 def test_a_folder_of_photographs_needs_nothing_but_an_image_encoder(cli, photographs, method):
     reference = () if method == "musc" else ("--reference", photographs / "good")
     options = ("-O", "angles=0,90") if method == "anomalydino" else ()

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
@@ -156,6 +158,72 @@ def test_bad_input(cli, tmp_path, arguments, code, said):
     told = cli("weights", *arguments)
     assert told.code == code, told.err
     assert said in told.error
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """`server(content, told)`: ViT-B-32 is published at an address of this machine, which gives `content`.
+
+    `told` is the length that the server announces.
+    """
+    answer = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(answer["code"])
+            self.send_header("Content-Length", str(answer["told"]))
+            self.end_headers()
+            self.wfile.write(answer["content"])
+
+        def log_message(self, *_):
+            pass
+
+    found = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=found.serve_forever)
+    thread.start()
+    url = f"http://127.0.0.1:{found.server_port}/openaipublic/{SHA256}/ViT-B-32.pt"
+    monkeypatch.setattr("open_clip.pretrained.get_pretrained_cfg", lambda *_: {"url": url})
+    monkeypatch.setitem(located.OPENAI_FILES, "ViT-B-32", (SHA256, "ViT-B-32.pt"))
+
+    def publish(content, told=None, code=200):
+        answer.update(content=content, told=told or len(content), code=code)
+
+    yield publish
+    found.shutdown()
+    thread.join()
+    found.server_close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # open_clip leaves the file open
+def test_weights_are_fetched_from_their_address(cli, server, tmp_path):
+    server(CONTENT)
+    told = cli("weights", "fetch", "ViT-B-32")
+    path = tmp_path / "cache" / "weights" / "ViT-B-32.pt"
+    assert (told.code, told.out.strip()) == (0, str(path))
+    assert path.read_bytes() == CONTENT
+    server(b"another file, which is not asked for again")
+    assert cli("weights", "fetch", "ViT-B-32").code == 0
+    assert [one.name for one in path.parent.iterdir() if not one.name.endswith(".lock")] == [path.name]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # open_clip leaves the file open
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"content": CONTENT[:5], "told": len(CONTENT)}, "checksum"),
+        ({"content": b"a page that asks for a login"}, "checksum"),
+        ({"content": b"", "code": 404}, "404"),
+    ],
+)
+def test_a_file_that_arrives_damaged_is_not_kept(cli, server, tmp_path, answer, said):
+    server(**answer)
+    told = cli("weights", "fetch", "ViT-B-32")
+    assert told.code == 4
+    assert said in told.err
+    folder = tmp_path / "cache" / "weights"
+    assert not [one for one in folder.iterdir() if not one.name.endswith(".lock")]
+    server(CONTENT)
+    assert cli("weights", "fetch", "ViT-B-32").code == 0
 
 
 def test_a_download_that_fails_says_how_to_get_the_file(cli, monkeypatch):

@@ -3,7 +3,8 @@
 import pytest
 
 from zsadbench.compare.frame import COLUMNS, UNKNOWN, is_cost
-from zsadbench.compare.published import papers, read_published
+from zsadbench.compare.printed_papers import papers
+from zsadbench.compare.published import read_published
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def test_accuracies_are_fractions_and_costs_stand_as_printed(frame):
 
 def test_every_table_is_described(frame):
     tables = set(zip(frame["source"], frame["table"], strict=True))
-    assert tables == {(paper, number) for paper, about in papers().items() for number in about["tables"]}
+    assert tables == {(paper, number) for paper, about in papers().items() for number in about.tables}
 
 
 def test_every_accuracy_says_who_computed_it_and_how_or_that_nobody_knows(frame):

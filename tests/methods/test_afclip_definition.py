@@ -5,6 +5,8 @@ from math import exp
 import pytest
 import torch
 
+from zsadbench import registry
+from zsadbench.errors import UsageError
 from zsadbench_methods.afclip.adapter import Adapter
 from zsadbench_methods.afclip.aggregation import aggregate, band
 from zsadbench_methods.afclip.fused import attend, project_qkv
@@ -237,3 +239,19 @@ def test_more_shots_never_make_a_patch_stranger(afclip, tokens, make_tokens):
     assert (maps[0] >= maps[1] - 1e-6).all()
     assert (maps[1] >= maps[2] - 1e-6).all()
     assert (maps[0] - maps[2]).max() > 1e-3
+
+
+@pytest.mark.parametrize("options", [{}, {"windows": (1, 7), "window_sigma": 2.0, "renormalise_border": True}])
+def test_the_memory_alone_is_afclip_without_a_share_of_zero_shot(afclip, tokens, make_tokens, options):
+    """Of CLIP; image encoders without text give their tokens the same way."""
+    card, support, found = registry.method_card("afclip-memory"), make_tokens(seed=3, batch=2, layers=4), []
+    alone = card.build(None, card.options(**options))
+    with torch.no_grad():
+        for detector in (afclip(image_alpha=0.0, pixel_alpha=0.0, **options), alone):
+            detector.remember(support)
+            found.append(detector.score(tokens, NAMES))
+    assert torch.equal(found[0].image, found[1].image)
+    assert torch.equal(found[0].pixel, found[1].pixel)
+    alone.remember(support._replace(layers=tuple(layer[:0] for layer in support.layers)))
+    with pytest.raises(UsageError, match="pass --shots"):
+        alone.score(tokens, NAMES)

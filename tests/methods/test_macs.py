@@ -183,6 +183,10 @@ def _of_normal_images(detector, rows, width):
     detector._bank = torch.randn(rows, width)
 
 
+def _of_normal_images_by_layer_and_window(detector, rows, width):
+    detector._banks = [torch.randn(rows, width)] * 4 * 3
+
+
 def _of_auxiliary_images(detector, entries, width):
     memory = detector.network
     memory.image_keys, memory.image_values = torch.randn(entries, 32), torch.eye(2).repeat(entries // 2, 1)
@@ -191,6 +195,7 @@ def _of_auxiliary_images(detector, entries, width):
 
 MEMORIES = {  # what a method remembers in its closed form
     "anomalydino": (_of_normal_images, 25 * 4 * 8),
+    "afclip-memory": (_of_normal_images_by_layer_and_window, 25 * 4),
     "patchcore": (_of_normal_images, 25 * 200 // 10),
     "mrad-tf": (_of_auxiliary_images, 2162),
 }

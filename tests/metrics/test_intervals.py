@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from zsadbench.metrics import ClassMetrics, image_auroc
-from zsadbench.metrics.intervals import BIN, BootstrapCounts, differences, interval, mean_of
+from zsadbench.metrics.intervals import BootstrapCounts, differences, interval, mean_of
+from zsadbench.metrics.resampling.tables import BIN
 
 SHIFT = 1.2
 TRUTH = NormalDist().cdf(SHIFT / 2**0.5)  # the AUROC of two normal distributions that far apart
@@ -157,8 +158,10 @@ def test_an_image_takes_a_few_kilobytes():
     maps = (1 / (1 + np.exp(3 - coarse))).astype(np.float32)[None]
     masks = np.zeros(maps.shape, bool)
     masks[0, 50:200, 60:300] = True
-    (found,) = bootstrap_of([0.5], [1], maps, masks)._images.values()
-    assert found[2].dtype == BIN
-    assert found[2].nbytes <= 6000
-    assert found[2]["normal"].sum() + found[2]["anomalous"].sum() == maps.size
-    assert found[2]["weight"].sum() == pytest.approx(1, abs=1e-5)
+    counts = bootstrap_of([0.5], [1], maps, masks)
+    ((_, _, place),) = counts._images.values()
+    found = counts._table(place)
+    assert found.dtype == BIN
+    assert found.nbytes <= 6000
+    assert found["normal"].sum() + found["anomalous"].sum() == maps.size
+    assert found["weight"].sum() == pytest.approx(1, abs=1e-5)

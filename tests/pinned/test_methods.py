@@ -11,6 +11,7 @@ METHODS = (
         "aaclip",
         "adaclip",
         "afclip",
+        "afclip-memory",
         "anomalyclip",
         "aprilgan",
         "clip",

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from zsadbench.errors import UsageError
 from zsadbench.predict.tiles import Tiles, score_tiled
+from zsadbench.types import Scores
 
 
 def picture(width, height, seed=0):
@@ -51,6 +53,30 @@ def test_away_from_seams_the_value_of_the_only_tile_stands(brightness):
             assert found[top : top + 64, left : left + 64][inner, inner] == pytest.approx(alone[inner, inner], abs=1e-6)
     assert score == max(scores)
     assert max(brightness.seen) == 2
+
+
+def test_what_looks_at_each_patch_alone_sees_the_same_in_tiles():
+    """Away from the edges of tiles, the map is that of the whole image at the same scale: patches of 4 pixels."""
+
+    class Patches:
+        def score_batch(self, images, word):
+            grids = [np.asarray(image.convert("L").reduce(4), np.float32) / 255 for image in images]
+            maps = torch.from_numpy(np.stack(grids))
+            return Scores(maps.amax(dim=(1, 2)), maps)
+
+    tiles, image = Tiles(64, 16), picture(160, 208)
+    score, found = score_tiled(Patches(), image, "object", tiles, 4)
+    whole = Patches().score_batch([image], "object")
+    wanted = np.asarray(Image.fromarray(whole.pixel[0].numpy()).resize(image.size, Image.Resampling.BILINEAR))
+    away = [np.ones(length, bool) for length in wanted.shape]  # two pixels or more from every edge inside the image
+    for along in away:
+        for start in tiles.starts(len(along)):
+            for edge in {start, start + 64} - {0, len(along)}:
+                along[edge - 2 : edge + 2] = False
+    inner = np.ix_(*away)
+    assert wanted[inner].size > wanted.size / 2
+    assert np.abs(found - wanted)[inner].max() < 1e-6
+    assert score == float(whole.image[0])
 
 
 def test_a_seam_has_no_step(brightness):

@@ -8,24 +8,15 @@ from pathlib import Path
 import pytest
 
 from tools.faults.checks import Found, check_after_kill, check_complete
+from tools.faults.engines import Comparison
 from tools.faults.world import Chain
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes and forks them as on Linux")
-def test_runs_that_are_killed_lose_nothing(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "tools.faults",
-        "--kills",
-        "8",
-        "--minutes",
-        "0.5",
-        "--folder",
-        str(tmp_path / "f"),
-    ]
+def test_runs_that_are_killed_lose_nothing():
+    command = [sys.executable, "-m", "tools.faults", "--kills", "8", "--minutes", "0.5"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     run = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert run.returncode == 0, run.stdout + run.stderr
@@ -78,3 +69,24 @@ def test_a_lock_that_is_held_is_found(chains):
         fcntl.flock(stream, fcntl.LOCK_EX)
         check_after_kill(chains[0], {}, found)
     assert found.count("locks") == 1
+
+
+def test_engines_whose_results_differ_are_found(tmp_path):
+    comparison = Comparison(tmp_path, "clip", "0")
+    for name in ("reference", "ray"):
+        (tmp_path / name / "results").mkdir(parents=True)
+    assert comparison.differences("ray") == "nothing was written"
+    for name in ("reference", "ray"):
+        (tmp_path / name / "results" / "a.txt").write_text("same")
+    assert not comparison.differences("ray")
+    (tmp_path / "ray" / "results" / "a.txt").write_text("other")
+    (tmp_path / "ray" / "results" / "b.txt").write_text("more")
+    assert comparison.differences("ray") == "a.txt, b.txt"
+
+
+@pytest.mark.slow
+def test_engines_write_the_same_records(tmp_path):
+    command = [sys.executable, "-m", "tools.faults.engines", "--methods", "clip", "--seeds", "0", "--kills", "1"]
+    run = subprocess.run([*command, "--folder", str(tmp_path)], check=False, capture_output=True, text=True, cwd=ROOT)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.count("| equal |") == 13

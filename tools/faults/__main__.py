@@ -120,7 +120,7 @@ def main() -> None:
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="faults-", dir=memory if memory.is_dir() else None))
     start = time.monotonic()
     with Server(World.make(folder)) as server:
-        campaign = Campaign(server, arguments.seed, arguments.kills, start + 60 * arguments.minutes)
+        campaign = Campaign(server, arguments.seed, arguments.kills, time.monotonic() + 60 * arguments.minutes)
         while not campaign.over:
             campaign.chain()
     print(campaign.report())

@@ -10,7 +10,7 @@ from importlib.resources import files
 from method_pages.sizes import trained_parts
 from zsadbench.clip.config import find_config
 from zsadbench.clip.macs import tower_macs
-from zsadbench.compare.published import papers
+from zsadbench.compare.printed_papers import papers
 from zsadbench.types import Macs, MethodCard, Recipe, Taps
 
 BACKBONE, SIZE = "ViT-L-14-336", 518
@@ -91,9 +91,10 @@ def _training(recipe: Recipe) -> str:
     epochs.append(f"{recipe.epochs_else}{' else' if epochs else ''}")
     decay = f", weight decay {recipe.weight_decay:g}" if recipe.weight_decay else ""
     steps = f"momentum {recipe.momentum:g}" if recipe.optimiser == "sgd" else f"betas {recipe.betas}"
+    changed = "".join(f"; mosaics on {aux}" for aux, fields in recipe.on.items() if fields.get("mosaic"))
     own = (
         f"{f'{recipe.stage}: ' if recipe.stage else ''}{recipe.loss}; {recipe.optimiser}, learning rate {recipe.lr:g}, "
-        f"{steps}{decay}, batches of {recipe.batch}, epochs: {', '.join(epochs)}"
+        f"{steps}{decay}, batches of {recipe.batch}, epochs: {', '.join(epochs)}{changed}"
     )
     return f"{_training(recipe.before)}; then {own}" if recipe.before else own
 
@@ -149,7 +150,7 @@ def _published(card: MethodCard) -> Iterator[str]:
     """Which papers print numbers of the method, in which tables, and who computed them."""
     counts: Counter[tuple[str, str]] = Counter()
     tables: dict[tuple[str, str], set[str]] = {}
-    for paper in papers():
+    for paper in (name for name, about in papers().items() if not about.origin):
         with files("zsadbench").joinpath(f"published/{paper}.csv").open(encoding="utf-8") as opened:
             for row in csv.DictReader(opened):
                 if row["method"] == card.name:
@@ -159,7 +160,7 @@ def _published(card: MethodCard) -> Iterator[str]:
     if not counts:
         yield "none."
     for (paper, way), count in counts.items():
-        label, source = papers()[paper]["label"], papers().get(way.removeprefix("copied from "))
-        known = f"copied from {source['label']}" if source else WAYS.get(way, way)
+        label, source = papers()[paper].label, papers().get(way.removeprefix("copied from "))
+        known = f"copied from {source.label}" if source else WAYS.get(way, way)
         numbers = ", ".join(sorted(tables[paper, way], key=lambda table: (len(table), table)))
         yield f"- {label}, table{'s' * (',' in numbers)} {numbers}: {count}, {known}"

@@ -17,6 +17,7 @@ from zsadbench.cli import (
     datasets,
     explain,
     methods,
+    new,
     parity,
     predict,
     profile,
@@ -50,8 +51,9 @@ for verb in VERBS:
     name = verb.__name__.rpartition(".")[2]
     app.command(name, epilog=verb.EXAMPLES)(getattr(verb, name))
 app.add_typer(protocols.app, name="protocol", help="Show protocols and the differences of two.")
-app.add_typer(methods.app, name="methods", help="List methods; show what they need and train.")
-app.add_typer(datasets.app, name="datasets", help="List data sets; show cards, check copies, write miniatures.")
+app.add_typer(methods.app, name="methods", help="List methods; show what they need; check them.")
+app.add_typer(new.app, name="new", help="Write a package with a new method, data set or report, from a template.")
+app.add_typer(datasets.app, name="datasets", help="List data sets; check cards and copies; write miniatures.")
 app.add_typer(cache.app, name="cache", help="Show and clear the cache.")
 app.add_typer(weights.app, name="weights", help="Find, fetch and verify published weights.")
 app.add_typer(threshold.app, name="threshold", help="Fit thresholds on normal images; check whether they hold.")

@@ -1,4 +1,4 @@
-"""`zsadbench datasets list`, `show`, `check`, `fingerprint` and `synth`."""
+"""`zsadbench datasets list`, `show`, `check`, `check-card`, `fingerprint` and `synth`."""
 
 from __future__ import annotations
 
@@ -181,6 +181,33 @@ def _described(masks: MaskStatistics) -> str:
         f"masks: {masks.number}, {len(masks.blank)} blank, {len(masks.grey)} with more than two grey values{marked}, "
         f"identity {masks.digest[:16]}"
     )
+
+
+@app.command(
+    "check-card",
+    epilog=examples("zsadbench datasets check-card mine.toml", "zsadbench datasets check-card mine.toml --json"),
+)
+def check_card(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Card of a data set, a TOML file.")],
+    json: Json = False,
+) -> None:
+    """List all faults of a card at once: each with its line and what to do.
+
+    Exit codes: 0 no fault, 1 faults, 2 there is no such file, 3 it cannot be read.
+    """
+    start_logging()
+    from zsadbench.conformance.card_check import check_card_file
+
+    faults = check_card_file(file)
+    for fault in faults:
+        if json:
+            say_json(fault._asdict())
+        else:
+            say(f"line {fault.line}: {fault.message}; {fault.remedy}")
+    if not json:
+        say(f"{file}: {len(faults)} fault{'' if len(faults) == 1 else 's'}")
+    if faults:
+        raise typer.Exit(1)
 
 
 @app.command(

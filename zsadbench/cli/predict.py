@@ -31,6 +31,7 @@ from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import DataError, UsageError
 from zsadbench.flags.fields import COMPUTE, DATA, OUTPUT, WHAT
 from zsadbench.flags.out import check_out
+from zsadbench.printing import score_text
 
 if TYPE_CHECKING:
     from zsadbench.data import UserImage
@@ -290,7 +291,7 @@ def _follow(session: Session, watch: Any, *, json: bool, quiet: bool) -> bool:
             report_prediction(prediction, session.limits, json=json)
             if not json and prediction.score is not None:
                 verdict = session.limits.verdict(prediction.score)
-                say(f"{prediction.score:.4f} {verdict + ' ' if verdict else ''}{prediction.relative}")
+                say(f"{score_text(prediction.score)} {verdict + ' ' if verdict else ''}{prediction.relative}")
                 sys.stdout.flush()
         tell(f"{len(journal.predictions) - known} images are new; page: {watch.out / 'index.html'}", quiet=quiet)
         return any(prediction.failure for prediction in journal.predictions.values())

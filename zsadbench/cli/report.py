@@ -83,18 +83,34 @@ def report(
         ),
     ] = None,
     plugin: Plugin = None,
+    published: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="CSV file with further published numbers; repeatable (docs/own-numbers.md).",
+            metavar="FILE",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
+    bibtex: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="BibTeX file with the references of --published; repeatable.", metavar="FILE", rich_help_panel=DATA
+        ),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Write tables of all records and published numbers; print the paths of the files."""
     from zsadbench.compare import board_of, choose
+    from zsadbench.compare.published import published_with
 
     start_logging(quiet=quiet, verbose=verbose)
     add_plugins(plugin)
     wanted, reports = read_selection(selection, chosen), _chosen(split(format))
     _check_folders(results, out, templates)
-    board = replace(board_of(results, fields.get("data_roots")), pictures=tuple(picture or ()))
+    numbers = published_with(published or (), bibtex or ())
+    board = replace(board_of(results, fields.get("data_roots"), numbers), pictures=tuple(picture or ()))
     if not board.records:
         log.warning("no records below '%s': the report has published numbers only", results)
     if action:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,12 +22,14 @@ from zsadbench.cli.shared.options import (
 )
 from zsadbench.cli.shared.output import say, say_rows, tell
 from zsadbench.engine.plan.request import RunRequest
-from zsadbench.errors import UsageError, unknown
+from zsadbench.errors import DataError, UsageError, unknown
 from zsadbench.flags.fields import OUTPUT, WHAT
 from zsadbench.flags.out import check_out
 
 if TYPE_CHECKING:
     from zsadbench.compare.paper_rows import PaperTable
+
+log = logging.getLogger(__name__)
 
 FAILED_CHECK, FAILED_CELLS, DRIFT = 1, 5, 6
 CLAIMS = ":claims"
@@ -116,16 +119,22 @@ def _list(*, json: bool) -> None:
     """Print one row per table and per paper with claims."""
     from zsadbench.compare.claims import claims_of, papers_with_claims
     from zsadbench.compare.paper_rows import find_table, table_names, why_left_out
-    from zsadbench.compare.published import papers
+    from zsadbench.compare.printed_papers import papers
 
     rows = []
     for name in table_names():
-        table = find_table(name)
+        try:
+            table = find_table(name)
+        except DataError as failure:
+            if not papers()[name.partition(":")[0]].origin:
+                raise
+            log.warning("%s is left out: %s", name, failure)
+            continue
         built = sum(not why_left_out(row) for row in table.rows)
         rows.append((name, str(len(table.rows)), str(built), str(len(table.targets)), table.title))
     for paper in papers_with_claims():
         count = str(len(claims_of(paper)))
-        title = f"{papers()[paper]['label']}: what its text says of its tables, recomputed"
+        title = f"{papers()[paper].label}: what its text says of its tables, recomputed"
         rows.append((f"{paper}{CLAIMS}", count, count, "-", title))
     say_rows(["name", "rows", "can run", "data sets", "title"], rows, json=json)
 

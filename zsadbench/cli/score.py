@@ -23,7 +23,7 @@ from zsadbench.cli.shared.output import say_json, tell
 from zsadbench.saved_maps.request import ScoreRequest
 
 EXAMPLES = examples(
-    "zsadbench score maps/ --target visa --method-name mymethod",
+    "zsadbench score maps/ --target visa --about about.toml",
     "zsadbench score maps/ --target mvtec --class bottle,cable --json",
 )
 

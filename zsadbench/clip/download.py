@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
 from zsadbench.errors import unknown
+from zsadbench.files import UNFINISHED, locked
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +29,35 @@ def find_published(backbone: str, tag: str, folder: Path, *, offline: bool) -> P
         return cached
     if offline:
         return NO_DOWNLOAD
-    from open_clip.pretrained import download_pretrained
-
     log.warning("downloading weights '%s' of %s into %s", tag, backbone, folder)
     try:
-        return Path(download_pretrained(source, prefer_hf_hub=not source.get("url"), cache_dir=str(folder)))
+        return _download(source, folder)
     except (OSError, RuntimeError) as failure:
         return f"the download failed ({failure})"
+
+
+def _download(source: dict[str, Any], folder: Path) -> Path:
+    """Download a file; one process at a time, and what is not complete never lies under the name of the file.
+
+    Raises:
+        OSError, RuntimeError: it cannot be downloaded, or its checksum is not the published one.
+    """
+    from open_clip.pretrained import download_pretrained
+
+    address: str = source.get("url") or ""
+    if not address:  # the hub's own cache does the same
+        return Path(download_pretrained(source, cache_dir=str(folder)))
+    name = address.rpartition("/")[2]
+    unfinished = folder / f"{name}{UNFINISHED}"
+    with locked(folder / name, f"another process downloads {name}"):
+        if (folder / name).is_file():
+            return folder / name
+        shutil.rmtree(unfinished, ignore_errors=True)
+        try:
+            download_pretrained(source, prefer_hf_hub=False, cache_dir=str(unfinished))
+            return (unfinished / name).replace(folder / name)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 SUFFIXES = (".safetensors", ".bin", ".pt")

@@ -63,8 +63,8 @@ def pick(tokens: Tokens, united: Taps, taps: Taps) -> Tokens:
     )
 
 
-def slice_batch(tokens: Tokens, rows: slice) -> Tokens:
-    """Take the tokens of some images of a batch; nothing is copied."""
+def slice_batch(tokens: Tokens, rows: slice | list[int]) -> Tokens:
+    """Take the tokens of some images of a batch; nothing is copied where `rows` is a slice."""
     return Tokens(
         tuple(layer[rows] for layer in tokens.layers),
         tokens.grid,

@@ -12,14 +12,16 @@ import pandas as pd
 
 from zsadbench.compare.deduplicate import drop_contradictions
 from zsadbench.compare.frame import MEASURED, set_of
-from zsadbench.compare.measured import measured, target_names
-from zsadbench.compare.published import read_published
+from zsadbench.compare.measured import measured, stated_paper, target_names
+from zsadbench.compare.printed_papers import PrintedPaper, papers
+from zsadbench.compare.published import Published, published_with
 from zsadbench.data import all_cards
 from zsadbench.records import Profile, Record, find_profiles, find_records
 from zsadbench.selection import EVERYTHING, Selection
 
 if TYPE_CHECKING:
     from zsadbench.compare.tables.layout import Table
+    from zsadbench.types import Paper
 
 OWN = "own images"  # the domain of a target that no card describes
 
@@ -46,6 +48,7 @@ class Board:
         left_out: what the selection left out: `methods`, `data sets` and `metrics`, each with its names.
         whole: the board before the selection, whose references are cited; None for a board without a selection.
         profiles: costs of methods alone, from `zsadbench profile --into`.
+        papers: the papers of the published numbers by short name.
     """
 
     frame: pd.DataFrame
@@ -57,6 +60,7 @@ class Board:
     left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
     whole: Board | None = None
     profiles: Sequence[Profile] = ()
+    papers: Mapping[str, PrintedPaper] = field(default_factory=papers)
 
     @property
     def measured(self) -> pd.DataFrame:
@@ -77,6 +81,15 @@ class Board:
             targets = self.measured[["target", "fingerprint"]].drop_duplicates().itertuples(index=False)
             names |= {str(target): set_of(str(target), str(fingerprint)) for target, fingerprint in targets}
         return {target: name for target, name in names.items() if target != name}
+
+    @cached_property
+    def own_papers(self) -> Mapping[str, Paper]:
+        """Papers by method that records state, or that print numbers of their own method."""
+        rows = self.published[self.published["computed_by"] == "original"][["method", "source"]].drop_duplicates()
+        printed = {str(method): self.papers.get(str(source)) for method, source in rows.itertuples(index=False)}
+        of_numbers = {method: about.own for method, about in printed.items() if about is not None and about.own}
+        stated = {record.cell["method"]: stated_paper(record) for _, record in self.records}
+        return of_numbers | {method: paper for method, paper in stated.items() if paper is not None}
 
     def set_of(self, target: str) -> str:
         """The name of the data set of a target, by which cards and papers know it."""
@@ -114,14 +127,18 @@ class Report:
         self.write_tables = write_tables
 
 
-def board_of(results: Path | None, data_roots: Sequence[Path] | None = None) -> Board:
-    """Collect all published numbers and the records below `results`; `data_roots` as in `Board`.
+def board_of(
+    results: Path | None, data_roots: Sequence[Path] | None = None, published: Published | None = None
+) -> Board:
+    """Collect published numbers (by default all of `papers()`) and the records below `results`.
 
-    Records that cannot be read, or that contradict each other, are logged and left out.
+    `data_roots` are those of `Board`. Records that cannot be read, or that contradict each other, are logged and left
+    out.
     """
+    published = published or published_with()
     records = drop_contradictions(find_records(results)) if results is not None else []
-    ours, published = measured(records), read_published()
-    frame = pd.concat([ours, published], ignore_index=True) if len(ours) else published
+    ours = measured(records)
+    frame = pd.concat([ours, published.frame], ignore_index=True) if len(ours) else published.frame
     datasets = {card.name: DataSet(card.title, card.domain, card.homepage) for card in all_cards()}
     profiles = list(find_profiles(results)) if results is not None else []
-    return Board(frame, records, datasets, data_roots, profiles=profiles)
+    return Board(frame, records, datasets, data_roots, profiles=profiles, papers=published.papers)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from zsadbench.compare.board import Board
-from zsadbench.compare.citations import paper_of
+from zsadbench.compare.citations import own_papers, paper_of
 from zsadbench.compare.frame import GROUP
 from zsadbench.compare.measured import aupro_of
-from zsadbench.compare.paper_rows import find_table, table_names
 from zsadbench.compare.summary import common_targets, over_seeds, target_means
 from zsadbench.errors import UsageError, unknown
 from zsadbench.selection import BY_MEAN, BY_NAME, BY_YEAR, OWN_AUPRO, Selection, of_flag
+
+if TYPE_CHECKING:
+    from zsadbench.types import Paper
 
 DOMAINS = ("industrial", "medical")
 USUAL = ("image_auroc", "image_ap", "pixel_auroc", OWN_AUPRO)  # the metrics of tables without a selection
@@ -32,7 +35,7 @@ def choose(board: Board, selection: Selection) -> Board:
     if selection == Selection():
         return board
     _check(board, selection)
-    selection = _with_paper(selection)
+    selection = _with_paper(board, selection)
     measured = board.measured
     kept = _in_order(board, measured[_is_chosen(board, measured, selection)], selection)
     signatures = set(kept["signature"])
@@ -71,15 +74,27 @@ def _check(board: Board, selection: Selection) -> None:
         for name in names:
             if name not in measured:
                 raise of_flag(flags[kind], unknown(f"measured {kind}", name, measured))
-    if selection.paper and selection.paper not in table_names():
-        raise of_flag("paper", unknown("table", selection.paper, table_names()))
+    if selection.paper and selection.paper not in (names := _printed_names(board)):
+        raise of_flag("paper", unknown("table", selection.paper, names))
 
 
-def _with_paper(selection: Selection) -> Selection:
+def _printed_names(board: Board) -> list[str]:
+    """The names `PAPER:tableN` of all published tables, those of the user's files included."""
+    return [f"{name}:table{number}" for name, about in board.papers.items() for number in about.tables]
+
+
+def _printed_rows(board: Board, name: str) -> pd.DataFrame:
+    """The published rows of the table called `PAPER:tableN`."""
+    paper, _, number = name.partition(":table")
+    rows = board.published
+    return rows[(rows["source"] == paper) & (rows["table"] == number)]
+
+
+def _with_paper(board: Board, selection: Selection) -> Selection:
     """The selection with the data sets and metrics of its published table where it names none itself."""
     if not selection.paper:
         return selection
-    rows = find_table(selection.paper).published()
+    rows = _printed_rows(board, selection.paper)
     rows = rows[rows["target"] != ""]
     if rows.empty:
         raise UsageError(f"--paper: {selection.paper} has no numbers on data sets; name another table")
@@ -113,7 +128,7 @@ def _in_order(board: Board, rows: pd.DataFrame, selection: Selection) -> pd.Data
     if selection.order == BY_NAME:
         entries.sort()
     elif selection.order == BY_YEAR:
-        entries.sort(key=lambda entry: _year(method_of[entry]))
+        entries.sort(key=lambda entry: _year(method_of[entry], own_papers(board)))
     elif selection.order == BY_MEAN:
         entries.sort(key=lambda entry: -_means(rows, selection).get(entry, -1.0))
     elif selection.methods:
@@ -129,8 +144,8 @@ def _first(listed: Sequence[str], names: Iterable[str]) -> int:
     return min(listed.index(name) for name in names if name in listed)
 
 
-def _year(method: str) -> int:
-    paper = paper_of(method)
+def _year(method: str, own: Mapping[str, Paper]) -> int:
+    paper = paper_of(method, own)
     return paper.year if paper is not None and paper.year else UNDATED
 
 
@@ -153,8 +168,7 @@ def _published_rows(board: Board, selection: Selection) -> pd.DataFrame:
         return rows.iloc[:0]
     if not selection.paper:
         return rows
-    paper, _, number = selection.paper.partition(":table")
-    return rows[(rows["source"] == paper) & (rows["table"] == number)]
+    return _printed_rows(board, selection.paper)
 
 
 def _left_out(measured: pd.DataFrame, kept: pd.DataFrame, selection: Selection) -> dict[str, tuple[str, ...]]:

@@ -1,6 +1,7 @@
 """Statements in a paper's text about its tables, recomputed from the printed numbers.
 
-`zsadbench/papers/PAPER/claims.toml` lists them, each with the rule that recomputes it and the number in the text.
+`PAPER/claims.toml` (`compare.printed_papers`) lists them, each with the rule that recomputes it and the number in the
+text.
 
 - `top`: the number of columns in which a row is among the best `places` rows.
 - `lead`: the difference between a row and the second best, or another row, in points of percent.
@@ -16,7 +17,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ import pandas as pd
 
 from zsadbench.compare.board import Board
 from zsadbench.compare.frame import HEADINGS, printed
-from zsadbench.compare.published import papers
+from zsadbench.compare.printed_papers import papers
 from zsadbench.data.cards.fields import Fields
 from zsadbench.errors import DataError
 
@@ -128,7 +128,9 @@ def check_claims(paper: str, board: Board) -> list[Outcome]:
 
 
 def _file(paper: str) -> Traversable:
-    return files("zsadbench").joinpath(f"papers/{paper}/claims.toml")
+    folder = papers()[paper].descriptions
+    assert folder is not None  # noqa: S101 - all of `papers()` have a folder
+    return folder / "claims.toml"
 
 
 def _claim(fields: Fields) -> Claim:

@@ -6,6 +6,7 @@ COLUMNS = [
     *("source", "table", "entry", "method", "variant", "target", "class", "seed", "shots", "metric"),
     *("value", "spread", "protocol", "digest", "aupro", "split", "smoothing", "backbone", "computed_by"),
     *("comparable", "official", "reason", "signature", "note", "fingerprint", "classes", "printed"),
+    *("aux", "image_size"),
 ]
 GROUP = ["protocol", "digest", "backbone", "shots"]  # equal in all rows of one comparability group
 MEASURED = "measured"
@@ -31,6 +32,14 @@ HEADINGS = {
     "pixel_aupro@0.05": "AUPRO@0.05",
     "pixel_segf1": "SegF1",
     "pixel_aupro_unknown": "AUPRO (variant unknown)",
+}
+COSTS = {  # metrics that papers print of time, memory and sizes
+    "inference_time_ms": "time [ms]",
+    "inference_time_s": "time [s]",
+    "inference_memory_GB": "memory [GB]",
+    "training_memory_MiB": "training memory [MiB]",
+    "learnable_params": "trained parameters",
+    "gflops": "GFLOPs",
 }
 
 

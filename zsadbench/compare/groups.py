@@ -10,9 +10,10 @@ import pandas as pd
 from zsadbench.compare.board import Board
 from zsadbench.compare.citations import Cites, cites_of
 from zsadbench.compare.frame import GROUP
-from zsadbench.compare.measured import TRANSDUCTIVE, UNOFFICIAL, aupro_of
+from zsadbench.compare.measured import DECLARED, TRANSDUCTIVE, UNOFFICIAL, aupro_of
 from zsadbench.compare.summary import Key, Score, over_seeds
 from zsadbench.records import data_remarks
+from zsadbench.records.remarks import declared_text
 from zsadbench.selection import EVERYTHING, OWN_AUPRO, Selection
 
 DATA = "data of "  # the beginning of notes on the data of one target
@@ -104,9 +105,21 @@ def _notes(board: Board, rows: pd.DataFrame) -> tuple[str, ...]:
         notes.append(f"{TRANSDUCTIVE}: image scores use statistics over all test images of a class.")
     if rows["entry"].str.contains(rf"\[{UNOFFICIAL}\b").any():
         notes.append(f"{UNOFFICIAL}: written from the paper alone, its open choices are ours; no official code exists.")
+    notes += _declared(board, rows)
     reasons = dict.fromkeys(note for note in rows["note"] if note)
     notes += [f"not comparable (†), in no mean, rank or mark: {reason}." for reason in reasons]
     return (*notes, *_signatures(rows))
+
+
+def _declared(board: Board, rows: pd.DataFrame) -> Iterator[str]:
+    """What the authors of external maps declare, one line per entry."""
+    external = rows[rows["computed_by"] == DECLARED]
+    if not external.empty:
+        yield f"{DECLARED}: measured here from maps of another program; how it made them is not verified."
+    cells = {record.signature: record.cell for _, record in board.records}
+    for entry, signature in external.drop_duplicates("entry")[["entry", "signature"]].itertuples(index=False):
+        if str(signature) in cells:
+            yield f"{entry}: {declared_text(cells[str(signature)])}."
 
 
 def _signatures(rows: pd.DataFrame) -> Iterator[str]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from zsadbench import registry
-from zsadbench.compare.citations import UNPUBLISHED, key_of, method_entry, paper_of, reference_of, venue_of
+from zsadbench.compare.citations import NO_PAPERS, UNPUBLISHED, key_of, method_entry, paper_of, reference_of, venue_of
 from zsadbench.compare.published import read_published
 from zsadbench.errors import ZsadError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zsadbench.types import Paper
 
 NAMES = {"clip": "CLIP"}  # of methods whose name neither their title nor a table of a paper prints
 
@@ -32,27 +37,26 @@ class MethodLabel(NamedTuple):
     key: str = ""
 
 
-@cache
-def method_label(method: str) -> MethodLabel:
-    """The label of a method, from its verified reference or its card; the name itself where neither is known."""
-    reference, paper = reference_of(method), paper_of(method)
-    key = key_of(method_entry(method))
+def method_label(method: str, own: Mapping[str, Paper] = NO_PAPERS) -> MethodLabel:
+    """The label of a method, from its verified reference, its card or `own_papers`; else the name itself."""
+    reference, paper = reference_of(method), paper_of(method, own)
+    key = key_of(method_entry(method, own))
     if reference is not None:
         name = _proper_name(method, reference.title)
         link = reference.url or (f"https://arxiv.org/abs/{reference.arxiv}" if reference.arxiv else "")
         return MethodLabel(name, venue_of(method), link, reference.code, key)
     if paper is None or paper.venue == UNPUBLISHED:
         return MethodLabel(method, key=key)
-    return MethodLabel(_proper_name(method, paper.title), venue_of(method), paper.url, paper.code, key)
+    return MethodLabel(_proper_name(method, paper.title), venue_of(method, own), paper.url, paper.code, key)
 
 
-def entry_label(entry: str, method: str) -> str:
+def entry_label(entry: str, method: str, own: Mapping[str, Paper] = NO_PAPERS) -> str:
     """The name of an entry with the proper name of its method in place of the registered one.
 
     >>> entry_label("fbclip [views=id]", "fbclip")
     'FB-CLIP [views=id]'
     """
-    return method_label(method).name + entry.removeprefix(method)
+    return method_label(method, own).name + entry.removeprefix(method)
 
 
 def _proper_name(method: str, title: str) -> str:

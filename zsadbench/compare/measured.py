@@ -4,7 +4,8 @@ An entry is what a table lists as one method. Its name is the method, followed b
 differs from the other runs of this method: options, shots, image size, precision, weights and version of the code; and,
 where one target was run in several ways, also auxiliary set, recipe, checkpoint, tap rule or limit. Runs that differ in
 more than seed and target never have the same name. The name of a run whose image scores use all test images of a class
-always says `transductive`, that of a method without code of its authors `unofficial`.
+always says `transductive`, that of a method without code of its authors `unofficial`, that of maps of another program
+whose authors declare how they were made `external`.
 
 A target is a data set of one content. Where the records of one name have several fingerprints, each fingerprint is a
 target of its own, whose name ends with the first digits of the fingerprint: `visa (3f9a)`.
@@ -22,15 +23,18 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from zsadbench import registry
+from zsadbench.card_faults import faults_of_paper
 from zsadbench.compare.frame import AUPRO, COLUMNS, DIGITS, MEASURED, METRIC_OF_AUPRO
 from zsadbench.data import all_cards
 from zsadbench.errors import ZsadError
 from zsadbench.records import Cell, Record, canonical
 from zsadbench.records.record import MEAN
+from zsadbench.types import Paper
 
 # fields of a cell that tell runs of a method apart: on all targets, and on one target
-SETUP = ("options", "shots", "image_size", "precision", "weights_sha256", "extra_weights")
-TRANSDUCTIVE, UNOFFICIAL = "transductive", "unofficial"
+SETUP = ("options", "shots", "image_size", "precision", "weights_sha256", "extra_weights", "declared")
+TRANSDUCTIVE, UNOFFICIAL, EXTERNAL = "transductive", "unofficial", "external"
+DECLARED = "external, declared by its authors"  # who computed the numbers of an external record
 DETAIL = ("aux", "recipe", "checkpoint_sha256", "tap_rule", "limit", "partial", "synthetic", "target")
 
 
@@ -53,6 +57,20 @@ def aupro_of(protocol: str) -> str:
     return METRIC_OF_AUPRO[variant]
 
 
+def stated_paper(record: Record) -> Paper | None:
+    """The paper that a record states of its method: of a foreign method, or declared for saved maps; None without one.
+
+    A paper with faults, as of an edited record, is left out.
+    """
+    declared = record.cell.get("declared") or {}
+    about = declared.get("paper") or record.provenance.get("paper")
+    if not about:
+        return None
+    code = {"code": declared["code"]} if "code" in declared else {}
+    paper = Paper(**{"venue": "", "year": 0} | about | code | {"authors": tuple(about.get("authors", ()))})
+    return None if any(faults_of_paper(paper)) else paper
+
+
 def split_of(cell: Cell) -> str:
     """Which images were evaluated: `card` for those of the data set's card, else how they differ from these."""
     kinds = [name for name in ("synthetic", "partial") if cell[name]]
@@ -68,11 +86,12 @@ def entry_names(cells: Sequence[Cell]) -> list[str]:
         of_method = [other for other in runs if other.method == run.method and other.group == run.group]
         alike = [other for other in of_method if (other.setup, other.code) == (run.setup, run.code)]
         on_target = [other for other in alike if other.target == run.target]
-        parts = [UNOFFICIAL] if run.unofficial else []
+        parts = [UNOFFICIAL] if run.unofficial else [EXTERNAL] if run.external else []
         parts += _differing(run.setup, [other.setup for other in of_method])
         parts += _code(run.code, {other.code for other in of_method})
         parts += [TRANSDUCTIVE] if run.transductive else []
         parts += _differing(run.detail, [other.detail for other in on_target])
+        parts += _maps(run, on_target)
         names.append(run.method + (f" [{', '.join(parts)}]" if parts else ""))
     return names
 
@@ -117,6 +136,9 @@ class _Run(NamedTuple):
     code: str
     transductive: bool
     unofficial: bool
+    external: bool
+    seed: int
+    maps: str
 
     @classmethod
     def of(cls, cell: Cell) -> _Run:
@@ -126,8 +148,9 @@ class _Run(NamedTuple):
         )
         code = hashlib.sha256(canonical(cell["code"]).encode()).hexdigest() if cell.get("code") else ""
         target, transductive = (cell["target"]["name"], fingerprint_of(cell)), bool(cell.get("transductive"))
-        unofficial = bool(cell.get("unofficial"))
-        return cls(cell["method"], group, target, setup, detail, code, transductive, unofficial)
+        marks = bool(cell.get("unofficial")), bool(cell.get("external"))
+        maps = str((cell.get("maps") or {}).get("digest", ""))
+        return cls(cell["method"], group, target, setup, detail, code, transductive, *marks, cell["seed"], maps)
 
 
 def _code(own: str, of_method: set[str]) -> list[str]:
@@ -135,6 +158,12 @@ def _code(own: str, of_method: set[str]) -> list[str]:
     if len(of_method) == 1:
         return []
     return [f"code {shortened(own, of_method) if own else 'unknown'}"]
+
+
+def _maps(run: _Run, on_target: Sequence[_Run]) -> list[str]:
+    """`maps` and digits of their hash, where several folders of maps have one name, target and seed."""
+    same = {other.maps for other in on_target if other.seed == run.seed and other.detail == run.detail}
+    return [f"maps {shortened(run.maps, same)}"] if run.maps and len(same) > 1 else []
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -185,7 +214,7 @@ def classes_of(record: Record) -> str:
 def _record_columns(record: Record, entry: str, target: str) -> dict[str, Any]:
     """The columns that are the same for all numbers of a record."""
     cell = record.cell
-    supports = record.provenance.get("support_seed", 0) if cell["shots"] else None
+    supports = record.provenance.get("support_seed", 0) if cell["shots"] and cell["supports"] else None
     return {
         "source": MEASURED,
         "table": "",
@@ -201,10 +230,12 @@ def _record_columns(record: Record, entry: str, target: str) -> dict[str, Any]:
         "split": split_of(cell),
         "smoothing": "as the protocol says",
         "backbone": cell["backbone"],
-        "computed_by": "this project",
+        "computed_by": DECLARED if cell.get("external") else "this project",
         "comparable": record.comparable,
         "official": cell["checkpoint_sha256"] is not None and record.ledger.get("epoch_choice") != "fixed",
         "signature": record.signature,
         "note": "; ".join(record.not_comparable_because),
         "fingerprint": fingerprint_of(cell),
+        "aux": cell["aux"]["name"] if cell["aux"] else "none",
+        "image_size": str(cell["image_size"]),
     }

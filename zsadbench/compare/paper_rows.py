@@ -1,6 +1,8 @@
-"""The settings of every row of a paper's table, read from `zsadbench/papers/PAPER/tableN.toml`.
+"""The settings of every row of a paper's table, read from `PAPER/tableN.toml`.
 
-The printed numbers are in `zsadbench/published`; the label and the number of shots of a row find its numbers there.
+Those of shipped papers lie in `zsadbench/papers`, with the printed numbers in `zsadbench/published`; a package in
+`zsadbench.published` has both in its folder (`compare.printed_papers`). The label and the number of shots of a row find
+its numbers there.
 """
 
 from __future__ import annotations
@@ -9,11 +11,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
 
 from zsadbench import registry
-from zsadbench.compare.published import papers, read_published
+from zsadbench.compare.printed_papers import papers
+from zsadbench.compare.published import read_published
 from zsadbench.data.cards.fields import Fields
 from zsadbench.errors import DataError, unknown
 
@@ -103,10 +106,7 @@ class PaperTable:
     @property
     def title(self) -> str:
         """Paper, venue, year, number and printed title of the table."""
-        about = papers()[self.paper]
-        return (
-            f"{about['label']} ({about['venue']} {about['year']}), Table {self.number}: {about['tables'][self.number]}"
-        )
+        return papers()[self.paper].caption(self.number)
 
     def published(self) -> pd.DataFrame:
         """Its printed numbers, with the columns of `compare.frame.COLUMNS`."""
@@ -128,8 +128,19 @@ def why_left_out(row: PaperRow) -> str:
 
 
 def table_names() -> list[str]:
-    """The names `PAPER:tableN` of all tables, in the order of the papers."""
-    return [f"{paper}:table{number}" for paper, about in papers().items() for number in about["tables"]]
+    """The names `PAPER:tableN` of all tables with a description of their rows, in the order of the papers."""
+    return [
+        f"{paper}:table{number}"
+        for paper, about in papers().items()
+        for number in about.tables
+        if _description(paper, number).is_file()
+    ]
+
+
+def _description(paper: str, number: str) -> Traversable:
+    folder = papers()[paper].descriptions
+    assert folder is not None  # noqa: S101 - all of `papers()` have a folder
+    return folder / f"table{number}.toml"
 
 
 def find_table(name: str) -> PaperTable:
@@ -142,7 +153,7 @@ def find_table(name: str) -> PaperTable:
     if name not in table_names():
         raise unknown("table", name, table_names())
     paper, _, number = name.partition(":table")
-    file = files("zsadbench").joinpath(f"papers/{paper}/table{number}.toml")
+    file = _description(paper, number)
     table = read_table(file.read_text(encoding="utf-8"), paper, number, str(file))
     check_rows(table)
     return table

@@ -11,6 +11,7 @@ import torch
 
 from zsadbench.data import limited
 from zsadbench.engine.encode.token_cache import entry_bytes
+from zsadbench.engine.learn.mosaics import MOSAIC_SHARE
 from zsadbench.engine.plan.cell import checkpoint_path
 from zsadbench.engine.plan.class_trainings import class_trainings
 from zsadbench.engine.plan.method_setup import earlier_stage, taps_of
@@ -87,7 +88,7 @@ def _stages(job: Job) -> list[Job]:
 
 
 def _count_encoded(group: Sequence[Job], cache_bytes: int) -> int:
-    """Count the images that trainings on the same tokens encode: cached ones once, the others in every epoch."""
+    """Count the images that trainings on the same tokens encode: cached ones once, others in every epoch."""
     setup, aux, taps = group[0].setup, group[0].aux, {taps_of(job.setup) for job in group}
     assert aux is not None  # noqa: S101 - only called where jobs train
     count = len(aux.manifest)
@@ -95,7 +96,14 @@ def _count_encoded(group: Sequence[Job], cache_bytes: int) -> int:
     cached = 0
     if blocks and not setup.method.card.augments and not taps_of(setup).own_encoding:
         cached = min(count, cache_bytes // (len(blocks) * entry_bytes(setup)))
-    return cached + sum(_count_learned(job) * (count - cached) // count for job in group)
+    uncached = [count - cached + cached * _mosaic_share(job) for job in group]
+    return cached + sum(int(_count_learned(job) * each / count) for job, each in zip(group, uncached, strict=True))
+
+
+def _mosaic_share(job: Job) -> float:
+    """Return the share of training images that mosaics replace."""
+    assert job.aux is not None  # noqa: S101 - only called where the job trains
+    return MOSAIC_SHARE if job.setup.method.recipe_on(job.aux.card.name).mosaic != "none" else 0.0
 
 
 def _step_share(setup: MethodSetup) -> float:

@@ -9,8 +9,8 @@ which stays exact. Two methods are compared on the same resamples, so a common e
 method compared with itself differs by exactly 0. Intervals say nothing about other seeds, other training or other data
 sets.
 
-Pixels are kept per image, counted by the first 14 bits of their keys, with region weights: a few kilobytes per image.
-This is coarse, and used for the deviations alone.
+Pixels are kept per image, counted by the first 14 bits of their keys, with region weights: a few kilobytes per image,
+which go to a temporary file where they are many. This is coarse, and used for the deviations alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,19 +20,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zsadbench.metrics.counting.arguments import checked_connectivity, checked_limit, split_by_label
-from zsadbench.metrics.counting.arrays import Bools, Float64s, Images
+from zsadbench.metrics.counting.arrays import Float64s, Images
 from zsadbench.metrics.counting.cells import BITS as CELL_BITS
 from zsadbench.metrics.counting.cells import Cells, cells_of
 from zsadbench.metrics.counting.image import Image, as_float32, read_images
+from zsadbench.metrics.counting.spill_buffer import SmallArrays
 from zsadbench.metrics.names import DEFAULT_LIMIT
+from zsadbench.metrics.resampling.draws import Draws
+from zsadbench.metrics.resampling.tables import BIN, BIN_FIELDS, BITS, columns_of
+from zsadbench.metrics.resampling.values import Values, image_metrics, pixel_metrics
 
-BITS = 14
-AT_ONCE = 250  # resamples of pixels
-COUNTS = 1 << 16  # of images in resamples, at once
-BIN = np.dtype([("bin", np.uint16), ("normal", np.uint32), ("anomalous", np.uint32), ("weight", np.float32)])
-BIN_FIELDS = ("bin", "normal", "anomalous", "weight")
+ROWS = 1 << 16  # of tables in a state, at once
 
-Deviations = dict[str, Float64s]
+Deviations = Values
+Place = tuple[int, int]  # of the table of an image: its position, and its number of rows
 
 
 class BootstrapCounts:
@@ -44,7 +45,8 @@ class BootstrapCounts:
 
     def __init__(self, *, connectivity: int = 8) -> None:
         self._corners = checked_connectivity(connectivity)
-        self._images: dict[str, tuple[float, bool, NDArray[Any] | None]] = {}
+        self._images: dict[str, tuple[float, bool, Place | None]] = {}
+        self._tables = SmallArrays()
 
     def update(
         self,
@@ -75,11 +77,19 @@ class BootstrapCounts:
 
     def take(self, name: str, score: float, label: bool, image: Image | None, cells: Cells | None) -> None:
         """Add one new image that was read, checked and counted already; its scores are float32."""
-        self._images[name] = (score, label, _binned(image, cells) if image is not None and cells else None)
+        self._images[name] = (score, label, self._kept(_binned(image, cells)) if image is not None and cells else None)
+
+    def _kept(self, table: NDArray[Any]) -> Place:
+        """Keep the table of an image, and return where."""
+        return self._tables.put(table), len(table)
+
+    def _table(self, place: Place) -> NDArray[Any]:
+        """Return the table of an image."""
+        return self._tables.get(*place, BIN)
 
     def replace_scores(self, scores: Mapping[str, float]) -> None:
         """Replace the image scores of all images, by name."""
-        self._images = {name: (scores[name], label, table) for name, (_, label, table) in self._images.items()}
+        self._images = {name: (scores[name], label, place) for name, (_, label, place) in self._images.items()}
 
     @property
     def labels(self) -> dict[str, bool]:
@@ -95,21 +105,25 @@ class BootstrapCounts:
         both = self._images.keys() & other._images.keys()
         if both:
             raise ValueError(f"image '{min(both)}' is in both")
-        self._images |= other._images
+        for name, (score, label, place) in other._images.items():
+            self._images[name] = (score, label, self._kept(other._table(place)) if place is not None else None)
         return self
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return all images by name, as arrays without objects, for `numpy.savez_compressed`."""
+        """Return all images by name, as arrays without objects, for `numpy.savez_compressed`.
+
+        Large arrays of tables are memory maps of temporary files.
+        """
         names = sorted(self._images)
-        tables = [table for name in names if (table := self._images[name][2]) is not None]
-        bins = np.concatenate([np.empty(0, BIN), *tables])
+        places = [place for name in names if (place := self._images[name][2]) is not None]
+        lengths = np.array([count for _, count in places], np.uint32)
         return {
             "names": np.array(names, np.str_),
             "scores": np.array([self._images[name][0] for name in names]),
             "labels": np.array([self._images[name][1] for name in names], np.bool_),
             "corners": np.array(self._corners),
-            "lengths": np.array([len(table) for table in tables], np.uint32),
-            **{field: bins[field] for field in BIN_FIELDS},
+            "lengths": lengths,
+            **columns_of(map(self._table, places), int(lengths.sum())),
         }
 
     @classmethod
@@ -125,13 +139,16 @@ class BootstrapCounts:
         names, lengths = state["names"].tolist(), state["lengths"].astype(np.int64)
         if lengths.size not in (0, len(names)) or lengths.sum() != state["bin"].size:
             raise ValueError("the state has not one table for each image")
-        bins = np.empty(state["bin"].size, BIN)
-        for field in BIN_FIELDS:
-            bins[field] = state[field]
-        tables = np.split(bins, lengths.cumsum()[:-1]) if lengths.size else [None] * len(names)
         restored = cls(connectivity=8 if state["corners"] else 4)
+        for start in range(0, state["bin"].size, ROWS):
+            bins = np.empty(state["bin"][start : start + ROWS].size, BIN)
+            for field in BIN_FIELDS:
+                bins[field] = state[field][start : start + ROWS]
+            restored._tables.put(bins)
+        starts = (lengths.cumsum() - lengths) * BIN.itemsize
+        places = list(zip(starts.tolist(), lengths.tolist(), strict=True)) if lengths.size else [None] * len(names)
         scores, labels = state["scores"].tolist(), state["labels"].tolist()
-        restored._images = dict(zip(names, zip(scores, labels, tables, strict=True), strict=True))
+        restored._images = dict(zip(names, zip(scores, labels, places, strict=True), strict=True))
         return restored
 
     def deviations(
@@ -148,13 +165,13 @@ class BootstrapCounts:
         names = sorted(self._images)
         labels = np.array([self._images[name][1] for name in names], np.bool_)
         scores = np.array([self._images[name][0] for name in names])
-        times = np.vstack([np.ones((1, labels.size), np.uint8), _resample(labels, draws, seed)])
+        drawn = Draws(labels, draws, seed)
         values: Deviations = {}
         if labels.any() and not labels.all():
-            values = _image_metrics(scores, labels, times)
-        tables = [self._images[name][2] for name in names]
-        if pixels and tables and all(table is not None for table in tables):
-            values |= _pixel_metrics([table for table in tables if table is not None], times, checked_limit(limit))
+            values = image_metrics(scores, drawn)
+        places = [place for name in names if (place := self._images[name][2]) is not None]
+        if pixels and places and len(places) == len(names):
+            values |= pixel_metrics(lambda index: self._table(places[index]), drawn, checked_limit(limit))
         return {key: of_metric[1:] - of_metric[0] for key, of_metric in values.items() if np.isfinite(of_metric).all()}
 
 
@@ -198,81 +215,3 @@ def _binned(image: Image, cells: Cells) -> NDArray[Any]:
     for field, column in zip(BIN_FIELDS, columns, strict=True):
         table[field] = column
     return table
-
-
-def _resample(labels: Bools, draws: int, seed: int | Sequence[int]) -> NDArray[np.integer[Any]]:
-    """Return how often each resample contains each image, (draws, images); the numbers of both labels stay."""
-    rng = np.random.default_rng(seed)
-    times = np.zeros((draws, labels.size), np.min_scalar_type(labels.size))
-    for label in (False, True):
-        members = np.flatnonzero(labels == label)
-        at_once = _at_once(members.size)
-        for start in range(0, draws if members.size else 0, at_once):
-            some = times[start : start + at_once]
-            flat = rng.integers(0, members.size, (len(some), members.size))
-            flat += np.arange(len(some))[:, None] * members.size
-            some[:, members] = np.bincount(flat.reshape(-1), minlength=flat.size).reshape(len(some), -1)
-    return times
-
-
-def _at_once(images: int) -> int:
-    """Return how many resamples of so many images are counted at once, so that memory does not grow with both."""
-    return max(1, COUNTS // max(1, images))
-
-
-def _image_metrics(scores: Float64s, labels: Bools, times: NDArray[np.integer[Any]]) -> Deviations:
-    """Return the image metrics of each resample by record key; `times` as from `_resample`."""
-    order = np.argsort(scores, kind="stable")
-    ordered = scores[order]
-    first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    at_once = _at_once(labels.size)
-    batches: list[Deviations] = []
-    for start in range(0, len(times), at_once):
-        some = times[start : start + at_once, order].astype(np.int64)
-        normal, anomalous = (
-            np.add.reduceat(some * of_label, first, axis=1) for of_label in (~labels[order], labels[order])
-        )
-        batches.append(_rank_metrics(normal, anomalous))
-    return {f"image_{key}": np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
-
-
-def _pixel_metrics(tables: Sequence[NDArray[Any]], times: NDArray[np.integer[Any]], limit: float) -> Deviations:
-    """Return the pixel metrics of each resample by record key; `times` as from `_resample`."""
-    used = np.unique(np.concatenate([table["bin"] for table in tables]))
-    counts = np.zeros((3, len(tables), used.size), np.float32)
-    for index, table in enumerate(tables):
-        columns = np.searchsorted(used, table["bin"])
-        counts[:, index, columns] = table["normal"], table["anomalous"], table["weight"]
-    batches: list[Deviations] = []
-    for start in range(0, len(times), AT_ONCE):
-        some = times[start : start + AT_ONCE].astype(np.float32)
-        normal, anomalous, weight = (np.asarray(some @ of_images, np.float64) for of_images in counts)
-        batches.append({**_rank_metrics(normal, anomalous), "aupro": _aupro(normal, weight, limit)})
-    return {f"pixel_{key}": np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
-
-
-def _rank_metrics(normal: NDArray[Any], anomalous: NDArray[Any]) -> Deviations:
-    """Return AUROC, average precision and largest F1 per resample; counts (resamples, groups), scores ascending."""
-    normals, anomalies = normal.sum(1), anomalous.sum(1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        below = normal.cumsum(1) - normal / 2
-        detected = anomalous[:, ::-1].cumsum(1)
-        flagged = detected + normal[:, ::-1].cumsum(1)
-        precision = np.where(flagged > 0, detected / np.maximum(flagged, 1), 0)
-        f1 = 2 * detected / (flagged + anomalies[:, None])
-        return {
-            "auroc": (anomalous * below).sum(1) / (normals * anomalies),
-            "ap": (anomalous[:, ::-1] * precision).sum(1) / anomalies,
-            "f1max": f1.max(1),
-        }
-
-
-def _aupro(normal: Float64s, weight: Float64s, limit: float) -> Float64s:
-    """Return AUPRO per resample; each group is one straight segment, cut at the limit as in `pro`."""
-    allowed = limit * normal.sum(1, keepdims=True)
-    greater = normal[:, ::-1].cumsum(1)[:, ::-1] - normal
-    room = np.maximum(allowed - greater, 0)
-    areas = np.where(normal <= room, room - normal / 2, room**2 / (2 * np.maximum(normal, 1)))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        values: Float64s = (weight * areas).sum(1) / (allowed[:, 0] * weight.sum(1))
-    return values

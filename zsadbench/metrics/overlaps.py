@@ -2,7 +2,7 @@
 
 At a rate, the threshold is the lowest anomalous score whose false positive rate does not exceed it, as on the curve of
 AUPRO. Up to 256 scores of every region are kept, evenly spaced in rank, so the overlap of regions of up to 256 pixels
-is exact, and that of larger ones is off by at most 1/256; a region takes 1 KB.
+is exact, and that of larger ones is off by at most 1/256; a region takes 1 KB, in a temporary file where they are many.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,9 +15,18 @@ from zsadbench.metrics.counting.arguments import checked_connectivity, checked_l
 from zsadbench.metrics.counting.arrays import Floats, Images
 from zsadbench.metrics.counting.groups import Groups
 from zsadbench.metrics.counting.image import Image, read_images
+from zsadbench.metrics.counting.spill_buffer import SmallArrays
 
 KEPT = 256  # scores per region
 RATES = (0.01, 0.05, 0.1, 0.3)
+
+
+class Place(NamedTuple):
+    """Where the scores of a region are kept: their position, their number and their type."""
+
+    position: int
+    number: int
+    dtype: np.dtype[Any]
 
 
 class Region(NamedTuple):
@@ -50,7 +59,8 @@ class RegionOverlaps:
 
     def __init__(self, *, connectivity: int = 8) -> None:
         self._corners = checked_connectivity(connectivity)
-        self._regions: list[tuple[str, int, float, int, Floats]] = []
+        self._regions: list[tuple[str, int, float, int, Place]] = []
+        self._scores = SmallArrays()
 
     def update(self, scores: Images, masks: Images, names: Sequence[str]) -> None:
         """Add the regions of one batch; `scores` and `masks` as in `PixelMetrics.update`, one name per image.
@@ -67,18 +77,27 @@ class RegionOverlaps:
     def take(self, name: str, image: Image) -> None:
         """Add the regions of one image that `PixelMetrics.read` has read."""
         self._regions += [
-            (name, scores.size, scores.size / image.scores.size, border, _thinned(np.sort(scores)))
+            (name, scores.size, scores.size / image.scores.size, border, self._kept(_thinned(np.sort(scores))))
             for scores, border in zip(image.scores_by_region(), image.border_distances.tolist(), strict=True)
         ]
 
+    def _kept(self, scores: Floats) -> Place:
+        """Keep the scores of a region, and return where."""
+        return Place(self._scores.put(scores), scores.size, scores.dtype)
+
+    def _of(self, place: Place) -> Floats:
+        """Return the scores of a region, ascending."""
+        return self._scores.get(*place)
+
     def merge(self, other: Self) -> Self:
         """Add the regions of another, and return self."""
-        self._regions.extend(other._regions)
+        for name, area, fraction, border, place in other._regions:
+            self._regions.append((name, area, fraction, border, self._kept(other._of(place))))
         return self
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all regions, as arrays without objects."""
-        scores = [region[-1] for region in self._regions]
+        scores = [self._of(region[-1]) for region in self._regions]
         return {
             "names": np.array([region[0] for region in self._regions], np.str_),
             "areas": np.array([region[1] for region in self._regions], np.int64),
@@ -99,7 +118,8 @@ class RegionOverlaps:
         restored = cls(connectivity=8 if state["corners"] else 4)
         columns = [state[name].tolist() for name in ("names", "areas", "fractions", "borders")]
         scores = np.split(state["scores"], state["scores_of_region"].cumsum()[:-1])
-        restored._regions = list(zip(*columns, scores[: len(columns[0])], strict=True))
+        places = [restored._kept(of_region) for of_region in scores[: len(columns[0])]]
+        restored._regions = list(zip(*columns, places, strict=True))
         return restored
 
     def table(self, groups: Groups, rates: Iterable[float] = RATES) -> list[Region]:
@@ -110,10 +130,15 @@ class RegionOverlaps:
         """
         thresholds = [_threshold(groups, rate if rate == 0 else checked_limit(rate)) for rate in rates]
         rows = [
-            Region(name, area, fraction, border, tuple(float((scores >= cut).mean()) for cut in thresholds))
-            for name, area, fraction, border, scores in self._regions
+            Region(name, area, fraction, border, _shares(self._of(place), thresholds))
+            for name, area, fraction, border, place in self._regions
         ]
         return sorted(rows)
+
+
+def _shares(scores: Floats, thresholds: Iterable[float]) -> tuple[float, ...]:
+    """Return the share of the scores that each threshold flags."""
+    return tuple(float((scores >= cut).mean()) for cut in thresholds)
 
 
 def _thinned(ascending: Floats) -> Floats:

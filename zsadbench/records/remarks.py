@@ -1,14 +1,31 @@
-"""Remarks on the data of a record: files that were not read, masks that are unusual, and regions that vanish."""
+"""Remarks on a record: files that were not read, unusual masks, regions that vanish; what authors of maps declare."""
 
 from __future__ import annotations
 
 from zsadbench.printing import blank_masks_line, left_out_line
+from zsadbench.records.hashes import Cell
 from zsadbench.records.record import Record
 
 
 def data_remarks(record: Record) -> list[str]:
     """One line for each remark on the data behind the finished classes of a record."""
     return [*_left_out(record), *record.provenance.get("data_warnings", ()), *_vanished(record)]
+
+
+def declared_text(cell: Cell) -> str:
+    """What the authors of external maps declare, in one line."""
+    facts, aux = cell["declared"], cell["aux"]
+    paper = facts.get("paper", {})
+    published = ", ".join(str(paper[name]) for name in ("title", "venue", "year", "url") if name in paper)
+    code = facts.get("code", "")
+    told = [
+        f"trained on {aux['name']}" if aux else "training-free",
+        f"weights {facts['weights']}",
+        f"input {facts['image_size']} px",
+        published or "no paper declared",
+        f"code {code}" + (f" @ {facts['commit'][:12]}" if "commit" in facts else "") if code else "no code declared",
+    ]
+    return f"declared by its authors: {'; '.join(told)}"
 
 
 def _left_out(record: Record) -> list[str]:

@@ -16,6 +16,7 @@ import gzip
 import io
 import json
 import logging
+import mmap
 import os
 import zipfile
 from collections.abc import Mapping
@@ -168,8 +169,19 @@ def write_arrays(path: Path, arrays: Mapping[str, Mapping[str, NDArray[Any]]], i
         f"{class_name}/{name}": array for class_name, by_name in arrays.items() for name, array in by_name.items()
     }
     by_key[IDENTITY] = np.array(identity)
-    np.savez_compressed(buffer, **by_key)
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for key, array in by_key.items():
+            with archive.open(f"{key}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+            _release(array)
     write_atomically(path, buffer.getvalue())
+
+
+def _release(array: NDArray[Any]) -> None:
+    """Let go of the memory of an array that is a read-only map of a file; it is read again when it is needed."""
+    pages = array.base.base if isinstance(array.base, np.memmap) else None
+    if isinstance(pages, mmap.mmap) and not array.flags.writeable and hasattr(mmap, "MADV_DONTNEED"):
+        pages.madvise(mmap.MADV_DONTNEED)
 
 
 def read_arrays(path: Path, record: Path | None = None) -> dict[str, Arrays] | None:

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from zsadbench.compare.frame import AUPRO, HEADINGS, is_cost
+from zsadbench.compare.frame import AUPRO, COSTS, HEADINGS, is_cost
 from zsadbench.compare.paper_rows import PaperRow
 from zsadbench.compare.tables.gaps import READ, Reasons, judged_cell
 from zsadbench.compare.tables.layout import Judged, Row, Table
-from zsadbench.compare.tables.published import COSTS, DIGITS
+from zsadbench.compare.tables.published import DIGITS
 from zsadbench.data import find_card
 from zsadbench.records import Record
 from zsadbench.reproduce.layout import Layout, RowRun

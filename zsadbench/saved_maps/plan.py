@@ -23,6 +23,7 @@ from zsadbench.engine.plan.request import RunRequest
 from zsadbench.errors import UsageError, ZsadError
 from zsadbench.flags.out import check_out
 from zsadbench.records import Record, read_record, record_path
+from zsadbench.saved_maps.about import About, read_about
 from zsadbench.saved_maps.folder import SCORES, MapFolder, content_digest
 from zsadbench.saved_maps.ground_truth import GroundTruth
 from zsadbench.saved_maps.missing import check_missing, images_of
@@ -43,7 +44,8 @@ class ScorePlan:
 
     `files` are the maps by relative path of the image; `missing` the images that are left out, by class; `run_record`
     the record of the run that saved the maps, None where it is not known. `record` is the record so far, `todo` are the
-    classes that it lacks, and `fault` says why the file at `path` is not a record. `hashes` are those of the maps.
+    classes that it lacks, and `fault` says why the file at `path` is not a record. `hashes` are those of the maps;
+    `about` is what their authors declare, None for nothing.
     """
 
     folder: MapFolder
@@ -57,9 +59,9 @@ class ScorePlan:
     todo: tuple[str, ...]
     fault: str
     metrics: tuple[MetricName, ...]
-    workers: int
+    run_request: RunRequest
     hashes: FileHashes
-    overwrite: bool = False
+    about: About | None = None
 
 
 def make_score_plan(request: ScoreRequest) -> ScorePlan:
@@ -70,6 +72,10 @@ def make_score_plan(request: ScoreRequest) -> ScorePlan:
         DataError: the target or the folder is missing or wrong; or images have no map and `allow_partial` is off.
     """
     folder, run_record = MapFolder(request.maps), find_run_record(request.maps, request.target, request.normal)
+    about = read_about(request.about) if request.about else None
+    if about is not None:
+        check_about(request, about, run_record)
+        request = replace(request, method_name=about.name, seed=about.seed)
     run_request = as_run_request(request, run_record)
     check_name(run_request.methods[0], run_record)
     parsed = all_metrics(run_request.metrics)
@@ -80,7 +86,7 @@ def make_score_plan(request: ScoreRequest) -> ScorePlan:
     files = folder.find_all(images_of(truth, truth.target.classes))
     missing = check_missing(folder, files, truth, selected, allow_partial=run_request.allow_partial)
     hashes = hash_files(map(str, files.values()), folder.root)
-    cell = _cell(run_request, truth, folder, files, hashes, partial=bool(missing))
+    cell = _cell(run_request, truth, folder, files, hashes=hashes, about=about, partial=bool(missing))
     path = record_path(run_request.out, cell)
     record, fault = record_so_far(run_request, path)
     done = set(selected) if fault else classes_done(run_request, record, path, frozenset(map(str, metrics)))
@@ -96,9 +102,9 @@ def make_score_plan(request: ScoreRequest) -> ScorePlan:
         todo=tuple(name for name in selected if name not in done),
         fault=fault,
         metrics=metrics,
-        workers=run_request.workers,
+        run_request=run_request,
         hashes=hashes,
-        overwrite=request.overwrite == "always",
+        about=about,
     )
 
 
@@ -182,6 +188,29 @@ def check_name(name: str, run_record: Record | None) -> None:
     )
 
 
+def check_about(request: ScoreRequest, about: About, run_record: Record | None) -> None:
+    """Check declared facts against the flags and the target.
+
+    Raises:
+        UsageError: a flag says something else, a run of this installation saved the maps, or the target was learned
+            from and leaks are not allowed.
+    """
+    if run_record is not None:
+        raise UsageError(
+            f"--about is for maps of another program; a run of '{run_record.cell['method']}' saved these, and its "
+            "record lies next to them"
+        )
+    for flag, said, declared in (("method-name", request.method_name, about.name), ("seed", request.seed, about.seed)):
+        if said is not None and said != declared:
+            raise UsageError(f"--{flag} is '{said}', but --about declares '{declared}'; leave the flag out")
+    target = find_card(request.target, request.normal).name
+    if target in about.aux and not request.allow_leak:
+        raise UsageError(
+            f"'{target}' is both --target and the 'aux' of --about: the method would have learned from the test "
+            "images; measure it on another target, or pass --allow-leak to do it all the same"
+        )
+
+
 def _usual_size(target: str, normal: Sequence[str]) -> int:
     """Return the side in pixels at which a target is measured: 518, or that of the demo backbone if generated."""
     return find_config(DEMO).vision.image_size if find_card(target, normal).generated else SIZE
@@ -213,11 +242,15 @@ def _cell(
     truth: GroundTruth,
     folder: MapFolder,
     files: Mapping[str, Path],
-    hashes: FileHashes,
     *,
+    hashes: FileHashes,
+    about: About | None,
     partial: bool,
 ) -> dict[str, Any]:
-    """Make the cell of a record from maps: the digest of their content stands for the unknown detector."""
+    """Make the cell of a record from maps: the digest of their content stands for the detector.
+
+    It also has what the authors of the maps declare.
+    """
     images = set(images_of(truth, truth.target.classes))
     scores = folder.scores
     if scores is not None:
@@ -227,4 +260,11 @@ def _cell(
         "image_score": MAXIMUM if scores is None else SCORES,
     }
     training = unknown_training(run_request.methods[0], run_request.seeds[0], truth.size)
-    return cell_of(training, truth.target, truth.protocol, truth.limit, maps=content, partial=partial)
+    cell = cell_of(training, truth.target, truth.protocol, truth.limit, maps=content, partial=partial)
+    if about is None:
+        return cell
+    aux = {"aux": {"name": ", ".join(about.aux)}} if about.aux else {}
+    step = {"transductive": "declared"} if about.transductive else {}
+    code = {"code": {**cell["code"], "method": about.commit or None}}
+    facts = {"backbone": about.backbone, "shots": about.shots, "external": True, "declared": about.declared}
+    return {**cell, **code, **facts, **aux, **step}

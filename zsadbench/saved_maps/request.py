@@ -8,8 +8,8 @@ from pathlib import Path
 
 from zsadbench.engine.plan.request import Overwrite, RunRequest, read_targets
 from zsadbench.errors import UsageError
-from zsadbench.flags.fields import WHAT, AnyPath, Names, Paths, flag, normalise, same_about, same_flag
-from zsadbench.flags.forms import NAMES, split_numbers, unchanged
+from zsadbench.flags.fields import WHAT, AnyPath, MaybePath, Names, Paths, flag, normalise, same_about, same_flag
+from zsadbench.flags.forms import NAMES, PATH, split_numbers, unchanged
 
 
 def only_target(targets: Sequence[str]) -> str:
@@ -48,7 +48,7 @@ class ScoreRequest:
 
     Where `protocol`, `image_size`, `limit`, `method_name` or `seed` is None, the value of the run that saved the maps
     holds, if its record lies next to them; else `strict`, 518 pixels (for a generated target the size of the demo
-    backbone), no limit, the folder's name and 0.
+    backbone), no limit, the folder's name and 0. `about` states name and seed itself.
     """
 
     maps: Path
@@ -64,6 +64,13 @@ class ScoreRequest:
         default=None,
         variable=False,
     )
+    about: MaybePath = flag(
+        "TOML file in which the authors of the maps declare method, backbone, training and paper.",
+        WHAT,
+        default=None,
+        form=PATH,
+        variable=False,
+    )
     seed: int | None = same_flag(
         RunRequest, "seeds", default=None, form=SEED, help="Seed that the maps were made with (default: 0)."
     )
@@ -76,6 +83,9 @@ class ScoreRequest:
     max_pixels: int | None = same_flag(RunRequest, "max_pixels")
     allow_partial: bool = same_flag(
         RunRequest, "allow_partial", help="Leave out images without a map; the record says so."
+    )
+    allow_leak: bool = same_flag(
+        RunRequest, "allow_leak", help="Measure maps although --about declares the target as auxiliary set."
     )
     image_size: int | None = same_flag(
         RunRequest, "image_size", help="Side in pixels to which maps and masks are resized (default: 518)."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
 
@@ -12,17 +12,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zsadbench.clip.config import DEMO
 from zsadbench.engine.encode.masks import NO_REGIONS, region_counts
 from zsadbench.engine.evaluate.classes import RECOVERABLE
 from zsadbench.engine.evaluate.measure import ClassMeasurement, ClassResult
 from zsadbench.engine.evaluate.thresholds import Thresholds
 from zsadbench.engine.machine.memory import peak_host_mib
 from zsadbench.engine.plan.cell import UNKNOWN, signature, why_not_comparable
-from zsadbench.engine.record.leakage import NOT_AUDITED
+from zsadbench.engine.record.leakage import NOT_AUDITED, check_declared, leak_of
 from zsadbench.engine.record.provenance import machine_of, now, provenance
 from zsadbench.engine.record.writer import RecordWriter
 from zsadbench.engine.run import Results
 from zsadbench.records import Record, identity
+from zsadbench.saved_maps.about import About
 from zsadbench.saved_maps.ground_truth import MapReader
 from zsadbench.saved_maps.plan import ScorePlan
 
@@ -66,6 +68,14 @@ def score_maps(plan: ScorePlan, on_class: Callable[[str, int], None] = lambda na
     if recorder.writer.record.classes:
         results.records.append((plan.path, recorder.writer.record))
     return results
+
+
+def _declared_reasons(about: About | None) -> Iterator[str]:
+    """Yield why declared maps are not comparable, as those of a run with such a backbone would not be."""
+    if about is not None and about.backbone == DEMO:
+        yield "demo backbone, not CLIP"
+    if about is not None and about.weights == "random":
+        yield "random weights"
 
 
 class SavedClass:
@@ -128,21 +138,34 @@ class MapsRecorder:
     def __init__(self, plan: ScorePlan) -> None:
         self.plan, truth = plan, plan.truth
         run_record = plan.run_record
-        before = run_record.not_comparable_because if run_record else []
-        reasons = why_not_comparable(plan.cell, truth.target.card, None, before=before)
+        ledger = self._ledger()
+        before = run_record.not_comparable_because if run_record else list(_declared_reasons(plan.about))
+        leak = leak_of(ledger) if plan.about else ""
+        reasons = why_not_comparable(plan.cell, truth.target.card, None, leak=leak, before=before)
         new = Record(
             cell=plan.cell,
             expected=list(truth.target.classes),
             comparable=not reasons,
             not_comparable_because=reasons,
-            ledger=dict(run_record.ledger if run_record else NO_LEDGER),
+            ledger=ledger,
             signature=signature(plan.cell),
         )
-        self.writer = RecordWriter(plan.path, truth.target, plan.metrics, plan.record, new, overwrite=plan.overwrite)
+        self.writer = RecordWriter(
+            plan.path, truth.target, plan.metrics, plan.record, new, overwrite=plan.run_request.overwrite == "always"
+        )
         self.area_quartiles = (
-            self.writer.area_quartiles(truth.protocol, truth.size, plan.workers) if plan.todo else None
+            self.writer.area_quartiles(truth.protocol, truth.size, plan.run_request.workers) if plan.todo else None
         )
         self.started, self.warned = now(), False
+
+    def _ledger(self) -> dict[str, Any]:
+        """Return the ledger of a new record: that of the run, or of the declared auxiliary set, or one that says so."""
+        plan = self.plan
+        if plan.run_record:
+            return dict(plan.run_record.ledger)
+        if plan.about is None or plan.record is not None or not plan.todo:  # a record that is continued has its own
+            return dict(NO_LEDGER)
+        return check_declared(plan.about.aux, plan.truth.target, plan.run_request, shots=plan.about.shots)
 
     def add_class(self, saved: SavedClass) -> None:
         """Measure one class and write the record with it.

@@ -170,7 +170,10 @@ CARD = MethodCard(
         loss="focal+dice",
         optimiser="adamw",
         weight_decay=0.01,
-        on={"demo-aux": {"lr": 1e-3}},  # 336 generated images; chosen by tools/demo_recipe
+        on={
+            "mvtec": {"mosaic": "distinct"},
+            "demo-aux": {"lr": 1e-3},  # 336 generated images; chosen by tools/demo_recipe
+        },
     ),
     protocols=(PAPER_PROTOCOL,),
     presets={"paper": {"hsf": "highest_cluster"}},

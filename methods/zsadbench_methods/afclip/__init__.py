@@ -1,5 +1,6 @@
-"""AF-CLIP and AF-CLIP+ (ACM MM 2025). Importing the card imports neither torch nor open_clip."""
+"""AF-CLIP and AF-CLIP+ (ACM MM 2025). Importing the cards imports neither torch nor open_clip."""
 
 from zsadbench_methods.afclip.about import CARD
+from zsadbench_methods.afclip.about_memory import MEMORY
 
-__all__ = ["CARD"]
+__all__ = ["CARD", "MEMORY"]

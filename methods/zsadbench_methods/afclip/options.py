@@ -85,6 +85,28 @@ class Options:
         return tuple(sorted({*self.layers, *self.memory_layers}))
 
 
+@dataclass(frozen=True)
+class MemoryOptions:
+    """Settings of AF-CLIP+'s memory alone; they mean the same as in `Options`.
+
+    Raises:
+        UsageError: a value is out of range.
+    """
+
+    layers: tuple[int, ...] = Options.memory_layers
+    windows: tuple[int, ...] = Options.windows
+    window_sigma: float = Options.window_sigma
+    renormalise_border: bool = Options.renormalise_border
+    position: PositionRule = Options.position
+    activation: Activation = Options.activation
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "windows"):
+            object.__setattr__(self, name, _distinct(name, getattr(self, name), odd=name == "windows"))
+        if self.window_sigma <= 0:
+            raise UsageError("option 'window_sigma' must be positive")
+
+
 def _distinct(option: str, values: tuple[int, ...], *, odd: bool) -> tuple[int, ...]:
     """Return the values in order.
 

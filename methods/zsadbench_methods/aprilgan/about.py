@@ -183,7 +183,10 @@ CARD = MethodCard(
         betas=(0.5, 0.999),
         image_size=518,
         loss="focal+dice",
-        on={"demo-aux": {"lr": 3e-3}},  # 336 generated images; chosen by tools/demo_recipe
+        on={
+            "mvtec": {"mosaic": "by_defect"},
+            "demo-aux": {"lr": 3e-3},  # 336 generated images; chosen by tools/demo_recipe
+        },
     ),
     protocols=(PAPER_PROTOCOL,),
     notes=NOTES,

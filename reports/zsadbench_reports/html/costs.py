@@ -16,7 +16,6 @@ import pandas as pd
 from zsadbench.compare import Board, Cell
 from zsadbench.compare.frame import HEADINGS, is_cost
 from zsadbench.compare.groups import Group, groups
-from zsadbench.compare.published import papers
 from zsadbench.compare.summary import Score, common_targets, target_means
 from zsadbench.compare.tables.costs import DEVICE, DEVICE_MEMORY, HOST, TIME, cost_tables
 from zsadbench_reports.html.pareto import Point
@@ -135,7 +134,7 @@ def _of_paper(board: Board, paper: str, rows: pd.DataFrame) -> Iterator[TradeOff
         on_target = accuracies[accuracies["target"] == target].drop_duplicates(["entry", "variant", "metric"])
         panels = [_printed_panel(board, on_target, target, metric, costs) for metric in ("image_auroc", "pixel_auroc")]
         kind = "training memory" if "training_memory_MiB" in set(rows["metric"]) else "memory"
-        yield TradeOff(f"{papers()[paper]['label']}, as printed", [panel for panel in panels if panel[1]], kind)
+        yield TradeOff(f"{board.papers[paper].label}, as printed", [panel for panel in panels if panel[1]], kind)
 
 
 def _printed_panel(

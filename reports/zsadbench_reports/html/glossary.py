@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from zsadbench.compare import Board
+from zsadbench.compare.citations import own_papers
 from zsadbench.compare.frame import HEADINGS
 from zsadbench.compare.labels import entry_label, method_label, protocol_text
 
@@ -71,7 +72,7 @@ def glossary(board: Board, groups: Sequence[Mapping[str, Any]]) -> Glossary:
             for name in protocols
             if name
         ],
-        "Methods": [_method(term, method) for method, term in numbers.items()],
+        "Methods": [_method(board, term, method) for method, term in numbers.items()],
         "Data sets": [_data_set(board, term, target) for target, term in sets.items()],
     }
     of_heading = {title: term for term, one in columns.items() for title in (one["title"], *one.get("also", ()))}
@@ -81,12 +82,12 @@ def glossary(board: Board, groups: Sequence[Mapping[str, Any]]) -> Glossary:
     }
     of_heading |= {board.dataset(target).title: term for target, term in sets.items()}
     of_heading |= {name: numbers[method] for name, method in methods.items()}
-    of_heading |= {entry_label(name, method): numbers[method] for name, method in methods.items()}
+    of_heading |= {entry_label(name, method, own_papers(board)): numbers[method] for name, method in methods.items()}
     return Glossary(entries, of_heading, numbers)
 
 
-def _method(term: str, method: str) -> Entry:
-    label = method_label(method)
+def _method(board: Board, term: str, method: str) -> Entry:
+    label = method_label(method, own_papers(board))
     links = tuple((title, url) for title, url in (("paper", label.paper), ("code", label.code)) if url)
     return Entry(term, label.name, f"{label.venue}." if label.venue else "A method without a known paper.", links)
 

@@ -8,9 +8,11 @@ from typing import Any
 import pandas as pd
 
 from zsadbench.compare import Board, Cell, Number, Row
+from zsadbench.compare.citations import own_papers
 from zsadbench.compare.frame import GROUP, MEASURED
 from zsadbench.compare.groups import Group, group_of
 from zsadbench.compare.labels import entry_label
+from zsadbench.compare.measured import DECLARED
 from zsadbench.compare.significance.rankings import rankings
 from zsadbench.compare.tables.measured import main_table, number_of
 from zsadbench_reports.html.cells import PrintedCell, printed_cell, without_empty
@@ -35,7 +37,7 @@ def _group(board: Board, rows: pd.DataFrame, number: int) -> dict[str, Any]:
         "notes": list(group.notes),
         "targets": group.targets,
         "aupro": group.aupro,
-        "rows": [_row(name, rows[rows["entry"] == name]) for name in group.entries],
+        "rows": [_row(board, name, rows[rows["entry"] == name]) for name in group.entries],
         "cells": {metric: cells for metric, (cells, _) in by_metric.items()},
         "summary": {metric: lines for metric, (_, lines) in by_metric.items()},
         "classes": {target: _classes(group, target, metrics) for target in group.targets},
@@ -52,16 +54,17 @@ def seed_order(seed: str) -> list[int]:
     return [int(part) for part in seed.split("/")]
 
 
-def _row(name: str, rows: pd.DataFrame) -> dict[str, Any]:
+def _row(board: Board, name: str, rows: pd.DataFrame) -> dict[str, Any]:
     """An entry: its name, its seeds, and why its numbers are not comparable."""
     seeds = sorted(dict.fromkeys(rows["seed"]), key=seed_order)
     seeds_text = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(seeds)}"
-    about = [seeds_text, *(f"not comparable: {note}" for note in dict.fromkeys(rows["note"]) if note)]
-    tag = seeds_text if len(about) == 1 else f"{seeds_text}, not comparable"
+    declared = [DECLARED] if (rows["computed_by"] == DECLARED).any() else []
+    about = [seeds_text, *declared, *(f"not comparable: {note}" for note in dict.fromkeys(rows["note"]) if note)]
+    tag = ", ".join([seeds_text, *declared, *(["not comparable"] if rows["note"].any() else [])])
     protocols = list(dict.fromkeys(rows["protocol"]))
     method = str(rows["method"].iloc[0])
     row = {"name": name, "method": method, "tag": tag, "about": "; ".join(about), "protocols": protocols}
-    return row | ({"label": label} if (label := entry_label(name, method)) != name else {})
+    return row | ({"label": label} if (label := entry_label(name, method, own_papers(board))) != name else {})
 
 
 def _rankings(board: Board, group: Group, metrics: Sequence[str]) -> dict[str, dict[str, Any]]:

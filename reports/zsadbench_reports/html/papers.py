@@ -8,14 +8,12 @@ import pandas as pd
 
 from zsadbench.compare import Board, Number
 from zsadbench.compare.frame import UNKNOWN
-from zsadbench.compare.published import papers
 from zsadbench.compare.summary import marks
-from zsadbench.compare.tables.published import BY_CLASS, PrintedTable, printed_tables
+from zsadbench.compare.tables.published import BY_CLASS, HOW, PrintedTable, printed_tables
 from zsadbench_reports.html.cells import OWN_AUPRO, PrintedCell, printed_cell
 
 PUBLISHED = "published"
 COMPUTED_BY = {"original": "by the paper itself", UNKNOWN: "computed by unknown"}
-HOW = {"protocol": "protocol", "aupro": "AUPRO", "split": "split", "smoothing": "smoothing", "backbone": "backbone"}
 
 
 def paper_groups(board: Board) -> list[dict[str, Any]]:
@@ -26,8 +24,9 @@ def paper_groups(board: Board) -> list[dict[str, Any]]:
 
 
 def _main_group(board: Board, table: PrintedTable) -> dict[str, Any]:
-    shots_text = table.rows["shots"].map(lambda count: "" if count == "0" else f", {count}-shot")
-    rows = table.rows.assign(name=table.rows["entry"] + shots_text)
+    rows = table.accuracies
+    shots_text = rows["shots"].map(lambda count: "" if count == "0" else f", {count}-shot")
+    rows = rows.assign(name=rows["entry"] + shots_text)
     names, targets = list(dict.fromkeys(rows["name"])), board.ordered(list(rows["target"]))
     metrics = list(dict.fromkeys(rows["metric"]))
     shots = dict(zip(rows["name"], rows["shots"], strict=True))
@@ -70,7 +69,7 @@ def _group(
         "id": table.key,
         "kind": PUBLISHED,
         "title": table.caption,
-        "short": f"{papers()[table.paper]['label']}, Table {table.number}",
+        "short": f"{table.about.label}, Table {table.number}" + (f", {table.part}" if table.part else ""),
         "notes": list(table.notes),
         "targets": targets,
         "aupro": OWN_AUPRO,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from zsadbench.compare import Board, contents_of
-from zsadbench.compare.citations import key_of, method_entry, set_entries
+from zsadbench.compare.citations import key_of, method_entry, own_papers, set_entries
 from zsadbench.compare.frame import HEADINGS
 from zsadbench.compare.labels import method_label
 from zsadbench_reports.html.cells import OWN_AUPRO, without_empty
@@ -96,7 +96,11 @@ def _content(board: Board, groups: list[dict[str, Any]], terms: Glossary) -> dic
     targets = board.ordered([target for group in groups for target in group["targets"]])
     entries_of_set = {target: set_entries(board.set_of(target)) for target in targets}
     methods = list(dict.fromkeys(row["method"] for group in groups for row in group["rows"]))
-    entries = [*map(method_entry, methods), *(entry for of_set in entries_of_set.values() for entry in of_set)]
+    own = own_papers(board)
+    entries = [
+        *(method_entry(name, own) for name in methods),
+        *(entry for of_set in entries_of_set.values() for entry in of_set),
+    ]
     term = terms.of_heading
     return {
         "metrics": _metrics(groups),
@@ -108,7 +112,7 @@ def _content(board: Board, groups: list[dict[str, Any]], terms: Glossary) -> dic
             }
             for target in targets
         },
-        "methods": {name: method_label(name)._asdict() | {"term": terms.of_method[name]} for name in methods},
+        "methods": {name: method_label(name, own)._asdict() | {"term": terms.of_method[name]} for name in methods},
         "bib": {key_of(entry): entry for entry in reversed(entries) if key_of(entry)},
         "markers": PATHS,
         "groups": groups,

@@ -8,7 +8,9 @@ import pytest
 
 from zsadbench.engine.evaluate.measure import ClassMeasurement
 from zsadbench.engine.evaluate.thresholds import Thresholds
+from zsadbench.metrics.counting import spill_buffer
 from zsadbench.metrics.names import DEFAULT_NAMES
+from zsadbench.metrics.resampling import tables, values
 
 SIDE = 128
 MAP = SIDE * SIDE * 4  # bytes
@@ -41,6 +43,23 @@ def peak_of(run):
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def test_memory_hardly_grows_with_the_number_of_images(monkeypatch):
+    def run(images):
+        count(empty(images), range(images)).result(0, {})
+
+    for module, name, bytes_in_memory in (
+        (spill_buffer, "SMALL", 1 << 14),
+        (values, "IN_MEMORY", 0),
+        (tables, "IN_MEMORY", 0),
+    ):
+        monkeypatch.setattr(module, name, bytes_in_memory)
+    for name in ("OF_SUMS", "OF_PART"):
+        monkeypatch.setattr(values, name, 1 << 19)
+    run(4)
+    few, many = peak_of(lambda: run(100)), peak_of(lambda: run(400))
+    assert many - few < 300 * 2000, "per image a row of the table of images, and a name and a score in several places"
 
 
 def test_maps_are_not_kept():

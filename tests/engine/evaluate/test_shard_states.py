@@ -100,7 +100,7 @@ def test_a_finishing_step_after_the_merge_sees_all_images(images):
     parts.finish(step)
     assert len(seen[1]) == COUNT
     assert everything(parts) == everything(whole)
-    assert f"{PART}left" in parts.images[0]
+    assert f"{PART}left" in parts.result(0, {}).images[0]
 
 
 def test_what_does_not_fit_is_refused(images):

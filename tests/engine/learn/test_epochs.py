@@ -25,6 +25,7 @@ SCHEDULES = {
     "sgd, by epoch": {"optimiser": "sgd", "momentum": 0.9, "lr_by_epoch": True},
     "sgd without momentum": {"optimiser": "sgd", "momentum": 0.0},
     "cosine": {"cosine_to": 0.001},
+    "mosaics": {"mosaic": "by_defect"},
 }
 
 

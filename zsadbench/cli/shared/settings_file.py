@@ -1,7 +1,7 @@
 """The settings file `./zsadbench.toml`, whose values give way to environment variables and flags.
 
 The variables of repeatable flags, `ZSADBENCH_` and the flag's name, are read here too; they take comma lists. The file
-lies in the working folder, which may be a folder of somebody else: flags that run code are refused in it.
+lies in the working folder, which may be a folder of somebody else: flags that run code or declare facts are refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ from zsadbench.flags.fields import flags_of
 
 SETTINGS = Path("zsadbench.toml")
 
-RUN_CODE = frozenset({"plugin", "templates"})  # flags whose files are run
+RUNS_CODE = "would run code from the working folder"
+REFUSED = {  # flags that stand on the command line alone, and why
+    "plugin": RUNS_CODE,
+    "templates": RUNS_CODE,
+    "about": "would declare how maps were made without being seen",
+}
 IN_GROUPS = frozenset({"data_root", "allow_partial", "json"})  # what the verbs of a group take from wider tables
 
 # Repeatable flags with a variable, which the parser would split at every space: their keys and their variables.
@@ -50,7 +55,7 @@ def settings_from_file(command: Any) -> Table:
 
 def _group_defaults(group: Any, content: Table, inherited: Table) -> Table:
     """Return the defaults of every verb of a group; `inherited` are the values of wider tables."""
-    _refuse_code(content)
+    _refuse_flags(content)
     own = {_key(name): value for name, value in content.items() if not isinstance(value, dict)}
     known = {key for verb in _verbs(group) for key in _options(verb)}
     for key in own.keys() - known:
@@ -65,7 +70,7 @@ def _group_defaults(group: Any, content: Table, inherited: Table) -> Table:
 def _verb_defaults(name: str, verb: Any, table: Any, inherited: Table) -> Table:
     """Return the defaults of one verb, or of a group's verbs, from its table and the values of wider tables."""
     content = table if isinstance(table, dict) else {}
-    _refuse_code(content)
+    _refuse_flags(content)
     if hasattr(verb, "commands"):
         return _group_defaults(verb, content, {key: value for key, value in inherited.items() if key in IN_GROUPS})
     options = _options(verb)
@@ -80,18 +85,16 @@ def _verb_defaults(name: str, verb: Any, table: Any, inherited: Table) -> Table:
     return {options[key].name: _value(key, options[key], value) for key, value in values.items()}
 
 
-def _refuse_code(content: Table) -> None:
-    """Check that a table sets no flag that runs code.
+def _refuse_flags(content: Table) -> None:
+    """Check that a table sets no flag that stands on the command line alone.
 
     Raises:
         UsageError: it does.
     """
     for name in content:
-        if _key(name) in RUN_CODE:
-            raise UsageError(
-                f"{SETTINGS} sets '{name}', which would run code from the working folder; "
-                f"pass --{_key(name).replace('_', '-')} on the command line"
-            )
+        if _key(name) in REFUSED:
+            why, flag = REFUSED[_key(name)], _key(name).replace("_", "-")
+            raise UsageError(f"{SETTINGS} sets '{name}', which {why}; pass --{flag} on the command line")
 
 
 def _verbs(group: Any) -> Iterator[Any]:

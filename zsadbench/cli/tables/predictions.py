@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zsadbench.cli.shared.output import say, say_json, table, tell
+from zsadbench.printing import score_text
 
 if TYPE_CHECKING:
     from zsadbench.predict.limits import Limits
@@ -49,8 +50,8 @@ def print_predictions(predictions: Iterable[Prediction], out: Path, limits: Limi
     folder = Path(commonpath([prediction.image.absolute().parent for prediction in scored]))
     rows = [
         (
-            f"{prediction.score:.4f}",
-            f"{prediction.highest:.4f}",
+            score_text(prediction.score or 0.0),
+            score_text(prediction.highest or 0.0),
             limits.verdict(prediction.score or 0.0) or "-",
             str(prediction.image.absolute().relative_to(folder)),
         )

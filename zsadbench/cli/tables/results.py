@@ -10,7 +10,7 @@ from zsadbench.cli.tables.fpr_spans import span_remarks
 from zsadbench.clip.config import DEMO
 from zsadbench.compare.frame import HEADINGS
 from zsadbench.records import identity
-from zsadbench.records.remarks import data_remarks
+from zsadbench.records.remarks import data_remarks, declared_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,7 +143,8 @@ def _label(seeds: Sequence[Record]) -> str:
         label += f" ({cell['seed']})"
     if cell["shots"]:
         label += f", {cell['shots']} shots"
-        label += "" if len(seeds) > 1 else f" ({first.provenance.get('support_seed', 0)})"
+        label += "" if len(seeds) > 1 or cell.get("external") else f" ({first.provenance.get('support_seed', 0)})"
+    label += ", external" if cell.get("external") else ""
     label += ", unofficial" if cell.get("unofficial") else ""
     return label + (", transductive" if cell.get("transductive") else "")
 
@@ -204,6 +205,8 @@ def remarks(record: Record) -> list[str]:
     lines = [f"-: {reason} ({', '.join(names)})" for reason, names in reasons.items()]
     if record.cell.get("unofficial"):
         lines.append("unofficial: written from the paper alone, its open choices are ours; no official code exists")
+    if record.cell.get("external"):
+        lines.append(f"external, {declared_text(record.cell)}")
     if step := record.cell.get("transductive"):
         lines.append(f"transductive: image scores use all test images of a class ({step})")
     if not record.comparable:

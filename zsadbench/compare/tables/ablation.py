@@ -16,7 +16,7 @@ from zsadbench.compare.board import Board
 from zsadbench.compare.citations import cites_of
 from zsadbench.compare.frame import GROUP, HEADINGS
 from zsadbench.compare.groups import Group, group_of, notes_of
-from zsadbench.compare.paper_rows import PaperRow, PaperTable, find_table, why_left_out
+from zsadbench.compare.paper_rows import PaperRow, PaperTable, why_left_out
 from zsadbench.compare.tables.layout import Cell, Number, Row, Table
 from zsadbench.compare.tables.measured import number_of
 from zsadbench.compare.tables.published import LEVELS, PrintedTable, printed_numbers, printed_tables
@@ -52,7 +52,9 @@ def measured_ablation_tables(board: Board) -> list[Table]:
 
 def _matches(board: Board, printed: PrintedTable) -> Iterator[tuple[int, _Matches]]:
     """The matches in every comparability group that has some, with the number of the group."""
-    table = find_table(printed.name)
+    table = printed.described()
+    if table is None:
+        return
     described = [row for row in table.rows if not why_left_out(row)]
     wanted = {row.label: (row.method, str(row.shots), options_of(row)) for row in described}
     cells = {record.signature: record.cell for _, record in board.records}
@@ -105,7 +107,7 @@ def _options_of_run(cell: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _table(board: Board, printed: PrintedTable, matches: _Matches, number: int) -> Table:
-    rows = printed.rows[printed.rows["target"] != ""]
+    rows = printed.accuracies
     values = printed_numbers(rows, "entry", "target")
     metrics = {level: [metric for metric in LEVELS[level] if metric in set(rows["metric"])] for level in LEVELS}
     pairs = [(target, level) for target in dict.fromkeys(rows["target"]) for level in LEVELS if metrics[level]]
@@ -123,7 +125,8 @@ def _table(board: Board, printed: PrintedTable, matches: _Matches, number: int) 
     shown = shown[shown["target"].isin([matches.copies.get(target, target) for target, _ in pairs])]
     notes = (BOTH, *matches.remarks, *notes_of(board, shown, marked=False))
     table = Table(key, caption, "variant", tuple(columns), table_rows, notes, cites_of(board, shown))
-    return with_ticks(table, find_table(printed.name))
+    described = printed.described()
+    return with_ticks(table, described) if described else table
 
 
 def _cells(

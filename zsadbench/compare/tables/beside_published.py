@@ -18,7 +18,6 @@ from zsadbench.compare.citations import cites_of, venues_of
 from zsadbench.compare.frame import HEADINGS, UNKNOWN
 from zsadbench.compare.gap import FIELDS
 from zsadbench.compare.groups import Group, groups, notes_of
-from zsadbench.compare.published import papers
 from zsadbench.compare.summary import marks
 from zsadbench.compare.tables.layout import APART, Number, Row, Table
 from zsadbench.compare.tables.measured import number_of
@@ -62,13 +61,14 @@ def _table(board: Board, group: Group, number: int, printed: PrintedTable, rows:
     same = [entry for entry in entries if any(key[0] == entry for key in alike)]
     columns = _Columns([entry for entry in entries if entry not in same], same, group.entries)
     table_rows = tuple(_rows(board, group, columns, (published, alike)))
-    label = f"{papers()[printed.paper]['label']}, Table {printed.number}"
+    label = f"{printed.about.label}, Table {printed.number}"
     heads = (f"{label}: other settings", f"{label}: same settings", MEASURED_HERE)
     over = tuple(head for head, names in zip(heads, columns, strict=True) for _ in names)
-    venues = dict(zip(entries, venues_of(rows), strict=True))
-    own_venues = venues_of(group.rows)
+    venues = dict(zip(entries, venues_of(board, rows), strict=True))
+    own_venues = venues_of(board, group.rows)
     caption = f"{label}, beside measured: {group.name}."
-    notes = (MARKED, *_why_apart(group, rows, columns), *notes_of(board, group.rows, marked=False))
+    source = (printed.about.source,) if printed.about.own else ()
+    notes = (MARKED, *source, *_why_apart(group, rows, columns), *notes_of(board, group.rows, marked=False))
     cites = tuple(dict.fromkeys([*cites_of(board, rows), *group.cites]))
     names = tuple(name for names in columns for name in names)
     ordered = (*(venues[entry] for entry in (*columns.apart, *columns.same)), *own_venues)

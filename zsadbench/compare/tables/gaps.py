@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from zsadbench.compare.board import Board
 from zsadbench.compare.frame import AUPRO, HEADINGS
 from zsadbench.compare.gap import DEVIATIONS, OFFICIAL_TOLERANCE, TOLERANCE, Gap, conflicts, gaps
-from zsadbench.compare.published import papers
 from zsadbench.compare.tables.layout import Judged, Row, Table
 
 READ = "Published → measured, with the difference in points and the verdict; [n]: not judged, for the reason below."
@@ -67,7 +66,7 @@ def _gap_table(board: Board, key: str, about: tuple[str, str], found: Sequence[G
     reasons = Reasons()
     rows: dict[tuple[str, str], dict[str, Judged]] = {}
     for gap in found:
-        cells = rows.setdefault((_printed_in(gap), board.dataset(gap.target).title), {})
+        cells = rows.setdefault((_printed_in(board, gap), board.dataset(gap.target).title), {})
         cells[HEADINGS.get(gap.metric, gap.metric)] = _cell(gap, reasons)
     blocks = list(dict.fromkeys(block for block, _ in rows))
     titles = [board.dataset(target).title for target in board.ordered([gap.target for gap in found])]
@@ -81,8 +80,8 @@ def _cells(cells: Mapping[str, Judged], metrics: Sequence[str]) -> tuple[str, ..
     return tuple(cells.get(metric, "-") for metric in metrics)
 
 
-def _printed_in(gap: Gap) -> str:
-    return f"{papers()[gap.paper]['label'] if gap.paper in papers() else gap.paper} Table {gap.table}"
+def _printed_in(board: Board, gap: Gap) -> str:
+    return f"{board.papers[gap.paper].label if gap.paper in board.papers else gap.paper} Table {gap.table}"
 
 
 def _cell(gap: Gap, reasons: Reasons) -> Judged:

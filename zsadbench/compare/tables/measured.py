@@ -28,7 +28,7 @@ def main_table(board: Board, group: Group, number: int) -> Table:
             rows += _block(board, group, targets, metrics, f"{domain}, {level} ({headings})")
     caption = f"Measured: {group.name}."
     key, notes = f"measured-{number}", group.notes
-    venues = venues_of(group.rows)
+    venues = venues_of(board, group.rows)
     return Table(key, caption, "data set", tuple(group.entries), tuple(rows), notes, group.cites, venues=venues)
 
 
@@ -156,5 +156,5 @@ def _classes_and_methods(board: Board, group: Group, number: int, target: str) -
             rows.append(Row(name, _cells(group, target, name, metrics), block))
     caption = f"{board.dataset(target).title} by class. Measured: {group.name}."
     notes, cites = notes_of(board, of_table), cites_of(board, of_table)
-    key, columns, venues = f"measured-{number}-{target}-methods", tuple(group.entries), venues_of(of_table)
+    key, columns, venues = f"measured-{number}-{target}-methods", tuple(group.entries), venues_of(board, of_table)
     return Table(key, caption, "class", columns, tuple(rows), notes, cites, venues=venues)

@@ -7,46 +7,56 @@ compares numbers of different or unknown AUPRO variants. No means or ranks are c
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import pandas as pd
 
+from zsadbench import registry
 from zsadbench.compare.board import Board
 from zsadbench.compare.citations import cites_of, venues_of
-from zsadbench.compare.frame import HEADINGS, UNKNOWN, is_cost
-from zsadbench.compare.paper_rows import find_table
-from zsadbench.compare.published import papers
+from zsadbench.compare.frame import COSTS, HEADINGS, UNKNOWN, is_cost
+from zsadbench.compare.paper_rows import PaperTable, find_table, table_names
+from zsadbench.compare.printed_papers import PrintedPaper
 from zsadbench.compare.summary import marks
 from zsadbench.compare.tables.layout import Number, Row, Table, over_levels
 from zsadbench.compare.tables.ticks import with_ticks
+from zsadbench.errors import DataError
 
 LEVELS = {"image": ("image_auroc", "image_ap"), "pixel": ("pixel_auroc", "pixel_aupro")}
-BY_CLASS = ("pixel_auroc", "pixel_aupro", "image_auroc", "image_ap")
-COSTS = {
-    "inference_time_ms": "time [ms]",
-    "inference_time_s": "time [s]",
-    "inference_memory_GB": "memory [GB]",
-    "training_memory_MiB": "training memory [MiB]",
-    "learnable_params": "trained parameters",
-    "gflops": "GFLOPs",
+MORE = ("image_f1max", "pixel_ap", "pixel_f1max", "pixel_segf1")  # shown where a table has them
+HOW = {  # columns that say how a number was computed, and their names
+    **{"protocol": "protocol", "aupro": "AUPRO variant", "split": "split", "smoothing": "smoothing"},
+    **{"backbone": "backbone", "aux": "auxiliary set", "image_size": "image size"},
 }
+BY_CLASS = ("pixel_auroc", "pixel_aupro", "image_auroc", "image_ap")
 DIGITS = {"learnable_params": 0, "training_memory_MiB": 0, "inference_time_ms": 0, "inference_time_s": 3, "gflops": 1}
 PrintedNumbers = Mapping[tuple[str, ...], Number]  # entry, row of the printed table, metric → number as printed
 
 
 class PrintedTable(NamedTuple):
-    """The numbers of one table of one paper: its rows of the frame, all variants of AUPRO as `pixel_aupro`."""
+    """The numbers of one table of one paper: its rows of the frame, all variants of AUPRO as `pixel_aupro`.
 
-    paper: str
+    `part` names the method and data set of a table by class that was printed with others as one.
+    """
+
+    about: PrintedPaper
     number: str
     rows: pd.DataFrame
+    part: str = ""
+
+    @property
+    def paper(self) -> str:
+        """The short name of the paper."""
+        return self.about.name
 
     @property
     def key(self) -> str:
-        """`PAPER-tableN`."""
-        return f"{self.paper}-table{self.number}"
+        """`PAPER-tableN`, followed by the part where there is one."""
+        part = re.sub(r"[^A-Za-z0-9]+", "-", self.part)
+        return f"{self.paper}-table{self.number}" + (f"-{part}" if part else "")
 
     @property
     def name(self) -> str:
@@ -60,14 +70,17 @@ class PrintedTable(NamedTuple):
             return "cost"
         if (self.rows["variant"] != "").any():
             return "ablation"
-        return "class" if (self.rows["class"] != "mean").any() else "main"
+        return "main" if self.rows["class"].isin(["mean", ""]).all() else "class"
+
+    @property
+    def accuracies(self) -> pd.DataFrame:
+        """Its rows without costs."""
+        return self.rows[self.rows["target"] != ""]
 
     @property
     def caption(self) -> str:
         """Paper, venue, year, number and printed title."""
-        about = papers()[self.paper]
-        title = about["tables"][self.number]
-        return f"{about['label']} ({about['venue']} {about['year']}), Table {self.number}: {title}. As published."
+        return self.about.caption(self.number) + (f", {self.part}" if self.part else "") + ". As published."
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -78,8 +91,30 @@ class PrintedTable(NamedTuple):
         variants = [name for name in dict.fromkeys(self.rows["aupro"]) if name]
         if len(variants) > 1 or UNKNOWN in variants:
             lines.append(f"AUPRO variants side by side, as printed: {', '.join(variants)}.")
-        remarks = dict.fromkeys(note for note in self.rows["note"] if "copy error" in note or "swapped" in note)
+        if self.about.own:
+            remarks = dict.fromkeys(note for note in self.rows["note"] if note)
+            lines = [self.about.source, *self._conditions(), *lines]
+        else:
+            remarks = dict.fromkeys(note for note in self.rows["note"] if "copy error" in note or "swapped" in note)
         return (*lines, *(f"Remark: {note}." for note in remarks))
+
+    def described(self) -> PaperTable | None:
+        """What ran in its rows; None without a description, or where that of a package is wrong."""
+        try:
+            return find_table(self.name) if self.name in table_names() else None
+        except DataError as failure:
+            if not self.about.origin:
+                raise
+            registry.warn_once(f"{self.name} is shown without its description: {failure}")
+            return None
+
+    def _conditions(self) -> Iterator[str]:
+        """How the numbers were computed, as far as the file says."""
+        known = {title: [value for value in dict.fromkeys(self.rows[name]) if value] for name, title in HOW.items()}
+        told = [f"{title} {', '.join(values)}" for title, values in known.items() if set(values) - {UNKNOWN}]
+        unknown = [title for title, values in known.items() if values and not set(values) - {UNKNOWN}]
+        told += [f"unknown: {', '.join(unknown)}"] if unknown else []
+        yield f"Conditions: {'; '.join(told)}."
 
 
 def printed_tables(board: Board) -> list[PrintedTable]:
@@ -87,9 +122,24 @@ def printed_tables(board: Board) -> list[PrintedTable]:
     frame = board.published
     frame = frame.assign(metric=frame["metric"].str.replace(r"^pixel_aupro.*", "pixel_aupro", regex=True))
     return [
-        PrintedTable(str(paper), str(number), rows)
+        table
         for (paper, number), rows in frame.groupby(["source", "table"], sort=False)
+        for table in _parts(PrintedTable(board.papers[str(paper)], str(number), rows))
     ]
+
+
+def _parts(table: PrintedTable) -> Iterator[PrintedTable]:
+    """A table over data sets, and one by class for each method and data set where several are printed as one."""
+    of_class = ~table.rows["class"].isin(["mean", ""])
+    places = table.rows[of_class][["entry", "target"]].drop_duplicates()
+    if len(places) == 0 or table.rows[["entry", "target"]].drop_duplicates().shape[0] == 1:
+        yield table
+        return
+    if not of_class.all():
+        yield table._replace(rows=table.rows[~of_class])
+    for entry, target in places.itertuples(index=False):
+        rows = table.rows[(table.rows["entry"] == entry) & (table.rows["target"] == target)]
+        yield table._replace(rows=rows, part=f"{entry} on {target}")
 
 
 def paper_main_tables(board: Board) -> list[Table]:
@@ -98,7 +148,8 @@ def paper_main_tables(board: Board) -> list[Table]:
 
 
 def _main_table(board: Board, printed: PrintedTable) -> Table:
-    rows = printed.rows.assign(set_and_shots=printed.rows["target"] + "|" + printed.rows["shots"])
+    rows = printed.accuracies
+    rows = rows.assign(set_and_shots=rows["target"] + "|" + rows["shots"])
     entries = list(dict.fromkeys(rows["entry"]))
     values = printed_numbers(rows, "entry", "set_and_shots")
     table_rows: list[Row] = []
@@ -110,7 +161,7 @@ def _main_table(board: Board, printed: PrintedTable) -> Table:
             numbers = values, _metrics(rows, level)
             table_rows += _block(board, sets_and_shots, entries, numbers, f"{domain}, {level}")
     cites = cites_of(board, rows)
-    columns, venues = tuple(entries), venues_of(rows)
+    columns, venues = tuple(entries), venues_of(board, rows)
     return Table(
         printed.key, printed.caption, "data set", columns, tuple(table_rows), printed.notes, cites, venues=venues
     )
@@ -137,7 +188,8 @@ def _block(
 
 def _metrics(rows: pd.DataFrame, level: str) -> list[str]:
     present = set(rows["metric"])
-    return [metric for metric in LEVELS[level] if metric in present]
+    more = [metric for metric in MORE if metric.startswith(level)]
+    return [metric for metric in (*LEVELS[level], *more) if metric in present]
 
 
 def printed_numbers(rows: pd.DataFrame, *names: str) -> dict[tuple[str, ...], Number]:
@@ -175,12 +227,13 @@ def _class_table(board: Board, printed: PrintedTable) -> Table:
     entry = str(printed.rows["entry"].iloc[0])
     values = printed_numbers(printed.rows, "entry", "class")
     names = [name for name in dict.fromkeys(printed.rows["class"]) if name != "mean"]
+    metrics = (*BY_CLASS, *(metric for metric in MORE if metric in set(printed.rows["metric"])))
     rows = []
     for name in [*names, "mean"]:
-        cells = tuple((values.get((entry, name, metric), Number()),) for metric in BY_CLASS)
+        cells = tuple((values.get((entry, name, metric), Number()),) for metric in metrics)
         rows.append(Row(name, cells, "mean" if name == "mean" else "", summary=name == "mean"))
-    columns, cites = tuple(HEADINGS[metric] for metric in BY_CLASS), cites_of(board, printed.rows)
-    over = over_levels(BY_CLASS)
+    columns, cites = tuple(HEADINGS[metric] for metric in metrics), cites_of(board, printed.rows)
+    over = over_levels(metrics)
     return Table(printed.key, printed.caption, "class", columns, tuple(rows), printed.notes, cites, over=over)
 
 
@@ -190,7 +243,7 @@ def paper_ablation_tables(board: Board) -> list[Table]:
 
 
 def _ablation_table(board: Board, printed: PrintedTable) -> Table:
-    rows = printed.rows[printed.rows["target"] != ""]
+    rows = printed.accuracies
     variants = list(dict.fromkeys(rows["entry"]))
     values = printed_numbers(rows, "entry", "target")
     columns = [(target, _metrics(rows, level)) for target in dict.fromkeys(rows["target"]) for level in LEVELS]
@@ -207,7 +260,8 @@ def _ablation_table(board: Board, printed: PrintedTable) -> Table:
     )
     cites = cites_of(board, rows)
     table = Table(printed.key, printed.caption, "variant", headings, table_rows, printed.notes, cites)
-    return with_ticks(table, find_table(printed.name))
+    described = printed.described()
+    return with_ticks(table, described) if described else table
 
 
 def paper_cost_tables(board: Board) -> list[Table]:
@@ -225,5 +279,6 @@ def _cost_table(board: Board, printed: PrintedTable) -> Table:
         for name in dict.fromkeys(rows["entry"])
     )
     remarks = tuple(f"Remark: {note}." for note in dict.fromkeys(rows["note"]) if note and "printed as" not in note)
+    remarks = (*filter(None, [printed.about.source]), *remarks)
     columns = tuple(COSTS[metric] for metric in metrics)
     return Table(f"{printed.key}-cost", printed.caption, "method", columns, table_rows, remarks, cites_of(board, rows))

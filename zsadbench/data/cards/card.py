@@ -63,6 +63,8 @@ class Card:
             a glob that ends in `/**` names a folder, and counts only in copies of which no file in it is used.
         hidden: test part without published labels → the template of the paths of its images.
         metrics: keys of metrics that the benchmark uses beside those of every record; its records hold them.
+        same_layout_as: names of other benchmarks whose copies fit the same probe, so that the name of the folder tells
+            them apart; one of the two cards says so.
         in_groups: whether `-t all` and the name of the domain stand for this benchmark, too.
     """
 
@@ -92,6 +94,7 @@ class Card:
     hidden: Mapping[str, str] = field(default_factory=dict)
     metrics: tuple[str, ...] = ()
     in_groups: bool = True
+    same_layout_as: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

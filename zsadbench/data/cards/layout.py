@@ -32,8 +32,8 @@ class Rule:
 
     `label` is 0, 1, `from_mask` (1 if a mask file with a matching name exists, regardless of its content, else 0),
     `from_mask_content` (every image has a mask: 1 if it marks a pixel, else 0; only for archives that state labels
-    nowhere else), or None for files to ignore. `masks` are path templates of the mask, tried in order: first with their
-    own extension, then with each of `MASK_EXTENSIONS`.
+    nowhere else), or None for files to ignore (`ignored` in a card). `masks` are path templates of the mask, tried in
+    order: first with their own extension, then with each of `MASK_EXTENSIONS`.
     """
 
     match: str

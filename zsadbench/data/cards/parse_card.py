@@ -1,11 +1,11 @@
-"""Parse a card from TOML. An invalid card gives a one-line error that names the file and the field."""
+"""Parse a card from TOML. An invalid card gives a one-line error that names the file and every faulty field."""
 
 import tomllib
 from collections.abc import Mapping
 from typing import Any, cast, get_args
 
 from zsadbench.data.cards.card import Card, Expected, LabelCounts, PositiveRule, prompt_words
-from zsadbench.data.cards.fields import Fields
+from zsadbench.data.cards.fields import Fault, Fields
 from zsadbench.data.cards.layout import ANOMALYCLIP, one_class_layouts
 from zsadbench.data.cards.parse_layouts import read_layouts
 from zsadbench.data.cards.template import captures
@@ -33,9 +33,18 @@ def card_of(table: Mapping[str, object], source: str) -> Card:
     """Build a card from a parsed TOML table; see `read_card`.
 
     Raises:
-        DataError: a field is missing, unknown or invalid, or a rule is inconsistent.
+        DataError: fields are missing, unknown or invalid, or rules are inconsistent; the message has all faults.
     """
-    fields = Fields(table, source)
+    card, faults = card_and_faults(table, source)
+    if faults:
+        raise DataError("; ".join(fault.message for fault in faults))
+    return card
+
+
+def card_and_faults(table: Mapping[str, object], source: str) -> tuple[Card, list[Fault]]:
+    """Build a card from a parsed TOML table, and return all of its faults; with any, the card is of no use."""
+    faults: list[Fault] = []
+    fields = Fields(table, source, (), faults)
     classes = _classes(fields.table("classes"))
     generated, levels = fields.flag("generated", default=False), _levels(fields)
     layouts = [*read_layouts(fields.table("layouts"), classes)]
@@ -68,16 +77,17 @@ def card_of(table: Mapping[str, object], source: str) -> Card:
         hidden=_hidden(fields.table("hidden", {})),
         metrics=fields.texts("metrics", ()),
         in_groups=fields.flag("in_groups", default=True),
+        same_layout_as=fields.texts("same_layout_as", ()),
     )
     fields.done()
-    return card
+    return card, faults
 
 
 def _levels(fields: Fields) -> tuple[str, ...]:
     levels = fields.texts("levels")
     for level in levels:
         if level not in LEVELS:
-            raise fields.wrong("levels", f"holds {level!r}; known: {', '.join(LEVELS)}")
+            fields.refuse("levels", f"holds {level!r}; known: {', '.join(LEVELS)}")
     return levels
 
 
@@ -89,7 +99,7 @@ def _cite(fields: Fields) -> tuple[str, ...]:
 def _classes(fields: Fields) -> dict[str, str]:
     classes = {name: fields.text(name, "") or prompt_words(name) for name in fields.rest()}
     if not classes:
-        raise DataError(f"{fields.where}: at least one class is needed")
+        fields.fault(fields.path, f"{fields.where}: at least one class is needed")
     return classes
 
 
@@ -98,7 +108,7 @@ def _method_words(fields: Fields, classes: Mapping[str, str]) -> dict[str, dict[
     for table in tables.values():
         for name in table.rest():
             if name not in classes:
-                raise table.wrong(name, "is no class of this card")
+                table.refuse(name, "is no class of this card")
     return {method: {name: table.text(name) for name in table.rest()} for method, table in tables.items()}
 
 
@@ -106,7 +116,7 @@ def _hidden(fields: Fields) -> dict[str, str]:
     parts = {part: fields.text(part) for part in fields.rest()}
     for part, template in parts.items():
         if not template.endswith("{stem}.{ext}") or captures(template) - {"class", "stem", "ext"}:
-            raise fields.wrong(part, f"must be a path of {{class}} that ends in '{{stem}}.{{ext}}', not {template!r}")
+            fields.refuse(part, f"must be a path of {{class}} that ends in '{{stem}}.{{ext}}', not {template!r}")
     return parts
 
 
@@ -115,7 +125,8 @@ def _editions(fields: Fields) -> dict[str, tuple[int, ...]]:
     for name in fields.rest():
         counts = fields.take(name)
         if not (_are_counts(counts) and len(counts) in {1, 2}):
-            raise fields.wrong(name, f"must be [normal, anomalous] or [in all], not {counts!r}")
+            fields.refuse(name, f"must be [normal, anomalous] or [in all], not {counts!r}")
+            continue
         editions[name] = tuple(counts)
     return editions
 
@@ -130,19 +141,20 @@ def _expected_split(fields: Fields, classes: Mapping[str, str]) -> Expected:
     by_class = {name: _label_counts(counts, name) for name in counts.rest()}
     for name in by_class:
         if name not in classes:
-            raise counts.wrong(name, "is no class of this card")
+            counts.refuse(name, "is no class of this card")
     total = _label_counts(fields, "total") if "total" in fields.rest() else None
     images, unknown = fields.whole("images", 0), fields.flag("unknown", default=False)
     fields.done()
     if [bool(by_class), total is not None, unknown].count(True) != 1:
-        raise DataError(f"{fields.where}: give either counts or total, or say that they are unknown")
+        fields.fault(fields.path, f"{fields.where}: give either counts or total, or say that they are unknown")
     return Expected(by_class, total, certain and not unknown, () if by_class else tuple(classes), images)
 
 
 def _label_counts(fields: Fields, field: str) -> LabelCounts:
     counts = fields.take(field)
     if not (_are_counts(counts) and len(counts) == 2):
-        raise fields.wrong(field, f"must be [normal, anomalous], not {counts!r}")
+        fields.refuse(field, f"must be [normal, anomalous], not {counts!r}")
+        return 0, 0
     return counts[0], counts[1]
 
 

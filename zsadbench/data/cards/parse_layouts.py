@@ -7,7 +7,6 @@ from typing import Any, cast
 from zsadbench.data.cards.fields import Fields
 from zsadbench.data.cards.layout import MASK_EXTENSIONS, FilesLayout, Layout, Rule, TableLayout
 from zsadbench.data.cards.template import captures
-from zsadbench.errors import DataError
 
 IGNORED = "ignored"  # files that are no images of the benchmark
 FROM_MASKS = ("from_mask", "from_mask_content")
@@ -16,18 +15,15 @@ ROWS = ("{split}.{class}", "{split}")
 
 
 def read_layouts(fields: Fields, classes: Mapping[str, str]) -> list[Layout]:
-    """Parse every layout of the table, in order.
+    """Parse every layout of the table, in order; faults are added to those of `fields`.
 
     A layout with a table `variants` of lists stands for one layout per combination of their values: in its strings,
     the name of a list in braces is replaced by the value, and the values are appended to the layout's name, separated
     by colons.
-
-    Raises:
-        DataError: a field is missing, unknown or invalid, or a rule is inconsistent.
     """
     layouts = [layout for name in fields.rest() for layout in _variants(name, fields.table(name), classes)]
     if not layouts:
-        raise DataError(f"{fields.where}: at least one layout is needed")
+        fields.fault(fields.path, f"{fields.where}: at least one layout is needed")
     return layouts
 
 
@@ -62,16 +58,16 @@ def _rule(fields: Fields, classes: Mapping[str, str]) -> Rule:
     _check_template(fields, "match", match, {"class", "defect", "folder", "stem", "ext"})
     ending = ".{ext}" if label == IGNORED else "{stem}.{ext}"
     if not match.endswith(ending):
-        raise fields.wrong("match", f"must end in '{ending}', not {match!r}")
+        fields.refuse("match", f"must end in '{ending}', not {match!r}")
     if len(classes) > 1 and "class" not in captures(match):
-        raise fields.wrong("match", f"must capture '{{class}}', for there are several: {match!r}")
+        fields.refuse("match", f"must capture '{{class}}', for there are several: {match!r}")
     if label not in (*FROM_MASKS, IGNORED) and (type(label) is not int or label not in {0, 1}):
-        raise fields.wrong("label", f"must be 0, 1, {', '.join(map(repr, FROM_MASKS))} or '{IGNORED}', not {label!r}")
+        fields.refuse("label", f"must be 0, 1, {', '.join(map(repr, FROM_MASKS))} or '{IGNORED}', not {label!r}")
     masks = fields.texts("masks", None if label in FROM_MASKS else ())
     for mask in masks:
         _check_template(fields, "masks", mask, captures(match) - {"ext"})
         if mask.rpartition(".")[2] not in MASK_EXTENSIONS:
-            raise fields.wrong("masks", f"must end in one of {', '.join(MASK_EXTENSIONS)}: {mask!r}")
+            fields.refuse("masks", f"must end in one of {', '.join(MASK_EXTENSIONS)}: {mask!r}")
     rule = Rule(match, fields.text("split"), None if label == IGNORED else label, masks)
     fields.done()
     return rule
@@ -79,10 +75,10 @@ def _rule(fields: Fields, classes: Mapping[str, str]) -> Rule:
 
 def _check_template(fields: Fields, field: str, template: str, known: set[str]) -> None:
     if template.startswith("/") or ".." in template.split("/") or "\\" in template:
-        raise fields.wrong(field, f"must stay below the root: {template!r}")
+        fields.refuse(field, f"must stay below the root: {template!r}")
     unknown = captures(template) - known
     if unknown:
-        raise fields.wrong(field, f"holds the unknown '{{{min(unknown)}}}': {template!r}")
+        fields.refuse(field, f"holds the unknown '{{{min(unknown)}}}': {template!r}")
 
 
 def _table_layout(name: str, fields: Fields) -> TableLayout:
@@ -113,5 +109,5 @@ def _columns(fields: Fields) -> dict[str, str]:
     fields.done()
     for column in ("image", "label"):
         if column not in columns:
-            raise fields.wrong(column, "is missing")
+            fields.refuse(column, "is missing")
     return columns

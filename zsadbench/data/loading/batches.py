@@ -7,10 +7,11 @@ therefore enough: nothing is pickled, and each thread writes its image directly 
 import math
 import mmap
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from zsadbench.data.copies.file_hashes import FileHashes
 from zsadbench.data.images.masks import ReadingRule, read_mask, resize_mask_grey, resize_mask_nearest, soften_mask
+from zsadbench.data.images.mosaic import Tiles, tile_images, tile_masks
 from zsadbench.data.images.preprocess import normalise, read_image, resize_image, size_text
 from zsadbench.data.images.turn import turned
 from zsadbench.data.loading.tensor_cache import ResizedImage, TensorCache
@@ -42,6 +44,7 @@ class LoadedBatch(NamedTuple):
         labels: int64 (batch,), 0 normal and 1 anomalous.
         rows: int64 (batch,), positions of the samples in the frame passed to `batches`.
         paths: absolute paths of the images.
+        mosaics: bool (batch,), whether the image is a mosaic that replaces the one in this row.
     """
 
     images: torch.Tensor
@@ -49,6 +52,7 @@ class LoadedBatch(NamedTuple):
     labels: NDArray[np.int64]
     rows: NDArray[np.int64]
     paths: tuple[str, ...]
+    mosaics: NDArray[np.bool_]
 
 
 def batches(
@@ -66,6 +70,7 @@ def batches(
     pin: bool = False,
     files: FileHashes | None = None,
     angle: float = 0.0,
+    mosaics: Mapping[int, Tiles] = MappingProxyType({}),
 ) -> Iterator[LoadedBatch]:
     """Load the rows of a manifest in batches; the last batch may be smaller.
 
@@ -89,6 +94,8 @@ def batches(
         files: the hashes of the images and masks, as those of `Dataset.files`, to check that their content is still
             the same; None for no check.
         angle: by which images, not masks, are turned before they are resized, in degrees; without a cache.
+        mosaics: position in `rows` → positions of four images: these are put together at their own size, as their masks
+            are, and the whole is resized in place of the image. Its label stays that of the row.
 
     Raises:
         DataError: during iteration, if an image or a mask cannot be read or has changed, or if a mask is missing or has
@@ -97,7 +104,7 @@ def batches(
     positions = np.arange(len(rows)) if order is None else np.asarray(order, dtype=np.int64)
     labels = rows["label"].to_numpy(dtype=np.int64)
     paths = rows["path"].tolist(), rows["relative"].tolist(), rows["mask"].tolist()
-    read = _Reader(*paths, labels, size, preprocessing, pixels, masks, positive, cache, files, angle)
+    read = _Reader(*paths, labels, size, preprocessing, pixels, masks, positive, cache, files, angle, mosaics)
     tasks = _tasks(positions, batch_size, size, pin=pin)
     done = _read_ahead(read, tasks, batch_size + workers, workers) if workers > 0 else (read(*task) for task in tasks)
     return (read.finish(batch) for batch, slot in done if slot == len(batch.positions) - 1)
@@ -157,13 +164,19 @@ class _Reader:
     cache: TensorCache | None
     files: FileHashes | None
     angle: float
+    mosaics: Mapping[int, Tiles]
 
     def __call__(self, batch: _UnfinishedBatch, slot: int) -> Task:
         position = int(batch.positions[slot])
-        image = self._resized_image(position)
-        if self.masks != "none":
-            batch.masks[slot] = self._mask(position, image.native_size)
-        normalise(image.pixels, batch.images[slot].numpy(), self.pixels)
+        tiles = self.mosaics.get(position)
+        if tiles is not None:
+            pixels, batch.masks[slot] = self._mosaic(tiles)
+        else:
+            image = self._resized_image(position)
+            pixels = image.pixels
+            if self.masks != "none":
+                batch.masks[slot] = self._mask(position, image.native_size)
+        normalise(pixels, batch.images[slot].numpy(), self.pixels)
         return batch, slot
 
     def _unchanged(self, path: str) -> AbstractContextManager[None]:
@@ -183,11 +196,25 @@ class _Reader:
             self.cache.keep(relative, path, resized)
         return resized
 
+    def _mosaic(self, tiles: Tiles) -> tuple[NDArray[np.uint8], Mask]:
+        """Four images put together and resized, and their mask by the rule."""
+        images, masks = [], []
+        for position in tiles:
+            with self._unchanged(self.paths[position]):
+                images.append(read_image(self.paths[position]))
+            size = images[-1].height, images[-1].width
+            anomalous = self.labels[position] and self.masks != "none"
+            masks.append(self._native_mask(position, size) if anomalous else np.zeros(size, dtype=np.uint8))
+        return resize_image(tile_images(images), self.size, self.preprocessing), self._resized_mask(tile_masks(masks))
+
     def _mask(self, position: int, native_size: tuple[int, int]) -> Mask:
         """The mask by the rule; zeros for a normal image."""
         if self.labels[position] == 0:
             return np.zeros(native_size if self.masks == "native" else (self.size, self.size), dtype=np.uint8)
-        mask = self._native_mask(position, native_size)
+        return self._resized_mask(self._native_mask(position, native_size))
+
+    def _resized_mask(self, mask: NDArray[np.uint8]) -> Mask:
+        """A mask of 0 and 1, (height, width), resized by the rule."""
         if self.masks == "native":
             return mask
         if self.masks == "training-grey":
@@ -195,7 +222,7 @@ class _Reader:
         nearest = self.masks in {"strict", "training-nearest"}
         return resize_mask_nearest(mask, self.size) if nearest else soften_mask(mask, self.size)
 
-    def _native_mask(self, position: int, native_size: tuple[int, int]) -> Mask:
+    def _native_mask(self, position: int, native_size: tuple[int, int]) -> NDArray[np.uint8]:
         """The mask at its own size, (height, width), which must be the size of the image."""
         path = self.mask_paths[position]
         if not path:
@@ -218,7 +245,8 @@ class _Reader:
             in_order = [batch.masks[slot] for slot in range(len(positions))]
             masks = in_order if self.masks == "native" else np.stack(in_order)
         paths = tuple(self.paths[position] for position in positions)
-        return LoadedBatch(batch.images, masks, self.labels[positions], positions, paths)
+        replaced = np.array([position in self.mosaics for position in positions.tolist()], dtype=bool)
+        return LoadedBatch(batch.images, masks, self.labels[positions], positions, paths, replaced)
 
 
 def _read_ahead(read: _Reader, tasks: Iterator[Task], ahead: int, workers: int) -> Iterator[Task]:

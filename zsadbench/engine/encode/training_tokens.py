@@ -76,7 +76,12 @@ class TrainingTokens:
 
     def __call__(self, loaded: LoadedBatch, images: torch.Tensor) -> Tokens:
         """Return the tokens of a loaded batch, without gradients; `images` are those of the batch on the device."""
-        return join([self._of_image(int(row), images[k : k + 1]) for k, row in enumerate(loaded.rows)])
+        return join(
+            [
+                self._of_image(int(row), images[k : k + 1], self.cache if not loaded.mosaics[k] else None)
+                for k, row in enumerate(loaded.rows)
+            ]
+        )
 
     def log_capacity(self, name: str, cache_bytes: int) -> None:
         """Log how many images of the set have their tokens in the cache once it is full."""
@@ -91,9 +96,12 @@ class TrainingTokens:
             *(name, fitting, count, fitting * bytes_per_image / GIB, count * bytes_per_image / GIB),
         )
 
-    def _of_image(self, row: int, image: torch.Tensor) -> Tokens:
-        """Return the tokens of the image (1, 3, size, size) in this row of the manifest."""
-        cached = self._from_cache(row, image.device)
+    def _of_image(self, row: int, image: torch.Tensor, cache: TokenCache | None) -> Tokens:
+        """Return the tokens of the image (1, 3, size, size) in this row of the manifest, or of a mosaic in its place.
+
+        The tokens of a mosaic are not cached.
+        """
+        cached = self._from_cache(row, image.device, cache)
         if cached is not None:
             self.cached += 1
             return cached
@@ -102,19 +110,19 @@ class TrainingTokens:
             tokens = self.encode(image, self.union)
         if self.rounded:
             tokens = _round_to_half(tokens, self.relative[row])
-        if self.cache:
+        if cache:
             layers = (*tokens.layers, *tokens.value_layers)
             for tap, layer in zip(_tap_names(self.union, self.depth), layers, strict=True):
-                self.cache.keep(tap, self.relative[row], self.paths[row], layer)
+                cache.keep(tap, self.relative[row], self.paths[row], layer)
         return pick(tokens, self.union, self.taps)
 
-    def _from_cache(self, row: int, device: torch.device) -> Tokens | None:
+    def _from_cache(self, row: int, device: torch.device, cache: TokenCache | None) -> Tokens | None:
         """Return the tokens of one image, or None unless those of all of its taps are cached."""
-        if self.cache is None:
+        if cache is None:
             return None
         layers: list[torch.Tensor] = []
         for tap in _tap_names(self.taps, self.depth):
-            layer = self.cache.find(tap, self.relative[row], self.paths[row])
+            layer = cache.find(tap, self.relative[row], self.paths[row])
             if layer is None:
                 return None
             layers.append(layer.to(device))

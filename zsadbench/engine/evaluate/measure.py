@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -87,8 +88,8 @@ class ClassMeasurement:
         cut = thresholds.by_class.get(str(rows["class"].iloc[0])) if len(rows) else None
         if masked and cut is not None and any(name.kind == SEGF1 for name in self.names):
             self.at_threshold[SEGF1] = F1At(cut, "pixel")
-        self.images: list[dict[str, Any]] = []
-        self._order: list[int] = []
+        self._order: array[int] = array("q")  # positions of the images in `rows`, as they came
+        self._columns = {name: array("d") for name in ("score", "seconds")}  # of the table of images; also parts
 
     def update(
         self,
@@ -134,17 +135,31 @@ class ClassMeasurement:
         parts: Mapping[str, NDArray[np.floating[Any]]],
     ) -> None:
         """Add rows to the table of images; arguments are (images,) each."""
-        self._order += positions.tolist()
+        self._order.extend(positions.tolist())
         of_images = {"score": scores.tolist(), "seconds": seconds}
         of_images |= {f"{PART}{name}": values.tolist() for name, values in parts.items()}
-        for number, row in enumerate(self.rows.iloc[positions].to_dict("records")):
-            own = {column: values[number] for column, values in of_images.items()}
-            shown = {"path": row["relative"], "class": row["class"], "label": int(row["label"])}
-            self.images.append({**shown, "defect": row["defect"], **own})
+        for column, values in of_images.items():
+            self._columns.setdefault(column, array("d")).extend(values)
+
+    @property
+    def _rows(self) -> pd.DataFrame:
+        """The rows of all images, as they came."""
+        return self.rows.iloc[np.array(self._order)]
+
+    def _images(self) -> list[dict[str, Any]]:
+        """Return the table of images, one row per image, as they came."""
+        rows, columns = self._rows, self._columns
+        shown = {
+            "path": rows["relative"],
+            "class": rows["class"],
+            "label": rows["label"].astype(int),
+            "defect": rows["defect"],
+        }
+        table = {name: values.tolist() for name, values in shown.items()} | columns
+        return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all batches, as arrays without objects, for `numpy.savez`."""
-        columns = [name for name in (self.images[0] if self.images else ()) if name.startswith(PART)]
         parts: dict[str, ClassMetrics | ClassDetails | PixelMetrics | F1At | None] = {
             "metrics": self.metrics,
             "details": self.details,
@@ -153,7 +168,7 @@ class ClassMeasurement:
         }
         return {
             "positions": np.array(self._order, np.int64),
-            **{name: np.array([image[name] for image in self.images]) for name in ("score", "seconds", *columns)},
+            **{name: np.array(values, np.float64) for name, values in self._columns.items()},
             **{
                 f"{name}/{key}": array
                 for name, part in parts.items()
@@ -175,7 +190,7 @@ class ClassMeasurement:
         def of(name: str) -> dict[str, NDArray[Any]]:
             return {key.removeprefix(f"{name}/"): array for key, array in state.items() if key.startswith(f"{name}/")}
 
-        if set(state["positions"].tolist()) & set(self._order):
+        if np.isin(state["positions"], np.array(self._order, np.int64)).any():
             raise ValueError("some images are counted already")
         if self.details is not None:
             self.details.merge(ClassDetails.from_state(of("details")))
@@ -193,17 +208,16 @@ class ClassMeasurement:
         Raises:
             CellError: the step fails, or its scores are not finite.
         """
-        parts = {name: np.array([image[f"{PART}{name}"] for image in self.images]) for name in step.parts}
+        parts = {name: np.array(self._columns[f"{PART}{name}"], np.float64) for name in step.parts}
         scores = finished_scores(step, parts)
-        labels, names = [image["label"] for image in self.images], [image["path"] for image in self.images]
+        labels, names = self._rows["label"].tolist(), self._rows["relative"].tolist()
         self.metrics.replace_scores(scores, labels)
         if self.details is not None:
             self.details.replace_scores(names, scores.tolist())
         if "image" in self.at_threshold:
             self.at_threshold["image"] = F1At(self.at_threshold["image"].threshold, "image")
             self.at_threshold["image"].update(scores, labels)
-        for image, score in zip(self.images, scores.tolist(), strict=True):
-            image["score"] = score
+        self._columns["score"] = array("d", scores.tolist())
 
     def result(self, skipped: int, counts: Mapping[str, int]) -> ClassResult:
         """Compute the metrics of all batches.
@@ -219,11 +233,11 @@ class ClassMeasurement:
         anomalous = int(self.rows["label"].sum())
         images = {"normal": len(self.rows) - anomalous, "anomalous": anomalous}
         every_count = {**images, "regions": self.metrics.regions, "skipped": skipped, **counts}
-        return ClassResult(ordered, every_count, self.images, details, self.pooled.state() if self.pooled else {})
+        return ClassResult(ordered, every_count, self._images(), details, self.pooled.state() if self.pooled else {})
 
     def _over_samples(self) -> dict[str, Estimate]:
         """Compute the metrics in which all views of one object count as one image."""
-        rows, scores = self.rows.iloc[self._order], [image["score"] for image in self.images]
+        rows, scores = self._rows, self._columns["score"]
         return sample_estimates(self.names, scores, rows["label"].tolist(), rows["sample"].tolist())
 
     def _over_classes(self) -> dict[str, Estimate]:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import logging
 import os
-import uuid
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -28,7 +27,7 @@ from zsadbench.engine.executors.ray_worker import Finished, Home
 from zsadbench.engine.machine.threads import THREAD_VARIABLES
 from zsadbench.engine.units.deadline import too_long
 from zsadbench.engine.units.unit import Event, Lost, Outcome, Unit
-from zsadbench.files import write_atomically
+from zsadbench.files import temporary_file, write_atomically
 
 if TYPE_CHECKING:
     from ray.util.queue import Queue
@@ -53,16 +52,17 @@ class RayExecutor:
         self.cluster = Cluster(request.address, max(request.jobs or 1, threads), gpus=gpus)
         self.workers: list[Actor] = []
         self.queue: Queue | None = None
-        self.token = request.out.absolute() / f".{uuid.uuid4().hex}.token"
+        self._open = ExitStack()
         try:
             place = self.cluster.place(request.jobs, gpus=gpus)
             if request.address is None or any(os.environ.get(name) for name in THREAD_VARIABLES):
                 threads = min(threads, place.processors)
             else:
                 threads = place.processors
-            write_atomically(self.token, b"")
+            request.out.mkdir(parents=True, exist_ok=True)
+            token = self._open.enter_context(temporary_file(request.out.absolute() / "token"))
             variables = {name: value for name, value in os.environ.items() if name.startswith("ZSADBENCH_")}
-            home = Home(Path.cwd(), variables, self.token)
+            home = Home(Path.cwd(), variables, token)
             start = start_of(plan, str(device), threads, "bytes")
             self.queue = _queue()
             for number in range(place.workers):
@@ -118,7 +118,9 @@ class RayExecutor:
         if finished is None:
             if worker.late and self.timeout is not None:
                 return Lost(too_long(self.timeout), again=False)
-            return Lost(f"its worker on {self.cluster.describe(worker.node)} is gone: {worker.end_said}", again=True)
+            where = self.cluster.describe(worker.node)
+            unreachable = worker.unreachable or not self.cluster.has(worker.node)
+            return Lost(f"its worker on {where} is gone: {worker.end_said}", again=True, out_of_reach=unreachable)
         if finished.raised is not None:
             raise finished.raised
         assert finished.outcome is not None  # noqa: S101 - else it was raised
@@ -181,7 +183,7 @@ class RayExecutor:
                 actor: Any = self.queue.actor
                 ray.kill(actor)
         with suppress(OSError):
-            self.token.unlink(missing_ok=True)
+            self._open.close()
         self.cluster.close()
 
 

@@ -13,6 +13,7 @@ import torch
 from zsadbench.checkpoints import first_not_finite
 from zsadbench.data import TensorCache, batches
 from zsadbench.engine.learn.epochs import FinishedEpochs, Training
+from zsadbench.engine.learn.mosaics import draw_mosaics
 from zsadbench.engine.machine.method_calls import call_method, checked_losses, checked_network
 from zsadbench.engine.plan.method_setup import MethodSetup, training_preprocessing
 from zsadbench.errors import CellError
@@ -88,6 +89,7 @@ class TrainingBatches:
                 cache=cache,
                 pin=self.pin,
                 files=self.aux.files,
+                mosaics=draw_mosaics(manifest, self.recipe.mosaic, np.random.default_rng([self.seed, epoch, 1])),
             )
 
 

@@ -50,7 +50,7 @@ UNKNOWN = "unknown"  # the backbone of another program whose maps are evaluated
 STATED_ELSEWHERE = {"epochs", "epochs_else", "image_size", "on"}  # fields of a recipe that other keys state, resolved
 IF_ANY = {  # fields that a recipe states only where they are not empty
     *("permuted", "lr_by_epoch", "halve_at", "stage", "before", "momentum", "cosine_to", "on_supports"),
-    "one_pass",
+    *("one_pass", "mosaic"),
 }
 
 
@@ -162,7 +162,7 @@ def _recipe(setup: MethodSetup, learned: Dataset | None) -> dict[str, Any] | Non
     recipe = {
         name: value
         for name, value in asdict(setup.method.recipe_on(aux)).items()
-        if name not in STATED_ELSEWHERE and (value or name not in IF_ANY)
+        if name not in STATED_ELSEWHERE and ((value and value != "none") or name not in IF_ANY)
     }
     earlier = earlier_stage(setup)
     if earlier is not None:
@@ -225,12 +225,16 @@ def signature(cell: Mapping[str, Any], weights: str = "") -> str:
     options = ",".join(f"{key}={_short(value)}" for key, value in sorted(cell["options"].items()))
     if "maps" in cell:
         origin = [f"maps:{cell['maps']['digest'][:8]}"]
+        if declared := cell.get("declared"):
+            learned = f"aux:{cell['aux']['name'] if cell['aux'] else 'none'}"
+            origin = [f"{cell['backbone']}:{declared['weights']}", learned, *origin]
     else:
         aux = cell["aux"]["name"] if cell["aux"] else "supports" if cell["recipe"] else "none"
         learned = f"checkpoint:{cell['checkpoint_sha256'][:8]}" if cell["checkpoint_sha256"] else f"aux:{aux}"
         origin = [f"{cell['backbone']}:{weights}", learned]
     flags = [f"{name}:{cell[name]}" for name in ("shots", "limit") if cell[name]]
     flags += [name for name in ("partial", "synthetic") if cell[name]]
+    flags += ["external"] if cell.get("external") else []
     flags += ["unofficial"] if cell.get("unofficial") else []
     flags += ["transductive"] if cell.get("transductive") else []
     recipe = cell["recipe"] or {}

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from zsadbench.errors import UsageError, ZsadError, unknown
 from zsadbench.types import MethodCard, Recipe, Taps, Transductive
 
-RECIPE_KEYS = ("lr", "batch", "weight_decay", "permuted")
+RECIPE_KEYS = ("lr", "batch", "weight_decay", "permuted", "mosaic")
 RECIPE = "recipe."  # how the keys of fields of the recipe begin
 SWITCHES = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
@@ -197,8 +197,8 @@ def _recipe_value(card: MethodCard, key: str, text: str) -> dict[str, Any]:
         raise UsageError(f"'{card.name}' does not train, so it has no 'recipe.{key}'")
     if key not in RECIPE_KEYS:
         raise unknown("recipe field", key, RECIPE_KEYS)
-    value = _parse(f"recipe.{key}", text, type(getattr(card.recipe, key)))
-    if value < 0 or (key not in {"weight_decay", "permuted"} and value == 0):
+    value = _parse(f"recipe.{key}", text, get_type_hints(Recipe)[key])
+    if key in {"lr", "batch", "weight_decay"} and (value < 0 or (key != "weight_decay" and value == 0)):
         raise UsageError(f"option 'recipe.{key}={text}' must be positive")
     return {key: value}
 

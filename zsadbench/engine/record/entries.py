@@ -16,7 +16,7 @@ from zsadbench.engine.plan.jobs import Job
 from zsadbench.engine.plan.method_setup import MethodSetup, earlier_stage
 from zsadbench.engine.record.details import bounds_of
 from zsadbench.files import file_sha256
-from zsadbench.method_code import code_of
+from zsadbench.method_code import code_of, is_shipped
 from zsadbench.records import Record
 from zsadbench.types import Method, Staged
 
@@ -52,6 +52,7 @@ def origin(detector: Detector, job: Job) -> dict[str, Any]:
     path = detector.checkpoint
     return {
         "method": code_of(job.setup.name).provenance(),
+        **_own_paper(job),
         "checkpoint": path.name if path else None,
         "checkpoint_sha256": file_sha256(path) if path else None,
         **job.target.provenance(),
@@ -86,3 +87,9 @@ def stages_of(setup: MethodSetup) -> Iterator[str]:
         recipe = stage.method.recipe
         yield recipe.stage if recipe else ""
         stage = earlier_stage(stage)
+
+
+def _own_paper(job: Job) -> dict[str, Any]:
+    """Return the paper of a method that is not shipped, so that reports cite it where it is not installed."""
+    name, card = job.setup.name, job.setup.method.card
+    return {} if is_shipped(name) or card.paper.venue == "none" else {"paper": card.paper.stated()}

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LEAKS = ("same-images", "same-set")
+GRADES = ("same-images", "same-set", "same-source", "category-seen", "unknown", "clean")  # the most severe one first
+LEAKS = GRADES[:2]
 UNKNOWN = "unknown"
 MAX_EXAMPLES = 10  # pairs of images that a record names; the others are only counted
 NOT_AUDITED = "the images that CLIP itself was trained on"
@@ -50,7 +51,7 @@ class _TrainingSet:
     """The set that a detector learned from.
 
     `name` is None where nothing was learned. `data` is None where there are no images of the set to compare; `why`
-    then gives the reason.
+    then gives the reason. `learned` are the images of a training in this run, which may have a part of the classes.
     """
 
     name: str | None
@@ -58,6 +59,7 @@ class _TrainingSet:
     card: Card | None = None
     data: Dataset | None = None
     why: str = ""
+    learned: Dataset | None = None
 
 
 def check(job: Job, request: RunRequest) -> dict[str, Any]:
@@ -66,18 +68,49 @@ def check(job: Job, request: RunRequest) -> dict[str, Any]:
     In a few-shot run, `supports` has the comparison of the support images with the test images. All images of both sets
     are hashed, unless their hashes are cached; with a limit, the target's images within it.
     """
-    training, target = _training_set(job, request), job.target
+    more = {**_compare_supports(job, request.workers), **_option_choice(job, request)}
+    return _ledger(_training_set(job, request), job.target, job.setup.limit, request.workers, more)
+
+
+def check_declared(aux: Sequence[str], target: Dataset, request: RunRequest, *, shots: int = 0) -> dict[str, Any]:
+    """Return the ledger of maps of another program, whose authors declare what was learned from.
+
+    Of several auxiliary sets it has the most severe grade and the images of the set with this grade. Support images are
+    not known, so that a few-shot method is never graded clean.
+
+    Args:
+        aux: the auxiliary sets, a name with a colon for one without a card; empty for a training-free method.
+        target: the data set that is evaluated.
+        request: the limit, and where data sets lie.
+        shots: support images per class.
+    """
+    sets = [_declared_set(name, request) for name in aux] or [_TrainingSet(None, None, why="nothing was learned")]
+    ledgers = [_ledger(training, target, request.limit, request.workers, {}) for training in sets]
+    worst = min(ledgers, key=lambda ledger: GRADES.index(ledger["grade"]))
+    named = {name: sorted({text for ledger in ledgers for text in ledger[name]}) for name in ("categories", "sources")}
+    grade = UNKNOWN if shots and worst["grade"] == "clean" else worst["grade"]
+    return worst | named | {"aux": ", ".join(aux) or None, "grade": grade}
+
+
+def _declared_set(name: str, request: RunRequest) -> _TrainingSet:
+    if ":" in name:
+        return _TrainingSet(name, "unknown", why="no card describes it")
+    return _load_training_set(name, "unknown", request)
+
+
+def _ledger(
+    training: _TrainingSet, target: Dataset, limit: int | None, workers: int, more: dict[str, Any]
+) -> dict[str, Any]:
+    """Grade a training set against a target; `more` are `supports` and `option_choice`, where there are any."""
     card = training.card
-    categories = sorted(_category_names(card, job.aux) & _category_names(target.card, target)) if card else []
+    categories = sorted(_category_names(card, training.learned) & _category_names(target.card, target)) if card else []
     sources = sorted({*card.collections} & {*target.card.collections}) if card else []
     same = _is_target(training, target)
     images, why = None, "it is one set"
     if not same:
-        images, why = _compare_images(training, target, job.setup.limit, request.workers)
-    supports = _compare_supports(job, request.workers)
-    chosen = _option_choice(job, request)
-    seen = [compared for compared in (images, supports.get("supports")) if compared]
-    on_target = bool(chosen and chosen["option_choice"]["on_target"])
+        images, why = _compare_images(training, target, limit, workers)
+    seen = [compared for compared in (images, more.get("supports")) if compared]
+    on_target = more.get("option_choice", {}).get("on_target", False)
     grade = _grade(training, seen, same=same or on_target, sources=sources, categories=categories)
     return {
         "aux": training.name,
@@ -87,8 +120,7 @@ def check(job: Job, request: RunRequest) -> dict[str, Any]:
         "sources": sources,
         "images": images,
         "images_not_compared_because": why,
-        **supports,
-        **chosen,
+        **more,
         "epoch_choice": training.epoch,
         "not_audited": NOT_AUDITED,
     }
@@ -121,7 +153,7 @@ def _training_set(job: Job, request: RunRequest) -> _TrainingSet:
     That of a training in the run; for a checkpoint the set that the file names, else the one of the request.
     """
     if job.aux is not None:
-        return _TrainingSet(job.aux.card.name, "fixed", job.aux.card, job.aux)
+        return _TrainingSet(job.aux.card.name, "fixed", job.aux.card, job.aux, learned=job.aux)
     if job.setup.on_supports:
         return _TrainingSet(None, "fixed", why="the support images are all that was learned from")
     if job.setup.checkpoint is None:

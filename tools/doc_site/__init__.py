@@ -1,0 +1,1 @@
+"""The documentation site: pages that are generated from code, links to files of the repository."""

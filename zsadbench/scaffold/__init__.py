@@ -1,0 +1,1 @@
+"""New packages of authors, written from templates: methods, data sets, reports."""
