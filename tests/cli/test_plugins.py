@@ -48,7 +48,7 @@ def _names_a_method(verb, command):
     flags = {flag for option in command.params for flag in option.opts}
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
     named = any("method" in (argument.help or "").lower() for argument in arguments)
-    return verb in LIST_METHODS or bool(flags & NAME_METHODS) or named
+    return not verb.startswith("new ") and (verb in LIST_METHODS or bool(flags & NAME_METHODS) or named)
 
 
 TAKING = [verb for verb, command in VERBS.items() if _names_a_method(verb, command)]

@@ -6,6 +6,7 @@ import importlib
 import re
 import shlex
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
@@ -22,11 +23,18 @@ def check(line: str) -> None:
     Raises:
         RefusedError: the program, a verb, a flag, a choice, a method or a make target does not exist.
     """
-    for part in re.split(r"\s*(?:&&|\||;)\s*", line):
-        words = shlex.split(part)
-        while words and re.fullmatch(r"[A-Z][A-Z0-9_]*=.*", words[0]):
-            words = words[1:]
-        _check_program(words[0], words[1:])
+    words = shlex.shlex(line, posix=True, punctuation_chars="|&;")  # not those within quotes
+    words.whitespace_split, words.commenters = True, ""
+    for joined, part in groupby(words, key=lambda word: word in {"&&", "|", ";"}):
+        if not joined:
+            _check_command([*part])
+
+
+def _check_command(words: list[str]) -> None:
+    """Check one command of a line."""
+    while words and re.fullmatch(r"[A-Z][A-Z0-9_]*=.*", words[0]):
+        words = words[1:]
+    _check_program(words[0], words[1:])
 
 
 def _check_program(program: str, words: list[str]) -> None:
@@ -69,14 +77,15 @@ def _check_verb(words: list[str]) -> None:
         if left.code:
             raise RefusedError(f"exit code {left.code}") from left
         return
-    _check_values(context.params)
+    _check_values(context.params, several=names[-1] in {"run", "train", "tune"})
 
 
-def _check_values(values: dict[str, object]) -> None:
-    """Check choices of flags, methods, options and data sets."""
+def _check_values(values: dict[str, object], *, several: bool) -> None:
+    """Check choices of flags, methods, options and data sets; options may have `several` values."""
     from zsadbench import registry
     from zsadbench.engine.plan.options import configure
     from zsadbench.engine.plan.request import RunRequest
+    from zsadbench.engine.plan.settings import settings_of
     from zsadbench.errors import UsageError
     from zsadbench.flags.fields import flags_of
     from zsadbench.flags.forms import split
@@ -89,9 +98,14 @@ def _check_values(values: dict[str, object]) -> None:
     unknown = set(given) - set(methods)
     if unknown and not values.get("plugin"):
         raise RefusedError(f"there is no method '{unknown.pop()}'")
+    options = tuple(values.get("options") or ())
     for method in methods:
+        card = registry.method_card(method)
         try:
-            configure(registry.method_card(method), tuple(values.get("options") or ()), tuple(methods))
+            if several:
+                settings_of(card, RunRequest(tuple(methods), ("demo",), options=options))
+            else:
+                configure(card, options, tuple(methods))
         except UsageError as failure:
             raise RefusedError(str(failure)) from failure
 
