@@ -23,7 +23,7 @@ same values as the commands and raise the errors of [`zsadbench.errors`](#errors
 """
 TAIL = """## Results
 
-::: zsadbench.engine.run.Results
+::: zsadbench.engine.results.Results
 
 ## A loaded method
 
