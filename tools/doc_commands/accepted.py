@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-FOREIGN = {"pip", "git", "mkdir", "cp", "rsync", "ssh", "apt-get", "sbatch"}  # programs of others
+FOREIGN = {"pip", "git", "mkdir", "cp", "rsync", "ssh", "apt-get", "sbatch", "jupyter"}  # programs of others
 
 
 class RefusedError(Exception):

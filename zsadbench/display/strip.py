@@ -50,17 +50,18 @@ class Strip:
         return f'<div style="display:flex;flex-wrap:wrap;gap:{GAP}px">{figures}</div>{html.notes(lines)}'
 
     def _figure(self, column: int) -> str:
-        caption, images = self.captions[column], []
+        caption, parts = self.captions[column], list[str]()
+        height = max((picture.height for row in self.rows if (picture := row.pictures[column]) is not None), default=0)
         for row in self.rows:
             alt, picture = escape(f"{row.title}: {caption}"), row.pictures[column]
             if picture is None:
-                images.append(f'<div style="opacity:.7">no {escape(row.title)}</div>')
+                parts.append(f'<div style="height:{height + 3}px;opacity:.7">no {escape(row.title)}</div>')
                 continue
-            content = b64encode(encoded(picture, "PNG")).decode()
+            source = f"data:image/png;base64,{b64encode(encoded(picture, 'PNG')).decode()}"
             size = f'width="{picture.width}" height="{picture.height}"'
-            source = f"data:image/png;base64,{content}"
-            images.append(f'<img alt="{alt}" {size} style="display:block;margin:0 0 3px" src="{source}">')
-        return f'<figure style="{FIGURE}">{"".join(images)}<figcaption>{escape(caption)}</figcaption></figure>'
+            parts.append(f'<img alt="{alt}" {size} style="display:block;margin:0 0 3px" src="{source}"/>')
+        parts.append(f'<figcaption style="white-space:pre-line">{escape(caption).replace("/", "/<wbr>")}</figcaption>')
+        return f'<figure style="{FIGURE}">{"".join(parts)}</figure>'
 
     def picture(self) -> Image:
         """Draw the strip as one RGB image on white, with the titles of the rows at the left."""
@@ -74,8 +75,8 @@ class Strip:
         pen = ImageDraw.Draw(sheet)
         for number, row in enumerate(self.rows):
             top = GAP + number * step
-            for line, text in enumerate(row.title.split("; ")):
-                write_text(pen, (GAP, top + line * LINE), text, LETTERS)
+            for line, text in enumerate(row.title.split(" (")):
+                write_text(pen, (GAP, top + line * LINE), text.removesuffix(")"), LETTERS)
             for column, picture in enumerate(row.pictures):
                 if picture is not None:
                     sheet.paste(picture, (TITLES + column * step, top))
@@ -130,7 +131,7 @@ def map_row(name: str, maps: Sequence[NDArray[Any] | None], images: Sequence[Ima
             pictures.append(overlay(image, np.nan_to_num(np.asarray(values, np.float32)), *scale))
         else:
             pictures.append(small(Pictures.fromarray(paint(np.nan_to_num(np.asarray(values, np.float32)), *scale))))
-    return Row(f"{name}; {_colours(scale)}", tuple(pictures))
+    return Row(f"{name} ({_colours(scale)})", tuple(pictures))
 
 
 def _colours(scale: ColourRange) -> str:

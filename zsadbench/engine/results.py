@@ -153,7 +153,7 @@ class Results:
             raise UsageError(f"these results are on several targets; pass target= one of {', '.join(names)}")
         with_maps = [each for each in chosen if each[0].with_suffix(MAPS).is_dir()]
         if not with_maps:
-            raise UsageError("no anomaly map was saved beside these records; run with save_maps=True")
+            raise UsageError("no anomaly maps lie beside these records; zsadbench.run with save_maps=True saves them")
         return with_maps
 
     def _repr_html_(self) -> str:
@@ -203,21 +203,23 @@ def _means_html(target: str, records: Sequence[RecordAt]) -> str:
     """Show the means of the records on one target, with the reasons of undefined ones and of what is not comparable."""
     means = [record.mean() for _, record in records]
     metrics = list(dict.fromkeys(name for values, _, _ in means for name in values))
-    rows, reasons = [], []
+    rows, reasons = [], dict[str, list[str]]()
     for (_, name), (_, record), (values, _, why) in zip(_named(records), records, means, strict=True):
         cells: list[str | html.Cell] = [f"{name}{'' if record.comparable else ' †'}"]
         for metric in metrics:
             value, reason = values.get(metric), why.get(metric, "not among the metrics of this record")
             cells.append(html.Cell("–", reason) if value is None else html.Cell(f"{100 * value:.1f}"))
-            reasons += [f"– {name}, {metric}: {reason}"] if value is None else []
+            if value is None:
+                reasons.setdefault(f"– {name}: {reason}", []).append(metric)
         rows.append(cells)
     doubts = [
         f"† {name}: not comparable ({', '.join(record.not_comparable_because)})"
         for (_, name), (_, record) in zip(_named(records), records, strict=True)
         if not record.comparable
     ]
+    why_not = [f"{reason} ({', '.join(names)})" for reason, names in reasons.items()]
     shown = html.table(["method", *metrics], rows)
-    return f"{html.heading(f'{target}, means over classes in %')}{shown}{html.notes([*reasons, *doubts])}"
+    return f"{html.heading(f'{target}, means over classes in %')}{shown}{html.notes([*why_not, *doubts])}"
 
 
 def _photographs(paths: Sequence[str], target: Dataset | None) -> tuple[list[Image | None], list[Image | None]]:

@@ -23,8 +23,8 @@ def count_images(manifest: pd.DataFrame) -> pd.DataFrame:
     """Count the images of each class and split.
 
     Returns:
-        A frame with the columns `class`, `split`, `normal`, `anomalous`, `masks`, `defects`: numbers of images, of those
-        that have a mask, and of kinds of defects.
+        A frame with the columns `class`, `split`, `normal`, `anomalous`, `masks`, `defects`: numbers of images, of
+        those that have a mask, and of kinds of defects.
     """
     rows = []
     for (class_name, split), group in manifest.groupby(["class", "split"], sort=False):

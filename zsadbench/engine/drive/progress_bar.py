@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from zsadbench.engine.plan.jobs import Job, Plan
 
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # that a notebook has no ipywidgets: then the bar is text
+    from tqdm.auto import tqdm
+
 PAUSE = 0.5  # seconds
 
 
@@ -31,11 +35,7 @@ class ProgressBar(Reporter):
     """
 
     def __init__(self) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that there are no widgets: then the bar is text
-            from tqdm.auto import tqdm
-
-        self.bar = tqdm(unit="class", desc="zsadbench")
+        self.bar = tqdm(unit="class", desc="zsadbench", mininterval=PAUSE)
         self.refreshed = perf_counter()
         self.scored, self.total = 0, 0  # images of the class
 
