@@ -63,7 +63,10 @@ MEET = """folder = Path({folder!r}); (folder / str(os.getpid())).touch()
 
 
 def test_a_node_that_leaves_costs_its_unit(cluster, request_for, tmp_path, plugin, contents_of):
-    """A node leaves while both work, and there is no place for another worker: the one that is left does the rest."""
+    """A node leaves while both work, and there is no place for another worker: the one that is left does the rest.
+
+    Its unit is not to blame: the batch size stays.
+    """
     meeting = tmp_path / "meeting"
     meeting.mkdir()
     plugin("slow", MEET.format(folder=str(meeting)))
@@ -76,14 +79,15 @@ def test_a_node_that_leaves_costs_its_unit(cluster, request_for, tmp_path, plugi
 
     leaver = Thread(target=leave)
     leaver.start()
-    request = {**BATCHES, "methods": ("slow",), "save_maps": True}
-    results = run_plan(make_plan(request_for(**request, engine="ray", address=cluster.address, jobs=2, shard=1)))
+    request = {**BATCHES, "batch_size": 2, "methods": ("slow",), "save_maps": True}
+    results = run_plan(make_plan(request_for(**request, engine="ray", address=cluster.address, jobs=2, shard=2)))
     leaver.join()
     assert not results.failures
     ((path, _),) = results.records
     (again,) = json.loads(path.read_text())["provenance"]["retried"]
     assert again["reason"].startswith("its worker on node 127.0.0.1")
-    assert again["images"][0] == again["images"][1]
+    assert again["images"][1] - again["images"][0] == 1
+    assert again["batch_size"] == 2
     assert not run_plan(make_plan(request_for(**request, out=tmp_path / "whole"))).failures
     assert contents_of(tmp_path / "results") == contents_of(tmp_path / "whole")
 

@@ -78,8 +78,9 @@ class GroupTask:
     def take(self, unit: Unit, outcome: Outcome) -> None:
         """Take the outcome of a unit."""
         if isinstance(outcome, Lost):
-            if outcome.again and not unit.attempt:
-                self._try_again(unit, outcome.reason)
+            elsewhere = outcome.out_of_reach and not unit.moved
+            if outcome.again and (elsewhere or not unit.attempt):
+                self._try_again(unit, unit.elsewhere() if elsewhere else unit.again(), outcome.reason)
                 return
             outcome = unit.failed(CellError(outcome.reason))
         if isinstance(unit, Prepare):
@@ -95,18 +96,17 @@ class GroupTask:
                 self.reporter.kept(recorder.job, unit.class_name, result)
         self._finish_if_complete(task)
 
-    def _try_again(self, unit: Unit, reason: str) -> None:
+    def _try_again(self, unit: Unit, again: Sequence[Unit], reason: str) -> None:
         """Have a unit run once more, and note it for the provenance of its records."""
-        self._redo += unit.again()
+        self._redo += again
         if isinstance(unit, Prepare):
             log.warning("a detector is prepared once more: %s", reason)
             self.recorders[unit.job].retried.append({"reason": reason})
             return
-        again = unit.again()
-        flying = self._task_of(unit).flying
+        flying, scores = self._task_of(unit).flying, [one for one in again if isinstance(one, Score)]
         flying.remove(unit)
-        flying.update(again)
-        first, last, batch_size = unit.start + 1, unit.stop, again[0].batch_size
+        flying.update(scores)
+        first, last, batch_size = unit.start + 1, unit.stop, scores[0].batch_size
         log.warning("%s, images %d to %d are scored once more: %s", unit.class_name, first, last, reason)
         for key in unit.jobs:
             entry = {"class": unit.class_name, "images": [first, last], "batch_size": batch_size, "reason": reason}

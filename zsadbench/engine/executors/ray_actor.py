@@ -25,7 +25,7 @@ class Actor:
     """One worker and the units that it was given; a new actor takes the place of one that is gone.
 
     `ready` is whether it has made its plan, `late` whether it was ended as its unit took too long, `node` the name of
-    its node, `end_said` how it ended.
+    its node, `end_said` how it ended, `unreachable` whether it may live, but cannot be reached.
     """
 
     def __init__(self, start: Start, home: Home, queue: Queue, number: int, place: Place) -> None:
@@ -40,7 +40,7 @@ class Actor:
     def _spawn(self) -> None:
         self.units: deque[tuple[Unit, Any]] = deque()  # the first one runs, or is finished
         self.group: tuple[str, ...] = ()
-        self.ready, self.late, self.node, self.end_said = False, False, "", ""
+        self.ready, self.late, self.node, self.end_said, self.unreachable = False, False, "", "", False
         self.begun: tuple[int, float] | None = None  # the number of the unit that runs, and since when
         self._numbered = self._finished = 0
         self._starts += 1
@@ -74,7 +74,7 @@ class Actor:
             ZsadError: the actor finds no data or no weights.
         """
         import ray
-        from ray.exceptions import RayError, RayTaskError
+        from ray.exceptions import ActorUnavailableError, RayError, RayTaskError
 
         try:
             result = ray.get(self.awaited)
@@ -82,6 +82,7 @@ class Actor:
             raise
         except RayError as failure:
             self.end_said = _how_it_ended(failure)
+            self.unreachable = isinstance(failure, ActorUnavailableError)
             if self.ready:
                 return self.units.popleft()[0], None
             if self._starts >= STARTS:

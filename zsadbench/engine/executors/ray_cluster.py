@@ -99,6 +99,10 @@ class Cluster:
             )
         return Place(count, each, 1 / share if share else 0.0)
 
+    def has(self, node: str) -> bool:
+        """Whether a node is known and lives."""
+        return any(entry["NodeID"] == node and entry["Alive"] for entry in self._ray.nodes())
+
     def describe(self, node: str) -> str:
         """Return the address of a node, and say so if it is gone."""
         known = next((entry for entry in self._ray.nodes() if entry["NodeID"] == node), None)

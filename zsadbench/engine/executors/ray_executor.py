@@ -118,7 +118,9 @@ class RayExecutor:
         if finished is None:
             if worker.late and self.timeout is not None:
                 return Lost(too_long(self.timeout), again=False)
-            return Lost(f"its worker on {self.cluster.describe(worker.node)} is gone: {worker.end_said}", again=True)
+            where = self.cluster.describe(worker.node)
+            unreachable = worker.unreachable or not self.cluster.has(worker.node)
+            return Lost(f"its worker on {where} is gone: {worker.end_said}", again=True, out_of_reach=unreachable)
         if finished.raised is not None:
             raise finished.raised
         assert finished.outcome is not None  # noqa: S101 - else it was raised

@@ -17,11 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepare:
-    """Train or load the detector of `job`; `group` are the jobs that share its encoding, itself included."""
+    """Train or load the detector of `job`; `group` are the jobs that share its encoding, itself included.
+
+    `moved` says that a worker which had this unit went out of reach.
+    """
 
     job: str
     group: tuple[str, ...]
     attempt: int = 0
+    moved: bool = False
+
+    def elsewhere(self) -> tuple[Prepare]:
+        """Return the same unit for another worker."""
+        return (replace(self, moved=True),)
 
     def again(self) -> tuple[Prepare]:
         """Return the second attempt."""
@@ -36,7 +44,8 @@ class Prepare:
 class Score:
     """Score the rows from `start` to `stop` of the `count` rows of a class, with the heads of `jobs`.
 
-    `group` are the jobs that share the encoding, and `batch_size` the images of a batch.
+    `group` are the jobs that share the encoding, and `batch_size` the images of a batch. `moved` says that a worker
+    which had this unit went out of reach.
     """
 
     jobs: tuple[str, ...]
@@ -47,11 +56,16 @@ class Score:
     count: int
     batch_size: int
     attempt: int = 0
+    moved: bool = False
 
     @property
     def whole(self) -> bool:
         """Whether this is the whole class."""
         return self.stop - self.start == self.count
+
+    def elsewhere(self) -> tuple[Score]:
+        """Return the same unit for another worker."""
+        return (replace(self, moved=True),)
 
     def again(self) -> tuple[Score, ...]:
         """Return the second attempt: every job alone, so that it costs no other one, and half the batch size."""
@@ -102,10 +116,14 @@ class Scored:
 
 @dataclass(frozen=True)
 class Lost:
-    """The outcome of a unit whose worker is gone: why, and whether a second attempt may help."""
+    """The outcome of a unit whose worker is gone: why, and whether a second attempt may help.
+
+    `out_of_reach` says that the machine of the worker is gone or cannot be reached: the unit is not to blame.
+    """
 
     reason: str
     again: bool
+    out_of_reach: bool = False
 
 
 Outcome = Prepared | Scored | Lost
