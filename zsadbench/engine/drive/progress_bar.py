@@ -1,4 +1,8 @@
-"""The progress bar of `zsadbench.run`, in notebooks and terminals."""
+"""The progress bar of `zsadbench.run`, in notebooks and terminals.
+
+tqdm draws it and not rich, which draws the bars of the commands: in a notebook without ipywidgets rich shows nothing
+until the end, where tqdm falls back to a line of text.
+"""
 
 from __future__ import annotations
 
