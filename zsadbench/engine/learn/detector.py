@@ -17,7 +17,7 @@ from zsadbench.clip import Backbone
 from zsadbench.engine.encode.training_tokens import training_tokens
 from zsadbench.engine.learn.epochs import FinishedEpochs, seeded
 from zsadbench.engine.learn.keep import keep_checkpoint, only_trainer
-from zsadbench.engine.learn.loop import DivergedError, TrainingBatches, finite_state, fit
+from zsadbench.engine.learn.loop import DivergedError, OnStep, TrainingBatches, finite_state, fit
 from zsadbench.engine.learn.one_pass import remember
 from zsadbench.engine.machine.method_calls import call_method, what_is
 from zsadbench.engine.plan.cell import checkpoint_path, training_cell
@@ -90,7 +90,7 @@ def train_or_load(
     token_cache: int = 0,
     co_trained: Sequence[Taps] = (),
     fresh: bool = False,
-    on_step: Callable[[int, int, float], None] = lambda done, total, loss: None,
+    on_step: OnStep = lambda done, total, loss, epochs: None,
 ) -> Detector:
     """Return the detector: from the given checkpoint, from the cache, or trained now and written into the cache.
 
@@ -108,7 +108,7 @@ def train_or_load(
         token_cache: bytes that tokens of auxiliary sets may take on disk; 0 for no cache.
         co_trained: taps of methods that will learn from the same images; their tokens are cached as well.
         fresh: train from the beginning, even if the cache has the checkpoint; so is every stage of the training.
-        on_step: called with (steps done, all steps, loss), in every stage of the training.
+        on_step: called with (steps done, all steps, loss, all epochs), in every stage of the training.
 
     Raises:
         WeightsError: the checkpoint belongs to another method or another backbone.
@@ -153,7 +153,7 @@ def _train(
     method: Trainable,
     tokens: Callable[[LoadedBatch, torch.Tensor], Tokens],
     batches: TrainingBatches,
-    on_step: Callable[[int, int, float], None],
+    on_step: OnStep,
     finished: FinishedEpochs,
 ) -> dict[str, torch.Tensor]:
     """Train, from the last finished epoch on, and return the trained state.
