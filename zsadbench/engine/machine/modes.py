@@ -30,18 +30,24 @@ def evaluation_mode(name: str, detector: Any) -> None:
 
 
 def _evaluate(detector: Any) -> None:
-    network = getattr(detector, "network", None)
-    if isinstance(network, nn.Module):
-        _built_in_training.update(module for module in network.modules() if module.training)
+    _built_in_training.update(module for module in _modules(detector) if module.training)
+    for network in _modules(detector)[:1]:
         network.eval()
+
+
+def _modules(detector: Any) -> list[nn.Module]:
+    """Return the network of a detector and its parts; an empty list where it is no module."""
+    network = getattr(detector, "network", None)
+    return list(network.modules()) if isinstance(network, nn.Module) else []
 
 
 @contextmanager
 def training_mode(detector: Any) -> Iterator[None]:
     """Within the block, have the network in the mode in which `build` left it; afterwards in evaluation mode."""
-    for module in detector.network.modules():
+    for module in _modules(detector):
         module.training = module.training or module in _built_in_training
     try:
         yield
     finally:
-        detector.network.eval()
+        for network in _modules(detector)[:1]:
+            network.eval()
