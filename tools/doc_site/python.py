@@ -60,6 +60,12 @@ NumPy alone; see [what each metric is](../metrics.md).
 
 ::: zsadbench.types
 
+## The backbone of a method
+
+[The table of the contract](../contract.md#the-backbone) says which parts methods read.
+
+::: zsadbench.clip.backbone.Backbone
+
 ## Reports
 
 ::: zsadbench.compare

@@ -20,6 +20,7 @@ from zsadbench.engine.learn.keep import keep_checkpoint, only_trainer
 from zsadbench.engine.learn.loop import DivergedError, OnStep, TrainingBatches, finite_state, fit
 from zsadbench.engine.learn.one_pass import remember
 from zsadbench.engine.machine.method_calls import call_method, what_is
+from zsadbench.engine.machine.modes import evaluation_mode, training_mode
 from zsadbench.engine.plan.cell import checkpoint_path, training_cell
 from zsadbench.engine.plan.method_setup import MethodSetup, earlier_stage, taps_of
 from zsadbench.engine.plan.trained_state import read_state
@@ -62,7 +63,7 @@ class Detector:
 
 
 def make_method(setup: MethodSetup, backbone: Backbone, seed: int) -> Method:
-    """Build the method with initial values drawn under `seed`.
+    """Build the method with initial values drawn under `seed`, its network in evaluation mode.
 
     Raises:
         CellError: building it fails, or makes no detector of the kind that its card promises.
@@ -76,6 +77,7 @@ def make_method(setup: MethodSetup, backbone: Backbone, seed: int) -> Method:
     own = taps_of(setup).own_encoding
     if own and not call_method(setup.name, "encode", isinstance, method, OwnEncoding):
         raise CellError(f"'{setup.name}' says that it encodes images itself, but its detector has no 'encode'")
+    evaluation_mode(setup.name, method)
     return method
 
 
@@ -167,7 +169,8 @@ def _train(
             (finished.last_loss,) = remember(method, tokens, batches, on_step)
             finished.first_loss = finished.last_loss
         else:
-            deque(fit(method, tokens, batches, on_step, finished), maxlen=0)
+            with training_mode(method):
+                deque(fit(method, tokens, batches, on_step, finished), maxlen=0)
         return finite_state(name, method)
     except DivergedError:
         finished.remove()
@@ -211,6 +214,7 @@ def load_checkpoint(setup: MethodSetup, method: Method, path: Path) -> None:
     """
     trainable, state = _trainable(setup.name, method), read_state(setup.method.card, path)
     call_method(setup.name, "network", lambda: load_state(trainable.network, state, f"checkpoint '{path}'"))
+    evaluation_mode(setup.name, method)
 
 
 def _trainable(name: str, method: Method) -> Trainable:
