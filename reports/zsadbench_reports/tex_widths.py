@@ -127,7 +127,8 @@ def _words_need(texts: Sequence[str], heading: str, font: float) -> float:
 
 
 def _longest_word(text: str, font: float) -> float:
-    return max((em(word, font) for word in re.split(r"[\s\-_/=:+|]", text)), default=0.0)
+    """The width of the longest part that no line ends in; the sign after which one may end belongs to the part."""
+    return max((em(word, font) for word in re.findall(r"[^\s\-_/=:+|]*[\-_/=:+|]?", text)), default=0.0)
 
 
 def _venue_need(venue: str, key: str, font: float) -> float:

@@ -25,7 +25,7 @@ def completed(words):
     ("words", "offered"),
     [
         ("zsadbench run -m fb", ["fbclip"]),
-        ("zsadbench predict -m af", ["afclip"]),
+        ("zsadbench predict -m afclip", ["afclip", "afclip-memory"]),
         ("zsadbench run -t kva", ["kvasir"]),
         ("zsadbench run --metric pixel_aup", ["pixel_aupro", "pixel_aupro_200", "pixel_aupro_200_max"]),
         ("zsadbench methods show winc", ["winclip"]),
@@ -38,7 +38,7 @@ def test_names_are_offered(words, offered):
 
 
 def test_the_last_name_of_a_comma_list_is_completed_once():
-    assert complete_methods("fbclip,afc") == ["fbclip,afclip"]
+    assert complete_methods("fbclip,anomalyc") == ["fbclip,anomalyclip"]
     assert complete_methods("fbclip,fbc") == []
     assert complete_targets("fol") == ["folder:"]
     assert "all" in complete_targets("")
