@@ -28,7 +28,7 @@ from on_gpu_tables import tables
 
 from zsadbench.clip import build, resolve
 from zsadbench.clip.macs import tower_macs
-from zsadbench.engine.drive.reporter import Reporter, Silent
+from zsadbench.engine.drive.reporter import Reporter
 from zsadbench.engine.encode.towers import DTYPES
 from zsadbench.engine.machine.timing import seconds_of, wait_for
 from zsadbench.engine.plan.jobs import make_plan
@@ -124,7 +124,7 @@ def files(arguments: argparse.Namespace) -> Rows:
     yield measure(argparse.Namespace(**given))
 
 
-class Working(Silent):
+class Working(Reporter):
     """A reporter that knows when images were scored: the rate without the start of the processes."""
 
     def __init__(self) -> None:

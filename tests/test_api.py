@@ -61,8 +61,23 @@ from pathlib import Path
 
 import zsadbench
 
+import pandas as pd
+
+
+class Losses(zsadbench.Reporter):
+    def images(self, count: int) -> None:
+        print(count)
+
+
 results = zsadbench.run("clip", ["visa"], seeds=0, shots=[1, 2], data_roots=["data", Path("more")], out="results")
 finished: int = results.finished
+frames: list[pd.DataFrame] = [results.frame(), results.table(), results.images()]
+results.strip(4, method="clip", label=0).save("strip.png")
+zsadbench.run("clip", "visa", reporter=[Losses()], progress=True)
+data: zsadbench.Dataset = zsadbench.load_dataset("visa")
+method: zsadbench.LoadedMethod = zsadbench.load_method("clip", device="cpu")
+scores: zsadbench.Scores = method.predict("a.png")
+shown: str = data._repr_html_() + results._repr_html_() + scores._repr_html_() + method._repr_html_()
 zsadbench.run(["clip"], "visa", checkpoint="a.pth", precision="bf16", metrics="pixel_segf1", limit=1, reporter=None)
 zsadbench.score("maps", "visa", method_name="other", seed=1, classes=["candle"], overwrite="always")
 """
@@ -71,6 +86,9 @@ MISTYPED = {
     'zsadbench.run("clip")': 'Missing positional argument "targets"',
     'zsadbench.run("clip", "visa", precision="fp8")': 'Argument "precision" to "run" has incompatible type',
     'zsadbench.run("clip", "visa", limit="many")': 'Argument "limit" to "run" has incompatible type',
+    'zsadbench.run("clip", "visa", progress="yes")': 'Argument "progress" to "run" has incompatible type',
+    'zsadbench.run("clip", "visa", reporter=print)': 'Argument "reporter" to "run" has incompatible type',
+    'results.strip("many")': 'Argument 1 to "strip" of "Results" has incompatible type',
     'zsadbench.score("maps")': 'Missing positional argument "target"',
 }
 
@@ -143,3 +161,22 @@ def test_one_image_needs_no_list_and_what_is_none_is_refused(small, tmp_path):
     for foreign in (pixels / 255, np.zeros(3, dtype=np.uint8), empty, many, one, stack):
         with pytest.raises(DataError, match=r"is no image; give uint8 \(height, width, 3\)"):
             method.predict([foreign])
+
+
+def test_a_method_shows_its_facts_and_strips(small, tmp_path):
+    method = zsadbench.load_method("clip", backbone=small, weights="random", device="cpu", options=["normal=a <b> {}"])
+    facts = method.facts()
+    assert facts["checkpoint"] == "none"
+    assert facts["input"] == f"{method.setup.image_size} × {method.setup.image_size} pixels"
+    shown = method._repr_html_()
+    assert "a &lt;b&gt; {}" in shown
+    assert "<b>" not in shown
+    assert repr(method).startswith("<LoadedMethod clip on ")
+    images = [Image.new("RGB", (40, 30), colour) for colour in ("red", "green", "blue")]
+    images[1].save(tmp_path / "green.png")
+    strip = method.strip([images[0], tmp_path / "green.png", np.asarray(images[2])], number=2)
+    scores = method.predict(images).image
+    best = scores.argsort(descending=True)[:2].tolist()
+    assert [int(caption.split(":")[0]) for caption in strip.captions] == best
+    colours = [(255, 0, 0), (0, 128, 0), (0, 0, 255)]
+    assert [picture.getpixel((5, 5)) for picture in strip.rows[0].pictures] == [colours[place] for place in best]

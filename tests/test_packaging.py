@@ -103,7 +103,8 @@ def test_what_needs_no_model_imports_none(arguments):
 def test_the_public_names_are_these():
     assert zsadbench.__all__ == sorted(zsadbench.__all__)
     assert set(zsadbench.__all__) == {"__version__", "run", "score", "load_method", "load_dataset", "read_results"} | {
-        *("LoadedMethod", "ZsadError", "UsageError", "DataError", "WeightsError", "CellError"),
+        *("Dataset", "LoadedMethod", "Reporter", "Results", "Scores"),
+        *("ZsadError", "UsageError", "DataError", "WeightsError", "CellError"),
     }
 
 

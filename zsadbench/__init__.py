@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zsadbench.api import load_dataset, load_method, run, score
+    from zsadbench.data.copies.dataset import Dataset
+    from zsadbench.detectors import Scores
+    from zsadbench.engine.drive.reporter import Reporter
+    from zsadbench.engine.results import Results
     from zsadbench.errors import CellError, DataError, UsageError, WeightsError, ZsadError
     from zsadbench.predict.detector import LoadedMethod
     from zsadbench.records import read_results
@@ -17,6 +21,10 @@ __version__ = version("zsadbench")
 
 _MODULES = {
     "zsadbench.api": ("load_dataset", "load_method", "run", "score"),
+    "zsadbench.data.copies.dataset": ("Dataset",),
+    "zsadbench.detectors": ("Scores",),
+    "zsadbench.engine.drive.reporter": ("Reporter",),
+    "zsadbench.engine.results": ("Results",),
     "zsadbench.predict.detector": ("LoadedMethod",),
     "zsadbench.errors": ("CellError", "DataError", "UsageError", "WeightsError", "ZsadError"),
     "zsadbench.records.record": ("read_results",),
@@ -25,7 +33,11 @@ _MODULES = {
 __all__ = [
     "CellError",
     "DataError",
+    "Dataset",
     "LoadedMethod",
+    "Reporter",
+    "Results",
+    "Scores",
     "UsageError",
     "WeightsError",
     "ZsadError",

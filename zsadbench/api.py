@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import wraps
 from keyword import iskeyword
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, get_type_hints
 
 from zsadbench import registry
 from zsadbench.clip import resolve
-from zsadbench.engine.drive.reporter import Reporter
+from zsadbench.engine.drive.progress_bar import ProgressBar, is_interactive
+from zsadbench.engine.drive.reporter import Reporter, Reporters
 from zsadbench.engine.encode.towers import build_towers
 from zsadbench.engine.learn.detector import load_checkpoint, make_method
 from zsadbench.engine.machine.device import choose_device
@@ -20,7 +22,8 @@ from zsadbench.engine.plan.jobs import make_plan
 from zsadbench.engine.plan.method_setup import load_setup
 from zsadbench.engine.plan.options import configure
 from zsadbench.engine.plan.request import RunRequest
-from zsadbench.engine.run import Results, run_plan
+from zsadbench.engine.results import Results
+from zsadbench.engine.run import run_plan
 from zsadbench.errors import UsageError
 from zsadbench.flags.fields import flags_of
 from zsadbench.predict.detector import LoadedMethod
@@ -37,9 +40,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class _RunArguments(RunRequest):
-    """The parameters of `run`: the fields of the request, and a reporter."""
+    """The parameters of `run`: the fields of the request, a reporter, and whether there is a progress bar."""
 
-    reporter: Reporter | None = field(default=None, kw_only=True)
+    reporter: Reporter | Sequence[Reporter] | None = field(default=None, kw_only=True)
+    progress: bool | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -82,22 +86,34 @@ def _with_parameters_of(arguments: Callable[P, Any]) -> Callable[[Callable[..., 
 
 
 @_with_parameters_of(_RunArguments)
-def run(reporter: Reporter | None = None, **arguments: Any) -> Results:
+def run(
+    reporter: Reporter | Sequence[Reporter] | None = None, progress: bool | None = None, **arguments: Any
+) -> Results:
     """Train or load each method, evaluate it on every target and write records: `zsadbench run`.
 
     Args:
-        reporter: is notified of the progress; see `zsadbench.engine.drive.reporter.Reporter`.
+        reporter: callbacks, one `zsadbench.Reporter` or several. One that raises costs an error in the log and a line
+            in `Results.callback_failures`; the run goes on.
+        progress: whether to show a progress bar; None for one where Python is used interactively, as in a notebook.
         arguments: the fields of `zsadbench.engine.plan.request.RunRequest`, first `methods` and `targets`; the
             repeatable ones also by the names of their flags (`data_root`, `class_`, `seed`, `support_seed`, `option`,
             `metric`), one value or several.
 
     Returns:
-        The records, and what failed; `Results.frame()` is a tidy pandas frame.
+        The records, and what failed; a notebook shows their means, and `Results.frame()` is a tidy pandas frame.
 
     Raises:
         UsageError, WeightsError, DataError: before anything runs, where an argument, the weights or the data are wrong.
     """
-    return run_plan(make_plan(RunRequest(**arguments)), reporter)
+    plan = make_plan(RunRequest(**arguments))
+    given = [reporter] if isinstance(reporter, Reporter) else list(reporter or ())
+    with ExitStack() as stack:
+        if is_interactive() if progress is None else progress:
+            given.append(stack.enter_context(ProgressBar()))
+        callbacks = Reporters(given)
+        results = run_plan(plan, callbacks)
+    results.callback_failures += callbacks.failures
+    return results
 
 
 @_with_parameters_of(_ScoreArguments)

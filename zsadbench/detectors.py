@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
+from zsadbench.printing import score_text
 from zsadbench.tokens import Tokens
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from torch import Generator, Tensor, nn
+
+    from zsadbench.display.strip import Strip
 
 
 class Scores(NamedTuple):
@@ -16,6 +20,27 @@ class Scores(NamedTuple):
 
     image: Tensor  # (batch,)
     pixel: Tensor  # (batch, height, width): the patch grid, or full size
+
+    def strip(self, images: Sequence[Image] = (), number: int = 8) -> Strip:
+        """Draw the anomaly maps with the highest image scores, over their `images` (one per score) if these are given.
+
+        All maps have one colour range, from the median to the largest value of the maps that are drawn.
+        """
+        from zsadbench.display.strip import Row, Strip, map_row, small
+
+        values, maps = self.image.detach().float().cpu(), self.pixel.detach().float().cpu().numpy()
+        places = values.argsort(descending=True, stable=True)[: max(0, number)].tolist()
+        pictures = [small(images[place]) if images else None for place in places]
+        row = map_row("anomaly map", [maps[place] for place in places], pictures)
+        captions = [f"{place}: {score_text(float(values[place]))}" for place in places]
+        left_out = len(values) - len(places)
+        note = "number and score of the image, highest first" + (f"; {left_out} more not shown" if left_out else "")
+        rows = [*([Row("image", tuple(pictures))] if images else []), row]
+        return Strip(tuple(rows), tuple(captions), (note,) if captions else ())
+
+    def _repr_html_(self) -> str:
+        """Show the anomaly maps with the highest scores, as `strip` does."""
+        return self.strip()._repr_html_()
 
 
 class Batch(NamedTuple):

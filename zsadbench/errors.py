@@ -10,11 +10,15 @@ A message is one line that says what is wrong, where, and what to do. It starts 
 What is not found takes three short lines (`not_found`): what, where it was looked for, what to do.
 """
 
+import sys
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
 MANY = 20  # names listed in one message
+LONGEST = 300  # characters of an exception's text in a message
+NOT_OF_PLUGINS = {*sys.stdlib_module_names, "zsadbench", "torch", "numpy"}  # packages between us and their code
 LOOKED, REMEDY = "\n  looked for: ", "\n  what to do: "  # how the second and third line of a message begin
 
 
@@ -76,3 +80,29 @@ def where_looked(path: Path) -> str:
         return f"'{path.absolute()}', whose folder is not there"
     names = ", ".join(f"'{name}'" for name in near)
     return f"'{path.absolute()}'" + (f"; similar names there: {names}" if near else "")
+
+
+def described(failure: BaseException) -> str:
+    """Return type and text of an exception on one line, with the file and line of the plugin that raised it.
+
+    >>> described(ValueError("no such block"))
+    'ValueError: no such block'
+    """
+    try:
+        text = " ".join(str(failure).split())
+    except Exception:
+        text = ""
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return (f"{type(failure).__name__}: {text}" if text else type(failure).__name__) + _raised_at(failure)
+
+
+def _raised_at(failure: BaseException) -> str:
+    """Return ` (FILE:LINE)`: the last place in the code of the plugin that was called; empty if it was none."""
+    plugin, place = None, ""
+    for frame, line in traceback.walk_tb(failure.__traceback__):
+        path, package = Path(frame.f_code.co_filename), str(frame.f_globals.get("__name__")).partition(".")[0]
+        if plugin is None and package not in NOT_OF_PLUGINS:
+            plugin = (package, path.parent)
+        if plugin is not None and (package == plugin[0] or path.parent == plugin[1]):
+            place = f" ({path.name}:{line})"
+    return place

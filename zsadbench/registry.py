@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from zsadbench.card_faults import faults_of
-from zsadbench.errors import UsageError, ZsadError, unknown
+from zsadbench.errors import UsageError, ZsadError, described, unknown
 from zsadbench.protocol import STRICT, EvaluationProtocol, find_protocol
 from zsadbench.source_hash import PLUGIN, plugin_sha256
 from zsadbench.types import MethodCard
@@ -48,6 +48,7 @@ def _foreign(point: EntryPoint) -> bool:
 
 _plugins: dict[str, str] = {}  # method of a plugin file → SHA-256 of its source
 _plugin_files: list[Path] = []
+NO_PLUGIN = "; a method of your own file needs --plugin FILE.py"
 
 
 def names(group: str) -> list[str]:
@@ -95,7 +96,8 @@ def entry_point(group: str, name: str) -> EntryPoint:
     """
     points = _points(group)
     if name not in points:
-        raise unknown(group.removesuffix("s"), name, points)
+        failure = unknown(group.removesuffix("s"), name, points)
+        raise UsageError(f"{failure}{NO_PLUGIN}") if group == "methods" and not _plugin_files else failure
     return points[name]
 
 
@@ -131,7 +133,7 @@ def _reason(failure: BaseException) -> str:
     """Return why a plugin cannot be loaded, on one line."""
     text = " ".join(str(failure).split())
     known = isinstance(failure, ImportError | AttributeError | ZsadError)
-    return text if known and text else f"{type(failure).__name__}: {text}".removesuffix(": ")
+    return text if known and text else described(failure)
 
 
 def protocols() -> tuple[EvaluationProtocol, ...]:
@@ -171,7 +173,7 @@ def add_plugin(path: Path) -> None:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as failure:
-        raise UsageError(f"plugin '{path}' fails: {type(failure).__name__}: {failure}") from failure
+        raise UsageError(f"plugin '{path}' fails: {described(failure)}") from failure
     card = getattr(module, "CARD", None)
     if not isinstance(card, MethodCard):
         raise UsageError(f"plugin '{path}' defines no MethodCard named CARD")

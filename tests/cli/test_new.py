@@ -146,3 +146,40 @@ def test_a_card_that_cannot_be_read(cli, tmp_path):
     assert cli("datasets", "check-card", tmp_path / "none.toml").code == 2
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     assert cli("datasets", "check-card", tmp_path / "binary.toml").code == 3
+
+
+def test_what_a_plugin_raises_is_named_with_its_line(cli, tmp_path):
+    leaving = MIXING.replace("        patches =", "        raise SystemExit(0)\n        patches =")
+    (tmp_path / "leaving.py").write_text(leaving)
+    found = cli("methods", "check", "centred", "--plugin", "leaving.py", "--json")
+    lines = [json.loads(line) for line in found.out.splitlines()]
+    assert (found.code, found.err, len(lines)) == (1, "", len(CHECKS))
+    where = leaving.splitlines().index("        raise SystemExit(0)") + 1
+    assert next(line for line in lines if line["check"] == "shapes")["found"] == f"SystemExit: 0 (leaving.py:{where})"
+    (tmp_path / "broken.py").write_text(MIXING + "nothing_there\n")
+    told = cli("methods", "check", "centred", "--plugin", "broken.py")
+    assert (told.code, told.out) == (2, "")
+    where = len(MIXING.splitlines()) + 1
+    assert told.error.endswith(f"'broken.py' fails: NameError: name 'nothing_there' is not defined (broken.py:{where})")
+
+
+def test_options_that_cannot_be_are_refused_before_the_checks(cli, tmp_path):
+    text = MIXING.replace("mixed: bool = True", "mixed: bool = False\n    layer: int = 24")
+    text = text.replace("Taps((24,))", "Taps((options.layer,))")
+    (tmp_path / "plugin.py").write_text(text)
+    told = cli("methods", "check", "centred", "--plugin", "plugin.py", "-O", "layer=99")
+    assert (told.code, told.out, len(told.err.splitlines())) == (2, "", 1)
+    assert "99" in told.error
+
+
+def test_an_interrupted_check_keeps_nothing_and_says_so(cli, tmp_path):
+    text = MIXING.replace("        patches =", "        raise KeyboardInterrupt\n        patches =")
+    (tmp_path / "plugin.py").write_text(text)
+    told = cli("methods", "check", "centred", "--plugin", "plugin.py")
+    assert (told.code, told.error) == (130, "error: interrupted")
+
+
+def test_words_for_newcomers(cli, monkeypatch):
+    monkeypatch.setattr(registry, "_plugin_files", [])
+    assert cli("methods", "check", "mine").error.endswith("; a method of your own file needs --plugin FILE.py")
+    assert cli("run", "--results", "here").error == "error: no option --results: 'run' writes records into --out"

@@ -43,6 +43,7 @@ def test_rows_are_chosen_and_the_others_named(cli, results, tmp_path):
         (("--paper", "fbclip:table99"), "--paper: no table named"),
         (("--decimals", "9"), "--decimals is 9"),
         (("--selection", "no.toml"), "--selection: 'no.toml' cannot be read"),
+        (("--results", "nosuch"), "--results: 'nosuch' is not there; name the folder that 'run --out' wrote into"),
         (("ini",), "no action of report named 'ini'; did you mean 'init'?"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 
 from zsadbench.clip import build, resolve
 from zsadbench.compare.paper_rows import find_table
-from zsadbench.engine.run import Results
+from zsadbench.engine.results import Results
 from zsadbench.reproduce import layout as laying
 from zsadbench.reproduce.layout import Layout, RowRun
 from zsadbench.reproduce.needs import count_parameters

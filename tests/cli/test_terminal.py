@@ -10,7 +10,7 @@ from PIL import Image
 from zsadbench.cli.shared.fitting import Columns, fit
 from zsadbench.cli.shared.output import table
 from zsadbench.cli.tables.results import table_rows
-from zsadbench.predict.colour_range import LEAST_SHARE, ColourRange, contrast_range
+from zsadbench.display.colour_range import LEAST_SHARE, ColourRange, contrast_range
 from zsadbench.predict.drawing.map_picture import map_picture
 from zsadbench.printing import duration_text
 from zsadbench.records import record_path, write_record

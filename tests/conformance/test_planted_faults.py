@@ -254,3 +254,88 @@ def test_missing_facts_are_no_faults(make_card):
     assert by_check["cost"].result == "not declared"
     assert by_check["speed"].result == "informative"
     assert not any(finding.failed for finding in by_check.values())
+
+
+def findings_of(card):
+    return {finding.check: finding for finding in run_checks(subject_of(card))}
+
+
+@pytest.mark.parametrize("raised", [SystemExit(0), NameError("name 'words' is not defined")])
+def test_an_exception_of_a_method_is_a_failed_check_that_names_its_line(make_card, good, raised):
+    class Leaving(good):
+        def loss(self, tokens, batch):
+            raise raised
+
+    found = findings_of(make_card(Leaving))
+    line = Leaving.loss.__code__.co_firstlineno + 1
+    assert found["loss"].found == (
+        f"'planted': loss raised {type(raised).__name__}: {raised} (test_planted_faults.py:{line})"
+    )
+    assert "mend this exception" in found["loss"].remedy
+    assert [finding.check for finding in found.values() if finding.failed] == ["loss"]
+    assert list(found)[-1] == "speed"
+
+
+def test_a_method_that_leaves_while_it_scores_is_a_failed_check(make_card, good):
+    class Leaving(good):
+        def score(self, tokens, class_names):
+            raise SystemExit
+
+    found = findings_of(make_card(Leaving))["shapes"]
+    assert found.failed
+    assert found.found.startswith("SystemExit (test_planted_faults.py:")
+    assert "mend this exception" in found.remedy
+
+
+def test_an_interruption_ends_the_checks(make_card, good):
+    class Interrupted(good):
+        def score(self, tokens, class_names):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        findings_of(make_card(Interrupted))
+
+
+def test_dropout_inside_the_network_is_off_while_images_are_scored(failed, make_card, good):
+    trained = []
+
+    class Dropping(good):
+        def __init__(self, backbone, options):
+            super().__init__(backbone, options)
+            self.network["drop"] = nn.Dropout(0.5)
+            self.network["frozen"] = nn.Dropout(0.5).eval()
+
+        def patches(self, tokens):
+            return self.network["drop"](super().patches(tokens))
+
+        def loss(self, tokens, batch):
+            trained.append((self.network["drop"].training, self.network["frozen"].training))
+            return super().loss(tokens, batch)
+
+    assert failed(make_card(Dropping)) == {}
+    assert set(trained) == {(True, False)}
+
+
+def test_dropout_outside_the_network_is_named_by_the_remedy(make_card, good):
+    class Dropping(good):
+        def patches(self, tokens):
+            return nn.functional.dropout(super().patches(tokens), 0.5)
+
+    found = findings_of(make_card(Dropping))["determinism"]
+    assert found.failed
+    assert "keep dropout inside 'network'" in found.remedy
+
+
+def test_the_remedy_of_half_precision_is_that_of_its_fault(make_card, good):
+    class Wide(good):
+        def score(self, tokens, class_names):
+            return Scores(*(100 * tensor for tensor in super().score(tokens, class_names)))
+
+    class Half(good):
+        def score(self, tokens, class_names):
+            logits = self.network["head"](self.patches(tokens)).squeeze(-1)
+            return Scores(logits.amax(dim=1), logits.reshape(-1, tokens.grid, tokens.grid))
+
+    remedies = [findings_of(make_card(faulty, macs=None))["bf16"].remedy for faulty in (Wide, Half)]
+    assert ["map_range" in remedy for remedy in remedies] == [True, False]
+    assert ["float()" in remedy for remedy in remedies] == [False, True]

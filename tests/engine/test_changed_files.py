@@ -7,8 +7,9 @@ import shutil
 import pytest
 from PIL import Image
 
+from zsadbench.engine.drive.reporter import Reporter
 from zsadbench.engine.plan.jobs import make_plan
-from zsadbench.engine.run import Silent, run_plan
+from zsadbench.engine.run import run_plan
 from zsadbench.saved_maps.plan import make_score_plan
 from zsadbench.saved_maps.request import ScoreRequest
 from zsadbench.saved_maps.score import score_maps
@@ -31,7 +32,7 @@ def request_here(request_for, copy):
     return lambda **changes: request_for(**{**request, "data_roots": (copy,), **changes})
 
 
-class After(Silent):
+class After(Reporter):
     """A reporter that calls `change` at the first `event`."""
 
     def __init__(self, event, change):

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from zsadbench.data import UserImage, placed_images
-from zsadbench.predict.colour_range import ColourRange
+from zsadbench.display.colour_range import ColourRange
 from zsadbench.predict.drawing.map_picture import map_picture
 from zsadbench.predict.drawing.png_rows import write_rows
 from zsadbench.predict.heat_maps import predict_images

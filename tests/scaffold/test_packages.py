@@ -76,7 +76,8 @@ def test_a_package_registers_what_it_holds(tmp_path, what, registered):
         ("method", "mine.py", "'mine.py' is no name"),
         ("method", "class", "'class' is a module of Python"),
         ("method", "torch", "'torch' is a module of Python or of an installed package"),
-        ("method", "a" * 41, "is no name for a method"),
+        ("method", "a" * 41, "has 41 characters; a name has at most 40"),
+        ("method", "my__method", "single dashes or underscores between"),
         ("dataset", "visa", "a dataset named 'visa' is registered already"),
         ("report", "html", "a report named 'html' is registered already"),
     ],
@@ -97,3 +98,12 @@ def test_a_folder_that_holds_something_is_refused(tmp_path):
 def test_an_unknown_kind_is_refused(tmp_path):
     with pytest.raises(UsageError, match="it takes one of training-free, trained, encoder, few-shot"):
         write_package("method", "some-method", tmp_path, "magic")
+
+
+@pytest.mark.parametrize("kind", ["trained", "encoder"])
+def test_the_layers_of_a_template_are_sorted_and_distinct(tmp_path, kind):
+    options = card_of(write_package("method", "some_layers", tmp_path / "new", kind)[0]).options
+    assert options(layers=(24, 12)).layers == (12, 24)
+    for layers in ((), (12, 12), (0, 12), (25,)):
+        with pytest.raises(UsageError, match="it takes distinct blocks of 1"):
+            options(layers=layers)

@@ -141,7 +141,7 @@ def _epochs(setup: MethodSetup, towers: Backbone, method: Trainable, learned: Da
     steps = TrainingBatches(setup, learned, seed, workers=0, image_cache=None, pin=False)
     tokens = training_tokens(setup, towers, method, learned, cache_bytes=TOKEN_CACHE, co_trained=())
     each = len(steps) // steps.epochs
-    for number, _ in enumerate(fit(method, tokens, steps, lambda done, total, loss: None), start=1):
+    for number, _ in enumerate(fit(method, tokens, steps, lambda done, total, loss, epochs: None), start=1):
         if number % each == 0:
             yield number // each
 

@@ -15,7 +15,7 @@ import zsadbench
 from zsadbench.cli.shared.progress import Progress
 from zsadbench.engine.learn.detector import Detector
 from zsadbench.engine.plan.jobs import Job
-from zsadbench.engine.run import Results
+from zsadbench.engine.results import Results
 from zsadbench_datasets.demo.kinds import SEEN_KINDS
 
 RESULT, BASELINE, TOLD = "fbclip", "clip", "clip, told the kinds"

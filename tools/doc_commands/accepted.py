@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-FOREIGN = {"pip", "git", "mkdir", "cp", "rsync", "ssh", "apt-get", "sbatch"}  # programs of others
+FOREIGN = {"pip", "git", "mkdir", "cp", "rsync", "ssh", "apt-get", "sbatch", "jupyter"}  # programs of others
 
 
 class RefusedError(Exception):

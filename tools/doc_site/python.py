@@ -23,11 +23,27 @@ same values as the commands and raise the errors of [`zsadbench.errors`](#errors
 """
 TAIL = """## Results
 
-::: zsadbench.engine.run.Results
+::: zsadbench.engine.results.Results
+
+## Callbacks
+
+[Python for notebooks](../notebooks.md#callbacks) has an example.
+
+::: zsadbench.engine.drive.reporter.Reporter
+
+## A data set
+
+::: zsadbench.data.copies.dataset.Dataset
 
 ## A loaded method
 
 ::: zsadbench.predict.detector.LoadedMethod
+
+## Scores and strips of pictures
+
+::: zsadbench.detectors.Scores
+
+::: zsadbench.display.strip.Strip
 
 ## Metrics
 
@@ -43,6 +59,12 @@ NumPy alone; see [what each metric is](../metrics.md).
 [The page of the contract](../contract.md) has examples.
 
 ::: zsadbench.types
+
+## The backbone of a method
+
+[The table of the contract](../contract.md#the-backbone) says which parts methods read.
+
+::: zsadbench.clip.backbone.Backbone
 
 ## Reports
 

@@ -96,7 +96,7 @@ def main() -> None:
     except PARSER_ERROR as failure:
         _fail(_parser_message(failure), getattr(failure, "exit_code", 2))
     except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted; what was finished is kept", INTERRUPTED)
+        _fail("interrupted" if sys.argv[1:2] == ["methods"] else "interrupted; what was finished is kept", INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
@@ -108,6 +108,8 @@ def main() -> None:
 def _parser_message(failure: Exception) -> str:
     """Return what the parser has to say, on one line."""
     message: str = failure.format_message() if hasattr(failure, "format_message") else str(failure)
+    if getattr(failure, "option_name", "") == "--results" and sys.argv[1:2] == ["run"]:
+        message = "no option --results: 'run' writes records into --out"
     return message.strip().rstrip(".").replace("\n", " ") or "no command given; see zsadbench --help"
 
 

@@ -117,11 +117,13 @@ def check(
     add_plugins(plugin)
     from zsadbench import registry
     from zsadbench.conformance.battery import run_checks
-    from zsadbench.conformance.subject import subject_of
+    from zsadbench.conformance.subject import check_given, subject_of
     from zsadbench.engine.plan.options import configure
 
     method = configure(registry.method_card(name), given.get("options", ()), [name])
     subject = subject_of(replace(method.card, recipe=method.recipe), method.options)
+    if given.get("options"):
+        check_given(subject)
     findings = []
     for finding in run_checks(subject):
         findings.append(finding)
@@ -146,7 +148,8 @@ def _print(name: str, kind: str, findings: list[Finding]) -> None:
         say(*wrap(f"{why}: {', '.join(checks)}", WIDTH, subsequent_indent="  "))
     failed = [finding for finding in findings if finding.failed]
     for finding in failed:
-        say(*wrap(f"what to do about '{finding.check}': {finding.remedy}", WIDTH, subsequent_indent="  "))
+        remedy = f"what to do about '{finding.check}': {finding.remedy}"
+        say(*wrap(remedy, WIDTH, subsequent_indent="  ", break_on_hyphens=False))
     passed = sum(finding.result == "passed" for finding in findings)
     say(f"{name}: {passed} checks passed, {len(failed)} failed")
 

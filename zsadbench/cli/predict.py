@@ -35,7 +35,7 @@ from zsadbench.printing import score_text
 
 if TYPE_CHECKING:
     from zsadbench.data import UserImage
-    from zsadbench.predict.colour_range import ColourRange
+    from zsadbench.display.colour_range import ColourRange
     from zsadbench.predict.limits import Limits
     from zsadbench.predict.prediction import Prediction
     from zsadbench.predict.session import Session
@@ -141,7 +141,7 @@ def predict(
     """Score images: heat maps on one colour scale, scores.csv and index.html, the most anomalous image first."""
     start_logging(quiet=quiet)
     add_plugins(plugin)
-    from zsadbench.predict.colour_range import read_range
+    from zsadbench.display.colour_range import read_range
     from zsadbench.predict.limits import read_limits
     from zsadbench.predict.reference import reference_images
 

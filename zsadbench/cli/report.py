@@ -41,6 +41,7 @@ EXAMPLES = examples(
     "zsadbench report --methods clip,fbclip --paper fbclip:table1 --no-spread",
 )
 INIT, SELECTION_FILE = "init", "report.toml"
+RESULTS = Path("results")  # may be missing: the report then has published numbers only
 
 
 @with_flags
@@ -50,9 +51,7 @@ def report(
     action: Annotated[
         str, typer.Argument(metavar="[init]", help="init writes the selection to report.toml, and no table.")
     ] = "",
-    results: Annotated[Path, typer.Option(help="Folder with records.", metavar="PATH", rich_help_panel=DATA)] = Path(
-        "results"
-    ),
+    results: Annotated[Path, typer.Option(help="Folder with records.", metavar="PATH", rich_help_panel=DATA)] = RESULTS,
     out: Annotated[Path, typer.Option(help="Folder for the report.", metavar="PATH", rich_help_panel=OUTPUT)] = Path(
         "report"
     ),
@@ -164,8 +163,9 @@ def _check_folders(results: Path, out: Path, templates: Path | None) -> None:
     if templates is not None and not templates.is_dir():
         raise UsageError(f"--templates: '{templates}' is no folder")
     check_out(out)
-    if results.is_file():
-        raise UsageError(f"--results: '{results}' is a file; name the folder that 'run --out' wrote into")
+    if results.is_file() or (results != RESULTS and not results.exists()):
+        what = "is a file" if results.is_file() else "is not there"
+        raise UsageError(f"--results: '{results}' {what}; name the folder that 'run --out' wrote into")
 
 
 def _chosen(names: Sequence[str]) -> dict[str, Report]:

@@ -157,7 +157,7 @@ def _reproduce(table: PaperTable, request: RunRequest, tables: Path | None, *, j
     """Run what is missing, print and write the table; leave with 6 where a number drifts, with 5 where cells failed."""
     from zsadbench.cli.shared.progress import run_with_progress
     from zsadbench.cli.tables.reproduced import print_table, write_files
-    from zsadbench.engine.run import Results
+    from zsadbench.engine.results import Results
     from zsadbench.reproduce.layout import lay_out
     from zsadbench.reproduce.numbers import DRIFTS
     from zsadbench.reproduce.side_by_side import compare_numbers

@@ -10,14 +10,16 @@ import torch
 from zsadbench.conformance import cost, facts, independence, interface, memory, precision, saved, trained, transductive
 from zsadbench.conformance.finding import Check, FaultError, Finding, NotApplicableError, NotDeclaredError, Result
 from zsadbench.conformance.subject import Subject, subject_of
-from zsadbench.errors import ZsadError
+from zsadbench.errors import CellError, ZsadError, described
 
 if TYPE_CHECKING:
     from zsadbench.types import MethodCard
 
+MEND = "mend this exception of the method; 'zsadbench run' keeps the traceback in OUT/logs"
 SCORES = ("build", "encode", "shapes")
 NUMBERS = (*SCORES, "finite", "determinism")  # what numbers must be before they are compared
 STEADY = (*NUMBERS, "state", "transductive")  # what a detector must be that is called several times
+RANDOM = "draw random values in 'build' only; keep dropout inside 'network', or off while scoring"
 
 CHECKS = (
     Check("card", facts.check_card, "correct these facts of the MethodCard"),
@@ -27,7 +29,7 @@ CHECKS = (
     Check("shapes", interface.check_shapes, "return Scores(image (batch,), pixel (batch, grid, grid))", SCORES[:2]),
     Check("finite", interface.check_finite, "guard logarithms, roots and divisions by zero", SCORES),
     Check("values", interface.check_values, "return float32 scores that depend on the image", (*SCORES, "finite")),
-    Check("determinism", independence.check_determinism, "draw random values at build time only", (*SCORES, "finite")),
+    Check("determinism", independence.check_determinism, RANDOM, (*SCORES, "finite")),
     Check("state", independence.check_state, "keep nothing of an image between two calls of 'score'", NUMBERS),
     Check(
         "transductive",
@@ -58,7 +60,7 @@ CHECKS = (
     Check(
         "bf16",
         precision.check_bf16,
-        "turn autocast off for cosines and softmax; state 'map_range'",
+        "keep scores near those of single precision",
         (*NUMBERS, "values"),
     ),
     Check("cost", cost.check_cost, "correct 'macs': all matrix products of one image", SCORES),
@@ -99,9 +101,15 @@ def _run(check: Check, subject: Subject) -> Finding:
         return Finding(check.name, "not applicable", str(reason))
     except NotDeclaredError as reason:
         return Finding(check.name, "not declared", str(reason))
-    except (FaultError, ZsadError) as fault:
-        found = str(fault)
-    except Exception as failure:
-        found = f"{type(failure).__name__}: {' '.join(str(failure).split())}"
+    except FaultError as fault:
+        found, remedy = str(fault), fault.remedy or check.remedy
+    except CellError as failure:
+        found, remedy = str(failure), check.remedy if failure.__cause__ is None else MEND
+    except ZsadError as failure:
+        found, remedy = str(failure), check.remedy
+    except KeyboardInterrupt:
+        raise
+    except BaseException as failure:  # SystemExit too, which must not end the checks
+        found, remedy = described(failure), MEND
     failed: Result = "informative" if check.informative else "failed"
-    return Finding(check.name, failed, found, check.remedy)
+    return Finding(check.name, failed, found, remedy)

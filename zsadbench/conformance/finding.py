@@ -13,7 +13,11 @@ Result = Literal["passed", "failed", "not declared", "not applicable", "not judg
 
 
 class FaultError(Exception):
-    """A check found a fault; the text says which."""
+    """A check found a fault; the text says which, and `remedy` what to do if that is not the remedy of the check."""
+
+    def __init__(self, found: str, remedy: str = "") -> None:
+        super().__init__(found)
+        self.remedy = remedy
 
 
 class NotApplicableError(Exception):

@@ -13,7 +13,7 @@ from zsadbench.conformance.finding import FaultError, NotApplicableError
 from zsadbench.conformance.subject import CLASSES, ROWS, TOLERANCE, WORD, Subject, difference, equal, rows_of
 from zsadbench.conformance.tower import tiny_backbone
 from zsadbench.engine.machine.method_calls import checked_scores, checked_tokens
-from zsadbench.errors import CellError
+from zsadbench.errors import CellError, described
 from zsadbench.types import Scores, TextFirst, Tokens, Traceable
 
 
@@ -110,8 +110,10 @@ def check_kinds(subject: Subject) -> str:
         other = replace(subject, backbone=tiny_backbone(kind, subject.taps))
         try:
             scores = any_scores(other, other.make())
+        except CellError:
+            raise
         except Exception as failure:
-            raise FaultError(f"on the kind {kind}: {type(failure).__name__}: {failure}") from failure
+            raise CellError(f"on the kind {kind}: {described(failure)}") from failure
         if not all(bool(tensor.isfinite().all()) for tensor in scores):
             raise FaultError(f"on the kind {kind}: scores are NaN or infinite")
     return f"scores on {', '.join(subject.card.kinds)}"

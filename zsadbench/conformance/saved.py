@@ -16,6 +16,7 @@ from zsadbench.conformance.memory import auxiliary_batches
 from zsadbench.conformance.subject import Subject, equal
 from zsadbench.conformance.trained import trace_of
 from zsadbench.engine.learn.loop import finite_state
+from zsadbench.engine.machine.modes import evaluation_mode
 from zsadbench.engine.plan.trained_state import read_state
 from zsadbench.errors import WeightsError
 
@@ -51,6 +52,7 @@ def check_save_load(subject: Subject) -> str:
         for seed in (0, OTHER_SEED):
             loaded = subject.make(seed)
             load_state(loaded.network, read_state(subject.card, path), f"checkpoint of '{name}'")
+            evaluation_mode(name, loaded)
             subject.remind(loaded)
             if not equal(any_scores(subject, loaded), any_scores(subject, trained)):
                 which = "another" if seed else "the same"

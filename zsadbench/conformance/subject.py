@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from zsadbench.clip import place_taps
 from zsadbench.clip.towers import autocast
 from zsadbench.clip.union import slice_batch
 from zsadbench.conformance.tower import tiny_backbone
-from zsadbench.errors import UsageError
+from zsadbench.engine.machine.method_calls import call_method
+from zsadbench.engine.machine.modes import evaluation_mode
+from zsadbench.errors import CellError, UsageError, WeightsError, described
 from zsadbench.types import Batch, Parted, Scores, Taps, Tokens, Transductive
 
 if TYPE_CHECKING:
@@ -72,10 +76,11 @@ class Subject:
         return torch.cat([self.images.roll(shift, dims=-1) for shift in (0, 5, 11)])
 
     def make(self, seed: int = 0) -> Any:
-        """Build the detector with initial values drawn under `seed`; with normal images where it needs them."""
+        """Build the detector as the engine does, under `seed`; with normal images where it needs them."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             detector = self.card.build(self.backbone, self.options)
+        evaluation_mode(self.card.name, detector)
         self.remind(detector)
         return detector
 
@@ -164,10 +169,21 @@ def subject_of(card: MethodCard, options: Any = None) -> Subject:
     try:
         taps = card.taps(options)
     except Exception as failure:
-        raise UsageError(f"'{card.name}': 'taps' fails: {type(failure).__name__}: {failure}") from failure
+        raise UsageError(f"'{card.name}': 'taps' fails: {described(failure)}") from failure
     if not isinstance(taps, Taps):
         raise UsageError(f"'{card.name}': 'taps' returns {type(taps).__name__}, not Taps")
     return Subject(card, options, tiny_backbone(card.kinds[0], taps))
+
+
+def check_given(subject: Subject) -> None:
+    """Refuse options that cannot be used; whatever else is wrong is left to the checks.
+
+    Raises:
+        UsageError: the taps fit no encoder of 24 blocks, or the method refuses a value.
+    """
+    place_taps(subject.taps, 24)
+    with suppress(CellError, WeightsError):
+        call_method(subject.card.name, "build", subject.make)
 
 
 def rows_of(tokens: Tokens, rows: Sequence[int]) -> Tokens:

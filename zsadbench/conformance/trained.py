@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from zsadbench.conformance.finding import FaultError, NotApplicableError
 from zsadbench.conformance.subject import ROWS, Subject
 from zsadbench.engine.learn.loop import augmented, begin_stage, make_optimiser, step
-from zsadbench.engine.machine.method_calls import checked_losses, checked_network
+from zsadbench.engine.machine.method_calls import call_method, checked_losses, checked_network
+from zsadbench.engine.machine.modes import training_mode
 from zsadbench.types import Recipe
 
 STEPS = 2  # a part that starts at zero lets gradients through after the first
@@ -70,8 +71,10 @@ def check_loss(subject: Subject) -> str:
     _optimised(subject)
     detector = subject.make()
     checked_network(subject.card.name, detector)
-    tokens = subject.encode(detector, subject.images, subject.batch().class_names)
-    losses = checked_losses(subject.card.name, detector.loss(tokens, subject.batch()), "")
+    with training_mode(detector):
+        tokens = subject.encode(detector, subject.images, subject.batch().class_names)
+        returned = call_method(subject.card.name, "loss", detector.loss, tokens, subject.batch())
+    losses = checked_losses(subject.card.name, returned, "")
     values = {term: float(torch.as_tensor(value).detach()) for term, value in losses.items()}
     for term, value in values.items():
         if not math.isfinite(value):
@@ -89,7 +92,7 @@ def trace_of(subject: Subject) -> Trace:
     """
     recipe, detector = _optimised(subject), subject.make()
     before = [tensor.detach().clone() for tensor in _tower_tensors(subject)]
-    with torch.random.fork_rng(devices=[]):
+    with training_mode(detector), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         stages = [_train_stage(subject, detector, stage) for stage in _stages_of(recipe)]
     kept = all(

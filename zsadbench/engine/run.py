@@ -7,14 +7,11 @@ Jobs on one target that can read the same tokens form a group (`zsadbench.engine
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
+from zsadbench.engine.drive.epochs import EpochLosses
 from zsadbench.engine.drive.group_task import GroupTask
-from zsadbench.engine.drive.reporter import Reporter, Silent
+from zsadbench.engine.drive.reporter import Reporter
 from zsadbench.engine.executors.choose import make_executor
 from zsadbench.engine.machine.device import is_shortage
 from zsadbench.engine.machine.threads import limited_threads
@@ -23,27 +20,13 @@ from zsadbench.engine.plan.engines import choose_engine
 from zsadbench.engine.plan.jobs import Job, Plan
 from zsadbench.engine.plan.shards import default_shard
 from zsadbench.engine.plan.sharing import group_jobs
+from zsadbench.engine.results import Results
 from zsadbench.engine.units.unit import Event, Step, Unit
 from zsadbench.errors import CellError
-from zsadbench.records import Record, identity, tidy
+from zsadbench.records import Record, identity
 
 if TYPE_CHECKING:
     from zsadbench.engine.executors.executor import Executor
-
-
-@dataclass
-class Results:
-    """The result of a run: records in the order of the plan, and what failed."""
-
-    records: list[tuple[Path, Record]] = field(default_factory=list)
-    finished: int = 0
-    skipped: int = 0
-    failures: list[str] = field(default_factory=list)
-    failed: int = 0
-
-    def frame(self) -> pd.DataFrame:
-        """Return the records of this run as a tidy frame, as `zsadbench.read_results` does."""
-        return tidy(self.records)
 
 
 def run_plan(plan: Plan, reporter: Reporter | None = None) -> Results:
@@ -59,7 +42,7 @@ def run_plan(plan: Plan, reporter: Reporter | None = None) -> Results:
         RuntimeError: a bug; a shortage of memory is a failure of its class and is not raised.
     """
     with limited_threads():
-        run = Run(plan, reporter or cast(Reporter, Silent()))
+        run = Run(plan, reporter or Reporter())
         run.reporter.start(plan)
         warn_of_stale(plan.request.out, [job.cell for job in plan.jobs])
         todo = [job for job in plan.jobs if not run.report_if_done(job)]
@@ -76,6 +59,7 @@ class Run:
 
     def __init__(self, plan: Plan, reporter: Reporter) -> None:
         self.plan, self.reporter, self.results = plan, reporter, Results()
+        self._epochs = EpochLosses()
         self._jobs = {identity(job.cell): job for job in plan.jobs}
 
     def drive(self, groups: Sequence[Sequence[Job]], executor: Executor) -> None:
@@ -124,7 +108,11 @@ class Run:
     def event(self, event: Event) -> None:
         """Report what happens inside a unit."""
         if isinstance(event, Step):
-            self.reporter.training(self._jobs[event.job], event.done, event.total, event.loss, event.class_name)
+            job, class_name = self._jobs[event.job], event.class_name
+            self.reporter.training(job, event.done, event.total, event.loss, class_name)
+            if (finished := self._epochs.add(event)) is not None:
+                epoch, loss = finished
+                self.reporter.epoch(job, epoch, event.epochs, loss, class_name)
         else:
             self.reporter.images(event.count)
 
@@ -143,6 +131,7 @@ class Run:
     def add(self, job: Job, record: Record) -> None:
         """Add a record to the results."""
         self.results.records.append((job.path, record))
+        self.results.targets[job.path] = job.target
         self.reporter.record(job, record)
 
     def fail(self, job: Job, where: str, text: str) -> None:

@@ -29,7 +29,7 @@ from zsadbench.selection import toml_text
 if TYPE_CHECKING:
     from zsadbench.engine.plan.jobs import Job
     from zsadbench.engine.plan.options import ConfiguredMethod
-    from zsadbench.engine.run import Results
+    from zsadbench.engine.results import Results
 
 METRIC, FOLDS = "pixel_auroc", 3  # the defaults
 BARE = re.compile(r"[\w-]+", re.ASCII)  # keys that TOML takes without quotes

@@ -15,6 +15,7 @@ from zsadbench.checkpoints import load_state
 from zsadbench.clip import Backbone, build, resolve
 from zsadbench.engine.evaluate.finishing import finished_scores
 from zsadbench.engine.evaluate.scoring import Scorer
+from zsadbench.engine.machine.modes import evaluation_mode, training_mode
 from zsadbench.engine.plan.options import ConfiguredMethod, configure
 from zsadbench.errors import UsageError
 from zsadbench.parity.given_tokens import tensors_on_tokens
@@ -134,9 +135,9 @@ class FixtureRun:
             batch = Batch(images, inputs["masks"].float()[: len(images)], inputs["labels"][: len(images)], learned)
             if variant.supports:
                 batch = normal_batch(inputs[variant.supports].float(), learned[0])
-            produced |= TrainingRun(self.fixture, self.method, variant).learn(
-                detector, partial(self._encode, backbone, detector), batch, tokens
-            )
+            training = TrainingRun(self.fixture, self.method, variant)
+            with training_mode(detector):
+                produced |= training.learn(detector, partial(self._encode, backbone, detector), batch, tokens)
         return produced
 
     def _learns(self) -> bool:
@@ -168,6 +169,7 @@ class FixtureRun:
         if files and card.official and isinstance(detector, Trainable):
             state = card.official.read([self.fixture.path(name) for name in files])
             load_state(detector.network, state, f"checkpoint of {self.fixture.folder}")
+        evaluation_mode(card.name, detector)
         if not isinstance(detector, Traceable):
             raise UsageError(f"'{card.name}' does not show its stages, so nothing can be compared")
         return backbone, detector

@@ -14,6 +14,7 @@ from zsadbench.clip.union import join
 from zsadbench.data import prepare, read_image
 from zsadbench.data.images.turn import turned
 from zsadbench.data.user_images.target import OBJECT
+from zsadbench.display import html
 from zsadbench.engine.encode.batching import automatic_batch
 from zsadbench.engine.encode.encoders import make_encoder
 from zsadbench.engine.encode.supports import angles_of
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
+    from zsadbench.display.strip import Strip
     from zsadbench.engine.plan.method_setup import MethodSetup
     from zsadbench.engine.plan.request import RunRequest
     from zsadbench.types import Preprocessing
@@ -98,6 +100,42 @@ class LoadedMethod:
             raise DataError("no image given; pass at least one")
         image_scores, anomaly_maps = zip(*scores, strict=True)
         return Scores(torch.cat(image_scores), torch.cat(anomaly_maps))
+
+    def strip(
+        self,
+        images: Sequence[str | Path | Image | NDArray[Any]] | NDArray[Any] | str | Path | Image,
+        class_name: str = OBJECT,
+        number: int = 8,
+    ) -> Strip:
+        """Score images as `predict` does, and draw those with the highest scores: image, and anomaly map over it.
+
+        Raises:
+            DataError, CellError: as `predict`.
+        """
+        read = [_as_image(image) for image in _as_sequence(images)]
+        return self.predict(read, class_name).strip(read, number)
+
+    def facts(self) -> dict[str, str]:
+        """Return what a reader needs to know of this method as text, by name."""
+        setup, card = self.setup, self.setup.method.card
+        options = vars(setup.method.options)
+        venue = f" ({card.paper.venue} {card.paper.year})" if card.paper.year else ""
+        return {
+            "paper": f"{card.paper.title}{venue}",
+            "backbone": f"{setup.spec.config.name}, weights {setup.spec.weights.label}",
+            "checkpoint": setup.checkpoint.name if setup.checkpoint else "none",
+            "options": ", ".join(f"{name}={value}" for name, value in options.items()) or "none",
+            "input": f"{setup.image_size} × {setup.image_size} pixels",
+            "protocol": setup.protocol.name,
+            "device": str(self.backbone.device),
+        }
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.setup.name} on {self.facts()['backbone']}>"
+
+    def _repr_html_(self) -> str:
+        """Show the facts as a table."""
+        return html.heading(self.setup.name) + html.table(["", ""], list(self.facts().items()), texts=2)
 
     def score_batch(self, images: Sequence[str | Path | Image | NDArray[Any]], class_name: str = OBJECT) -> Scores:
         """Score images as `predict` does, all in one batch; equal to batches of one up to rounding.

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from zsadbench.data import UserImage, read_image
+from zsadbench.display.colour_range import ColourRange, contrast_range, evenly
 from zsadbench.errors import DataError
 from zsadbench.files import write_atomically
 from zsadbench.pictures import encoded
-from zsadbench.predict.colour_range import ColourRange, contrast_range, evenly
 from zsadbench.predict.drawing.map_picture import picture_bands, thumbnail
 from zsadbench.predict.drawing.png_rows import write_rows
 from zsadbench.predict.limits import Limits

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from zsadbench.predict.colour_range import ColourRange
+from zsadbench.display.colour_range import ColourRange
 from zsadbench.predict.regions import Region
 
 

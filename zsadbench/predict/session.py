@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zsadbench.display.colour_range import ColourRange
 from zsadbench.errors import UsageError
 from zsadbench.files import remove_leftovers
-from zsadbench.predict.colour_range import ColourRange
 from zsadbench.predict.detector_facts import detector_facts
 from zsadbench.predict.heat_maps import MAPS, THUMBNAILS, predict_images
 from zsadbench.predict.limits import Limits

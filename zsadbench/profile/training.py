@@ -14,6 +14,7 @@ from zsadbench.data import find_card
 from zsadbench.engine.encode.encoders import make_encoder
 from zsadbench.engine.learn.loop import begin_stage, make_optimiser, step
 from zsadbench.engine.machine import memory
+from zsadbench.engine.machine.modes import training_mode
 from zsadbench.engine.machine.timing import seconds_of, wait_for
 from zsadbench.engine.plan.method_setup import earlier_stage, taps_of
 from zsadbench.profile.inputs import decode, generated_files, preprocess, training_batch
@@ -54,10 +55,11 @@ def _cost_of_stage(setup: MethodSetup, backbone: Backbone, method: Trainable) ->
     recipe = setup.method.recipe
     assert recipe is not None  # noqa: S101 - only called where the method trains
     state = copy.deepcopy(method.network.state_dict())
-    begin_stage(setup.name, method, recipe)
-    memory.reset_peak(backbone.device)
-    memory.reset_peak_host()
-    per_image, per_step = _time_training(setup, backbone, method, recipe)
+    with training_mode(method):
+        begin_stage(setup.name, method, recipe)
+        memory.reset_peak(backbone.device)
+        memory.reset_peak_host()
+        per_image, per_step = _time_training(setup, backbone, method, recipe)
     method.network.load_state_dict(state)
     method.network.zero_grad(set_to_none=True)
     images = sum(sum(counts) for counts in find_card(AUXILIARY).expected["test"].counts.values())

@@ -22,7 +22,7 @@ from zsadbench.engine.plan.cell import UNKNOWN, signature, why_not_comparable
 from zsadbench.engine.record.leakage import NOT_AUDITED, check_declared, leak_of
 from zsadbench.engine.record.provenance import machine_of, now, provenance
 from zsadbench.engine.record.writer import RecordWriter
-from zsadbench.engine.run import Results
+from zsadbench.engine.results import Results
 from zsadbench.records import Record, identity
 from zsadbench.saved_maps.about import About
 from zsadbench.saved_maps.ground_truth import MapReader
@@ -67,6 +67,7 @@ def score_maps(plan: ScorePlan, on_class: Callable[[str, int], None] = lambda na
     results.finished = 1 - results.failed - results.skipped
     if recorder.writer.record.classes:
         results.records.append((plan.path, recorder.writer.record))
+        results.targets[plan.path] = plan.truth.target
     return results
 
 

@@ -28,10 +28,13 @@ def check_name(name: str, what: What) -> None:
     Raises:
         UsageError: it is no such name, or it is taken.
     """
-    if not NAME.fullmatch(name) or len(name) > LONGEST:
+    if not NAME.fullmatch(name):
         raise UsageError(
-            f"'{name}' is no name for a {what}; take lower-case letters, digits and dashes, such as 'my-{what}'"
+            f"'{name}' is no name for a {what}; take lower-case letters first, then also digits, with single dashes or "
+            f"underscores between, such as 'my-{what}'"
         )
+    if len(name) > LONGEST:
+        raise UsageError(f"the name '{name}' has {len(name)} characters; a name has at most {LONGEST}")
     if name in _shipped(what):
         raise UsageError(f"a {what} named '{name}' is registered already; take another name")
     module = module_of(name)

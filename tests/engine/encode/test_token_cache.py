@@ -55,7 +55,7 @@ def learn(request_for):
             workers=0,
             token_cache=budget,
             fresh=True,
-            on_step=lambda done, total, loss: curve.append(loss),
+            on_step=lambda done, total, loss, epochs: curve.append(loss),
         )
         return curve, detector
 

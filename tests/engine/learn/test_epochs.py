@@ -88,7 +88,7 @@ class Session:
         """Return the detector, or None if the training is killed; `steps` are those that it took."""
         self.steps = []
 
-        def on_step(done, total, loss):
+        def on_step(done, total, loss, epochs):
             self.steps.append(done)
             if len(self.steps) == kill_after:
                 raise Killed

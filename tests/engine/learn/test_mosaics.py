@@ -229,7 +229,7 @@ def test_the_tokens_of_mosaics_are_not_cached(planned):
             workers=0,
             token_cache=budget,
             fresh=True,
-            on_step=lambda done, total, loss, curve=curve: curve.append(loss),
+            on_step=lambda done, total, loss, epochs, curve=curve: curve.append(loss),
         )
         curves.append(curve)
         counts.append(made.encoded)

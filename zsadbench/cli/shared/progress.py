@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsadbench.cli.shared.logs import PROGRESS, start_log_file
 from zsadbench.cli.shared.output import say_json, tell
+from zsadbench.engine.drive.reporter import Reporter
 from zsadbench.printing import one_line
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from zsadbench.engine.plan.jobs import Job, Plan
     from zsadbench.engine.record.facts import Preparation
-    from zsadbench.engine.run import Results
+    from zsadbench.engine.results import Results
     from zsadbench.records import Record
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ def record_event(path: Path, record: Record) -> dict[str, Any]:
     return {"event": "record", "path": str(path), **named, **figures}
 
 
-class Progress:
+class Progress(Reporter):
     """A reporter for `run_plan`; with `json` it prints one JSON object per record."""
 
     def __init__(self, *, json: bool, quiet: bool) -> None:

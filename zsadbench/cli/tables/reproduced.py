@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from zsadbench.compare.claims import Outcome
     from zsadbench.compare.paper_rows import PaperTable
-    from zsadbench.engine.run import Results
+    from zsadbench.engine.results import Results
     from zsadbench.reproduce.layout import Layout
     from zsadbench.reproduce.needs import Needs, Work
     from zsadbench.reproduce.numbers import ReproducedNumber

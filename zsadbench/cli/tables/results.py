@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zsadbench.engine.plan.jobs import Plan
-    from zsadbench.engine.run import Results
+    from zsadbench.engine.results import Results
     from zsadbench.records import Record
     from zsadbench.saved_maps.plan import ScorePlan
 

@@ -19,6 +19,7 @@ from zsadbench.data.copies.locate import CopyLocation, find_copy
 from zsadbench.data.copies.manifest import make_manifest
 from zsadbench.data.copies.mask_missing import mask_missing
 from zsadbench.data.copies.mask_review import MaskReview, frame_faults, review_masks
+from zsadbench.data.copies.overview import count_images, overview_html
 from zsadbench.data.layouts.irregular import check_regular
 from zsadbench.data.layouts.left_out import LeftOut, all_left_out
 from zsadbench.data.layouts.read import read_layout
@@ -120,6 +121,15 @@ class Dataset:
             **({"data_left_out": unread._asdict()} if unread else {}),
             **({"data_warnings": list(warnings)} if warnings else {}),
         }
+
+    def counts(self) -> pd.DataFrame:
+        """Return the numbers of images per class and split; see `zsadbench.data.copies.overview.count_images`."""
+        return count_images(self.manifest)
+
+    def _repr_html_(self) -> str:
+        """Show the counts and a few anomalous images with their masks."""
+        origin = (f"{len(self.missing)} things are missing",) if self.missing else ()
+        return overview_html(self.card.title, self.manifest, self.card.positive, origin)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -17,9 +17,10 @@ from zsadbench.clip import Backbone
 from zsadbench.engine.encode.training_tokens import training_tokens
 from zsadbench.engine.learn.epochs import FinishedEpochs, seeded
 from zsadbench.engine.learn.keep import keep_checkpoint, only_trainer
-from zsadbench.engine.learn.loop import DivergedError, TrainingBatches, finite_state, fit
+from zsadbench.engine.learn.loop import DivergedError, OnStep, TrainingBatches, finite_state, fit
 from zsadbench.engine.learn.one_pass import remember
 from zsadbench.engine.machine.method_calls import call_method, what_is
+from zsadbench.engine.machine.modes import evaluation_mode, training_mode
 from zsadbench.engine.plan.cell import checkpoint_path, training_cell
 from zsadbench.engine.plan.method_setup import MethodSetup, earlier_stage, taps_of
 from zsadbench.engine.plan.trained_state import read_state
@@ -62,7 +63,7 @@ class Detector:
 
 
 def make_method(setup: MethodSetup, backbone: Backbone, seed: int) -> Method:
-    """Build the method with initial values drawn under `seed`.
+    """Build the method with initial values drawn under `seed`, its network in evaluation mode.
 
     Raises:
         CellError: building it fails, or makes no detector of the kind that its card promises.
@@ -76,6 +77,7 @@ def make_method(setup: MethodSetup, backbone: Backbone, seed: int) -> Method:
     own = taps_of(setup).own_encoding
     if own and not call_method(setup.name, "encode", isinstance, method, OwnEncoding):
         raise CellError(f"'{setup.name}' says that it encodes images itself, but its detector has no 'encode'")
+    evaluation_mode(setup.name, method)
     return method
 
 
@@ -90,7 +92,7 @@ def train_or_load(
     token_cache: int = 0,
     co_trained: Sequence[Taps] = (),
     fresh: bool = False,
-    on_step: Callable[[int, int, float], None] = lambda done, total, loss: None,
+    on_step: OnStep = lambda done, total, loss, epochs: None,
 ) -> Detector:
     """Return the detector: from the given checkpoint, from the cache, or trained now and written into the cache.
 
@@ -108,7 +110,7 @@ def train_or_load(
         token_cache: bytes that tokens of auxiliary sets may take on disk; 0 for no cache.
         co_trained: taps of methods that will learn from the same images; their tokens are cached as well.
         fresh: train from the beginning, even if the cache has the checkpoint; so is every stage of the training.
-        on_step: called with (steps done, all steps, loss), in every stage of the training.
+        on_step: called with (steps done, all steps, loss, all epochs), in every stage of the training.
 
     Raises:
         WeightsError: the checkpoint belongs to another method or another backbone.
@@ -153,7 +155,7 @@ def _train(
     method: Trainable,
     tokens: Callable[[LoadedBatch, torch.Tensor], Tokens],
     batches: TrainingBatches,
-    on_step: Callable[[int, int, float], None],
+    on_step: OnStep,
     finished: FinishedEpochs,
 ) -> dict[str, torch.Tensor]:
     """Train, from the last finished epoch on, and return the trained state.
@@ -167,7 +169,8 @@ def _train(
             (finished.last_loss,) = remember(method, tokens, batches, on_step)
             finished.first_loss = finished.last_loss
         else:
-            deque(fit(method, tokens, batches, on_step, finished), maxlen=0)
+            with training_mode(method):
+                deque(fit(method, tokens, batches, on_step, finished), maxlen=0)
         return finite_state(name, method)
     except DivergedError:
         finished.remove()
@@ -211,6 +214,7 @@ def load_checkpoint(setup: MethodSetup, method: Method, path: Path) -> None:
     """
     trainable, state = _trainable(setup.name, method), read_state(setup.method.card, path)
     call_method(setup.name, "network", lambda: load_state(trainable.network, state, f"checkpoint '{path}'"))
+    evaluation_mode(setup.name, method)
 
 
 def _trainable(name: str, method: Method) -> Trainable:

@@ -32,6 +32,7 @@ MASKS: dict[str, MaskRule] = {
     "nonzero-nearest": "training-nearest",
 }
 ADAM: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+OnStep = Callable[[int, int, float, int], None]  # steps done, all steps, loss, all epochs
 SMALLER = "nothing is kept of this training; a smaller recipe.lr may help"
 
 
@@ -106,7 +107,7 @@ def fit(
     method: Trainable,
     tokens: Callable[[LoadedBatch, torch.Tensor], Tokens],
     training_batches: TrainingBatches,
-    on_step: Callable[[int, int, float], None],
+    on_step: OnStep,
     finished: FinishedEpochs | None = None,
 ) -> Iterator[float]:
     """Train on all batches and yield the total loss before each step, but of epochs that were finished before.
@@ -115,7 +116,7 @@ def fit(
         method: is trained in place.
         tokens: returns the tokens of a loaded batch and its images on the device.
         training_batches: of the whole training.
-        on_step: called with (steps done, all steps, loss).
+        on_step: called with (steps done, all steps, loss, all epochs).
         finished: keeps the state after each epoch, and has that of a process that was interrupted; None keeps nothing.
 
     Raises:
@@ -142,7 +143,7 @@ def fit(
         _check_parameters(name, network, number)
         if finished is not None:
             finished.step(training, loss, number, per_epoch)
-        on_step(number, len(training_batches), loss)
+        on_step(number, len(training_batches), loss, training_batches.epochs)
         yield loss
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from zsadbench.engine.learn.loop import TrainingBatches, as_batch
+from zsadbench.engine.learn.loop import OnStep, TrainingBatches, as_batch
 from zsadbench.engine.machine.method_calls import call_method
 from zsadbench.errors import CellError
 from zsadbench.types import Batch, Remembering, Tokens
@@ -21,7 +21,7 @@ def remember(
     method: Trainable,
     tokens: Callable[[LoadedBatch, torch.Tensor], Tokens],
     training_batches: TrainingBatches,
-    on_step: Callable[[int, int, float], None],
+    on_step: OnStep,
 ) -> Iterator[float]:
     """Give all batches to the method, and yield 0 in place of a loss.
 
@@ -29,7 +29,7 @@ def remember(
         method: remembers in place.
         tokens: returns the tokens of a loaded batch and its images on the device.
         training_batches: of the pass.
-        on_step: called with (batches done, all batches, 0).
+        on_step: called with (batches done, all batches, 0, all epochs).
 
     Raises:
         CellError: the method fails, or cannot remember an auxiliary set; an image cannot be read.
@@ -44,7 +44,7 @@ def remember(
         for number, loaded in enumerate(training_batches, start=1):
             batch = as_batch(loaded, tuple(words[classes[row]] for row in loaded.rows), device)
             yield tokens(loaded, batch.images), batch
-            on_step(number, len(training_batches), 0.0)
+            on_step(number, len(training_batches), 0.0, training_batches.epochs)
 
     with torch.no_grad():
         call_method(name, "remember_auxiliary", cast(Remembering, method).remember_auxiliary, pairs())

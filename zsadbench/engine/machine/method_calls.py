@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zsadbench.engine.machine.device import is_shortage
-from zsadbench.errors import CellError, ZsadError
+from zsadbench.errors import CellError, ZsadError, described
 from zsadbench.types import Scores, Tokens
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PREPARING = ("build", "network")  # parts whose errors for users keep their own exit codes
-LONGEST = 300  # characters of an exception's text in a message
 
 
 def call_method(name: str, part: str, call: Callable[..., T], *arguments: Any, of: str = "") -> T:
@@ -57,17 +56,7 @@ def call_method(name: str, part: str, call: Callable[..., T], *arguments: Any, o
             raise
         log.debug("'%s': the traceback of %s%s", name, part, of, exc_info=True)
         traceback.clear_frames(failure.__traceback__)  # they refer to the tensors of the batch
-        raise CellError(f"'{name}': {part} raised {_described(failure)}{of}") from failure
-
-
-def _described(failure: BaseException) -> str:
-    """Return the type and the text of an exception, on one line."""
-    try:
-        text = " ".join(str(failure).split())
-    except Exception:
-        text = ""
-    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-    return f"{type(failure).__name__}: {text}" if text else type(failure).__name__
+        raise CellError(f"'{name}': {part} raised {described(failure)}{of}") from failure
 
 
 def batch_of(paths: Sequence[str], count: int) -> str:

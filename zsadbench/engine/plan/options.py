@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from zsadbench.errors import UsageError, ZsadError, unknown
+from zsadbench.errors import UsageError, ZsadError, described, unknown
 from zsadbench.types import MethodCard, Recipe, Taps, Transductive
 
 RECIPE_KEYS = ("lr", "batch", "weight_decay", "permuted", "mosaic")
@@ -124,7 +124,7 @@ def build_options(card: MethodCard, values: Mapping[str, Any]) -> Any:
     except ZsadError:
         raise
     except Exception as failure:
-        raise UsageError(f"options of {card.name} are refused: {type(failure).__name__}: {failure}") from failure
+        raise UsageError(f"options of {card.name} are refused: {described(failure)}") from failure
 
 
 def taps_for(card: MethodCard, options: Any) -> Taps:
@@ -138,7 +138,7 @@ def taps_for(card: MethodCard, options: Any) -> Taps:
     except ZsadError:
         raise
     except Exception as failure:
-        raise UsageError(f"'{card.name}': taps raised {type(failure).__name__}: {failure}") from failure
+        raise UsageError(f"'{card.name}': taps raised {described(failure)}") from failure
     if not isinstance(taps, Taps):
         raise UsageError(f"'{card.name}': taps returned {type(taps).__name__}; wanted is a Taps")
     return taps

@@ -34,11 +34,9 @@ if TYPE_CHECKING:
     from zsadbench.clip import Backbone
     from zsadbench.engine.encode.batches import ClassImages
     from zsadbench.engine.encode.supports import SupportTokens
+    from zsadbench.engine.learn.loop import OnStep
     from zsadbench.engine.plan.jobs import Job, Plan
     from zsadbench.metrics import MetricName
-
-
-OnStep = Callable[[int, int, float], None]  # steps done, all steps, loss
 
 
 class PreparedJob:
@@ -68,7 +66,7 @@ class PreparedJob:
         """Train or load the detector, find its thresholds if a metric needs them, and encode the class names.
 
         Args:
-            on_step: called with (steps done, all steps, loss) of a training.
+            on_step: called with (steps done, all steps, loss, epochs) of a training.
 
         Raises:
             CellError, DataError, WeightsError, UsageError: as `train_or_load` and `find_thresholds`.
@@ -133,7 +131,7 @@ class PreparedJob:
     ) -> Head[ClassMeasurement]:
         """Make the head of this job on one class; where the text of the class could not be encoded, it has failed.
 
-        `on_step` is called with (steps done, all steps, loss) of a training on the supports of the class.
+        `on_step` is called with (steps done, all steps, loss, epochs) of a training on the supports of the class.
         """
         setup, target, method, request = self.job.setup, self.job.target, self.detector.method, self.plan.request
         measurement = measurement_of(

@@ -138,12 +138,16 @@ class Images:
 
 @dataclass(frozen=True)
 class Step:
-    """An event: an optimiser step of the training of a job is done, on support images of a class if it has a name."""
+    """An event: an optimiser step of the training of a job is done, on support images of a class if it has a name.
+
+    It is the `done`-th of the `total` steps in `epochs` epochs.
+    """
 
     job: str
     done: int
     total: int
     loss: float
+    epochs: int
     class_name: str = ""
 
 

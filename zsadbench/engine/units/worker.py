@@ -31,6 +31,7 @@ from zsadbench.records import identity
 if TYPE_CHECKING:
     from zsadbench.clip import Backbone
     from zsadbench.engine.evaluate.measure import ClassMeasurement
+    from zsadbench.engine.learn.loop import OnStep
     from zsadbench.engine.plan.jobs import Job, Plan
 
 Keeping = Literal["objects", "files", "bytes"]
@@ -48,7 +49,7 @@ class JobGroup:
         self.scoring = False
         self._supports: tuple[str, SupportTokens] | None = None
 
-    def prepare(self, key: str, on_step: Callable[[int, int, float], None]) -> PreparedJob:
+    def prepare(self, key: str, on_step: OnStep) -> PreparedJob:
         """Return a job that is prepared, or has failed to be, in this process."""
         if key not in self.prepared:
             self.prepared[key] = job = PreparedJob(self.plan, self.jobs[key], self.backbone, self.batch_size)
@@ -149,9 +150,9 @@ class Worker:
         evaluate_class(images, heads, lambda count: self.report(Images(count)))
         return Scored(tuple(self._shard(unit, job, head, images) for job, head in zip(jobs, heads, strict=True)))
 
-    def _step(self, key: str, done: int, total: int, loss: float, class_name: str = "") -> None:
+    def _step(self, key: str, done: int, total: int, loss: float, epochs: int, *, class_name: str = "") -> None:
         """Report a step of a training."""
-        self.report(Step(key, done, total, loss, class_name))
+        self.report(Step(key, done, total, loss, epochs, class_name))
 
     def _shard(self, unit: Score, job: PreparedJob, head: Head[ClassMeasurement], images: ClassImages) -> ShardOfJob:
         """Hand over what one head has measured."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from zsadbench.display.lettering import FAINT, PAPER, write_text
 from zsadbench.pictures import Scale, overlay, paint
-from zsadbench.predict.drawing.lettering import FAINT, PAPER, write_text
 from zsadbench.predict.stages import TOKEN_RANGE, Panel, Stage
 
 if TYPE_CHECKING:

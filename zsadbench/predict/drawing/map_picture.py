@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zsadbench.display.colour_range import ColourRange
+from zsadbench.display.lettering import FAINT, INK, PAPER, write_text
 from zsadbench.pictures import OPACITY, Colours, paint
-from zsadbench.predict.colour_range import ColourRange
-from zsadbench.predict.drawing.lettering import FAINT, INK, PAPER, write_text
 from zsadbench.predict.regions import Region, pooled
 
 if TYPE_CHECKING:

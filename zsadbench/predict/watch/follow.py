@@ -19,7 +19,7 @@ from zsadbench.predict.watch.finished import Finished, Waiting, stamp_of
 from zsadbench.predict.watch.journal import Journal
 
 if TYPE_CHECKING:
-    from zsadbench.predict.colour_range import ColourRange
+    from zsadbench.display.colour_range import ColourRange
     from zsadbench.predict.limits import Limits
     from zsadbench.predict.prediction import Prediction
 

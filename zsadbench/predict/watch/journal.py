@@ -17,8 +17,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from zsadbench.display.colour_range import ColourRange
 from zsadbench.errors import UsageError
-from zsadbench.predict.colour_range import ColourRange
 from zsadbench.predict.heat_maps import THUMBNAILS
 from zsadbench.predict.prediction import Prediction
 from zsadbench.predict.regions import Region
