@@ -16,7 +16,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for_futures
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from time import monotonic
+from time import monotonic, sleep
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -183,9 +183,9 @@ class WorkerProcess:
         self.receive()
         if not self._ready:
             raise CellError(CANNOT_START)
-        if self._process is not None:
-            self._process.join(GRACE)  # the thread of the pool may be about to read the exit code
-        code = self._process.exitcode if self._process is not None else None
+        end, code = monotonic() + GRACE, None
+        while self._process is not None and (code := self._process.exitcode) is None and monotonic() < end:
+            sleep(SECONDS / 10)  # the thread of the pool has waited for it, and is about to keep its exit code
         lost = Lost(f"its worker process {_how_it_ended(code)}", again=True)
         if self._too_long and self.timeout is not None:
             lost = Lost(too_long(self.timeout), again=isinstance(unit, Score) and len(unit.jobs) > 1)
