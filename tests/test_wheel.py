@@ -75,7 +75,7 @@ def test_every_data_set_card_is_package_data():
 
 def test_the_schema_of_records_is_package_data():
     schema = json.loads(resources.files("zsadbench").joinpath("record.schema.json").read_text())
-    assert schema["properties"]["schema"] == {"const": 1}
+    assert schema["properties"]["schema"]["const"] == 1
 
 
 def test_the_licence_is_in_the_wheel():
