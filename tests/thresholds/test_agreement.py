@@ -41,4 +41,4 @@ def test_verdicts(above, verdict):
 def test_far_fewer_alarms_than_expected_are_said():
     found = agreement_of(0, 200, alpha=0.2, normal=200, rank=161)
     assert found.verdict == "too few"
-    assert "a threshold fitted anew may find more defects" in found.sentence
+    assert "a new threshold may find more defects" in found.sentence

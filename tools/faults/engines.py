@@ -53,7 +53,12 @@ class Comparison:
             return subprocess.Popen(command, stdout=log, stderr=log, env=variables | {"NUMBA_NUM_THREADS": "1"})
 
     def run(
-        self, name: str, *more: str, kills: int = 0, within: float = 0.0, leave: Callable[[Path], None] | None = None
+        self,
+        name: str,
+        *more: str,
+        kills: int = 0,
+        within: float = 0.0,
+        leave: Callable[[Path, subprocess.Popen[bytes]], None] | None = None,
     ) -> None:
         """Kill a run so often, complete it, and compare it with the reference; add a row."""
         begin = time.monotonic()
@@ -72,7 +77,7 @@ class Comparison:
             process.wait()
         process = self.start(name, *more)
         if leave:
-            leave(self.folder / name / "results")
+            leave(self.folder / name / "results", process)
         code = process.wait(LIMIT)
         told = f"exit code {code}, see {self.folder / name / 'log'}" if code else self.differences(name)
         self.rows.append((name, killed, time.monotonic() - begin, told))
@@ -120,9 +125,8 @@ def compare(comparison: Comparison, engine: str, kills: int, within: float, star
     if not started:
         return
 
-    def leave(results: Path) -> None:
-        end = time.monotonic() + LIMIT
-        while not list(results.rglob("*.shards/*")) and time.monotonic() < end:
+    def leave(results: Path, process: subprocess.Popen[bytes]) -> None:
+        while not list(results.rglob("*.shards/*")) and process.poll() is None:
             time.sleep(0.2)
         started.remove_node(next(iter(started.worker_nodes)), allow_graceful=False)
 

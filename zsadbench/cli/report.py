@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -118,13 +118,24 @@ def report(
     board = choose(board, wanted)
     for kind, names in board.left_out.items():
         log.warning("%s left out by the selection: %s", kind, ", ".join(names))
+    _write_all(reports, board, out, templates, named=bool(format), json=json)
+
+
+def _write_all(
+    reports: Mapping[str, Report], board: Board, out: Path, templates: Path | None, *, named: bool, json: bool
+) -> None:
+    """Write every format and print its files; `named` says that the user asked for these formats.
+
+    Raises:
+        ZsadError: the first failure, after all other formats are written.
+    """
     out.mkdir(parents=True, exist_ok=True)
     failed: list[ZsadError] = []
     for name, writer in reports.items():
         try:
             paths = writer.write(board, out, templates)
             _say_files(name, paths, json=json)
-            if format and not paths:
+            if named and not paths:
                 log.warning("--format %s: nothing is written, as no record has what it shows", name)
         except ZsadError as failure:  # the other formats are still written
             failed.append(failure)

@@ -45,7 +45,7 @@ OBJECT = "object"
 
 @app.callback()
 def root() -> None:
-    """Fit thresholds on one's own images, and check whether they still hold."""
+    """Fit thresholds on your own images, and check whether they still hold."""
 
 
 @app.command(

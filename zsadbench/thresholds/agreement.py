@@ -58,11 +58,11 @@ class Agreement:
                 "fits": ". This fits",
                 "too many": (
                     f". This does not fit: so many or more have a chance of {percent(self.chance)} if the images are "
-                    "like those of the fit; something has changed, fit anew on images of now"
+                    "like those of the fit; something has changed, fit again on new images"
                 ),
                 "too few": (
                     f". Fewer than expected: so few have a chance of {percent(self.chance_of_fewer)}; no more false "
-                    "alarms than promised, but a threshold fitted anew may find more defects"
+                    "alarms than promised, but a new threshold may find more defects"
                 ),
             }[self.verdict]
         )

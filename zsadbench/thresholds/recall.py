@@ -1,6 +1,6 @@
 """How many defective images a threshold finds, at the false-alarm rate it was fitted for, with a bootstrap interval.
 
-Normal and defective images are resampled with replacement, separately; each resample fits its threshold anew, so the
+Normal and defective images are resampled with replacement, separately; each resample fits its own threshold, so the
 interval covers the choice of the threshold as well. Quantiles of the resamples are its ends.
 """
 

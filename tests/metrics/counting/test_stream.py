@@ -100,6 +100,19 @@ def test_half_precision_is_exact(example, bits):
         assert one.value == pytest.approx(exact[key].value, abs=1e-13), key
 
 
+@pytest.mark.parametrize("bits", [19, 24])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_thresholds_between_negative_halves_flag_only_what_is_greater(bits, share):
+    """The curve at all 200 thresholds; normal pixels whose bins hold nothing else lie between them."""
+    rng = np.random.default_rng(7)
+    maps, masks = rng.normal(size=(3, 9, 9)).astype(np.float16), rng.random((3, 9, 9)) < share
+    exact, found = (accumulate(maps, masks, mode=mode, bits=bits).tables()[1] for mode in ("exact", "stream"))
+    assert (exact.fpr[0] < 1).any()
+    for name in ("fpr", "pro", "recall"):
+        for one, wanted in zip(getattr(found, name), getattr(exact, name), strict=True):
+            assert one == pytest.approx(wanted, abs=1e-12), name
+
+
 def make(seed=0, shape=(6, 40, 40)):
     rng = np.random.default_rng(seed)
     masks = np.zeros(shape, bool)

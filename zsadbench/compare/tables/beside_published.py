@@ -1,4 +1,4 @@
-"""The table of a paper with one's own columns: published baselines, then measured methods, in the rows of the paper.
+"""The table of a paper with measured columns: published baselines, then measured methods, in the rows of the paper.
 
 A published number has the same settings as the measured ones when protocol, AUPRO variant, split and backbone are known
 and equal. Methods without such a number stand apart, under a heading of their own and without marks. Best and second

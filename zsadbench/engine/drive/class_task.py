@@ -56,8 +56,8 @@ class ClassTask:
         job, batch_size = recorders[0].job, recorders[0].batch_size
         self.rows = limited(job.target.manifest, class_name, job.setup.limit)
         files = [self._files(recorder, batch_size) for recorder in recorders]
-        anew = plan.request.overwrite == "always"
-        done = set() if anew else set.intersection(*(set(of_job.there()) for of_job in files))
+        replace_all = plan.request.overwrite == "always"
+        done = set() if replace_all else set.intersection(*(set(of_job.there()) for of_job in files))
         if any(recorder.job.scores_whole_class for recorder in recorders):  # such a class has one shard
             shard, done = whole_batches(len(self.rows), batch_size), done & {(0, len(self.rows))}
         spans = cut(len(self.rows), shard, batch_size, done)

@@ -43,7 +43,8 @@ def groups_of(stream: StreamCounts, thresholds: NDArray[np.float32]) -> tuple[Gr
     extremes = [stream.least] if stream.least.key == stream.greatest.key else [stream.least, stream.greatest]
     inner = _without_extremes(stream.histogram, extremes, stream.shift)
     keys = keys_of(thresholds)
-    added = missing_values(inner.anomalous_bins, keys >> stream.shift)
+    places = _places(stream, keys)
+    added = missing_values(inner.anomalous_bins, places)
     bins = np.insert(inner.anomalous_bins, np.searchsorted(inner.anomalous_bins, added), added)
     words = np.array([extreme.words() for extreme in extremes], np.uint64)
     anomalous = _framed(words[:, 2], _at(bins, inner.anomalous_bins, inner.anomalous))
@@ -57,7 +58,7 @@ def groups_of(stream: StreamCounts, thresholds: NDArray[np.float32]) -> tuple[Gr
     mixed = _mixed(stream, anomalous + equal)
     counts = Counts(anomalous, greater, equal, normals, int(anomalous.sum()), mixed if mixed.any() else None)
     least = _framed(words[:, 0], np.maximum(bins << stream.shift, np.uint32(stream.least.key + 1)))
-    return Groups(counts, weight, scores_of(least)), _positions(stream, keys, bins)
+    return Groups(counts, weight, scores_of(least)), _positions(stream, keys, places, bins)
 
 
 def _without_extremes(histogram: Histogram, extremes: Sequence[ExtremeCounts], shift: np.uint32) -> Histogram:
@@ -99,13 +100,19 @@ def _mixed(stream: StreamCounts, pixels: Int64s) -> Bools:
     return mixed
 
 
-def _positions(stream: StreamCounts, keys: UInt32s, bins: UInt32s) -> ThresholdPositions:
-    """Return the group of each threshold: the group below if it lies in one of a single score, which is greater."""
-    group = np.searchsorted(bins, keys >> stream.shift) + 1
+def _places(stream: StreamCounts, keys: UInt32s) -> UInt32s:
+    """Return the bin of each threshold; the one below if its own holds a single score, which is greater."""
+    places: UInt32s = keys >> stream.shift
     if stream.quantised:
         rest = np.uint32((1 << int(stream.shift)) - 1)
-        score = (keys >> stream.shift << stream.shift) | np.where(keys >> 31, np.uint32(0), rest)
-        group -= score > keys
+        score = (places << stream.shift) | np.where(keys >> 31, np.uint32(0), rest)
+        places = places - (score > keys)
+    return places
+
+
+def _positions(stream: StreamCounts, keys: UInt32s, places: UInt32s, bins: UInt32s) -> ThresholdPositions:
+    """Return the group of each threshold, which is that of its place among the bins or of an extreme score."""
+    group = np.searchsorted(bins, places) + 1
     lowest, highest = keys <= stream.least.key, keys >= stream.greatest.key
     group[highest] = bins.size + 1
     group[lowest] = 0
